@@ -1,0 +1,5 @@
+//! Token usage and its cost.
+
+mod price;
+
+pub use price::{Cost, Price, PriceError};

@@ -1,0 +1,1 @@
+//! Wire formats: what the bytes mean. Imports nothing of ours.
