@@ -1,0 +1,349 @@
+//! Every error a client can see: its status and its body in each dialect. No other place chooses either.
+//!
+//! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours (5xx).
+//! Message texts are OpenRouter's where it has one, because clients match on them.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::request::Face;
+use crate::route::Dropped;
+
+/// Longest piece of a client's own text that is repeated in a message, in characters.
+const ECHO: usize = 100;
+
+/// Why an exchange has no answer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The body is not the JSON it should be.
+    InvalidJson(String),
+    /// A top-level key the gateway reads stands there twice.
+    DuplicateKey(String),
+    /// A field is missing or of a wrong type or value.
+    InvalidField {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong with it, after the name.
+        problem: String,
+    },
+    /// Nobody offers it.
+    UnknownModel(String),
+    /// More bytes than `limits.request_bytes`.
+    TooLarge {
+        /// The limit, in bytes; `None` where it is the host's own.
+        limit: Option<usize>,
+    },
+    /// The path is known, the method is not.
+    WrongMethod {
+        /// What is allowed.
+        allow: &'static str,
+    },
+    /// The request body is compressed.
+    Encoded(String),
+    /// Every endpoint was dropped before the first attempt.
+    NoEndpoints {
+        /// The models asked for.
+        models: Vec<String>,
+        /// What removed each endpoint.
+        dropped: Vec<Dropped>,
+    },
+    /// Every attempt failed; this is the last one's error.
+    Upstream(Failure),
+    /// The host ended the fallbacks early: `circuit_breakers.max_retries`.
+    RetryOverflow {
+        /// The cluster whose circuit breaker opened.
+        cluster: String,
+    },
+    /// An attempt was sent by a cluster that has its own filter chain without this filter.
+    Bypassed {
+        /// That cluster.
+        cluster: String,
+    },
+    /// The upstream role found no exchange: the module was restarted in between.
+    Lost,
+    /// The host itself refused the request.
+    Host {
+        /// Its status.
+        status: u16,
+    },
+}
+
+/// The last attempt's failure, as the client may know it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failure {
+    /// Status for the client.
+    pub status: u16,
+    /// One sentence.
+    pub message: String,
+    /// The provider's display name.
+    pub provider: String,
+    /// The provider's own error body, as text.
+    pub raw: Option<String>,
+    /// The provider's own machine-readable code.
+    pub code: Option<String>,
+    /// The smallest `Retry-After` of all attempts.
+    pub retry_after: Option<Duration>,
+    /// All attempts.
+    pub tried: Vec<Tried>,
+}
+
+/// One attempt, as an error tells it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tried {
+    /// The provider's id.
+    pub provider: String,
+    /// Its status, if it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How it ended: a value of the `outcome` tag.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{};reason={}", self.provider, self.reason)?;
+        self.status.map_or(Ok(()), |status| write!(f, ";status={status}"))
+    }
+}
+
+/// A whole answer of the gateway's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers besides `content-length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// An answer in JSON.
+    pub fn json(status: u16, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("content-type", "application/json".to_owned())], body }
+    }
+}
+
+impl Error {
+    /// The status for the client.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
+            Self::NoEndpoints { .. } => 404,
+            Self::WrongMethod { .. } => 405,
+            Self::TooLarge { .. } => 413,
+            Self::Encoded(_) => 415,
+            Self::Upstream(failure) => failure.status,
+            Self::Bypassed { .. } => 502,
+            Self::RetryOverflow { .. } | Self::Lost => 503,
+            Self::Host { status } => *status,
+        }
+    }
+
+    /// OpenRouter's `error_type` vocabulary.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::UnknownModel(_) | Self::NoEndpoints { .. } => "not_found",
+            Self::Upstream(failure) if failure.code.as_deref() == Some("context_length_exceeded") => {
+                "context_length_exceeded"
+            }
+            _ => match self.status() {
+                401 => "authentication",
+                402 => "payment_required",
+                403 => "permission_denied",
+                404 => "not_found",
+                408 | 504 => "timeout",
+                413 => "payload_too_large",
+                422 => "unprocessable",
+                429 => "rate_limit_exceeded",
+                502 => "provider_unavailable",
+                503 | 529 => "provider_overloaded",
+                500..=599 => "server",
+                _ => "invalid_request",
+            },
+        }
+    }
+
+    /// OpenAI's `code`: null unless there is something exact to say.
+    fn code(&self) -> Option<&str> {
+        match self {
+            Self::InvalidJson(_) => Some("invalid_json"),
+            Self::DuplicateKey(_) => Some("duplicate_key"),
+            Self::UnknownModel(_) => Some("model_not_found"),
+            Self::NoEndpoints { .. } => Some("no_endpoints"),
+            Self::TooLarge { .. } => Some("request_too_large"),
+            Self::WrongMethod { .. } => Some("method_not_allowed"),
+            Self::Encoded(_) => Some("unsupported_content_encoding"),
+            Self::RetryOverflow { .. } => Some("retry_overflow"),
+            Self::Bypassed { .. } => Some("filter_bypassed"),
+            Self::Lost => Some("exchange_lost"),
+            Self::Upstream(failure) => failure.code.as_deref(),
+            Self::InvalidField { .. } | Self::Host { .. } => None,
+        }
+    }
+
+    /// OpenAI's `param`.
+    fn param(&self) -> Option<&str> {
+        match self {
+            Self::InvalidField { field, .. } => Some(field),
+            Self::DuplicateKey(key) => Some(key),
+            Self::UnknownModel(_) => Some("model"),
+            _ => None,
+        }
+    }
+
+    fn tried(&self) -> &[Tried] {
+        match self {
+            Self::Upstream(failure) => &failure.tried,
+            _ => &[],
+        }
+    }
+
+    /// The whole answer in the dialect of `face`.
+    pub fn reply(&self, face: Face) -> Reply {
+        let mut reply = Reply::json(self.status(), self.body(face));
+        if let Self::WrongMethod { allow } = self {
+            reply.headers.push(("allow", (*allow).to_owned()));
+        }
+        if let Self::Upstream(Failure { retry_after: Some(wait), .. }) = self {
+            reply.headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+        }
+        reply
+    }
+
+    /// The JSON body in the dialect of `face`.
+    pub fn body(&self, face: Face) -> Vec<u8> {
+        let message = self.to_string();
+        let body = match face {
+            Face::OpenAi => serde_json::to_vec(&OpenAiBody { error: self.openai(&message) }),
+            Face::OpenRouter => serde_json::to_vec(&OpenRouterBody { error: self.openrouter(&message) }),
+        };
+        body.unwrap_or_default()
+    }
+
+    /// OpenAI's `error` object.
+    fn openai<'a>(&'a self, message: &'a str) -> OpenAiError<'a> {
+        let r#type = match self.status() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 => "rate_limit_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        OpenAiError { message, r#type, param: self.param(), code: self.code(), error_type: self.error_type() }
+    }
+
+    /// OpenRouter's `error` object.
+    pub(crate) fn openrouter<'a>(&'a self, message: &'a str) -> OpenRouterError<'a> {
+        let failure = match self {
+            Self::Upstream(failure) => Some(failure),
+            _ => None,
+        };
+        let attempts = self.tried();
+        let metadata = Metadata {
+            error_type: self.error_type(),
+            provider_code: failure.and_then(|failure| failure.code.as_deref()),
+            provider_name: failure.map(|failure| failure.provider.as_str()),
+            raw: failure.and_then(|failure| failure.raw.as_deref()),
+            is_byok: failure.map(|_| false),
+            previous_errors: attempts.get(..attempts.len().saturating_sub(1)).unwrap_or_default(),
+            tried: attempts,
+        };
+        OpenRouterError { code: self.status(), message, metadata }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidJson(problem) => write!(f, "The request body is not valid JSON: {problem}"),
+            Self::DuplicateKey(key) => write!(f, "The request body has the key {key:?} twice"),
+            Self::InvalidField { field, problem } => write!(f, "{field}: {problem}"),
+            Self::UnknownModel(model) => write!(f, "{} is not a valid model ID", echo(model)),
+            Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
+            Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
+            Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
+            Self::Encoded(encoding) => {
+                write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
+            }
+            Self::NoEndpoints { models, dropped } => no_endpoints(f, models, dropped),
+            Self::Upstream(failure) => f.write_str(&failure.message),
+            Self::RetryOverflow { cluster } => write!(
+                f,
+                "Fallback was refused by the gateway's own circuit breaker: raise circuit_breakers.max_retries of \
+                 cluster {cluster} (Envoy's default is 3)"
+            ),
+            Self::Bypassed { cluster } => write!(
+                f,
+                "Cluster {cluster} has http_filters of its own, which bypass this gateway: repeat its filter there"
+            ),
+            Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
+            Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),
+        }
+    }
+}
+
+fn no_endpoints(f: &mut fmt::Formatter<'_>, models: &[String], dropped: &[Dropped]) -> fmt::Result {
+    let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
+    write!(f, "No endpoints found for {}.", models.join(", "))?;
+    for (index, dropped) in dropped.iter().enumerate() {
+        let lead = if index == 0 { " Removed: " } else { ", " };
+        write!(f, "{lead}{} ({})", dropped.endpoint, dropped.reason)?;
+    }
+    Ok(())
+}
+
+/// A client's text, short enough to repeat.
+fn echo(text: &str) -> String {
+    match text.char_indices().nth(ECHO) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct OpenAiBody<'a> {
+    error: OpenAiError<'a>,
+}
+
+#[derive(Serialize)]
+struct OpenAiError<'a> {
+    message: &'a str,
+    r#type: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+    error_type: &'a str,
+}
+
+#[derive(Serialize)]
+struct OpenRouterBody<'a> {
+    error: OpenRouterError<'a>,
+}
+
+/// OpenRouter's `error` object.
+#[derive(Serialize)]
+pub(crate) struct OpenRouterError<'a> {
+    code: u16,
+    message: &'a str,
+    metadata: Metadata<'a>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    error_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_byok: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    previous_errors: &'a [Tried],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tried: &'a [Tried],
+}

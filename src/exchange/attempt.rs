@@ -1,0 +1,390 @@
+//! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint must take over.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Fault, Progress};
+use super::{Exchange, Outcome};
+use crate::config::Auth;
+use crate::error::{Error, Failure, Reply, Tried};
+use crate::provider::prepare;
+use crate::request::{Face, Request};
+use crate::route::Step;
+use crate::translate;
+use crate::wire::edit::Edits;
+use crate::wire::openai::ErrorFields;
+
+/// One try.
+pub(super) struct Attempt {
+    /// Index into the plan's steps.
+    pub step: usize,
+    pub started: Duration,
+    pub status: Option<u16>,
+    /// How it ended; `None` while it has not.
+    pub outcome: Option<Outcome>,
+    pub first_content: Option<Duration>,
+    pub ended: Option<Duration>,
+    pub retry_after: Option<Duration>,
+    pub answer: Option<Answer>,
+}
+
+/// What makes the client's request this attempt's.
+#[derive(Debug, PartialEq)]
+pub struct Dispatch {
+    /// To be named in all later events of this attempt.
+    pub attempt: usize,
+    /// The cluster of the attempt after this one; empty if there is none.
+    pub next_cluster: String,
+    /// All request headers.
+    pub headers: Vec<(String, String)>,
+    /// Changes to the client's body.
+    pub body: Edits,
+}
+
+/// What becomes of what an attempt's upstream sent.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    /// It goes on as it is.
+    Pass,
+    /// It is kept back; the host must not pass headers on yet.
+    Hold {
+        /// The answer's length will change: `content-length` must go.
+        strip_length: bool,
+    },
+    /// These bytes go on instead.
+    Replace(Vec<u8>),
+    /// The host must try the next endpoint.
+    Retry,
+    /// This is the answer instead.
+    Answer(Reply),
+    /// Too late for another answer: the stream must be broken off.
+    Reset,
+}
+
+/// How an attempt ended that came to no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// No connection.
+    Connect,
+    /// The connection broke, or the client hung up.
+    Reset,
+    /// The host's per-try timeout.
+    Timeout,
+}
+
+impl Exchange {
+    /// The host is about to send an attempt; `current` are the request headers as it has them.
+    pub fn begin_attempt(&mut self, current: &[(&str, &str)], now: Duration) -> Result<Dispatch, Reply> {
+        self.close_open_attempt(now);
+        let Some(step) = self.plan.steps.get(self.next).cloned() else { return Err(self.last_error()) };
+        let target = step.provider(&self.config).zip(step.endpoint(&self.config));
+        let Some(target) = target else { return Err(self.last_error()) };
+        let model = step.upstream_model(&self.config);
+        let prepared = prepare(&self.request, self.operation, &self.client, target, model, current);
+        self.attempts.push(Attempt {
+            step: self.next,
+            started: now,
+            status: None,
+            outcome: None,
+            first_content: None,
+            ended: None,
+            retry_after: None,
+            answer: None,
+        });
+        self.next += 1;
+        Ok(Dispatch {
+            attempt: self.attempts.len() - 1,
+            next_cluster: self.cluster(self.next).to_owned(),
+            headers: prepared.headers,
+            body: prepared.body,
+        })
+    }
+
+    /// The client's request, which every attempt starts from.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The cluster the next attempt goes to, where that has changed since it was last told.
+    pub fn next_cluster(&self) -> &str {
+        self.cluster(self.next)
+    }
+
+    /// An attempt's response headers; `end`: no body follows.
+    pub fn answer_headers(
+        &mut self,
+        attempt: usize,
+        status: u16,
+        headers: &[(&str, &str)],
+        end: bool,
+        now: Duration,
+    ) -> Verdict {
+        let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        let own_key = !self.is_passthrough(attempt);
+        let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        current.status = Some(status);
+        current.retry_after = header("retry-after").and_then(seconds);
+        if status < 200 {
+            return Verdict::Pass;
+        }
+        let outcome = Outcome::of_status(status, own_key);
+        if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
+            self.close(attempt, outcome, now);
+            return Verdict::Retry;
+        }
+        let answer = if outcome.is_some() || status >= 300 {
+            Answer::error(&self.config.limits)
+        } else {
+            self.answer_of(attempt, header("content-type"), header("content-encoding"))
+        };
+        let strip_length = answer.changes_length();
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.outcome = outcome;
+            current.answer = Some(answer);
+        }
+        if end || (header("content-length") == Some("0")) {
+            return self.answer_body(attempt, &[], true, now);
+        }
+        Verdict::Hold { strip_length }
+    }
+
+    fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
+        let limits = &self.config.limits;
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Answer::opaque();
+        }
+        let is_stream = content_type.is_some_and(|text| text.trim_start().starts_with("text/event-stream"));
+        let identity = || self.step(attempt).map(|step| self.identity(step));
+        match (self.face, is_stream) {
+            (Face::OpenAi, true) => Answer::stream(limits, !self.request.includes_usage()),
+            (Face::OpenAi, false) => Answer::plain(),
+            (Face::OpenRouter, true) => {
+                identity().map_or_else(Answer::opaque, |identity| Answer::openrouter_stream(limits, identity))
+            }
+            (Face::OpenRouter, false) => {
+                identity().map_or_else(Answer::opaque, |identity| Answer::openrouter(limits, identity))
+            }
+        }
+    }
+
+    /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty.
+    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, now: Duration) -> Verdict {
+        let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        let Some(answer) = &mut current.answer else { return Verdict::Pass };
+        let progress = answer.push(piece, end);
+        let strip_length = answer.changes_length();
+        if answer.is_committed() && current.first_content.is_none() {
+            current.first_content = Some(now);
+        }
+        match progress {
+            Progress::Hold => Verdict::Hold { strip_length },
+            Progress::Pass | Progress::Replace(_) if end => {
+                self.close(attempt, Outcome::Ok, now);
+                verdict_of(progress)
+            }
+            Progress::Pass | Progress::Replace(_) => verdict_of(progress),
+            Progress::Cut(bytes) => self.cut(attempt, bytes, now),
+            Progress::Error(body) => self.upstream_error(attempt, body, now),
+            Progress::Failed(fault) => self.fault(attempt, fault, now),
+        }
+    }
+
+    /// The upstream ended cleanly but too early: the client is told in its own dialect.
+    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
+        self.close(attempt, Outcome::Reset, now);
+        if self.request.is_stream() {
+            let failure = self.failure(502, "The provider's stream ended before the answer was complete");
+            let identity = self.step(attempt).map(|step| self.identity(step));
+            bytes.extend_from_slice(&translate::error_event(self.face, identity.as_ref(), &Error::Upstream(failure)));
+        }
+        Verdict::Replace(bytes)
+    }
+
+    fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
+        let (outcome, status, message, fields) = match fault {
+            Fault::Empty => (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None),
+            Fault::Malformed => (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None),
+            Fault::TooLarge(limit) => {
+                (Outcome::ErrorEvent, 502, format!("The provider's answer is larger than {limit} bytes"), None)
+            }
+            Fault::Error(fields) => {
+                let fields = fields.unwrap_or_default();
+                let message = fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned());
+                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, fields.code)
+            }
+        };
+        self.close(attempt, outcome, now);
+        if self.may_fall_back() {
+            return Verdict::Retry;
+        }
+        self.fail(Failure { code: fields, ..self.failure(status, &message) })
+    }
+
+    /// A whole error body: the client's own mistake, or the last endpoint's failure.
+    fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
+        let outcome = self.attempts.get(attempt).and_then(|current| current.outcome);
+        let status = self.attempts.get(attempt).and_then(|current| current.status).unwrap_or(502);
+        let fields = ErrorFields::parse(&body);
+        let code = fields.as_ref().and_then(|fields| fields.code.clone());
+        self.close(attempt, outcome.unwrap_or(Outcome::Ok), now);
+        if outcome.is_none() && code.as_deref().is_some_and(is_about_the_model) && self.skip_to_next_model(attempt) {
+            if let Some(current) = self.attempts.get_mut(attempt) {
+                current.outcome = Some(Outcome::Status4xx);
+            }
+            return Verdict::Retry;
+        }
+        // A rejected key's message may quote the key.
+        let is_key = outcome == Some(Outcome::Key);
+        let failure = self.failure(status, "Provider returned error");
+        if self.face == Face::OpenAi && fields.is_some() && !is_key {
+            let own = fields.and_then(|fields| fields.message);
+            self.error = Some(Error::Upstream(Failure { code, message: own.unwrap_or(failure.message), ..failure }));
+            return Verdict::Replace(body);
+        }
+        if is_key {
+            return self.fail(Failure { message: "The provider rejected the gateway's credentials".to_owned(), ..failure });
+        }
+        let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
+        self.fail(Failure { code, raw, ..failure })
+    }
+
+    /// Steps over the remaining endpoints of this attempt's model; false if there is no other model.
+    fn skip_to_next_model(&mut self, attempt: usize) -> bool {
+        let Some(step) = self.step(attempt) else { return false };
+        let later = self.plan.steps.iter().enumerate().skip(self.next);
+        let Some(next) = later.filter(|(_, other)| !other.same_model(step)).map(|(index, _)| index).next() else {
+            return false;
+        };
+        self.next = next;
+        true
+    }
+
+    /// What to do about an attempt that has waited long enough; `None`: nothing yet.
+    pub fn tick(&mut self, attempt: usize, now: Duration) -> Option<Verdict> {
+        let current = self.attempts.get(attempt).filter(|current| current.ended.is_none())?;
+        let answer = current.answer.as_ref()?;
+        let provider = self.step(attempt)?.provider(&self.config)?;
+        let waited = now.saturating_sub(current.started);
+        let committed = answer.is_committed();
+        let outcome = match self.request.is_stream() {
+            true if !committed && waited >= provider.first_token_timeout => Outcome::FirstToken,
+            _ if waited >= provider.timeout => Outcome::Timeout,
+            _ => return None,
+        };
+        self.close(attempt, outcome, now);
+        Some(match committed {
+            true => Verdict::Reset,
+            false if self.may_fall_back() => Verdict::Retry,
+            false => self.fail(self.failure(504, "The provider did not answer in time")),
+        })
+    }
+
+    /// An attempt is over for the host. Nothing changes if it had come to its end already.
+    pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
+        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some()) {
+            return;
+        }
+        self.close(attempt, self.outcome_of(broken), now);
+    }
+
+    fn outcome_of(&self, broken: Broken) -> Outcome {
+        match broken {
+            Broken::Connect => Outcome::Connect,
+            Broken::Reset => Outcome::Reset,
+            Broken::Timeout if self.request.is_stream() => Outcome::FirstToken,
+            Broken::Timeout => Outcome::Timeout,
+        }
+    }
+
+    /// An attempt the host moved on from without a word.
+    fn close_open_attempt(&mut self, now: Duration) {
+        if let Some(last) = self.attempts.len().checked_sub(1) {
+            self.attempt_closed(last, Broken::Reset, now);
+        }
+    }
+
+    fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.outcome = Some(outcome);
+            current.ended = Some(now);
+        }
+    }
+
+    pub(super) fn step(&self, attempt: usize) -> Option<&Step> {
+        self.plan.steps.get(self.attempts.get(attempt)?.step)
+    }
+
+    fn is_passthrough(&self, attempt: usize) -> bool {
+        let provider = self.step(attempt).and_then(|step| step.provider(&self.config));
+        provider.is_some_and(|provider| provider.auth == Auth::Passthrough)
+    }
+
+    fn may_fall_back(&self) -> bool {
+        self.next < self.plan.steps.len()
+    }
+
+    fn fail(&mut self, failure: Failure) -> Verdict {
+        let error = Error::Upstream(failure);
+        let reply = error.reply(self.face);
+        self.error = Some(error);
+        Verdict::Answer(reply)
+    }
+
+    /// The error after the last attempt, told by how it ended.
+    pub(super) fn last_error(&mut self) -> Reply {
+        let outcome = self.attempts.last().and_then(|attempt| attempt.outcome);
+        let failure = match outcome {
+            Some(Outcome::Timeout | Outcome::FirstToken) => self.failure(504, "The provider did not answer in time"),
+            Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
+            _ => self.failure(502, "The provider's connection broke before it answered"),
+        };
+        let error = self.error.get_or_insert(Error::Upstream(failure));
+        error.reply(self.face)
+    }
+
+    /// The common part of an upstream's failure.
+    pub(super) fn failure(&self, status: u16, message: &str) -> Failure {
+        let provider = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)?.provider(&self.config));
+        Failure {
+            status,
+            message: message.to_owned(),
+            provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
+            retry_after: self.attempts.iter().filter_map(|attempt| attempt.retry_after).min(),
+            tried: self.tried(),
+            ..Failure::default()
+        }
+    }
+
+    /// All attempts so far.
+    pub(super) fn tried(&self) -> Vec<Tried> {
+        let attempts = self.attempts.iter().enumerate();
+        attempts
+            .map(|(index, attempt)| Tried {
+                provider: self
+                    .step(index)
+                    .and_then(|step| step.provider(&self.config))
+                    .map(|provider| provider.id.clone())
+                    .unwrap_or_default(),
+                status: attempt.status,
+                reason: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
+            })
+            .collect()
+    }
+}
+
+fn verdict_of(progress: Progress) -> Verdict {
+    match progress {
+        Progress::Replace(bytes) => Verdict::Replace(bytes),
+        _ => Verdict::Pass,
+    }
+}
+
+/// Errors that another model may not give: the context is too long, or a moderator objects.
+fn is_about_the_model(code: &str) -> bool {
+    matches!(code, "context_length_exceeded" | "content_policy_violation" | "content_filter" | "moderation_blocked")
+}
+
+/// `Retry-After` in seconds; the form with a date is not read.
+fn seconds(value: &str) -> Option<Duration> {
+    let seconds = value.trim().parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds))?;
+    Some(Duration::from_secs_f64(seconds))
+}

@@ -1,0 +1,211 @@
+//! One client request from first byte to last, with all its attempts, as a state machine without a host.
+//!
+//! `open` (identify, admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
+//! `client_headers` → `settle`. Each takes what happened and the time, and says what to do about it.
+//! Nothing here knows Envoy; both of its roles drive the same exchange.
+
+mod answer;
+mod attempt;
+mod outcome;
+mod settle;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use attempt::{Broken, Dispatch, Verdict};
+pub use outcome::Outcome;
+pub use settle::Settlement;
+
+use crate::catalog::Pricing;
+use crate::config::Config;
+use crate::error::{Error, Reply};
+use crate::provider::ClientHeaders;
+use crate::request::{Face, Operation, Request};
+use crate::route::{self, Health, Plan, Step};
+use crate::translate::openrouter::Identity;
+
+use attempt::Attempt;
+
+/// Who pays; until tenants are configured there is one.
+const DEFAULT_TENANT: &str = "default";
+
+/// No edit makes a body longer than this, in bytes.
+const MOST_GROWTH: usize = 64 * 1024;
+
+/// A client's request as it came in, whole.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// Whose conventions the answer follows.
+    pub face: Face,
+    /// What the client wants done.
+    pub operation: Operation,
+    /// All headers, names in lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body.
+    pub body: Vec<u8>,
+    /// 128 random bits.
+    pub random: [u64; 2],
+    /// Since the Unix epoch.
+    pub now: Duration,
+}
+
+/// One exchange. Settled exactly once, whatever happens.
+pub struct Exchange {
+    config: Rc<Config>,
+    id: String,
+    face: Face,
+    operation: Operation,
+    started: Duration,
+    client: ClientHeaders,
+    request: Request,
+    plan: Plan,
+    /// The plan's step that the next attempt takes.
+    next: usize,
+    attempts: Vec<Attempt>,
+    /// The gateway's own error, which is what the client gets.
+    error: Option<Error>,
+    /// The status the client got.
+    status: Option<u16>,
+    settled: bool,
+}
+
+/// What the host needs to send an exchange on its way.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Departure<'a> {
+    /// The first attempt's cluster.
+    pub cluster: &'a str,
+    /// How often the host may retry.
+    pub max_retries: usize,
+    /// The longest one attempt may take to its first content, or as a whole where it is not streamed.
+    pub per_try_timeout: Duration,
+}
+
+impl Exchange {
+    /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
+    pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
+        let mut exchange = Self {
+            id: generation_id(arrival.now, arrival.random),
+            face: arrival.face,
+            operation: arrival.operation,
+            started: arrival.now,
+            client: ClientHeaders::keep(arrival.headers),
+            request: Request::default(),
+            plan: Plan::default(),
+            next: 0,
+            attempts: Vec::new(),
+            error: None,
+            status: None,
+            settled: false,
+            config,
+        };
+        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
+        let seed = request_id.map_or(arrival.random[0], |(_, id)| fnv(id.as_bytes()));
+        if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
+            exchange.error = Some(error);
+        }
+        exchange
+    }
+
+    fn admit(&mut self, body: Vec<u8>, headers: &[(&str, &str)], seed: u64, health: &Health) -> Result<(), Error> {
+        let encoding = headers.iter().find(|(name, _)| *name == "content-encoding").map(|(_, value)| *value);
+        if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Error::Encoded(encoding.to_owned()));
+        }
+        self.request = Request::parse(body, &self.config.limits)?;
+        let asked = self.request.models();
+        let mut found = Vec::with_capacity(asked.len());
+        for model in &asked {
+            found.push(self.config.catalog.find(model).ok_or_else(|| Error::UnknownModel((*model).to_owned()))?);
+        }
+        if found.is_empty() {
+            let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
+            found.push((self.config.default_model.ok_or_else(missing)?, None));
+        }
+        let preferences = self.request.preferences();
+        self.plan = route::plan(&self.config, &found, &self.request, preferences, health, seed, self.started);
+        if self.plan.steps.is_empty() {
+            let models = asked.iter().map(|model| (*model).to_owned()).collect();
+            return Err(Error::NoEndpoints { models, dropped: self.plan.dropped.clone() });
+        }
+        self.fits()
+    }
+
+    /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
+    fn fits(&self) -> Result<(), Error> {
+        let limit = self.config.limits.request_bytes;
+        let length = self.request.body().len();
+        let grows = |step: &Step| self.request.openai_edits(step.upstream_model(&self.config)).new_len(length) > limit;
+        if length + MOST_GROWTH > limit && self.plan.steps.iter().any(grows) {
+            return Err(Error::TooLarge { limit: Some(limit) });
+        }
+        Ok(())
+    }
+
+    /// Where to send the exchange first, or the answer that ends it.
+    pub fn departure(&self) -> Result<Departure<'_>, Reply> {
+        if let Some(error) = &self.error {
+            return Err(error.reply(self.face));
+        }
+        let timeouts = self.providers().map(|provider| match self.request.is_stream() {
+            true => provider.first_token_timeout,
+            false => provider.timeout,
+        });
+        Ok(Departure {
+            per_try_timeout: timeouts.max().unwrap_or_default(),
+            cluster: self.cluster(0),
+            max_retries: self.plan.steps.len().saturating_sub(1),
+        })
+    }
+
+    /// The status and dialect-true body for a request the host refused before it was whole.
+    pub fn refused_by_host(status: u16, face: Face) -> Reply {
+        let error = if status == 413 { Error::TooLarge { limit: None } } else { Error::Host { status } };
+        error.reply(face)
+    }
+
+    fn providers(&self) -> impl Iterator<Item = &crate::config::Provider> {
+        self.plan.steps.iter().filter_map(|step| step.provider(&self.config))
+    }
+
+    /// The cluster of a step; empty past the end, which the route sends to its sink.
+    fn cluster(&self, step: usize) -> &str {
+        let step = self.plan.steps.get(step);
+        step.and_then(|step| step.provider(&self.config)).map_or("", |provider| &provider.cluster)
+    }
+
+    fn identity(&self, step: &Step) -> Identity {
+        Identity {
+            id: self.id.clone(),
+            model: step.model_id(&self.config),
+            provider: step.provider(&self.config).map(|provider| provider.name.clone()).unwrap_or_default(),
+            pricing: self.pricing_for(step, self.request.input_estimate()),
+            created: self.started.as_secs(),
+            input_estimate: self.request.input_estimate(),
+        }
+    }
+
+    /// Prices in force for a request with that many input tokens at this endpoint.
+    fn pricing_for(&self, step: &Step, input_tokens: u64) -> Pricing {
+        let minute = (self.started.as_secs() / 60 % (24 * 60)) as u16;
+        let endpoint = step.endpoint(&self.config);
+        endpoint.map(|endpoint| endpoint.pricing.at(&endpoint.overrides, input_tokens, minute)).unwrap_or_default()
+    }
+}
+
+/// `gen-<unix seconds>-<20 alphanumerics>`, as OpenRouter's.
+fn generation_id(now: Duration, random: [u64; 2]) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut id = format!("gen-{}-", now.as_secs());
+    for mut bits in random {
+        for _ in 0..10 {
+            id.extend(ALPHABET.get((bits % 62) as usize).map(|letter| *letter as char));
+            bits /= 62;
+        }
+    }
+    id
+}
+
+/// FNV-1a, 64 bits.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}

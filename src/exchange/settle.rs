@@ -1,0 +1,364 @@
+//! The end of an exchange: its stats, its filter state, its record, and what the endpoints' health learns from it.
+//!
+//! Happens exactly once, also when the client hung up. Prompts and completions never get here.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::attempt::{Attempt, Broken};
+use super::{DEFAULT_TENANT, Exchange, Outcome};
+use crate::config::Record as RecordLevel;
+use crate::error::{Error, Failure, Reply};
+use crate::request::Face;
+use crate::route::{Health, Observation};
+use crate::stats::{self, Stat};
+use crate::usage::{Charge, Source, Usage};
+
+/// Longest client text that goes into filter state, in characters.
+const LONGEST_MODEL: usize = 256;
+
+/// What is to be written down.
+#[derive(Debug, Default, PartialEq)]
+pub struct Settlement {
+    /// Filter state, without the `modelyard.` in front; empty values are left out.
+    pub properties: Vec<(&'static str, String)>,
+}
+
+/// The attempt the client's answer came from, and what it amounts to.
+struct Answered<'a> {
+    attempt: &'a Attempt,
+    usage: Usage,
+    charge: Option<Charge>,
+}
+
+impl Exchange {
+    /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
+    pub fn is_answered(&self) -> bool {
+        self.error.is_some() || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
+    }
+
+    /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
+    ///
+    /// `host_attempts` is how many attempts the host has made, `broken` how it says the last one ended.
+    pub fn host_answer(&mut self, status: u16, broken: Broken, host_attempts: usize, now: Duration) -> Reply {
+        let error = match self.attempts.last() {
+            Some(_) if host_attempts > self.attempts.len() && status < 400 => {
+                Error::Bypassed { cluster: self.cluster(self.next).to_owned() }
+            }
+            None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
+            None => Error::Host { status },
+            Some(last) if last.status.is_some() && last.outcome.is_some() => {
+                let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
+                Error::RetryOverflow { cluster: cluster.to_owned() }
+            }
+            Some(_) => {
+                self.attempt_closed(self.attempts.len().saturating_sub(1), broken, now);
+                return self.last_error();
+            }
+        };
+        self.error.insert(error).reply(self.face)
+    }
+
+    /// Headers for the client, in place of any of the same name. `status` is the one it gets.
+    pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, String)> {
+        self.status = Some(status);
+        let mut headers = vec![("x-generation-id", self.id.clone())];
+        if self.config.telemetry.expose_headers {
+            if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
+                headers.push(("x-modelyard-model", header_value(&step.model_id(&self.config))));
+                let provider = step.provider(&self.config);
+                headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.clone())));
+            }
+            headers.push(("x-modelyard-attempts", self.attempts.len().to_string()));
+            if self.error.is_some() && self.face == Face::OpenAi && !self.attempts.is_empty() {
+                let tried: Vec<_> = self.tried().iter().map(ToString::to_string).collect();
+                headers.push(("x-modelyard-tried", tried.join(", ")));
+            }
+        }
+        if let Some(Error::Upstream(Failure { retry_after: Some(wait), .. })) = &self.error {
+            headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+        }
+        headers
+    }
+
+    /// Ends the exchange: reports every stat to `count`, teaches `health`, returns what to write down.
+    /// The second time there is nothing left to do.
+    pub fn settle(
+        &mut self,
+        now: Duration,
+        health: &mut Health,
+        count: &mut dyn FnMut(&'static Stat, &[&str], u64),
+    ) -> Settlement {
+        if std::mem::replace(&mut self.settled, true) {
+            return Settlement::default();
+        }
+        let aborted = self.abort_open_attempts(now);
+        self.count_request(aborted, count);
+        self.count_attempts(health, count);
+        self.count_answer(now, count);
+        self.write_down(aborted, now)
+    }
+
+    /// Attempts still under way when the client's stream ends: it hung up.
+    fn abort_open_attempts(&mut self, now: Duration) -> bool {
+        let mut aborted = self.status.is_none();
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.ended.is_none()) {
+            attempt.outcome = Some(Outcome::Aborted);
+            attempt.ended = Some(now);
+            aborted = true;
+        }
+        aborted
+    }
+
+    /// Labels of an attempt: provider id, and the model's id as configured.
+    fn labels(&self, attempt: &Attempt) -> (&str, &str) {
+        let step = self.plan.steps.get(attempt.step);
+        let provider = step.and_then(|step| step.provider(&self.config)).map(|provider| provider.id.as_str());
+        let model = step.and_then(|step| step.model(&self.config)).map(|model| model.id.as_str());
+        (provider.unwrap_or(stats::UNKNOWN), model.unwrap_or(stats::UNKNOWN))
+    }
+
+    fn count_request(&self, aborted: bool, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+        let step = self.attempts.last().map(|attempt| attempt.step).unwrap_or_default();
+        let model = self.plan.steps.get(step).and_then(|step| step.model(&self.config));
+        let model = model.map_or(stats::UNKNOWN, |model| model.id.as_str());
+        let status = match self.status {
+            _ if aborted => "aborted",
+            Some(..400) => "2xx",
+            Some(400..500) => "4xx",
+            _ => "5xx",
+        };
+        count(&stats::REQUESTS, &[DEFAULT_TENANT, model, self.operation.name(), status], 1);
+    }
+
+    fn count_attempts(&self, health: &mut Health, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            let (provider, model) = self.labels(attempt);
+            let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
+            count(&stats::ATTEMPTS, &[provider, model, outcome.name()], 1);
+            if index + 1 < self.attempts.len() {
+                count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
+            }
+            let endpoint = self.step(index).and_then(|step| step.endpoint(&self.config));
+            if let (Some(endpoint), Some(ended)) = (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted)) {
+                let seen = self.observation(attempt, outcome, ended);
+                health.observe(&endpoint.id, seen, ended);
+                let well = !health.in_outage(&endpoint.id, ended) && !health.in_cooldown(&endpoint.id, ended);
+                count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
+            }
+        }
+    }
+
+    fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
+        let throttled = outcome.is_failure();
+        Observation {
+            failed: outcome.is_failure(),
+            retry_after: attempt.retry_after.filter(|_| throttled),
+            first_token: attempt.first_content.map(|first| first.saturating_sub(attempt.started)),
+            tokens_per_second: self.tokens_per_second(attempt, ended),
+        }
+    }
+
+    /// Of a stream, from its first content on.
+    fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
+        let seconds = ended.saturating_sub(attempt.first_content?).as_secs_f64();
+        let output = attempt.answer.as_ref()?.meter.usage(0).output;
+        (self.request.is_stream() && output > 1 && seconds > 0.0).then(|| output as f64 / seconds)
+    }
+
+    fn answered(&self) -> Option<Answered<'_>> {
+        let attempt = self.attempts.last().filter(|attempt| attempt.first_content.is_some())?;
+        let answer = attempt.answer.as_ref().filter(|answer| !answer.is_error())?;
+        let usage = answer.meter.usage(self.request.input_estimate());
+        let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
+        Some(Answered { attempt, usage, charge: usage.charge(&pricing) })
+    }
+
+    fn count_answer(&self, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+        let Some(Answered { attempt, usage, charge }) = self.answered() else { return };
+        let (provider, model) = self.labels(attempt);
+        let kinds = [
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cached", usage.cached),
+            ("cache_write", usage.cache_write),
+            ("reasoning", usage.reasoning),
+            ("audio", usage.audio),
+        ];
+        for (kind, tokens) in kinds.into_iter().filter(|(_, tokens)| *tokens > 0) {
+            count(&stats::TOKENS, &[DEFAULT_TENANT, provider, model, kind, usage.source.name()], tokens);
+        }
+        let cost = charge.map_or(0, |charge| charge.total().nanousd());
+        if cost > 0 {
+            count(&stats::COST_NANOUSD, &[DEFAULT_TENANT, provider, model], cost);
+        }
+        count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(now.saturating_sub(self.started)));
+        if let Some(first) = attempt.first_content {
+            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(first.saturating_sub(self.started)));
+        }
+        if let Some(speed) = attempt.ended.and_then(|ended| self.tokens_per_second(attempt, ended)) {
+            count(&stats::OUTPUT_TOKENS_PER_SECOND, &[provider, model], speed.round() as u64);
+        }
+    }
+
+    fn error_type(&self, aborted: bool) -> Option<&'static str> {
+        let broke = self.attempts.last().and_then(|attempt| attempt.outcome).filter(|outcome| outcome.is_failure());
+        match &self.error {
+            Some(error) => Some(error.error_type()),
+            None if aborted => Some("aborted"),
+            None => broke.map(|_| "provider_unavailable"),
+        }
+    }
+
+    fn write_down(&self, aborted: bool, now: Duration) -> Settlement {
+        let answered = self.answered();
+        let usage = answered.as_ref().map(|answered| answered.usage);
+        let cost = answered.as_ref().and_then(|answered| answered.charge).map(|charge| charge.total().to_string());
+        let last = self.attempts.last();
+        let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
+        let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
+        let facts = Facts {
+            generation_id: &self.id,
+            tenant: DEFAULT_TENANT,
+            operation: self.operation.name(),
+            request_model: self.request.models().first().map(|model| printable(model)),
+            response_model: step.map(|step| printable(&step.model_id(&self.config))),
+            provider: last.map(|attempt| self.labels(attempt).0),
+            finish_reason: meter.and_then(|meter| meter.finish_reason()).map(printable),
+            error_type: self.error_type(aborted),
+            input_tokens: usage.map(|usage| usage.input),
+            output_tokens: usage.map(|usage| usage.output),
+            cached_tokens: usage.map(|usage| usage.cached),
+            estimated: usage.map(|usage| usage.source == Source::Estimated),
+            cost_usd: cost,
+        };
+        let mut settlement = Settlement { properties: facts.properties(self.attempts.len()) };
+        if self.config.telemetry.record == RecordLevel::Metadata {
+            let record = self.record(&facts, now);
+            settlement.properties.push(("record", serde_json::to_string(&record).unwrap_or_default()));
+        }
+        settlement
+    }
+
+    fn record<'a>(&'a self, facts: &'a Facts<'a>, now: Duration) -> Record<'a> {
+        let endpoint = |step: &crate::route::Step| step.endpoint(&self.config).map_or("", |e| e.id.as_str()).to_owned();
+        let attempts = self.attempts.iter().map(|attempt| AttemptRecord {
+            endpoint: self.plan.steps.get(attempt.step).map(endpoint).unwrap_or_default(),
+            outcome: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
+            status: attempt.status,
+            start_ms: milliseconds(attempt.started.saturating_sub(self.started)),
+            first_token_ms: attempt.first_content.map(|at| milliseconds(at.saturating_sub(self.started))),
+            duration_ms: milliseconds(attempt.ended.unwrap_or(now).saturating_sub(attempt.started)),
+            retry_after_s: attempt.retry_after.map(|wait| wait.as_secs()),
+        });
+        let dropped = self.plan.dropped.iter().map(|dropped| DroppedRecord {
+            endpoint: &dropped.endpoint,
+            reason: dropped.reason.to_string(),
+        });
+        Record {
+            facts,
+            status: self.status,
+            error: self.error.as_ref().map(|error| error.error_type()),
+            stream: self.request.is_stream(),
+            duration_ms: milliseconds(now.saturating_sub(self.started)),
+            plan: self.plan.steps.iter().map(endpoint).collect(),
+            dropped: dropped.collect(),
+            attempts: attempts.collect(),
+            seed: format!("{:016x}", self.plan.seed),
+            config: &self.config.hash,
+        }
+    }
+}
+
+/// What is known at the end, by the names of filter state and record.
+#[derive(Serialize)]
+struct Facts<'a> {
+    generation_id: &'a str,
+    tenant: &'a str,
+    operation: &'a str,
+    request_model: Option<String>,
+    response_model: Option<String>,
+    provider: Option<&'a str>,
+    finish_reason: Option<String>,
+    error_type: Option<&'a str>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
+    /// Whether the tokens are the gateway's estimate.
+    estimated: Option<bool>,
+    cost_usd: Option<String>,
+}
+
+impl Facts<'_> {
+    fn properties(&self, attempts: usize) -> Vec<(&'static str, String)> {
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        let number = |value: Option<u64>| value.map(|value| value.to_string());
+        let all = [
+            ("generation_id", text(Some(self.generation_id))),
+            ("tenant", text(Some(self.tenant))),
+            ("operation", text(Some(self.operation))),
+            ("request_model", self.request_model.clone()),
+            ("response_model", self.response_model.clone()),
+            ("provider", text(self.provider)),
+            ("attempts", Some(attempts.to_string())),
+            ("finish_reason", self.finish_reason.clone()),
+            ("input_tokens", number(self.input_tokens)),
+            ("output_tokens", number(self.output_tokens)),
+            ("cached_tokens", number(self.cached_tokens)),
+            ("cost_usd", self.cost_usd.clone()),
+            ("error_type", text(self.error_type)),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// The record: one line of JSON that says why the exchange went as it did.
+#[derive(Serialize)]
+struct Record<'a> {
+    #[serde(flatten)]
+    facts: &'a Facts<'a>,
+    status: Option<u16>,
+    error: Option<&'a str>,
+    stream: bool,
+    duration_ms: u64,
+    plan: Vec<String>,
+    dropped: Vec<DroppedRecord<'a>>,
+    attempts: Vec<AttemptRecord>,
+    seed: String,
+    config: &'a str,
+}
+
+#[derive(Serialize)]
+struct DroppedRecord<'a> {
+    endpoint: &'a str,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct AttemptRecord {
+    endpoint: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    start_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_token_ms: Option<u64>,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    time.as_millis() as u64
+}
+
+/// A foreign text fit for a log line: bounded, without control characters.
+fn printable(text: &str) -> String {
+    text.chars().take(LONGEST_MODEL).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A text fit for a header value.
+fn header_value(text: &str) -> String {
+    text.chars().take(LONGEST_MODEL).filter(|c| c.is_ascii_graphic()).collect()
+}

@@ -1,0 +1,370 @@
+//! Reads a request body once: validates all of it, keeps spans and facts.
+//!
+//! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
+
+use super::Preferences;
+use super::field::{Field, Fields, Role};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::usage::Usage;
+use crate::wire::edit::{Edits, Members};
+use crate::wire::json::{JsonError, JsonErrorKind, Kind, Reader, Span};
+
+/// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
+const MOST_BYTES_PER_TOKEN: u64 = 8;
+
+/// Kinds of input besides text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modality {
+    /// `image_url` parts.
+    Image,
+    /// `input_audio` parts.
+    Audio,
+    /// `file` parts.
+    File,
+    /// `video_url` parts.
+    Video,
+}
+
+impl Modality {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Image, Self::Audio, Self::File, Self::Video];
+
+    /// Its name in `input_modalities`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::File => "file",
+            Self::Video => "video",
+        }
+    }
+
+    fn of_part(r#type: &str) -> Option<Self> {
+        match r#type {
+            "image_url" => Some(Self::Image),
+            "input_audio" => Some(Self::Audio),
+            "file" => Some(Self::File),
+            "video_url" => Some(Self::Video),
+            _ => None,
+        }
+    }
+}
+
+/// A client's request, whatever endpoint will serve it. The body is valid JSON and an object.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    body: Vec<u8>,
+    object: Span,
+    members: Members,
+    model: Option<String>,
+    /// The value of `model`, also where it is null.
+    model_span: Option<Span>,
+    models: Vec<String>,
+    preferences: Preferences,
+    stream: bool,
+    stream_options: Option<StreamOptions>,
+    max_output: Option<u64>,
+    /// Fields that are there, also as null.
+    seen: Fields,
+    /// Fields that are there and not null.
+    fields: Fields,
+    modalities: u8,
+    text_bytes: usize,
+}
+
+/// Where `stream_options` stands.
+#[derive(Clone, Debug)]
+struct StreamOptions {
+    /// Its value, also where it is null.
+    value: Span,
+    members: Members,
+    /// The value of `include_usage`, and whether it is true.
+    include_usage: Option<(Span, bool)>,
+}
+
+/// Why reading stopped: the text is not JSON, or says something it must not.
+enum Problem {
+    Json(JsonError),
+    Said(Error),
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Json(error) => Self::InvalidJson(error.to_string()),
+            Problem::Said(error) => error,
+        }
+    }
+}
+
+fn wrong(field: Field, problem: &str) -> Problem {
+    Problem::Said(Error::InvalidField { field: field.name(), problem: problem.to_owned() })
+}
+
+impl Request {
+    /// Reads a body. Errors are the client's fault.
+    pub fn parse(body: Vec<u8>, limits: &Limits) -> Result<Self, Error> {
+        if body.len() > limits.request_bytes {
+            return Err(Error::TooLarge { limit: Some(limits.request_bytes) });
+        }
+        let mut request = Self::default();
+        request.read(&body)?;
+        request.body = body;
+        Ok(request)
+    }
+
+    fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
+        let mut reader = Reader::new(body);
+        if reader.peek()? != Kind::Object {
+            return Err(Problem::Said(Error::InvalidJson("must be an object".to_owned())));
+        }
+        self.object = reader.object(|reader, member| {
+            let start = member.key.span.start;
+            let field = Field::of(&member.key.decode());
+            let index = match field {
+                Some(field) => {
+                    self.field(field, reader, body)?;
+                    self.members.push(start..reader.position())
+                }
+                None => {
+                    let value = reader.skip()?;
+                    self.members.push(start..value.end)
+                }
+            };
+            if field.is_some_and(|field| field.role() == Role::Own) {
+                self.members.remove(index);
+            }
+            Ok::<_, Problem>(())
+        })?;
+        Ok(reader.end()?)
+    }
+
+    fn field(&mut self, field: Field, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Problem> {
+        let kind = reader.peek()?;
+        if !self.seen.insert(field) {
+            return Err(Problem::Said(Error::DuplicateKey(field.name().to_owned())));
+        }
+        if kind == Kind::Null {
+            let value = reader.skip()?;
+            match field {
+                Field::Model => self.model_span = Some(value),
+                Field::StreamOptions => {
+                    self.stream_options = Some(StreamOptions { value, members: Members::new(), include_usage: None });
+                }
+                _ => {}
+            }
+            return Ok(());
+        }
+        self.fields.insert(field);
+        match field {
+            Field::Model => self.model(kind, reader)?,
+            Field::Models => self.models(kind, reader)?,
+            Field::Stream => {
+                self.stream = reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))?;
+            }
+            Field::StreamOptions => self.stream_options(kind, reader)?,
+            Field::MaxTokens | Field::MaxCompletionTokens => {
+                self.max_output = self.max_output.max(reader.u64()?);
+            }
+            Field::Provider => {
+                let json = body.get(reader.skip()?).unwrap_or_default();
+                self.preferences = Preferences::parse(json).map_err(|problem| wrong(field, &problem))?;
+            }
+            Field::Messages if kind == Kind::Array => {
+                reader.array(|reader, _| self.message(reader))?;
+            }
+            Field::Prompt | Field::Input => self.text_bytes += reader.skip()?.len(),
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn model(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if kind != Kind::String {
+            return Err(wrong(Field::Model, "must be a string"));
+        }
+        let text = reader.string()?;
+        let model = text.decode().into_owned();
+        if model.is_empty() {
+            return Err(wrong(Field::Model, "must not be empty"));
+        }
+        self.model = Some(model);
+        self.model_span = Some(text.span);
+        Ok(())
+    }
+
+    fn models(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if kind != Kind::Array {
+            return Err(wrong(Field::Models, "must be an array of strings"));
+        }
+        reader.array(|reader, _| {
+            if reader.peek()? != Kind::String {
+                return Err(wrong(Field::Models, "must be an array of strings"));
+            }
+            self.models.push(reader.string()?.decode().into_owned());
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if kind != Kind::Object {
+            return Err(wrong(Field::StreamOptions, "must be an object"));
+        }
+        let mut members = Members::new();
+        let mut include_usage = None;
+        let value = reader.object(|reader, member| {
+            let value_start = reader.position();
+            let included = reader.boolean()? == Some(true);
+            if member.key.is("include_usage") {
+                include_usage = Some((value_start..reader.position(), included));
+            }
+            members.push(member.key.span.start..reader.position());
+            Ok::<_, JsonError>(())
+        })?;
+        self.stream_options = Some(StreamOptions { value, members, include_usage });
+        Ok(())
+    }
+
+    /// Counts text and notes other kinds of content.
+    fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if reader.peek()? != Kind::Object {
+            reader.skip()?;
+            return Ok(());
+        }
+        reader.object(|reader, member| {
+            if !member.key.is("content") {
+                return Ok(());
+            }
+            match reader.peek()? {
+                Kind::String => self.text_bytes += reader.skip()?.len(),
+                Kind::Array => {
+                    reader.array(|reader, _| self.part(reader))?;
+                }
+                _ => {}
+            }
+            Ok::<_, Problem>(())
+        })?;
+        Ok(())
+    }
+
+    fn part(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if reader.peek()? != Kind::Object {
+            reader.skip()?;
+            return Ok(());
+        }
+        reader.object(|reader, member| {
+            if member.key.is("text") {
+                self.text_bytes += reader.skip()?.len();
+            } else if member.key.is("type") && reader.peek()? == Kind::String {
+                let modality = Modality::of_part(&reader.string()?.decode());
+                self.modalities |= modality.map_or(0, |modality| 1 << modality as u8);
+            }
+            Ok::<_, JsonError>(())
+        })?;
+        Ok(())
+    }
+
+    /// The body as the client sent it.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The models asked for, in order, each once.
+    pub fn models(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = Vec::with_capacity(1 + self.models.len());
+        for model in self.model.as_deref().into_iter().chain(self.models.iter().map(String::as_str)) {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
+    /// What the client asks of routing.
+    pub fn preferences(&self) -> &Preferences {
+        &self.preferences
+    }
+
+    /// Whether the answer is to be streamed.
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Whether the client itself asked for usage in the stream.
+    pub fn includes_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|options| matches!(options.include_usage, Some((_, true))))
+    }
+
+    /// The largest output asked for, in tokens.
+    pub fn max_output(&self) -> Option<u64> {
+        self.max_output
+    }
+
+    /// Input tokens there are at least.
+    pub fn least_input_tokens(&self) -> u64 {
+        self.text_bytes as u64 / MOST_BYTES_PER_TOKEN
+    }
+
+    /// Input tokens by rule of thumb.
+    pub fn input_estimate(&self) -> u64 {
+        Usage::estimate(self.text_bytes)
+    }
+
+    /// Whether there is content of this kind.
+    pub fn uses(&self, modality: Modality) -> bool {
+        self.modalities & (1 << modality as u8) != 0
+    }
+
+    /// Names of all parameters used, as in `supported_parameters`.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.fields.iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
+    }
+
+    /// The parameters used whose loss would change what the client gets.
+    pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
+        let fields = self.fields;
+        [Field::Tools, Field::ResponseFormat].into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
+    }
+
+    /// The edits that make this an OpenAI request for the upstream's `model`: its name in place of the client's, the
+    /// gateway's own fields gone, usage asked for in streams. Every other byte stays.
+    pub fn openai_edits(&self, model: &str) -> Edits {
+        let mut edits = Edits::new();
+        let mut members = self.members.clone();
+        let name = serde_json::to_string(model).unwrap_or_default();
+        match &self.model_span {
+            Some(_) if self.model.as_deref() == Some(model) => {}
+            Some(span) => edits.replace(span.clone(), name.as_bytes()),
+            None => members.insert_first(format!("\"model\":{name}").as_bytes()),
+        }
+        if self.stream && !self.includes_usage() {
+            self.ask_for_usage(&mut edits, &mut members);
+        }
+        members.write(&self.object, &mut edits);
+        edits
+    }
+
+    fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
+        let wanted = br#""include_usage":true"#;
+        match &self.stream_options {
+            None => members.insert_first(&[br#""stream_options":{"#, wanted.as_slice(), b"}"].concat()),
+            Some(StreamOptions { include_usage: Some((value, _)), .. }) => edits.replace(value.clone(), b"true"),
+            Some(StreamOptions { value, members, .. }) if self.fields.contains(Field::StreamOptions) => {
+                let mut members = members.clone();
+                members.insert_first(wanted);
+                members.write(value, edits);
+            }
+            Some(StreamOptions { value, .. }) => edits.replace(value.clone(), br#"{"include_usage":true}"#),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The top-level fields the gateway reads, in one table: what each is to the gateway.
+
+/// What a field is to the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Read, and forwarded.
+    Read,
+    /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's `supported_parameters`.
+    Parameter,
+    /// For the gateway alone: never forwarded.
+    Own,
+}
+
+macro_rules! fields {
+    ($($ident:ident $name:literal $role:ident,)*) => {
+        /// A top-level field the gateway reads.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Field {
+            $(#[doc = concat!("`", $name, "`")] $ident,)*
+        }
+
+        impl Field {
+            /// Finds a field by its name.
+            pub fn of(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$ident),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$ident => $name,)*
+                }
+            }
+
+            /// What it is to the gateway.
+            pub fn role(self) -> Role {
+                match self {
+                    $(Self::$ident => Role::$role,)*
+                }
+            }
+        }
+
+        const ALL: &[Field] = &[$(Field::$ident),*];
+    };
+}
+
+fields! {
+    Model "model" Read,
+    Stream "stream" Read,
+    StreamOptions "stream_options" Read,
+    Messages "messages" Read,
+    Prompt "prompt" Read,
+    Input "input" Read,
+    Models "models" Own,
+    Provider "provider" Own,
+    Route "route" Own,
+    Usage "usage" Own,
+    Preset "preset" Own,
+    Transforms "transforms" Own,
+    Plugins "plugins" Own,
+    SessionId "session_id" Own,
+    Trace "trace" Own,
+    Debug "debug" Own,
+    MaxTokens "max_tokens" Parameter,
+    MaxCompletionTokens "max_completion_tokens" Parameter,
+    Temperature "temperature" Parameter,
+    TopP "top_p" Parameter,
+    TopK "top_k" Parameter,
+    MinP "min_p" Parameter,
+    TopA "top_a" Parameter,
+    FrequencyPenalty "frequency_penalty" Parameter,
+    PresencePenalty "presence_penalty" Parameter,
+    RepetitionPenalty "repetition_penalty" Parameter,
+    LogitBias "logit_bias" Parameter,
+    Logprobs "logprobs" Parameter,
+    TopLogprobs "top_logprobs" Parameter,
+    Prediction "prediction" Parameter,
+    Seed "seed" Parameter,
+    ResponseFormat "response_format" Parameter,
+    StructuredOutputs "structured_outputs" Parameter,
+    Stop "stop" Parameter,
+    Tools "tools" Parameter,
+    ToolChoice "tool_choice" Parameter,
+    ParallelToolCalls "parallel_tool_calls" Parameter,
+    IncludeReasoning "include_reasoning" Parameter,
+    Reasoning "reasoning" Parameter,
+    ReasoningEffort "reasoning_effort" Parameter,
+    WebSearchOptions "web_search_options" Parameter,
+    Verbosity "verbosity" Parameter,
+}
+
+/// A set of fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields(u64);
+
+impl Fields {
+    /// Adds a field; false if it was there already.
+    pub fn insert(&mut self, field: Field) -> bool {
+        let bit = 1 << field as u64;
+        let new = self.0 & bit == 0;
+        self.0 |= bit;
+        new
+    }
+
+    /// Whether the field is there.
+    pub fn contains(self, field: Field) -> bool {
+        self.0 & (1 << field as u64) != 0
+    }
+
+    /// All that are there, in the table's order.
+    pub fn iter(self) -> impl Iterator<Item = Field> {
+        ALL.iter().copied().filter(move |field| self.contains(*field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn every_field_fits_the_set_and_is_found_by_its_name() {
+        assert!(ALL.len() <= 64);
+        let mut fields = Fields::default();
+        for field in ALL {
+            assert_eq!(Field::of(field.name()), Some(*field));
+            assert!(fields.insert(*field), "{field:?} shares a bit");
+            assert!(!fields.insert(*field));
+        }
+        assert_eq!(fields.iter().count(), ALL.len());
+    }
+}

@@ -1,0 +1,163 @@
+//! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
+
+use std::fmt;
+
+use crate::catalog::{Endpoint, Model};
+use crate::config::{Auth, Provider};
+use crate::request::{DataCollection, Modality, Preferences, Request};
+
+/// Why an endpoint is not in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The variable that should hold its key is not set.
+    NoKey(String),
+    /// `provider.only` does not name it.
+    Only,
+    /// `provider.ignore` names it.
+    Ignore,
+    /// `provider.data_collection: deny`, and it trains.
+    Trains,
+    /// `provider.zdr`, and it retains.
+    Retains,
+    /// `provider.quantizations` does not name its own.
+    Quantization,
+    /// Its price is above `provider.max_price`, or unknown.
+    MaxPrice,
+    /// Input and output do not fit.
+    ContextLength,
+    /// It cannot answer with that many tokens.
+    OutputLength,
+    /// It does not take this kind of input.
+    Modality(Modality),
+    /// It does not support a parameter the request uses.
+    Parameter(&'static str),
+    /// `provider.allow_fallbacks: false`, and it is not the first.
+    AllowFallbacks,
+    /// `routing.max_attempts` are in the plan already.
+    MaxAttempts,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey(env) => write!(f, "no key: {env} is not set"),
+            Self::Only => f.write_str("provider.only"),
+            Self::Ignore => f.write_str("provider.ignore"),
+            Self::Trains => f.write_str("data policy: trains on prompts"),
+            Self::Retains => f.write_str("data policy: retains prompts"),
+            Self::Quantization => f.write_str("provider.quantizations"),
+            Self::MaxPrice => f.write_str("provider.max_price"),
+            Self::ContextLength => f.write_str("context length"),
+            Self::OutputLength => f.write_str("output length"),
+            Self::Modality(modality) => write!(f, "no {} input", modality.name()),
+            Self::Parameter(name) => write!(f, "unsupported parameter: {name}"),
+            Self::AllowFallbacks => f.write_str("provider.allow_fallbacks"),
+            Self::MaxAttempts => f.write_str("routing.max_attempts"),
+        }
+    }
+}
+
+/// One offer under consideration.
+#[derive(Clone, Copy)]
+pub(super) struct Offer<'a> {
+    pub model: &'a Model,
+    pub endpoint: &'a Endpoint,
+    pub provider: &'a Provider,
+}
+
+impl Offer<'_> {
+    /// Whether a provider named in a request means this one: by id, display name, or id and tag.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        let full = |tag: &str| {
+            name.strip_prefix(self.provider.id.as_str()).and_then(|rest| rest.strip_prefix('/')) == Some(tag)
+        };
+        name.eq_ignore_ascii_case(&self.provider.id)
+            || name.eq_ignore_ascii_case(&self.provider.name)
+            || self.endpoint.tag.as_deref().is_some_and(full)
+    }
+
+    /// The first hard filter that takes this offer out.
+    pub(super) fn refusal(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        self.missing_key()
+            .or_else(|| self.refused_by_name(preferences))
+            .or_else(|| self.refused_by_policy(preferences))
+            .or_else(|| self.refused_by_price(request, preferences))
+            .or_else(|| self.refused_by_size(request))
+            .or_else(|| self.refused_by_modality(request))
+            .or_else(|| {
+                let required = preferences.require_parameters == Some(true);
+                required.then(|| self.unsupported(request.parameters())).flatten().map(Reason::Parameter)
+            })
+    }
+
+    fn missing_key(&self) -> Option<Reason> {
+        match &self.provider.auth {
+            Auth::Bearer { key } | Auth::Header { key, .. } | Auth::Query { key, .. } if key.value.is_none() => {
+                Some(Reason::NoKey(key.env.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {
+        let named = |names: &Vec<String>| names.iter().any(|name| self.is_named(name));
+        if preferences.only.as_ref().is_some_and(|only| !named(only)) {
+            return Some(Reason::Only);
+        }
+        preferences.ignore.as_ref().is_some_and(named).then_some(Reason::Ignore)
+    }
+
+    fn refused_by_policy(&self, preferences: &Preferences) -> Option<Reason> {
+        let policy = self.endpoint.data_policy;
+        if preferences.data_collection == Some(DataCollection::Deny) && policy.trains {
+            return Some(Reason::Trains);
+        }
+        if preferences.zdr == Some(true) && policy.retains {
+            return Some(Reason::Retains);
+        }
+        let quantizations = preferences.quantizations.as_ref()?;
+        (!quantizations.contains(&self.endpoint.quantization)).then_some(Reason::Quantization)
+    }
+
+    fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        let max = preferences.max_price.as_ref()?;
+        let prices = &self.endpoint.pricing;
+        let bounds = [
+            (max.prompt, prices.prompt, 1_000_000),
+            (max.completion, prices.completion, 1_000_000),
+            (max.request, Some(prices.request.unwrap_or_default()), 1),
+            (max.image, prices.image.or((!request.uses(Modality::Image)).then(Default::default)), 1),
+        ];
+        let within = bounds.iter().all(|(max, price, units)| match (max, price) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(max), Some(price)) => price.cost(*units) <= max.cost(1),
+        });
+        (!within).then_some(Reason::MaxPrice)
+    }
+
+    fn refused_by_size(&self, request: &Request) -> Option<Reason> {
+        let output = request.max_output();
+        if self.endpoint.max_completion_tokens.is_some_and(|max| output.is_some_and(|asked| asked > max)) {
+            return Some(Reason::OutputLength);
+        }
+        let context = self.endpoint.context_length.or(self.model.context_length)?;
+        let needed = request.least_input_tokens().saturating_add(output.unwrap_or(0));
+        (needed > context).then_some(Reason::ContextLength)
+    }
+
+    fn refused_by_modality(&self, request: &Request) -> Option<Reason> {
+        let accepted = self.model.input_modalities.as_ref()?;
+        Modality::ALL
+            .into_iter()
+            .find(|modality| request.uses(*modality) && !accepted.iter().any(|name| name == modality.name()))
+            .map(Reason::Modality)
+    }
+
+    /// The first of these parameters that the endpoint does not support.
+    pub(super) fn unsupported(&self, mut parameters: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+        let supported = self.endpoint.supported_parameters.as_ref()?;
+        parameters.find(|parameter| !supported.iter().any(|name| name == parameter))
+    }
+}

@@ -1,0 +1,13 @@
+//! Routing: which endpoints may serve a request, in which order, and why each other one was dropped.
+//!
+//! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
+//! Semantics: DESIGN section 6, after OpenRouter's provider routing.
+
+mod filter;
+mod health;
+mod order;
+mod plan;
+
+pub use filter::Reason;
+pub use health::{Health, Observation};
+pub use plan::{Dropped, Plan, Step, plan};

@@ -1,0 +1,275 @@
+//! OpenAI's answers in OpenRouter's form: its ids, `provider`, `native_finish_reason`, `usage.cost`.
+//!
+//! Works on spans: every byte that need not change stays as the upstream wrote it.
+//! Source: OpenRouter's API description and captured answers (2026-11).
+
+use std::fmt;
+
+use super::{Change, Stage};
+use crate::catalog::Pricing;
+use crate::error::{Error, Failure};
+use crate::usage::{Charge, Cost, Meter, Seen, Usage};
+use crate::wire::edit::{Edits, Members};
+use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::openai::{ErrorFields, UsageFields, finish_reason_of};
+use crate::wire::sse;
+
+/// What every answer of one attempt carries.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `gen-…`
+    pub id: String,
+    /// The catalogue's id of the model that answers.
+    pub model: String,
+    /// The provider's display name.
+    pub provider: String,
+    /// Prices in force for this request.
+    pub pricing: Pricing,
+    /// Unix seconds.
+    pub created: u64,
+    /// What is counted as input where the upstream does not say.
+    pub input_estimate: u64,
+}
+
+/// Whether a text is a whole answer or one chunk of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A whole answer.
+    Whole,
+    /// One chunk.
+    Chunk,
+}
+
+/// The choice that stands beside `usage` in a stream: clients index `choices[0]` of every chunk.
+const EMPTY_CHOICE: &str = r#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]"#;
+
+impl Identity {
+    /// The answer or chunk `json` in OpenRouter's form; `None` if it is not a JSON object.
+    pub fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
+        let mut rewriting = Rewriting { identity: self, part, json, edits: Edits::new(), members: Members::new(), found: 0 };
+        let mut reader = Reader::new(json);
+        let span = reader.object(|reader, member| rewriting.member(reader, member.key.span.start, &member.key.decode())).ok()?;
+        reader.end().ok()?;
+        rewriting.add_missing();
+        rewriting.members.write(&span, &mut rewriting.edits);
+        Some(rewriting.edits.apply(json))
+    }
+
+    /// `usage` in OpenRouter's form.
+    pub fn usage(&self, usage: &Usage) -> String {
+        let charge = usage.charge(&self.pricing);
+        let cost = |part: fn(Charge) -> Cost| charge.map_or_else(|| "null".to_owned(), |charge| part(charge).to_string());
+        let Usage { input, output, cached, cache_write, reasoning, audio, .. } = usage;
+        let (total, total_cost) = (input.saturating_add(*output), cost(Charge::total));
+        let (input_cost, output_cost) = (cost(|charge| charge.input), cost(|charge| charge.output));
+        format!(
+            "{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{total},\
+             \"cost\":{total_cost},\"is_byok\":false,\
+             \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}},\
+             \"cost_details\":{{\"upstream_inference_cost\":{total_cost},\
+             \"upstream_inference_prompt_cost\":{input_cost},\"upstream_inference_completions_cost\":{output_cost}}},\
+             \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}}}"
+        )
+    }
+
+    /// The chunk that carries usage where the upstream gave none.
+    fn usage_chunk(&self, usage: &Usage) -> Vec<u8> {
+        self.chunk(&format!("\"choices\":{EMPTY_CHOICE},\"usage\":{}", self.usage(usage)))
+    }
+
+    /// The chunk that ends a stream with an error.
+    pub fn error_chunk(&self, error: &Error) -> Vec<u8> {
+        let message = error.to_string();
+        let error = serde_json::to_string(&error.openrouter(&message)).unwrap_or_default();
+        self.chunk(&format!(
+            "\"error\":{error},\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\
+             \"native_finish_reason\":null}}]"
+        ))
+    }
+
+    /// An event of the gateway's own; `members` follow those every chunk has.
+    fn chunk(&self, members: &str) -> Vec<u8> {
+        let Self { id, model, provider, created, .. } = self;
+        let [id, model, provider] = [id, model, provider].map(|text| Json(text));
+        format!(
+            "data: {{\"id\":{id},\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{model},\
+             \"provider\":{provider},{members}}}\n\n"
+        )
+        .into_bytes()
+    }
+}
+
+/// Writes events in OpenRouter's form, every one of them.
+#[derive(Debug)]
+pub struct OpenRouterEvents {
+    identity: Identity,
+    usage_sent: bool,
+}
+
+impl OpenRouterEvents {
+    /// For the stream of one attempt.
+    pub fn new(identity: Identity) -> Self {
+        Self { identity, usage_sent: false }
+    }
+
+    fn own_usage(&mut self, meter: &Meter) -> Vec<u8> {
+        if std::mem::replace(&mut self.usage_sent, true) {
+            return Vec::new();
+        }
+        self.identity.usage_chunk(&meter.usage(self.identity.input_estimate))
+    }
+}
+
+impl Stage for OpenRouterEvents {
+    fn event(&mut self, event: &[u8], seen: Seen, meter: &Meter) -> Change {
+        let Some(data) = sse::fields(event).data else { return Change::Keep };
+        let rewritten = match seen {
+            Seen::Nothing => return Change::Keep,
+            Seen::Done => {
+                let mut events = self.own_usage(meter);
+                events.extend_from_slice(event);
+                return Change::Replace(events);
+            }
+            Seen::Error => return Change::Replace(self.identity.error_chunk(&upstream_error(&self.identity, &data))),
+            Seen::Content | Seen::UsageOnly => self.identity.rewrite(&data, Part::Chunk),
+        };
+        self.usage_sent |= meter.is_reported();
+        rewritten.map_or(Change::Keep, |json| Change::Replace([b"data: ", json.as_slice(), b"\n\n"].concat()))
+    }
+
+    fn end(&mut self, meter: &Meter) -> Vec<u8> {
+        if meter.is_done() {
+            return Vec::new();
+        }
+        let mut events = self.own_usage(meter);
+        events.extend_from_slice(b"data: [DONE]\n\n");
+        events
+    }
+}
+
+/// An error event of the upstream's as our own error.
+fn upstream_error(identity: &Identity, data: &[u8]) -> Error {
+    let fields = ErrorFields::parse(data).unwrap_or_default();
+    Error::Upstream(Failure {
+        status: fields.status().unwrap_or(502),
+        message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
+        provider: identity.provider.clone(),
+        code: fields.code,
+        ..Failure::default()
+    })
+}
+
+/// A text as a JSON string.
+struct Json<'a>(&'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self.0).unwrap_or_default())
+    }
+}
+
+/// One text being rewritten.
+struct Rewriting<'a> {
+    identity: &'a Identity,
+    part: Part,
+    json: &'a [u8],
+    edits: Edits,
+    members: Members,
+    /// Bits of the members of [`OWN`] that are there already.
+    found: u8,
+}
+
+/// Members that every answer must have, and the bit that says so.
+const OWN: [(&str, u8); 3] = [("id", 1), ("model", 2), ("provider", 4)];
+
+impl Rewriting<'_> {
+    fn member(&mut self, reader: &mut Reader<'_>, start: usize, key: &str) -> Result<(), JsonError> {
+        if let Some((key, bit)) = OWN.into_iter().find(|(own, _)| *own == key) {
+            let value = reader.skip()?;
+            self.found |= bit;
+            self.edits.replace(value, Json(self.own(key)).to_string().as_bytes());
+        } else if key == "choices" && reader.peek()? == Kind::Array {
+            self.choices(reader)?;
+        } else if key == "usage" {
+            return self.usage(reader, start);
+        } else {
+            reader.skip()?;
+        }
+        self.members.push(start..reader.position());
+        Ok(())
+    }
+
+    fn own(&self, key: &str) -> &str {
+        match key {
+            "id" => &self.identity.id,
+            "model" => &self.identity.model,
+            _ => &self.identity.provider,
+        }
+    }
+
+    fn add_missing(&mut self) {
+        for (key, bit) in OWN {
+            if self.found & bit == 0 {
+                let member = format!("\"{key}\":{}", Json(self.own(key)));
+                self.members.insert_first(member.as_bytes());
+            }
+        }
+    }
+
+    /// A null usage confuses strict clients and is taken out.
+    fn usage(&mut self, reader: &mut Reader<'_>, start: usize) -> Result<(), JsonError> {
+        let value = reader.skip()?;
+        let index = self.members.push(start..value.end);
+        match self.json.get(value.clone()).and_then(UsageFields::parse) {
+            Some(fields) => self.edits.replace(value, self.identity.usage(&fields.into()).as_bytes()),
+            None => self.members.remove(index),
+        }
+        Ok(())
+    }
+
+    fn choices(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let mut empty = true;
+        let span = reader.array(|reader, _| {
+            empty = false;
+            if reader.peek()? == Kind::Object { self.choice(reader) } else { reader.skip().map(|_| ()) }
+        })?;
+        if empty && self.part == Part::Chunk {
+            self.edits.replace(span, EMPTY_CHOICE.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// Normalises `finish_reason` and keeps the provider's own beside it.
+    fn choice(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let (mut reason, mut has_native, mut empty) = (None, false, true);
+        let object = reader.object(|reader, member| {
+            empty = false;
+            has_native |= member.key.is("native_finish_reason");
+            if member.key.is("finish_reason") {
+                reason = Some(reader.skip()?);
+            }
+            Ok::<_, JsonError>(())
+        })?;
+        match reason {
+            Some(value) => self.finish_reason(value, has_native),
+            None if self.part == Part::Chunk && !empty => {
+                self.edits.insert(object.start + 1, br#""finish_reason":null,"native_finish_reason":null,"#);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn finish_reason(&mut self, value: Span, has_native: bool) {
+        let native = self.json.get(value.clone()).unwrap_or_default();
+        let mut new = match serde_json::from_slice::<Option<String>>(native) {
+            Ok(Some(reason)) => Json(finish_reason_of(&reason)).to_string().into_bytes(),
+            _ => native.to_vec(),
+        };
+        if !has_native {
+            new.extend_from_slice(b",\"native_finish_reason\":");
+            new.extend_from_slice(native);
+        }
+        self.edits.replace(value, &new);
+    }
+}

@@ -1,0 +1,203 @@
+//! OpenAI's wire format: what its answers, events and errors say, read as spans.
+//!
+//! Source: OpenAI API reference, chat completions, completions, embeddings and their streams (2026-11).
+//! Numbers of a wrong type count as absent: a provider's slip must not end a stream.
+
+use std::borrow::Cow;
+
+use super::json::{JsonError, Kind, Reader, Span};
+
+/// `usage` of an answer or event; absent numbers are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsageFields {
+    /// Input tokens, cached ones included.
+    pub prompt_tokens: u64,
+    /// Output tokens, reasoning included.
+    pub completion_tokens: u64,
+    /// `prompt_tokens_details.cached_tokens`
+    pub cached_tokens: u64,
+    /// `prompt_tokens_details.cache_write_tokens` (OpenRouter's addition)
+    pub cache_write_tokens: u64,
+    /// `completion_tokens_details.reasoning_tokens`
+    pub reasoning_tokens: u64,
+    /// `audio_tokens` of both details together
+    pub audio_tokens: u64,
+}
+
+impl UsageFields {
+    /// Reads a `usage` object; `None` if it is not an object or names neither input nor output.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let mut usage = Self::default();
+        let mut counted = false;
+        let mut reader = Reader::new(json);
+        let read = reader.object(|reader, member| {
+            match member.key.decode().as_ref() {
+                "prompt_tokens" => counted |= set(&mut usage.prompt_tokens, reader.u64()?),
+                "completion_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
+                "prompt_tokens_details" => usage.details(reader)?,
+                "completion_tokens_details" => usage.details(reader)?,
+                _ => {}
+            }
+            Ok::<_, JsonError>(())
+        });
+        (read.is_ok() && counted).then_some(usage)
+    }
+
+    fn details(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        if reader.peek()? != Kind::Object {
+            return Ok(());
+        }
+        reader.object(|reader, member| {
+            match member.key.decode().as_ref() {
+                "cached_tokens" => set(&mut self.cached_tokens, reader.u64()?),
+                "cache_write_tokens" => set(&mut self.cache_write_tokens, reader.u64()?),
+                "reasoning_tokens" => set(&mut self.reasoning_tokens, reader.u64()?),
+                "audio_tokens" => match reader.u64()? {
+                    Some(tokens) => {
+                        self.audio_tokens = self.audio_tokens.saturating_add(tokens);
+                        true
+                    }
+                    None => false,
+                },
+                _ => false,
+            };
+            Ok::<_, JsonError>(())
+        })?;
+        Ok(())
+    }
+}
+
+fn set(field: &mut u64, value: Option<u64>) -> bool {
+    if let Some(value) = value {
+        *field = value;
+    }
+    value.is_some()
+}
+
+/// An `error` object, as far as the gateway reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorFields {
+    /// For people.
+    pub message: Option<String>,
+    /// Machine-readable, as text: `context_length_exceeded`, `429` …
+    pub code: Option<String>,
+    /// `invalid_request_error` …
+    pub kind: Option<String>,
+}
+
+impl ErrorFields {
+    /// Reads a body or event with a top-level `error` that is an object or a text; `None` if there is none.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let mut found = None;
+        let mut reader = Reader::new(json);
+        let read = reader.object(|reader, member| {
+            if member.key.is("error") {
+                found = Self::value(reader)?;
+            }
+            Ok::<_, JsonError>(())
+        });
+        read.ok().and(found)
+    }
+
+    fn value(reader: &mut Reader<'_>) -> Result<Option<Self>, JsonError> {
+        match reader.peek()? {
+            Kind::String => {
+                let message = reader.string()?.decode().into_owned();
+                Ok(Some(Self { message: Some(message), ..Self::default() }))
+            }
+            Kind::Object => {
+                let mut error = Self::default();
+                reader.object(|reader, member| {
+                    let slot = match member.key.decode().as_ref() {
+                        "message" => &mut error.message,
+                        "code" => &mut error.code,
+                        "type" => &mut error.kind,
+                        _ => return Ok(()),
+                    };
+                    *slot = text(reader)?;
+                    Ok::<_, JsonError>(())
+                })?;
+                Ok(Some(error))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The HTTP status in `code`, where it is one.
+    pub fn status(&self) -> Option<u16> {
+        self.code.as_deref()?.parse().ok().filter(|status| (400..=599).contains(status))
+    }
+}
+
+/// A string or number as text.
+fn text(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
+    match reader.peek()? {
+        Kind::String => Ok(Some(reader.string()?.decode().into_owned())),
+        Kind::Number => Ok(reader.u64()?.map(|number| number.to_string())),
+        _ => Ok(None),
+    }
+}
+
+/// What one chunk of a stream says, besides its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChunkFields<'a> {
+    /// `usage`, where it is an object with numbers.
+    pub usage: Option<UsageFields>,
+    /// The first choice's `finish_reason`, where it is a text.
+    pub finish_reason: Option<Cow<'a, str>>,
+    /// `choices` is there and empty.
+    pub no_choices: bool,
+    /// A top-level `error` that is not null.
+    pub error: bool,
+}
+
+impl<'a> ChunkFields<'a> {
+    /// Reads a chunk; `None` if it is not a JSON object.
+    pub fn parse(data: &'a [u8]) -> Option<Self> {
+        let mut chunk = Self::default();
+        let mut reader = Reader::new(data);
+        let read = reader.object(|reader, member| {
+            match member.key.decode().as_ref() {
+                "usage" => {
+                    let span = reader.skip()?;
+                    chunk.usage = data.get(span).and_then(UsageFields::parse);
+                }
+                "error" => chunk.error = reader.peek()? != Kind::Null,
+                "choices" if reader.peek()? == Kind::Array => {
+                    chunk.no_choices = true;
+                    reader.array(|reader, _| {
+                        chunk.no_choices = false;
+                        finish_reason(reader, &mut chunk.finish_reason)
+                    })?;
+                }
+                _ => {}
+            }
+            Ok::<_, JsonError>(())
+        });
+        read.ok().map(|_: Span| chunk)
+    }
+}
+
+fn finish_reason<'a>(reader: &mut Reader<'a>, found: &mut Option<Cow<'a, str>>) -> Result<(), JsonError> {
+    if reader.peek()? != Kind::Object {
+        return Ok(());
+    }
+    reader.object(|reader, member| {
+        if member.key.is("finish_reason") && reader.peek()? == Kind::String {
+            *found = Some(reader.string()?.decode());
+        }
+        Ok::<_, JsonError>(())
+    })?;
+    Ok(())
+}
+
+/// OpenAI's finish reasons, from whatever an OpenAI-compatible provider calls its own.
+pub fn finish_reason_of(native: &str) -> &'static str {
+    match native.to_ascii_lowercase().as_str() {
+        "length" | "max_tokens" | "max_output_tokens" | "model_length" | "max_length" => "length",
+        "tool_calls" | "tool_use" | "function_call" | "tool_call" => "tool_calls",
+        "content_filter" | "safety" | "refusal" | "content_filtered" | "moderation" => "content_filter",
+        "error" | "network_error" | "insufficient_system_resource" => "error",
+        _ => "stop",
+    }
+}
