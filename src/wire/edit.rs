@@ -342,7 +342,7 @@ mod tests {
             Ok(())
         });
         assert!(read.is_ok());
-        &text[found]
+        text.get(found).unwrap()
     }
 
     fn random_members(random: &mut Random) -> Vec<(String, &'static str)> {

@@ -88,7 +88,7 @@ fn lowest(mask: u64) -> usize {
 
 /// The bits below the lowest one of `mask`.
 fn below_lowest(mask: u64) -> u64 {
-    (mask & mask.wrapping_neg()).wrapping_sub(1)
+    mask.isolate_lowest_one().wrapping_sub(1)
 }
 
 /// High bit of every byte that equals `byte`, and perhaps of bytes above one that does.

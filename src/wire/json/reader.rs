@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
                     self.open()?;
                     if !self.close(b'}') {
                         objects = objects << 1 | 1;
-                        self.key()?;
+                        self.skip_key()?;
                         continue;
                     }
                 }
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         while self.depth > outside {
             if *objects & 1 == 1 {
                 if self.comma_or(b'}')? {
-                    return self.key().map(drop);
+                    return self.skip_key();
                 }
             } else if self.comma_or(b']')? {
                 self.space();
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn scalar(&mut self) -> Result<(), JsonError> {
         match self.byte() {
-            Some(b'"') => self.text().map(drop),
+            Some(b'"') => self.quoted().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.literal(b"true"),
             Some(b'f') => self.literal(b"false"),
@@ -262,28 +262,8 @@ impl<'a> Reader<'a> {
     #[inline]
     fn text(&mut self) -> Result<Text<'a>, JsonError> {
         let open = self.at;
-        let start = open + 1;
-        let (mut escaped, mut ascii) = (false, true);
-        self.at = start;
-        loop {
-            let run = scan::plain_run(self.rest());
-            self.at += run.len;
-            ascii &= run.ascii;
-            match self.byte() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(_) => return Err(self.fail(self.at, JsonErrorKind::ControlCharacter)),
-                None => return Err(self.unexpected()),
-            }
-        }
-        let raw = self.bytes.get(start..self.at).unwrap_or_default();
-        if !ascii && let Err(error) = std::str::from_utf8(raw) {
-            return Err(self.fail(start + error.valid_up_to(), JsonErrorKind::InvalidUtf8));
-        }
-        self.at += 1;
+        let escaped = self.quoted()?;
+        let raw = self.bytes.get(open + 1..self.at - 1).unwrap_or_default();
         Ok(Text {
             raw,
             span: open..self.at,
@@ -291,38 +271,96 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
     #[inline]
-    fn escape(&mut self) -> Result<(), JsonError> {
-        match self.rest() {
-            [
-                _,
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                ..,
-            ] => self.at += 2,
-            [_, b'u', tail @ ..] if text::hex_unit(tail).is_some() => self.at += 6,
-            [_] | [_, b'u', _, _, _] | [_, b'u', _, _] | [_, b'u', _] | [_, b'u'] => {
-                return Err(self.fail(self.bytes.len(), JsonErrorKind::UnexpectedEnd));
+    fn quoted(&mut self) -> Result<bool, JsonError> {
+        let start = self.at + 1;
+        let mut at = start;
+        let (mut escaped, mut ascii) = (false, true);
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let run = scan::plain_run(rest);
+            ascii &= run.ascii;
+            at += run.len;
+            match rest.get(run.len) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    at += match rest.get(run.len + 1) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                        Some(b'u')
+                            if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default())
+                                .is_some() =>
+                        {
+                            6
+                        }
+                        _ => return Err(self.bad_escape(at)),
+                    };
+                }
+                Some(_) => return Err(self.fail(at, JsonErrorKind::ControlCharacter)),
+                None => return Err(self.fail(at, JsonErrorKind::UnexpectedEnd)),
             }
-            _ => return Err(self.fail(self.at, JsonErrorKind::InvalidEscape)),
         }
-        Ok(())
+        self.at = at + 1;
+        if ascii {
+            Ok(escaped)
+        } else {
+            self.check_utf8(start, at).map(|()| escaped)
+        }
+    }
+
+    fn check_utf8(&mut self, start: usize, end: usize) -> Result<(), JsonError> {
+        match std::str::from_utf8(self.bytes.get(start..end).unwrap_or_default()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fail(start + error.valid_up_to(), JsonErrorKind::InvalidUtf8)),
+        }
+    }
+
+    #[cold]
+    fn bad_escape(&mut self, at: usize) -> JsonError {
+        match self.bytes.get(at + 1..).unwrap_or_default() {
+            [] | [b'u'] | [b'u', _] | [b'u', _, _] | [b'u', _, _, _] => {
+                self.fail(self.bytes.len(), JsonErrorKind::UnexpectedEnd)
+            }
+            _ => self.fail(at, JsonErrorKind::InvalidEscape),
+        }
     }
 
     /// Consumes a key, its colon and the white space around them; ends before the value.
     #[inline]
     fn key(&mut self) -> Result<Text<'a>, JsonError> {
-        self.space();
-        if self.byte() != Some(b'"') {
-            return Err(self.unexpected());
-        }
+        self.open_quote()?;
         let key = self.text()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    #[inline]
+    fn skip_key(&mut self) -> Result<(), JsonError> {
+        self.open_quote()?;
+        self.quoted()?;
+        self.colon()
+    }
+
+    #[inline]
+    fn open_quote(&mut self) -> Result<(), JsonError> {
+        self.space();
+        if self.byte() == Some(b'"') {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<(), JsonError> {
         self.space();
         if self.byte() != Some(b':') {
             return Err(self.unexpected());
         }
         self.at += 1;
         self.space();
-        Ok(key)
+        Ok(())
     }
 
     /// Consumes the opening bracket at `at`.
