@@ -1,0 +1,505 @@
+//! Watches one JSON object go by in pieces and keeps the bytes of a few members.
+//!
+//! For answers that pass through unchanged and are not held: the memory used does not grow with the text. It checks
+//! nothing; a text that is not JSON yields no captures, or some that a [`Reader`](crate::wire::json::Reader) will refuse.
+
+use crate::wire::scan;
+
+/// A capture longer than this is dropped.
+pub const MAX_CAPTURE: usize = 16 * 1024;
+
+/// Wanted members: depth of the object they are in (1: the top object; arrays count too) and key.
+///
+/// At most 32, and no deeper than 63. Keys are compared as they are written, so one written with escapes is not seen.
+pub type Wanted = &'static [(u8, &'static str)];
+
+/// The deepest container whose kind is known.
+const DEEPEST: u32 = 63;
+
+/// Captures the wanted members of one JSON object that arrives cut anywhere.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    wanted: Wanted,
+    /// One per wanted member.
+    slots: Vec<Slot>,
+    state: State,
+    first: Option<u8>,
+    /// Open containers.
+    depth: u32,
+    /// Bit `d`: the container at depth `d` is an object.
+    objects: u64,
+    /// Bit `d`: a member of an object at depth `d` is wanted.
+    wanted_depths: u64,
+    /// Bit `d`: a member of the object at depth `d` is being captured.
+    open_depths: u64,
+    /// Whether a key may come next.
+    key_next: bool,
+    /// Bit `i`: the key read so far begins like `wanted[i]`; behind the key: it is `wanted[i]`.
+    alike: u32,
+    /// Length of the key read so far.
+    key_len: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Nothing but white space yet.
+    Before,
+    /// Outside strings.
+    Between,
+    /// In a string that does not matter.
+    Text,
+    /// Behind a backslash in such a string.
+    Escape,
+    /// In a key that may be wanted.
+    Key,
+    /// The top object is closed.
+    Complete,
+    /// This is no object.
+    Lost,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    captured: Option<Vec<u8>>,
+    open: Option<Capture>,
+}
+
+/// A capture that has begun.
+#[derive(Clone, Debug)]
+struct Capture {
+    /// What earlier pieces had of it; empty once it is too long.
+    held: Vec<u8>,
+    too_long: bool,
+    /// Where it begins in the present piece.
+    from: usize,
+}
+
+impl Watch {
+    /// A watch for `wanted`, before the first byte.
+    pub fn new(wanted: Wanted) -> Self {
+        let depth_bit = |(depth, _): &(u8, &str)| {
+            if u32::from(*depth) <= DEEPEST {
+                1 << depth
+            } else {
+                0
+            }
+        };
+        Self {
+            wanted,
+            slots: wanted.iter().map(|_| Slot::default()).collect(),
+            state: State::Before,
+            first: None,
+            depth: 0,
+            objects: 0,
+            wanted_depths: wanted.iter().map(depth_bit).fold(0, |all, bit| all | bit),
+            open_depths: 0,
+            key_next: false,
+            alike: 0,
+            key_len: 0,
+        }
+    }
+
+    /// The next bytes of the text.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let at = piece.len() - rest.len();
+            let used = match self.state {
+                State::Before => self.before(rest),
+                State::Between => self.between(rest, piece, at),
+                State::Text => self.text(rest),
+                State::Key => self.key(rest),
+                State::Escape => {
+                    self.state = State::Text;
+                    1
+                }
+                State::Complete | State::Lost => return,
+            };
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        if self.open_depths != 0 {
+            self.slots
+                .iter_mut()
+                .filter_map(|slot| slot.open.as_mut())
+                .for_each(|open| open.hold(piece));
+        }
+    }
+
+    /// The last complete value of `wanted[index]`, without white space around it.
+    pub fn captured(&self, index: usize) -> Option<&[u8]> {
+        self.slots.get(index)?.captured.as_deref()
+    }
+
+    /// Whether the top object was closed.
+    pub fn complete(&self) -> bool {
+        self.state == State::Complete
+    }
+
+    /// The first byte that is not white space.
+    pub fn first_byte(&self) -> Option<u8> {
+        self.first
+    }
+
+    // Each of the following reads from the start of `rest`, which is not empty, and returns how many bytes it used.
+
+    fn before(&mut self, rest: &[u8]) -> usize {
+        let space = rest.iter().take_while(|byte| is_space(**byte)).count();
+        self.first = rest.get(space).copied();
+        self.state = match self.first {
+            None => State::Before,
+            Some(b'{') => State::Between,
+            Some(_) => State::Lost,
+        };
+        space
+    }
+
+    fn between(&mut self, rest: &[u8], piece: &[u8], offset: usize) -> usize {
+        for (at, byte) in rest.iter().enumerate() {
+            match byte {
+                b'"' => {
+                    self.open_string();
+                    return at + 1;
+                }
+                b':' if self.alike != 0 => self.open_captures(offset + at + 1),
+                b',' => {
+                    self.close_captures(piece, offset + at);
+                    self.key_next = self.in_object();
+                    self.alike = 0;
+                }
+                b'{' | b'[' => self.open_container(*byte == b'{'),
+                b'}' | b']' => {
+                    self.close_captures(piece, offset + at);
+                    self.close_container(*byte == b'}');
+                    if self.state != State::Between {
+                        return rest.len();
+                    }
+                }
+                _ => {}
+            }
+        }
+        rest.len()
+    }
+
+    fn text(&mut self, rest: &[u8]) -> usize {
+        let plain = scan::quote_or_backslash(rest);
+        match rest.get(plain) {
+            Some(b'"') => self.state = State::Between,
+            Some(_) => self.state = State::Escape,
+            None => {}
+        }
+        plain + 1
+    }
+
+    fn key(&mut self, rest: &[u8]) -> usize {
+        let plain = scan::quote_or_backslash(rest);
+        let part = rest.get(..plain).unwrap_or_default();
+        let begun = self.key_len;
+        self.key_len += part.len();
+        self.keep_alike(|key| key.get(begun..).is_some_and(|key| key.starts_with(part)));
+        match rest.get(plain) {
+            Some(b'"') => {
+                let end = self.key_len;
+                self.keep_alike(|key| key.len() == end);
+                self.state = State::Between;
+            }
+            Some(_) => {
+                self.alike = 0;
+                self.state = State::Escape;
+            }
+            None => {}
+        }
+        plain + 1
+    }
+
+    #[inline]
+    fn open_string(&mut self) {
+        self.alike = 0;
+        self.state = State::Text;
+        if self.key_next && self.depth <= DEEPEST && self.wanted_depths >> self.depth & 1 == 1 {
+            self.state = State::Key;
+            self.key_len = 0;
+            let depth = self.depth;
+            let at_depth = self
+                .wanted
+                .iter()
+                .take(32)
+                .enumerate()
+                .filter(|(_, wanted)| u32::from(wanted.0) == depth);
+            self.alike = at_depth.fold(0, |alike, (index, _)| alike | 1 << index);
+        }
+        self.key_next = false;
+    }
+
+    fn keep_alike(&mut self, is_alike: impl Fn(&[u8]) -> bool) {
+        for (index, (_, key)) in self.wanted.iter().take(32).enumerate() {
+            if self.alike >> index & 1 == 1 && !is_alike(key.as_bytes()) {
+                self.alike &= !(1 << index);
+            }
+        }
+    }
+
+    fn in_object(&self) -> bool {
+        self.depth <= DEEPEST && self.objects >> self.depth & 1 == 1
+    }
+
+    #[inline]
+    fn open_container(&mut self, object: bool) {
+        self.depth = self.depth.saturating_add(1);
+        if self.depth <= DEEPEST {
+            self.objects = self.objects & !(1 << self.depth) | u64::from(object) << self.depth;
+        }
+        self.key_next = object;
+        self.alike = 0;
+    }
+
+    #[inline]
+    fn close_container(&mut self, object: bool) {
+        if self.depth <= DEEPEST && self.in_object() != object {
+            self.state = State::Lost;
+            return;
+        }
+        self.depth = self.depth.saturating_sub(1);
+        self.key_next = false;
+        self.alike = 0;
+        if self.depth == 0 {
+            self.state = State::Complete;
+        }
+    }
+
+    #[cold]
+    fn open_captures(&mut self, from: usize) {
+        self.open_depths |= 1 << self.depth;
+        for (index, slot) in self.slots.iter_mut().enumerate().take(32) {
+            if self.alike >> index & 1 == 1 {
+                slot.open = Some(Capture {
+                    held: Vec::new(),
+                    too_long: false,
+                    from,
+                });
+            }
+        }
+        self.alike = 0;
+    }
+
+    #[inline]
+    fn close_captures(&mut self, piece: &[u8], end: usize) {
+        if self.depth <= DEEPEST && self.open_depths >> self.depth & 1 == 1 {
+            self.close_captures_here(piece, end);
+        }
+    }
+
+    #[cold]
+    fn close_captures_here(&mut self, piece: &[u8], end: usize) {
+        self.open_depths &= !(1 << self.depth);
+        for (slot, (depth, _)) in self.slots.iter_mut().zip(self.wanted) {
+            if u32::from(*depth) == self.depth
+                && let Some(mut open) = slot.open.take()
+            {
+                open.hold(piece.get(..end).unwrap_or_default());
+                slot.captured = open.trimmed().or(slot.captured.take());
+            }
+        }
+    }
+}
+
+impl Capture {
+    /// Keeps what the present piece has of it, and expects more in the next.
+    fn hold(&mut self, piece: &[u8]) {
+        let part = piece.get(self.from..).unwrap_or_default();
+        let part = if self.held.is_empty() {
+            trim_start(part)
+        } else {
+            part
+        };
+        self.from = 0;
+        self.too_long |= self.held.len() + part.len() > MAX_CAPTURE;
+        if self.too_long {
+            self.held = Vec::new();
+        } else {
+            self.held.extend_from_slice(part);
+        }
+    }
+
+    /// The value, if there is one and it is not too long.
+    fn trimmed(mut self) -> Option<Vec<u8>> {
+        let end = self.held.iter().rposition(|byte| !is_space(*byte))? + 1;
+        self.held.truncate(end);
+        Some(self.held)
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    let space = bytes.iter().take_while(|byte| is_space(**byte)).count();
+    bytes.get(space..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::split::every_split;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const WANTED: Wanted = &[
+        (1, "usage"),
+        (1, "error"),
+        (1, "model"),
+        (3, "finish_reason"),
+        (2, "id"),
+        (1, "use"),
+    ];
+
+    fn fed(pieces: &[&[u8]]) -> Watch {
+        let mut watch = Watch::new(WANTED);
+        pieces.iter().for_each(|piece| watch.feed(piece));
+        watch
+    }
+
+    /// The captures in the order of [`WANTED`], at every split, and whether the object was closed.
+    fn check(text: &str, expected: [Option<&str>; 6], complete: bool) {
+        every_split(text.as_bytes(), |pieces| {
+            let watch = fed(pieces);
+            for (index, expected) in expected.iter().enumerate() {
+                assert_eq!(
+                    watch.captured(index),
+                    expected.map(str::as_bytes),
+                    "{:?} in {text}",
+                    WANTED[index]
+                );
+            }
+            assert_eq!(watch.complete(), complete, "{text}");
+            assert_eq!(watch.first_byte(), text.trim_start().bytes().next());
+        });
+    }
+
+    #[test]
+    fn wanted_members_are_captured() {
+        let text = " {\"id\":\"x\", \"model\" : \"gpt-4o\" ,\"choices\":[{\"index\":0,\"message\":{\"content\":\"{\\\"usage\\\": 1}\"},\"finish_reason\": \"stop\"}],\n \"usage\": {\"a\": [1, {\"b\":\"}\\\\\\\"\"}]} , \"usage2\":3}";
+        let usage = r#"{"a": [1, {"b":"}\\\""}]}"#;
+        check(
+            text,
+            [
+                Some(usage),
+                None,
+                Some("\"gpt-4o\""),
+                Some("\"stop\""),
+                None,
+                None,
+            ],
+            true,
+        );
+    }
+
+    #[test]
+    fn a_key_counts_only_in_an_object_at_its_depth() {
+        check(
+            r#"{"a":["usage",":",{"usage":1,"model":2,"id":3}]}"#,
+            [None; 6],
+            true,
+        );
+        check(r#"{"a":"usage","usage2":1,"usag":2,"":3}"#, [None; 6], true);
+        check(
+            r#"{"a":{"id": -1.5e3 }}"#,
+            [None, None, None, None, Some("-1.5e3"), None],
+            true,
+        );
+        check(r#"{"a":["id"],"b":[["id",1]]}"#, [None; 6], true);
+        check(
+            r#"{"use":1,"user":2}"#,
+            [None, None, None, None, None, Some("1")],
+            true,
+        );
+    }
+
+    #[test]
+    fn the_last_complete_value_counts() {
+        check(
+            r#"{"usage":1,"usage":null}"#,
+            [Some("null"), None, None, None, None, None],
+            true,
+        );
+        check(
+            r#"{"usage":1,"usage":{"cut":"#,
+            [Some("1"), None, None, None, None, None],
+            false,
+        );
+        check(r#"{"usage":17"#, [None; 6], false);
+        let choices = r#"{"c":[{"finish_reason":null},{"finish_reason":"length"}]}"#;
+        check(
+            choices,
+            [None, None, None, Some("\"length\""), None, None],
+            true,
+        );
+    }
+
+    #[test]
+    fn captures_may_lie_inside_one_another() {
+        let text = r#"{"error":{"id":"e","x":[{"id":0}]},"usage":{}}"#;
+        let error = r#"{"id":"e","x":[{"id":0}]}"#;
+        check(
+            text,
+            [Some("{}"), Some(error), None, None, Some("\"e\""), None],
+            true,
+        );
+    }
+
+    #[test]
+    fn what_follows_the_object_is_ignored() {
+        check(
+            r#"{"model":1} {"usage":2}"#,
+            [None, None, Some("1"), None, None, None],
+            true,
+        );
+    }
+
+    #[test]
+    fn texts_that_are_no_object_yield_nothing() {
+        let texts = [
+            "",
+            "  ",
+            "[{\"usage\":1}]",
+            "<html>{\"usage\":1}",
+            "\"usage\":1",
+            "\u{feff}{\"usage\":1}",
+            "{]\"usage\":1}",
+        ];
+        for text in texts {
+            check(text, [None; 6], false);
+        }
+        check("{\"usage\":}", [None; 6], true);
+        check("{\"usage\" 1}", [None; 6], true);
+        check("{\"usage\",:1}", [None; 6], true);
+        check("}}}}", [None; 6], false);
+    }
+
+    #[test]
+    fn deep_nesting_is_counted_and_not_kept() {
+        let deep = format!(
+            "{{\"a\":{}{}, \"usage\": 1}}",
+            "[{\"usage\":".repeat(500),
+            "0".to_owned() + &"}]".repeat(500)
+        );
+        let watch = fed(&[deep.as_bytes()]);
+        assert_eq!(watch.captured(0), Some(&b"1"[..]));
+        assert!(watch.complete());
+    }
+
+    #[test]
+    fn captures_that_are_too_long_are_dropped() {
+        for (length, kept) in [(MAX_CAPTURE - 2, true), (MAX_CAPTURE - 1, false)] {
+            let text = format!(
+                "{{\"model\":1,\"usage\":  \"{}\",\"error\":\"e\"}}",
+                "x".repeat(length)
+            );
+            for size in [1, 7, 1000, text.len()] {
+                let watch = fed(&text.as_bytes().chunks(size).collect::<Vec<_>>());
+                assert_eq!(watch.captured(0).is_some(), kept, "{length} by {size}");
+                assert_eq!(watch.captured(1), Some(&b"\"e\""[..]));
+            }
+        }
+    }
+}
