@@ -6,3 +6,13 @@ pub mod wire;
 pub mod catalog;
 pub mod config;
 pub mod usage;
+pub mod error;
+pub mod exchange;
+pub mod provider;
+pub mod request;
+pub mod route;
+pub mod stats;
+pub mod translate;
+
+#[cfg(target_os = "wasi")]
+mod shell;

@@ -1,0 +1,224 @@
+//! The downstream role: takes a client's request in, sends its exchange on its way, and writes it down at the end.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::types::Action;
+
+use super::headers;
+use super::host::{self, Buffer, Map};
+use super::stream::{LINK, send};
+use super::worker::{self, Shared};
+use crate::catalog;
+use crate::config::Config;
+use crate::error::{Error, Reply};
+use crate::exchange::{Arrival, Broken, Exchange};
+use crate::provider::ClientHeaders;
+use crate::request::{Face, Operation, Surface};
+
+/// The filter state by which the route chooses the cluster.
+pub(super) const NEXT: &str = "modelyard.next";
+/// The response header that makes the router retry.
+pub(super) const RETRY: &str = "x-modelyard-retry";
+
+/// A client's stream.
+pub(super) struct Downstream {
+    config: Rc<Config>,
+    face: Face,
+    operation: Operation,
+    /// The request's headers as they came.
+    headers: Vec<u8>,
+    exchange: Option<(u64, Shared)>,
+    /// What the client gets instead of the body under way.
+    replacement: Option<Vec<u8>>,
+}
+
+impl Downstream {
+    /// Decides what a request is; `None`: not ours.
+    pub(super) fn begin(config: Rc<Config>, surface: Surface, headers: Vec<u8>, end: bool) -> Option<(Self, Action)> {
+        let (face, operation) = match surface {
+            Surface::Elsewhere => return None,
+            Surface::Exchange(face, operation) => (face, operation),
+            Surface::Models(_) => {
+                send(&Reply::json(200, catalog::listing::models(&config)));
+                return None;
+            }
+            Surface::WrongMethod(face, allow) => {
+                send(&Error::WrongMethod { allow }.reply(face));
+                return None;
+            }
+        };
+        let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
+        Some(match stream.take_in(end) {
+            Ok(action) => (stream, action),
+            Err(error) => {
+                stream.open(Vec::new(), Some(error));
+                (stream, Action::Pause)
+            }
+        })
+    }
+
+    fn take_in(&mut self, end: bool) -> Result<Action, Error> {
+        let headers = headers::parse(&self.headers);
+        let limit = self.config.limits.request_bytes;
+        let length = headers::value(&headers, "content-length").and_then(|length| length.parse().ok());
+        if length.is_some_and(|length: usize| length > limit) {
+            return Err(Error::TooLarge { limit: Some(limit) });
+        }
+        for (name, _) in headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name)) {
+            host::remove_header(Map::RequestHeaders, name);
+        }
+        if end { Err(Error::InvalidJson("it is empty".to_owned())) } else { Ok(Action::Pause) }
+    }
+
+    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        if self.exchange.is_some() {
+            return Action::Continue;
+        }
+        let limit = self.config.limits.request_bytes;
+        if size > limit {
+            return self.open(Vec::new(), Some(Error::TooLarge { limit: Some(limit) }));
+        }
+        if end { self.open(host::buffer(Buffer::RequestBody, size), None) } else { Action::Pause }
+    }
+
+    /// With trailers the body callback never sees the end.
+    pub(super) fn request_trailers(&mut self) -> Action {
+        if self.exchange.is_some() {
+            return Action::Continue;
+        }
+        self.open(host::buffer(Buffer::RequestBody, self.config.limits.request_bytes + 1), None)
+    }
+
+    /// Opens the exchange and sends it on its way, or answers with its error.
+    fn open(&mut self, body: Vec<u8>, error: Option<Error>) -> Action {
+        let serialised = std::mem::take(&mut self.headers);
+        let headers = headers::parse(&serialised);
+        let (face, operation) = (self.face, self.operation);
+        let random = [worker::random(), worker::random()];
+        let arrival = Arrival { face, operation, headers: &headers, body, random, now: host::now() };
+        let config = self.config.clone();
+        let exchange = match error {
+            Some(error) => Exchange::refuse(config, arrival, error),
+            None => worker::with_health(|health| Exchange::open(config, arrival, health)),
+        };
+        let exchange = Rc::new(RefCell::new(exchange));
+        let (id, link) = worker::keep(exchange.clone());
+        self.exchange = Some((id, exchange.clone()));
+        let exchange = exchange.borrow();
+        match exchange.departure() {
+            Err(reply) => {
+                drop(exchange);
+                send(&reply);
+                Action::Pause
+            }
+            Ok(departure) => {
+                host::set_property(LINK, &link);
+                host::set_property(NEXT, departure.cluster.as_bytes());
+                let set = |name, value: u128| host::set_header(Map::RequestHeaders, name, &value.to_string());
+                set("x-envoy-max-retries", departure.max_retries as u128);
+                set("x-envoy-upstream-rq-per-try-timeout-ms", departure.per_try_timeout.as_millis());
+                set("x-envoy-upstream-rq-timeout-ms", 0);
+                host::clear_route_cache();
+                Action::Continue
+            }
+        }
+    }
+
+    pub(super) fn response_headers(&mut self, end: bool) -> Action {
+        if self.exchange.is_none() {
+            // The host refused the request before it was whole.
+            let status = response_status();
+            let error = if status == 413 { Error::TooLarge { limit: None } } else { Error::Host { status } };
+            self.refuse_quietly(error);
+        }
+        let Some((_, exchange)) = self.exchange.clone() else { return Action::Continue };
+        let mut exchange = exchange.borrow_mut();
+        if !exchange.is_answered() {
+            let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
+            let reply = exchange.host_answer(response_status(), broken(), attempts, host::now());
+            self.replace(reply, end);
+        } else if exchange.is_own_error() {
+            self.replacement = None;
+        }
+        let status = response_status();
+        host::remove_header(Map::ResponseHeaders, RETRY);
+        for (name, value) in exchange.client_headers(status) {
+            host::set_header(Map::ResponseHeaders, name, &value);
+        }
+        Action::Continue
+    }
+
+    /// An exchange for the books; its answer is the host's, rewritten.
+    fn refuse_quietly(&mut self, error: Error) {
+        let serialised = std::mem::take(&mut self.headers);
+        let headers = headers::parse(&serialised);
+        let (face, operation) = (self.face, self.operation);
+        let random = [worker::random(), worker::random()];
+        let arrival = Arrival { face, operation, headers: &headers, body: Vec::new(), random, now: host::now() };
+        let reply = error.reply(face);
+        let exchange = Rc::new(RefCell::new(Exchange::refuse(self.config.clone(), arrival, error)));
+        let (id, _) = worker::keep(exchange.clone());
+        self.exchange = Some((id, exchange));
+        self.replace(reply, false);
+    }
+
+    /// Puts our reply in the place of the one whose headers are under way.
+    fn replace(&mut self, reply: Reply, end: bool) {
+        if end {
+            return send(&reply);
+        }
+        let set = |name: &str, value: &str| host::set_header(Map::ResponseHeaders, name, value);
+        set(":status", &reply.status.to_string());
+        set("content-length", &reply.body.len().to_string());
+        reply.headers.iter().for_each(|(name, value)| set(name, value));
+        self.replacement = Some(reply.body);
+    }
+
+    pub(super) fn response_body(&mut self, size: usize) -> Action {
+        if let Some(body) = &mut self.replacement {
+            host::splice(Buffer::ResponseBody, size, body);
+            body.clear();
+        }
+        Action::Continue
+    }
+
+    pub(super) fn log(&mut self) {
+        let Some((id, exchange)) = self.exchange.take() else { return };
+        worker::forget(id);
+        let now = host::now();
+        let mut samples = Vec::new();
+        let settlement = worker::with_health(|health| {
+            exchange.borrow_mut().settle(now, health, &mut |stat, tags, value| {
+                let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+                samples.push((stat, tags, value));
+            })
+        });
+        for (stat, tags, value) in &samples {
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            worker::count(stat, &tags, *value);
+        }
+        for (name, value) in &settlement.properties {
+            host::set_property(&format!("modelyard.{name}"), value.as_bytes());
+        }
+    }
+}
+
+fn response_status() -> u16 {
+    let serialised = host::headers(Map::ResponseHeaders);
+    headers::value(&headers::parse(&serialised), ":status").and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+/// How the host says the last attempt ended.
+pub(super) fn broken() -> Broken {
+    let details = host::property("response\0code_details").unwrap_or_default();
+    let details = String::from_utf8_lossy(&details);
+    log::info!("details {details} flags {:?}", host::number("response\0flags"));
+    if details.contains("timeout") {
+        Broken::Timeout
+    } else if details.contains("connection_failure") || details.contains("no_healthy") {
+        Broken::Connect
+    } else {
+        Broken::Reset
+    }
+}

@@ -1,0 +1,208 @@
+//! The host's functions, as few as the shell needs, none of which can panic.
+//!
+//! The SDK's own wrappers panic on any status they do not expect, and a panic here ends every stream of the worker.
+//! ABI: proxy-wasm 0.2.1.
+
+use std::ptr::null_mut;
+use std::time::Duration;
+
+const OK: u32 = 0;
+
+/// The host's header maps.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(super) enum Map {
+    RequestHeaders = 0,
+    ResponseHeaders = 2,
+}
+
+/// The host's buffers.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(super) enum Buffer {
+    RequestBody = 0,
+    ResponseBody = 1,
+    PluginConfiguration = 7,
+}
+
+const HTTP_RESPONSE_STREAM: u32 = 1;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, len: usize) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
+    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
+    fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_len: usize, value: *const u8, len: usize) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_len: usize,
+        body: *const u8,
+        body_len: usize,
+        headers: *const u8,
+        headers_len: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_len: usize,
+        arguments: *const u8,
+        arguments_len: usize,
+        results: *mut *mut u8,
+        results_len: *mut usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+}
+
+/// Takes over what a host function allocated for us; `None` where it failed or had nothing.
+fn taken(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (null_mut(), 0);
+    if call(&mut data, &mut size) != OK || data.is_null() {
+        return None;
+    }
+    // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which boxes a slice of exactly `size` bytes.
+    Some(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Time since the Unix epoch.
+pub(super) fn now() -> Duration {
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is valid for the call, as all below are.
+    unsafe { proxy_get_current_time_nanoseconds(&mut nanoseconds) };
+    Duration::from_nanos(nanoseconds)
+}
+
+/// Asks for a tick of the current root context.
+pub(super) fn tick_every(period: Duration) {
+    // SAFETY: no pointers.
+    unsafe { proxy_set_tick_period_milliseconds(period.as_millis() as u32) };
+}
+
+/// Up to `size` bytes of a buffer.
+pub(super) fn buffer(buffer: Buffer, size: usize) -> Vec<u8> {
+    // SAFETY: see `taken`.
+    taken(|data, len| unsafe { proxy_get_buffer_bytes(buffer as u32, 0, size, data, len) }).unwrap_or_default()
+}
+
+/// Puts `bytes` in place of a buffer's first `size` bytes.
+pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) {
+    // SAFETY: see `now`.
+    unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) };
+}
+
+/// All headers, as the host serialises them; see [`super::headers`].
+pub(super) fn headers(map: Map) -> Vec<u8> {
+    // SAFETY: see `taken`.
+    taken(|data, len| unsafe { proxy_get_header_map_pairs(map as u32, data, len) }).unwrap_or_default()
+}
+
+/// Replaces all headers.
+pub(super) fn replace_headers(map: Map, serialised: &[u8]) {
+    // SAFETY: see `now`.
+    unsafe { proxy_set_header_map_pairs(map as u32, serialised.as_ptr(), serialised.len()) };
+}
+
+/// Sets one header.
+pub(super) fn set_header(map: Map, name: &str, value: &str) {
+    // SAFETY: see `now`.
+    unsafe { proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// Removes one header.
+pub(super) fn remove_header(map: Map, name: &str) {
+    // SAFETY: see `now`.
+    unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) };
+}
+
+/// A property; path elements are separated by `\0`.
+pub(super) fn property(path: &str) -> Option<Vec<u8>> {
+    // SAFETY: see `taken`.
+    taken(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) })
+}
+
+/// An unsigned number property.
+pub(super) fn number(path: &str) -> Option<u64> {
+    property(path)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Writes filter state; the host's key is `wasm.` and the path, which is one element.
+pub(super) fn set_property(path: &str, value: &[u8]) {
+    // SAFETY: see `now`.
+    unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
+/// Lets a held response go on.
+pub(super) fn resume_response() {
+    // SAFETY: no pointers.
+    unsafe { proxy_continue_stream(HTTP_RESPONSE_STREAM) };
+}
+
+/// Breaks the response off.
+pub(super) fn reset_response() {
+    // SAFETY: no pointers.
+    unsafe { proxy_close_stream(HTTP_RESPONSE_STREAM) };
+}
+
+/// Answers in place of an upstream. `headers` as [`super::headers::serialise`] makes them.
+pub(super) fn reply(status: u16, headers: &[u8], body: &[u8]) {
+    let details = "modelyard";
+    // SAFETY: see `now`.
+    unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    };
+}
+
+/// Makes the calls that follow act on another context; false if it is gone.
+pub(super) fn act_on(context: u32) -> bool {
+    // SAFETY: no pointers.
+    unsafe { proxy_set_effective_context(context) == OK }
+}
+
+/// Makes the host choose the route anew.
+pub(super) fn clear_route_cache() {
+    let name = "clear_route_cache";
+    taken(|data, len| {
+        // SAFETY: see `taken`.
+        unsafe { proxy_call_foreign_function(name.as_ptr(), name.len(), null_mut(), 0, data, len) }
+    });
+}
+
+/// Registers a stat (0 counter, 1 gauge, 2 histogram) and returns its id.
+pub(super) fn define_metric(kind: u32, name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: see `now`.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Sets a gauge or adds to a histogram.
+pub(super) fn record_metric(id: u32, value: u64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_record_metric(id, value) };
+}
+
+/// Adds to a counter.
+pub(super) fn increment_metric(id: u32, value: u64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)) };
+}

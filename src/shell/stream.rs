@@ -1,0 +1,136 @@
+//! One stream of the host, in whichever role it turns out to be.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::downstream::Downstream;
+use super::headers;
+use super::host::{self, Map};
+use super::upstream::Upstream;
+use super::worker;
+use crate::config::Config;
+use crate::error::Reply;
+use crate::request::Surface;
+
+/// The filter state that leads an attempt to its exchange.
+pub(super) const LINK: &str = "modelyard.exchange";
+
+/// One stream of the host.
+pub(super) struct Stream {
+    context: u32,
+    config: Option<Rc<Config>>,
+    role: Role,
+}
+
+/// What a stream is to the gateway.
+enum Role {
+    /// Not ours, or answered already: everything passes.
+    Elsewhere,
+    Downstream(Box<Downstream>),
+    Upstream(Box<Upstream>),
+}
+
+impl Stream {
+    pub(super) fn new(context: u32, config: Option<Rc<Config>>) -> Self {
+        Self { context, config, role: Role::Elsewhere }
+    }
+
+    /// Number of the attempt this stream is; 0 downstream.
+    fn attempt_count() -> u64 {
+        host::number("upstream\0request_attempt_count").unwrap_or(0)
+    }
+
+    fn begin(&mut self, end: bool) -> Option<Action> {
+        let config = self.config.clone()?;
+        let serialised = host::headers(Map::RequestHeaders);
+        let parsed = headers::parse(&serialised);
+        let value = |name| headers::value(&parsed, name).unwrap_or_default();
+        if Self::attempt_count() == 0 {
+            if !value("upgrade").is_empty() {
+                return None;
+            }
+            let surface = Surface::of(&config.paths, value(":method"), value(":path"));
+            let (downstream, action) = Downstream::begin(config, surface, serialised, end)?;
+            self.role = Role::Downstream(Box::new(downstream));
+            return Some(action);
+        }
+        match host::property(LINK) {
+            Some(link) => {
+                let (upstream, action) = Upstream::begin(self.context, worker::find(&link), &parsed);
+                self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
+                Some(action)
+            }
+            None => match Surface::of(&config.paths, value(":method"), value(":path")) {
+                Surface::Exchange(face, _) => Some(Upstream::refuse(face)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Answers in place of an upstream.
+pub(super) fn send(reply: &Reply) {
+    host::reply(reply.status, &headers::serialise(&reply.headers), &reply.body);
+}
+
+impl Context for Stream {
+    fn on_done(&mut self) -> bool {
+        if let Role::Upstream(upstream) = &mut self.role {
+            upstream.done();
+        }
+        true
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        self.begin(end).unwrap_or(Action::Continue)
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        match &mut self.role {
+            Role::Elsewhere => Action::Continue,
+            Role::Downstream(downstream) => downstream.request_body(size, end),
+            Role::Upstream(upstream) => upstream.request_body(size, end),
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        match &mut self.role {
+            Role::Elsewhere => Action::Continue,
+            Role::Downstream(downstream) => downstream.request_trailers(),
+            Role::Upstream(upstream) => upstream.request_trailers(),
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        match &mut self.role {
+            Role::Elsewhere => Action::Continue,
+            Role::Downstream(downstream) => downstream.response_headers(end),
+            Role::Upstream(upstream) => upstream.response_headers(end),
+        }
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        match &mut self.role {
+            Role::Elsewhere => Action::Continue,
+            Role::Downstream(downstream) => downstream.response_body(size),
+            Role::Upstream(upstream) => upstream.response_body(size, end),
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        match &mut self.role {
+            Role::Upstream(upstream) => upstream.response_trailers(),
+            _ => Action::Continue,
+        }
+    }
+
+    fn on_log(&mut self) {
+        if let Role::Downstream(downstream) = &mut self.role {
+            downstream.log();
+        }
+    }
+}

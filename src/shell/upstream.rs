@@ -1,0 +1,173 @@
+//! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes back.
+
+use proxy_wasm::types::Action;
+
+use super::downstream::{NEXT, RETRY, broken};
+use super::headers;
+use super::host::{self, Buffer, Map};
+use super::stream::send;
+use super::worker::{self, Shared, Watched};
+use crate::error::Error;
+use crate::exchange::{Broken, Verdict};
+use crate::request::Face;
+use crate::wire::edit::Edits;
+
+/// One attempt's stream.
+pub(super) struct Upstream {
+    context: u32,
+    exchange: Shared,
+    attempt: usize,
+    /// Changes to the request body, until they are made.
+    edits: Option<Edits>,
+}
+
+impl Upstream {
+    /// Starts an attempt; without an exchange nothing is forwarded.
+    pub(super) fn begin(context: u32, exchange: Option<Shared>, current: &[(&str, &str)]) -> (Option<Self>, Action) {
+        let Some(exchange) = exchange else { return (None, Self::refuse(Face::OpenAi)) };
+        let dispatch = exchange.borrow_mut().begin_attempt(current, host::now());
+        match dispatch {
+            Err(reply) => {
+                send(&reply);
+                (None, Action::Pause)
+            }
+            Ok(dispatch) => {
+                // Set before anything can fail, so that a refused connection moves on too.
+                host::set_property(NEXT, dispatch.next_cluster.as_bytes());
+                host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
+                let edits = Some(dispatch.body).filter(|edits| !edits.is_empty());
+                (Some(Self { context, exchange, attempt: dispatch.attempt, edits }), Action::Continue)
+            }
+        }
+    }
+
+    /// Answers a gateway request that no exchange belongs to.
+    pub(super) fn refuse(face: Face) -> Action {
+        send(&Error::Lost.reply(face));
+        Action::Pause
+    }
+
+    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        let Some(edits) = &self.edits else { return Action::Continue };
+        let exchange = self.exchange.borrow();
+        let body = exchange.request().body();
+        if size == body.len() {
+            if let Some((drained, bytes)) = edits.head(body) {
+                host::splice(Buffer::RequestBody, drained, &bytes);
+            }
+        } else if end {
+            host::splice(Buffer::RequestBody, size, &edits.apply(body));
+        } else {
+            return Action::Pause;
+        }
+        drop(exchange);
+        self.edits = None;
+        Action::Continue
+    }
+
+    pub(super) fn request_trailers(&mut self) -> Action {
+        if let Some(edits) = self.edits.take() {
+            let exchange = self.exchange.borrow();
+            host::splice(Buffer::RequestBody, usize::MAX, &edits.apply(exchange.request().body()));
+        }
+        Action::Continue
+    }
+
+    pub(super) fn response_headers(&mut self, end: bool) -> Action {
+        let serialised = host::headers(Map::ResponseHeaders);
+        let parsed = headers::parse(&serialised);
+        if headers::value(&parsed, RETRY).is_some() {
+            host::remove_header(Map::ResponseHeaders, RETRY);
+        }
+        let status = headers::value(&parsed, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let verdict = self.exchange.borrow_mut().answer_headers(self.attempt, status, &parsed, end, host::now());
+        if let Verdict::Hold { strip_length } = verdict {
+            if strip_length && headers::value(&parsed, "content-length").is_some() {
+                host::remove_header(Map::ResponseHeaders, "content-length");
+            }
+            let (context, exchange, attempt) = (self.context, self.exchange.clone(), self.attempt);
+            worker::watch(Watched { context, exchange, attempt });
+            return Action::Pause;
+        }
+        self.obey(verdict, 0)
+    }
+
+    pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
+        let piece = host::buffer(Buffer::ResponseBody, size);
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, host::now());
+        self.obey(verdict, size)
+    }
+
+    /// With trailers the body callback never sees the end.
+    pub(super) fn response_trailers(&mut self) -> Action {
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, host::now());
+        self.obey(verdict, 0)
+    }
+
+    fn obey(&self, verdict: Verdict, size: usize) -> Action {
+        match verdict {
+            Verdict::Pass => Action::Continue,
+            Verdict::Hold { .. } => {
+                // The core has the bytes now.
+                if size > 0 {
+                    host::splice(Buffer::ResponseBody, size, &[]);
+                }
+                Action::Pause
+            }
+            Verdict::Replace(bytes) => {
+                host::splice(Buffer::ResponseBody, size, &bytes);
+                Action::Continue
+            }
+            Verdict::Retry => {
+                self.retry();
+                Action::Continue
+            }
+            Verdict::Answer(reply) => {
+                send(&reply);
+                Action::Pause
+            }
+            Verdict::Reset => {
+                host::reset_response();
+                Action::Pause
+            }
+        }
+    }
+
+    fn retry(&self) {
+        retry(&self.exchange);
+    }
+
+    pub(super) fn done(&mut self) {
+        worker::unwatch(self.context);
+        let mut exchange = self.exchange.borrow_mut();
+        if exchange.is_open(self.attempt) {
+            let broken = if exchange.is_answered() { Broken::Reset } else { broken() };
+            exchange.attempt_closed(self.attempt, broken, host::now());
+        }
+    }
+}
+
+fn retry(exchange: &Shared) {
+    host::set_property(NEXT, exchange.borrow().next_cluster().as_bytes());
+    host::set_header(Map::ResponseHeaders, RETRY, "1");
+}
+
+/// Moves on from every attempt that has waited long enough.
+pub(super) fn check_deadlines() {
+    let now = host::now();
+    for Watched { context, exchange, attempt } in worker::watched() {
+        let Some(verdict) = exchange.borrow_mut().tick(attempt, now) else { continue };
+        worker::unwatch(context);
+        if !host::act_on(context) {
+            continue;
+        }
+        match verdict {
+            Verdict::Retry => {
+                retry(&exchange);
+                host::resume_response();
+            }
+            Verdict::Answer(reply) => send(&reply),
+            _ => host::reset_response(),
+        }
+    }
+}
