@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalog::{Catalog, DataPolicy, ModelId};
+use crate::catalog::{Catalog, ModelId};
 
 /// Everything an exchange needs to know of the operator's wishes; never changes once parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +75,7 @@ pub enum Auth {
 }
 
 /// A provider key, and the environment variable it came from.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// The variable's name.
     pub env: String,
@@ -145,11 +145,4 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// One event of a stream; default 1 MiB.
     pub event_bytes: usize,
-}
-
-impl Default for DataPolicy {
-    /// Unknown counts as the worst.
-    fn default() -> Self {
-        Self { retains: true, trains: true }
-    }
 }
