@@ -1,0 +1,51 @@
+//! `telemetry` of the document: what comes out.
+
+use super::field::Field;
+
+/// `telemetry` of the document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// Whether the record is written.
+    pub record: Record,
+    /// Whether `x-modelyard-*` go to the client.
+    pub expose_headers: bool,
+}
+
+/// What the record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Nothing is written.
+    None,
+    /// Plan, attempts, usage; never a prompt.
+    Metadata,
+}
+
+const RECORDS: &[(&str, Option<Record>)] = &[
+    ("none", Some(Record::None)),
+    ("metadata", Some(Record::Metadata)),
+];
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            record: Record::Metadata,
+            expose_headers: true,
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
+    let mut telemetry = Telemetry::default();
+    let Some(mut o) = section.and_then(|field| field.object()) else {
+        return telemetry;
+    };
+    if let Some(record) = o.optional("record").and_then(|field| field.choice(RECORDS)) {
+        telemetry.record = record;
+    }
+    telemetry.expose_headers = o
+        .boolean("expose_headers")
+        .unwrap_or(telemetry.expose_headers);
+    o.finish();
+    telemetry
+}
