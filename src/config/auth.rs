@@ -152,3 +152,132 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with, parse_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const AUTH: &str = "/providers/openai/auth";
+
+    #[test]
+    fn rules_of_auth() {
+        check_errors(&[
+            (AUTH, r#"{"type": "none"}"#, ""),
+            (AUTH, r#"{"type": "passthrough"}"#, ""),
+            (
+                AUTH,
+                "{}",
+                "providers.openai.auth.type: missing \
+                 (expected: bearer, header, query, none, passthrough)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "sigv4"}"#,
+                "providers.openai.auth.type: not supported by this build: \"sigv4\" \
+                 (supported: bearer, header, query, none, passthrough)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "basic"}"#,
+                "providers.openai.auth.type: invalid: \"basic\" \
+                 (allowed: bearer, header, query, sigv4, none, passthrough)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "bearer"}"#,
+                "providers.openai.auth.env: missing (expected: the name of an environment variable)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "bearer", "env": "sk-123"}"#,
+                "providers.openai.auth.env: invalid (allowed: the name of an environment variable)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "bearer", "env": "OPENAI_API_KEY", "name": "x"}"#,
+                "providers.openai.auth.name: unknown key (known: env, type)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "none", "env": "OPENAI_API_KEY"}"#,
+                "providers.openai.auth.env: unknown key (known: type)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "header", "env": "OPENAI_API_KEY"}"#,
+                "providers.openai.auth.name: missing (expected: the name of a header that is \
+                 neither of the connection nor `host` nor `content-length`)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "header", "env": "OPENAI_API_KEY", "name": ":path"}"#,
+                "providers.openai.auth.name: invalid: \":path\" (allowed: the name of a header \
+                 that is neither of the connection nor `host` nor `content-length`)",
+            ),
+            (
+                AUTH,
+                r#"{"type": "query", "env": "OPENAI_API_KEY", "name": "a&b"}"#,
+                "providers.openai.auth.name: invalid: \"a&b\" \
+                 (allowed: letters, digits, `.`, `_`, `-`, `~`)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn keys_come_from_the_environment() {
+        let key = Key {
+            env: "OPENAI_API_KEY".to_owned(),
+            value: Some("sk-secret".to_owned()),
+        };
+        for (value, expected) in [
+            (
+                r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#,
+                Auth::Bearer { key: key.clone() },
+            ),
+            (
+                r#"{"type": "header", "name": "X-Api-Key", "env": "OPENAI_API_KEY"}"#,
+                Auth::Header {
+                    name: "x-api-key".to_owned(),
+                    key: key.clone(),
+                },
+            ),
+            (
+                r#"{"type": "query", "name": "apiKey", "env": "OPENAI_API_KEY"}"#,
+                Auth::Query {
+                    name: "apiKey".to_owned(),
+                    key: key.clone(),
+                },
+            ),
+        ] {
+            let auth = config_with(AUTH, value).providers[1].auth.clone();
+            assert!(auth.is_usable());
+            assert_eq!(auth, expected);
+        }
+        assert_eq!(format!("{key:?}"), "Key(OPENAI_API_KEY, set)");
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_are_warned_of() {
+        for (env, why) in [
+            ("NO_KEY", "is not set"),
+            ("EMPTY_KEY", "is not set"),
+            ("BROKEN_KEY", "holds control characters"),
+        ] {
+            let value = format!(r#"{{"type": "bearer", "env": "{env}"}}"#);
+            let (config, warnings) = parse_with(AUTH, &value).unwrap();
+            assert!(!config.providers[1].auth.is_usable());
+            let [warning] = warnings.as_slice() else {
+                panic!("{warnings:?}")
+            };
+            assert_eq!(
+                warning.to_string(),
+                format!(
+                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
+                )
+            );
+        }
+    }
+}

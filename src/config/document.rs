@@ -3,13 +3,10 @@
 //! Envoy hands over the text of a `StringValue` as it is and a `Struct` as its protobuf bytes.
 //! Both are brought to the same [`Value`]: keys sorted, numbers as doubles, whole ones as integers.
 
-use std::fmt;
+use serde_json::{Number, Value};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-
-use super::error::{ConfigError, ConfigErrorKind};
-use super::protobuf;
+use super::error::ConfigError;
+use super::{json, protobuf};
 
 /// Objects and lists inside one another, the document counted.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -34,36 +31,7 @@ pub(super) fn read(bytes: &[u8]) -> Decoded {
     if as_struct {
         protobuf::decode(bytes)
     } else {
-        parse_json(bytes)
-    }
-}
-
-fn parse_json(bytes: &[u8]) -> Decoded {
-    let mut errors = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let root = Node {
-        path: String::new(),
-        depth: 0,
-        errors: &mut errors,
-    };
-    root.deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map(|value| (value, errors))
-        .map_err(|error| syntax_error(&error))
-}
-
-fn syntax_error(error: &serde_json::Error) -> ConfigError {
-    let (line, column) = (error.line(), error.column());
-    let text = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let message = text.strip_suffix(&place).unwrap_or(&text).to_owned();
-    ConfigError {
-        path: String::new(),
-        kind: ConfigErrorKind::Syntax {
-            message,
-            line,
-            column,
-        },
+        json::decode(bytes)
     }
 }
 
@@ -88,13 +56,12 @@ pub(super) fn numeric(value: &Value) -> Option<Number> {
     }
 }
 
+/// JSON's grammar as far as it is stricter than [`f64`]'s.
 fn is_json_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = digits.split(['.', 'e', 'E']).next().unwrap_or_default();
-    let plain = digits
-        .bytes()
-        .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    plain && !whole.is_empty() && (whole == "0" || !whole.starts_with('0'))
+    let is_whole = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit());
+    is_whole && (whole == "0" || !whole.starts_with('0'))
 }
 
 /// The path of a key under a path.
@@ -128,107 +95,191 @@ pub(super) fn shortened(text: &str) -> String {
     short
 }
 
-/// A place in the document that a JSON value is read into.
-struct Node<'e> {
-    path: String,
-    depth: usize,
-    errors: &'e mut Vec<ConfigError>,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::protobuf::encode;
+    use super::*;
+    use serde_json::json;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
-impl Node<'_> {
-    fn child(&mut self, path: String) -> Node<'_> {
-        Node {
-            path,
-            depth: self.depth + 1,
-            errors: self.errors,
+    fn error(bytes: &[u8]) -> String {
+        match read(bytes) {
+            Err(error) => error.to_string(),
+            Ok((_, errors)) => errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
         }
     }
 
-    fn report(&mut self, path: String, kind: ConfigErrorKind) {
-        self.errors.push(ConfigError { path, kind });
-    }
-
-    fn number(mut self, value: f64) -> Value {
-        number(value).map_or_else(
-            || {
-                self.report(self.path.clone(), ConfigErrorKind::NotFinite);
-                Value::Null
-            },
-            Value::Number,
-        )
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(self.number(value as f64))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(self.number(value as f64))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(self.number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
-        if self.depth >= MAX_DEPTH {
-            while access.next_element::<IgnoredAny>()?.is_some() {}
-            self.report(self.path.clone(), ConfigErrorKind::TooDeep);
-            return Ok(Value::Null);
+    #[test]
+    fn white_space_around_json_does_not_make_it_a_struct() {
+        for text in ["{}", "\n{}", " \r\n\t{}\n", "\n\n{}"] {
+            assert_eq!(
+                read(text.as_bytes()),
+                Ok((json!({}), Vec::new())),
+                "{text:?}"
+            );
         }
-        let mut items = Vec::new();
-        loop {
-            let path = item_path(&self.path, items.len());
-            match access.next_element_seed(self.child(path))? {
-                Some(item) => items.push(item),
-                None => return Ok(Value::Array(items)),
+        assert_eq!(read(b""), Ok((json!({}), Vec::new())));
+    }
+
+    #[test]
+    fn a_struct_whose_length_looks_like_json_is_still_a_struct() {
+        for length in *b"{[\" \t\n\r" {
+            let text = "x".repeat(usize::from(length) - 7);
+            let mut bytes = encode::structure(&json!({"a": text}));
+            assert_eq!(bytes.get(1), Some(&length));
+            bytes.extend(encode::structure(&json!({"b": [true, null, 3]})));
+            let expected = json!({"a": text, "b": [true, null, 3]});
+            assert_eq!(read(&bytes), Ok((expected, Vec::new())));
+        }
+    }
+
+    #[test]
+    fn broken_json_is_reported_with_line_and_column() {
+        for (text, expected) in [
+            (
+                "\n\n{\"a\": }",
+                "document: not JSON: expected value at line 3 column 7",
+            ),
+            (
+                "{\"a\": 1",
+                "document: not JSON: EOF while parsing an object at line 1 column 7",
+            ),
+            (
+                "\n{} x",
+                "document: not JSON: trailing characters at line 2 column 4",
+            ),
+            (
+                "providers:\n  x: {}",
+                "document: not JSON: expected value at line 1 column 1",
+            ),
+            (
+                "  ",
+                "document: not JSON: EOF while parsing a value at line 1 column 2",
+            ),
+            (
+                "{\"a\": 1e999}",
+                "document: not JSON: number out of range at line 1 column 11",
+            ),
+        ] {
+            assert_eq!(error(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_structs_are_reported_with_the_byte() {
+        let good = encode::structure(&json!({"a": "b", "c": [1, true]}));
+        assert_eq!(error(&good), "");
+        for (bytes, at) in [
+            (good.split_last().unwrap().1.to_vec(), 1),
+            ([good.as_slice(), &[0x12, 0]].concat(), good.len()),
+            (encode::bytes_field(1, &encode::bytes_field(1, b"\x12")), 2),
+            (
+                encode::bytes_field(1, &encode::bytes_field(2, &[0x3a, 0])),
+                4,
+            ),
+            (
+                encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 2])),
+                4,
+            ),
+            (
+                encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 1, 0x20, 1])),
+                6,
+            ),
+            (
+                encode::bytes_field(1, &encode::bytes_field(2, &[0x1a, 1, 0xff])),
+                6,
+            ),
+        ] {
+            let expected = format!(
+                "document: neither JSON text nor a google.protobuf.Struct (malformed at byte {at})"
+            );
+            let at_any_byte = expected.split(" at byte").next().unwrap();
+            assert!(
+                error(&bytes).starts_with(at_any_byte),
+                "{bytes:?}: {}",
+                error(&bytes)
+            );
+            if at > 1 {
+                assert_eq!(error(&bytes), expected, "{bytes:?}");
             }
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
-        if self.depth >= MAX_DEPTH {
-            while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            self.report(self.path.clone(), ConfigErrorKind::TooDeep);
-            return Ok(Value::Null);
+    #[test]
+    fn duplicate_keys_are_reported_in_both_forms() {
+        let expected = "a.b: key appears more than once";
+        assert_eq!(error(br#"{"a": {"b": 1, "c": 2, "b": 3}}"#), expected);
+        let twice = [json!({"b": 1}), json!({"b": 2})]
+            .map(|v| encode::structure(&v))
+            .concat();
+        let inner = encode::bytes_field(2, &encode::bytes_field(5, &twice));
+        let entry = [encode::bytes_field(1, b"a"), inner].concat();
+        assert_eq!(error(&encode::bytes_field(1, &entry)), expected);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_in_both_forms() {
+        let nested = |levels| (1..levels).fold(json!({}), |inner, _| json!({"a": [inner]}));
+        let at_most = nested(32);
+        let too_deep = nested(33);
+        assert_eq!(error(at_most.to_string().as_bytes()), "");
+        assert_eq!(error(&encode::structure(&at_most)), "");
+        let text = error(too_deep.to_string().as_bytes());
+        assert!(
+            text.ends_with("a[0]: nested too deep (allowed: 64 levels)"),
+            "{text}"
+        );
+        assert_eq!(error(&encode::structure(&too_deep)), text);
+        assert!(!error("[".repeat(100_000).as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (3.0, "3"),
+            (0.1 + 0.2, "0.3"),
+            (4e-7, "4e-7"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
+            (-1.5, "-1.5"),
+        ] {
+            assert_eq!(number(value).unwrap().to_string(), expected);
         }
-        let mut entries = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            let path = key_path(&self.path, &key);
-            if entries.contains_key(&key) {
-                self.report(path.clone(), ConfigErrorKind::DuplicateKey);
-            }
-            let value = access.next_value_seed(self.child(path))?;
-            entries.insert(key, value);
+        assert_eq!(number(f64::NAN).or(number(f64::INFINITY)), None);
+        for (text, is_number) in [
+            ("1", true),
+            ("-0.5", true),
+            ("1e3", true),
+            ("", false),
+            ("-", false),
+            ("01", false),
+            (".5", false),
+            ("+1", false),
+            ("1e", false),
+            ("inf", false),
+            ("NaN", false),
+            ("1e400", false),
+            (" 1", false),
+        ] {
+            assert_eq!(numeric(&json!(text)).is_some(), is_number, "{text}");
         }
-        Ok(Value::Object(entries))
+    }
+
+    #[test]
+    fn paths_quote_unusual_keys_and_cut_long_ones() {
+        assert_eq!(key_path("", "a"), "a");
+        assert_eq!(key_path("a", "b-c_1"), "a.b-c_1");
+        assert_eq!(key_path("a", "b.c"), r#"a["b.c"]"#);
+        assert_eq!(key_path("a", ""), r#"a[""]"#);
+        assert_eq!(
+            key_path("a", &"é".repeat(100)),
+            format!("a[\"{}…\"]", "é".repeat(64))
+        );
     }
 }

@@ -8,13 +8,11 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value};
 
 use super::document::{item_path, key_path, numeric, quoted, shortened};
+use super::duration;
 use super::error::{ConfigErrorKind, WarningKind};
 use super::reader::{Object, Report};
 use super::rule::Rule;
 
-/// Shortest and longest duration; Envoy counts in milliseconds, and takes zero for no limit.
-const DURATIONS: RangeInclusive<Duration> =
-    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 /// The largest whole number that a double and so a `Struct` holds exactly.
 pub(super) const MAX_INTEGER: u64 = 9_007_199_254_740_991;
 
@@ -160,7 +158,7 @@ impl<'a> Field<'a> {
 
     /// As a length of time, `1.5s`.
     pub(super) fn duration(&self) -> Option<Duration> {
-        let duration = parse_duration(self.text()?).filter(|d| DURATIONS.contains(d));
+        let duration = duration::parse(self.text()?);
         self.check(
             duration,
             "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h",
@@ -270,29 +268,114 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Digits, maybe a point and digits, and a unit; exact to the nanosecond.
-fn parse_duration(text: &str) -> Option<Duration> {
-    const UNITS: &[(&str, u64)] = &[
-        ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
-        ("h", 3_600_000_000_000),
-    ];
-    let (number, nanos) = UNITS
-        .iter()
-        .find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)))?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let is_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 6 {
-        return None;
+#[cfg(test)]
+mod tests {
+    use crate::config::Routing;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn values_of_the_wrong_type_or_range_say_what_is_allowed() {
+        let timeout = "allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h";
+        check_errors(&[
+            (
+                "/routing",
+                "[]",
+                "routing: wrong type: list (allowed: object)",
+            ),
+            (
+                "/models",
+                "{}",
+                "models: wrong type: object (allowed: list)",
+            ),
+            (
+                "/models/-",
+                "null",
+                "models[1]: wrong type: null (allowed: object)",
+            ),
+            (
+                "/default_model",
+                "5",
+                "default_model: wrong type: number (allowed: string)",
+            ),
+            ("/routing", r#"{"max_attempts": "3"}"#, ""),
+            ("/routing", r#"{"max_attempts": 3.0}"#, ""),
+            (
+                "/routing",
+                r#"{"max_attempts": "many"}"#,
+                "routing.max_attempts: invalid: \"many\" (allowed: whole number)",
+            ),
+            (
+                "/routing",
+                r#"{"max_attempts": true}"#,
+                "routing.max_attempts: wrong type: boolean (allowed: whole number)",
+            ),
+            (
+                "/routing",
+                r#"{"max_attempts": 2.5}"#,
+                "routing.max_attempts: invalid: 2.5 (allowed: a whole number, 1 to 20)",
+            ),
+            (
+                "/routing",
+                r#"{"max_attempts": -1}"#,
+                "routing.max_attempts: invalid: -1 (allowed: a whole number, 1 to 20)",
+            ),
+            (
+                "/routing",
+                r#"{"max_attempts": 21}"#,
+                "routing.max_attempts: invalid: 21 (allowed: a whole number, 1 to 20)",
+            ),
+            ("/routing", r#"{"timeout": "24h"}"#, ""),
+            ("/routing", r#"{"timeout": "1ms"}"#, ""),
+            (
+                "/routing",
+                r#"{"timeout": "25h"}"#,
+                &format!("routing.timeout: invalid: \"25h\" ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": "0s"}"#,
+                &format!("routing.timeout: invalid: \"0s\" ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": "10"}"#,
+                &format!("routing.timeout: invalid: 10 ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": {}}"#,
+                "routing.timeout: wrong type: object (allowed: string)",
+            ),
+            (
+                "/telemetry",
+                r#"{"expose_headers": "yes"}"#,
+                "telemetry.expose_headers: wrong type: string (allowed: true or false)",
+            ),
+        ]);
     }
-    let scale = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let parts = fraction.parse::<u64>().ok()?.checked_mul(nanos)? / scale;
-    Some(Duration::from_nanos(
-        whole
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(nanos)?
-            .checked_add(parts)?,
-    ))
+
+    #[test]
+    fn long_values_are_cut_in_messages() {
+        let value = format!("\"{}\"", "é".repeat(1000));
+        let expected = format!(
+            "mode: invalid: \"{}…\" (allowed: native, callout)",
+            "é".repeat(64)
+        );
+        check_errors(&[("/mode", &value, &expected)]);
+    }
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        assert_eq!(config_with("/routing", "null").routing, Routing::default());
+        check_errors(&[
+            ("/routing", r#"{"sort": null}"#, ""),
+            (
+                "/providers",
+                "null",
+                "providers: missing (expected: an object of at least one provider)",
+            ),
+        ]);
+    }
 }

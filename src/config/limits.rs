@@ -42,3 +42,42 @@ pub(super) fn read(section: Option<Field<'_>>) -> Limits {
     o.finish();
     limits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_limits() {
+        let range = "(allowed: a whole number, 1024 to 1073741824)";
+        check_errors(&[
+            (
+                "/limits",
+                r#"{"request_bytes": 1023, "answer_bytes": 1073741825, "event_bytes": 1e300}"#,
+                &format!(
+                    "limits.request_bytes: invalid: 1023 {range}\n\
+                     limits.answer_bytes: invalid: 1073741825 {range}\n\
+                     limits.event_bytes: invalid: 1e+300 {range}"
+                ),
+            ),
+            (
+                "/limits",
+                r#"{"bytes": 1}"#,
+                "limits.bytes: unknown key (known: answer_bytes, event_bytes, request_bytes)",
+            ),
+        ]);
+        let config = config_with(
+            "/limits",
+            r#"{"request_bytes": 1024, "event_bytes": "1e6"}"#,
+        );
+        let expected = Limits {
+            request_bytes: 1024,
+            event_bytes: 1_000_000,
+            ..Limits::default()
+        };
+        assert_eq!(config.limits, expected);
+    }
+}

@@ -7,10 +7,12 @@
 
 mod auth;
 mod document;
+mod duration;
 mod endpoint;
 mod error;
 mod field;
 mod hash;
+mod json;
 mod limits;
 mod model;
 mod paths;

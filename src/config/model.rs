@@ -135,3 +135,126 @@ pub(super) fn read_default(
     }
     found.map(|(id, _)| (id, name.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const ENDPOINTS: &str = r#""endpoints": [{"provider": "openai", "model": "m"}]"#;
+
+    #[test]
+    fn rules_of_ids() {
+        let allowed = "(allowed: author/slug or a name ending in its only `*`, \
+                       at most 256 bytes, without spaces)";
+        let long = format!("a/{}", "b".repeat(255));
+        for (id, is_valid) in [
+            ("c/d", true),
+            ("c/d/e:free", true),
+            ("*", true),
+            ("c/*", true),
+            ("c/d*", true),
+            ("c", false),
+            ("/d", false),
+            ("c/", false),
+            ("c//d", false),
+            ("c/*d", false),
+            ("c/**", false),
+            ("c /d", false),
+            ("", false),
+            (long.as_str(), false),
+        ] {
+            let shown = super::quoted(id);
+            let expected = format!("models[1].id: invalid: {shown} {allowed}");
+            let value = format!(r#"{{"id": "{id}", {ENDPOINTS}}}"#);
+            check_errors(&[("/models/-", &value, if is_valid { "" } else { &expected })]);
+        }
+    }
+
+    #[test]
+    fn rules_of_models() {
+        check_errors(&[
+            ("/models", "[]", ""),
+            ("/models/0/name", r#""A B""#, ""),
+            (
+                "/models/0/name",
+                r#""A\nB""#,
+                "models[0].name: invalid: \"A\\nB\" (allowed: text without control characters)",
+            ),
+            (
+                "/models/-",
+                &format!("{{{ENDPOINTS}}}"),
+                "models[1].id: missing (expected: author/slug or a name ending in its only `*`, \
+                 at most 256 bytes, without spaces)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "a/b", {ENDPOINTS}}}"#),
+                "models[1].id: already used: \"a/b\" (first at models[0].id)",
+            ),
+            (
+                "/models/0/aliases",
+                r#"["x", "y", "x"]"#,
+                "models[0].aliases[2]: already used: \"x\" (first at models[0].aliases[0])",
+            ),
+            (
+                "/models/0/aliases",
+                r#"["x*"]"#,
+                "models[0].aliases[0]: invalid: \"x*\" \
+                 (allowed: a name of at most 256 bytes, without spaces and `*`)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "v/*", "aliases": ["x"], {ENDPOINTS}}}"#),
+                "models[1].aliases: invalid (allowed: no aliases of a wildcard model)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#),
+                "",
+            ),
+            (
+                "/models/0/context_length",
+                "0",
+                "models[0].context_length: invalid: 0 (allowed: a whole number, at least 1)",
+            ),
+            (
+                "/models/0/input_modalities",
+                r#"["text", "smell"]"#,
+                "models[0].input_modalities[1]: invalid: \"smell\" \
+                 (allowed: text, image, file, audio, video)",
+            ),
+            (
+                "/models/0/input_modalities",
+                "[]",
+                "models[0].input_modalities: invalid (allowed: at least one modality)",
+            ),
+            (
+                "/models/-",
+                r#"{"id": "c/d"}"#,
+                "models[1].endpoints: missing (expected: a list of at least one endpoint)",
+            ),
+            (
+                "/models/0/pricing",
+                "{}",
+                "models[0].pricing: unknown key (known: aliases, context_length, data_policy, \
+                 endpoints, id, input_modalities, max_completion_tokens, name, regions)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn models_keep_the_order_written() {
+        let value = format!(r#"[{{"id": "z/z", {ENDPOINTS}}}, {{"id": "a/a", {ENDPOINTS}}}]"#);
+        let config = config_with("/models", &value);
+        let ids: Vec<_> = config
+            .catalog
+            .models()
+            .iter()
+            .map(|model| model.id.as_str())
+            .collect();
+        assert_eq!(ids, ["z/z", "a/a"]);
+        assert_eq!(config.catalog.models()[0].name, "z/z");
+    }
+}

@@ -63,3 +63,70 @@ fn check_apart(section: &Field<'_>, paths: &Paths) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_paths() {
+        let shape = "(allowed: a path that starts and ends with `/`)";
+        let apart = "paths: invalid (allowed: paths of which none lies in another;";
+        check_errors(&[
+            (
+                "/paths",
+                r#"{"openai": "v1/"}"#,
+                &format!("paths.openai: invalid: \"v1/\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/v1"}"#,
+                &format!("paths.openai: invalid: \"/v1\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/a//"}"#,
+                &format!("paths.openai: invalid: \"/a//\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/a?/"}"#,
+                &format!("paths.openai: invalid: \"/a?/\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/api/"}"#,
+                &format!("{apart} openrouter \"/api/v1/\" lies in openai \"/api/\")"),
+            ),
+            (
+                "/paths",
+                r#"{"operator": "/v1/"}"#,
+                &format!("{apart} operator \"/v1/\" lies in openai \"/v1/\")"),
+            ),
+            (
+                "/paths",
+                r#"{"operator": "/"}"#,
+                &format!(
+                    "{apart} openai \"/v1/\" lies in operator \"/\")\n\
+                     {apart} openrouter \"/api/v1/\" lies in operator \"/\")"
+                ),
+            ),
+            (
+                "/paths",
+                r#"{"x": "/"}"#,
+                "paths.x: unknown key (known: openai, openrouter, operator)",
+            ),
+        ]);
+        let config = config_with("/paths", r#"{"openai": "/llm/v1/"}"#);
+        assert_eq!(
+            config.paths,
+            Paths {
+                openai: "/llm/v1/".to_owned(),
+                ..Paths::default()
+            }
+        );
+    }
+}

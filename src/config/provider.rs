@@ -112,7 +112,7 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         .required("api", "openai")
         .and_then(|field| field.choice(APIS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
-    let host = match (rule::HOST.holds)(cluster) {
+    let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
         false => o.required_string("host", &rule::HOST).unwrap_or_default(),
     };
@@ -163,4 +163,193 @@ fn headers(section: &Field<'_>) -> Vec<(String, String)> {
         .into_iter()
         .map(|(name, value, _)| (name, value))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_providers() {
+        let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
+        let host =
+            "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
+        let path = "(allowed: empty or a path that starts with `/`)";
+        let header = "(allowed: the name of a header that is neither of the connection nor `host` \
+                      nor `content-length`)";
+        let supported = "(supported: openai)";
+        check_errors(&[
+            ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
+            (
+                "/providers/Open",
+                r#"{"api": "openai"}"#,
+                &format!("providers.Open: invalid {id}"),
+            ),
+            (
+                "/providers/-x",
+                r#"{"api": "openai"}"#,
+                &format!("providers.-x: invalid {id}"),
+            ),
+            (
+                "/providers/a~1b",
+                r#"{"api": "openai"}"#,
+                &format!("providers[\"a/b\"]: invalid {id}"),
+            ),
+            (
+                "/providers/openai",
+                "{}",
+                "providers.openai.api: missing (expected: openai)",
+            ),
+            (
+                "/providers/openai/api",
+                r#""bedrock""#,
+                &format!(
+                    "providers.openai.api: not supported by this build: \"bedrock\" {supported}"
+                ),
+            ),
+            (
+                "/providers/openai/api",
+                r#""azure-openai""#,
+                &format!(
+                    "providers.openai.api: not supported by this build: \"azure-openai\" {supported}"
+                ),
+            ),
+            (
+                "/providers/openai/api",
+                r#""cohere""#,
+                "providers.openai.api: invalid: \"cohere\" \
+                 (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
+            ),
+            (
+                "/providers/openai/cluster",
+                r#""""#,
+                "providers.openai.cluster: invalid: \"\" \
+                 (allowed: the name of an Envoy cluster, without spaces)",
+            ),
+            (
+                "/providers/openai/cluster",
+                r#""outbound/443""#,
+                "providers.openai.host: missing (expected: a host name, with a port if need be, \
+                 without scheme, path and spaces)",
+            ),
+            ("/providers/openai/host", r#""api.openai.com:443""#, ""),
+            (
+                "/providers/openai/host",
+                r#""https://api.openai.com""#,
+                &format!("providers.openai.host: invalid: \"https://api.openai.com\" {host}"),
+            ),
+            (
+                "/providers/openai/host",
+                r#""a b""#,
+                &format!("providers.openai.host: invalid: \"a b\" {host}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""v1""#,
+                &format!("providers.openai.base_path: invalid: \"v1\" {path}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""/v1?x=y""#,
+                &format!("providers.openai.base_path: invalid: \"/v1?x=y\" {path}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"Content-Length": "1"}"#,
+                &format!("providers.openai.headers.Content-Length: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{":path": "/"}"#,
+                &format!("providers.openai.headers[\":path\"]: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"transfer-encoding": "chunked"}"#,
+                &format!("providers.openai.headers.transfer-encoding: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"x": "a\r\nb"}"#,
+                "providers.openai.headers.x: invalid (allowed: text without control characters)",
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"X-A": "1", "x-a": "2"}"#,
+                "providers.openai.headers.x-a: already used (first at providers.openai.headers.X-A)",
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"x": 5}"#,
+                "providers.openai.headers.x: wrong type: number (allowed: string)",
+            ),
+            (
+                "/providers/openai/regions",
+                r#"["eu", ""]"#,
+                "providers.openai.regions[1]: invalid: \"\" (allowed: a name without spaces)",
+            ),
+            (
+                "/providers/openai/data_policy",
+                r#"{"retain": true}"#,
+                "providers.openai.data_policy.retain: unknown key (known: retains, trains)",
+            ),
+            (
+                "/providers/openai/data_policy",
+                r#"{"trains": "no"}"#,
+                "providers.openai.data_policy.trains: wrong type: string (allowed: true or false)",
+            ),
+            (
+                "/providers",
+                "{}",
+                "providers: invalid (allowed: at least one provider)",
+            ),
+            (
+                "/providers/openai",
+                "5",
+                "providers.openai: wrong type: number (allowed: object)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn base_paths_lose_the_slash_at_their_end() {
+        for (written, expected) in [
+            ("", ""),
+            ("/", ""),
+            ("/v1/", "/v1"),
+            ("/v1", "/v1"),
+            ("/a/b//", "/a/b"),
+        ] {
+            let config = config_with("/providers/openai/base_path", &format!("\"{written}\""));
+            assert_eq!(config.providers[1].base_path, expected);
+        }
+    }
+
+    #[test]
+    fn providers_inherit_the_timeouts_of_routing() {
+        let config = config_with(
+            "/routing",
+            r#"{"timeout": "1m", "first_token_timeout": "2s"}"#,
+        );
+        let provider = &config.providers[0];
+        let expected = (Duration::from_secs(2), Duration::from_secs(60));
+        assert_eq!((provider.first_token_timeout, provider.timeout), expected);
+    }
+
+    #[test]
+    fn headers_are_lower_cased_and_sorted() {
+        let config = config_with(
+            "/providers/openai/headers",
+            r#"{"X-B": "1", "a": "é", "X-a": ""}"#,
+        );
+        let names: Vec<_> = config.providers[1]
+            .headers
+            .iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["a", "x-a", "x-b"]);
+    }
 }

@@ -95,3 +95,58 @@ fn sticky(section: &Field<'_>) {
     o.duration("ttl");
     o.finish();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with, parse_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_routing() {
+        check_errors(&[
+            ("/routing", "{}", ""),
+            (
+                "/routing",
+                r#"{"sort": "cheap"}"#,
+                "routing.sort: invalid: \"cheap\" (allowed: balanced, price, latency, throughput, order)",
+            ),
+            (
+                "/routing",
+                r#"{"sticky": {"ttl": "0s"}}"#,
+                "routing.sticky.ttl: invalid: \"0s\" \
+                 (allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h)",
+            ),
+            (
+                "/routing",
+                r#"{"sticky": {"tll": "1s"}}"#,
+                "routing.sticky.tll: unknown key (known: ttl)",
+            ),
+            (
+                "/routing",
+                r#"{"retries": 3}"#,
+                "routing.retries: unknown key \
+                 (known: first_token_timeout, max_attempts, sort, sticky, timeout)",
+            ),
+        ]);
+        let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
+        assert_eq!(
+            config.routing,
+            Routing {
+                sort: Sort::Order,
+                max_attempts: 20
+            }
+        );
+    }
+
+    #[test]
+    fn stickiness_is_warned_of_only_if_asked_for() {
+        assert_eq!(parse_with("/routing", r#"{"sticky": {}}"#).unwrap().1, []);
+        let (_, warnings) = parse_with("/routing", r#"{"sticky": {"ttl": "10m"}}"#).unwrap();
+        assert_eq!(
+            warnings[0].to_string(),
+            "routing.sticky: has no effect in this version"
+        );
+    }
+}

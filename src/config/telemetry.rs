@@ -49,3 +49,38 @@ pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
     o.finish();
     telemetry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_telemetry() {
+        check_errors(&[
+            (
+                "/telemetry",
+                r#"{"record": "all"}"#,
+                "telemetry.record: invalid: \"all\" (allowed: none, metadata)",
+            ),
+            (
+                "/telemetry",
+                r#"{"log": true}"#,
+                "telemetry.log: unknown key (known: expose_headers, record)",
+            ),
+        ]);
+        let config = config_with(
+            "/telemetry",
+            r#"{"record": "none", "expose_headers": false}"#,
+        );
+        assert_eq!(
+            config.telemetry,
+            Telemetry {
+                record: Record::None,
+                expose_headers: false
+            }
+        );
+    }
+}
