@@ -211,6 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn doubles_of_a_struct_read_as_the_numbers_of_the_text() {
+        let structure = |double: f64| {
+            let value = [&[0x11], double.to_le_bytes().as_slice()].concat();
+            let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
+            encode::bytes_field(1, &entry)
+        };
+        for (double, text) in [
+            (0.7, "0.7"),
+            (4e-7, "0.0000004"),
+            (3.0, "3"),
+            (-2.0, "-2.0"),
+        ] {
+            assert_eq!(
+                read(&structure(double)),
+                read(format!("{{\"a\": {text}}}").as_bytes())
+            );
+        }
+        for double in [f64::NAN, f64::INFINITY] {
+            assert_eq!(error(&structure(double)), "a: not a finite number");
+        }
+    }
+
+    #[test]
     fn duplicate_keys_are_reported_in_both_forms() {
         let expected = "a.b: key appears more than once";
         assert_eq!(error(br#"{"a": {"b": 1, "c": 2, "b": 3}}"#), expected);
