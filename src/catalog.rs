@@ -1,6 +1,8 @@
 //! Models and endpoints: what may be asked for, who offers it, at what price and under which policy.
 
-use crate::usage::Price;
+mod pricing;
+
+pub use pricing::{PriceOverride, Pricing};
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +16,10 @@ pub struct ProviderId(pub(crate) usize);
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Catalog {
     models: Vec<Model>,
+    /// Ids and aliases without a wildcard, sorted by name; the first model with a name owns it.
+    names: Vec<(String, ModelId)>,
+    /// What stands before the `*`, the longest first.
+    wildcards: Vec<(String, ModelId)>,
 }
 
 /// What a client asks for.
@@ -73,34 +79,169 @@ pub struct DataPolicy {
     pub trains: bool,
 }
 
-/// Prices of one endpoint in USD per unit; `None` is unknown, not free.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Pricing {
-    /// Per input token.
-    pub prompt: Option<Price>,
-    /// Per output token.
-    pub completion: Option<Price>,
-    /// Per request.
-    pub request: Option<Price>,
-    /// Per input image.
-    pub image: Option<Price>,
-    /// Per audio input token.
-    pub audio: Option<Price>,
-    /// Per reasoning token, where it differs from `completion`.
-    pub internal_reasoning: Option<Price>,
-    /// Per cached input token.
-    pub input_cache_read: Option<Price>,
-    /// Per input token written to the cache.
-    pub input_cache_write: Option<Price>,
+impl Catalog {
+    /// Builds the lookup tables once, so that each request's lookup is cheap.
+    pub fn new(models: Vec<Model>) -> Self {
+        let mut names = Vec::new();
+        let mut wildcards = Vec::new();
+        for (index, model) in models.iter().enumerate() {
+            for name in std::iter::once(&model.id).chain(&model.aliases) {
+                match name.strip_suffix('*') {
+                    Some(prefix) => wildcards.push((prefix.to_owned(), ModelId(index))),
+                    None => names.push((name.clone(), ModelId(index))),
+                }
+            }
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        names.dedup_by(|later, first| later.0 == first.0);
+        wildcards.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self {
+            models,
+            names,
+            wildcards,
+        }
+    }
+
+    /// Every model, in the order written.
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model of an id this catalogue made.
+    pub fn model(&self, id: ModelId) -> Option<&Model> {
+        self.models.get(id.0)
+    }
+
+    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the wildcard took.
+    pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
+        let exact = self
+            .names
+            .binary_search_by(|(name, _)| name.as_str().cmp(asked))
+            .ok();
+        if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
+            return Some((*id, None));
+        }
+        self.wildcards.iter().find_map(|(prefix, id)| {
+            let rest = asked.strip_prefix(prefix.as_str())?;
+            (!rest.is_empty()).then_some((*id, Some(rest)))
+        })
+    }
 }
 
-/// Prices that hold instead when every condition does.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct PriceOverride {
-    /// Holds when the request has strictly more input tokens than this.
-    pub min_prompt_tokens: Option<u64>,
-    /// Holds from `.0` up to but not including `.1`, minutes after midnight UTC; may wrap.
-    pub utc: Option<(u16, u16)>,
-    /// The prices that change.
-    pub pricing: Pricing,
+impl Model {
+    /// Whether it stands for every name that begins like its id.
+    pub fn is_wildcard(&self) -> bool {
+        self.id.ends_with('*')
+    }
+}
+
+impl Endpoint {
+    /// The name to ask the upstream for, given the part of the asked name that a wildcard took.
+    pub fn upstream_model<'a>(&'a self, rest: Option<&'a str>) -> &'a str {
+        self.model.as_deref().or(rest).unwrap_or_default()
+    }
+}
+
+impl Default for DataPolicy {
+    /// Unknown counts as the worst.
+    fn default() -> Self {
+        Self {
+            retains: true,
+            trains: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn model(id: &str, aliases: &[&str]) -> Model {
+        Model {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            aliases: aliases.iter().map(ToString::to_string).collect(),
+            context_length: None,
+            input_modalities: None,
+            endpoints: Vec::new(),
+        }
+    }
+
+    fn endpoint(model: Option<&str>) -> Endpoint {
+        Endpoint {
+            id: "p/*".to_owned(),
+            provider: ProviderId(0),
+            model: model.map(str::to_owned),
+            tag: None,
+            pricing: Pricing::default(),
+            overrides: Vec::new(),
+            weight: 1.0,
+            context_length: None,
+            max_completion_tokens: None,
+            quantization: "unknown".to_owned(),
+            supported_parameters: None,
+            regions: Vec::new(),
+            data_policy: DataPolicy::default(),
+        }
+    }
+
+    #[test]
+    fn lookup_prefers_the_exact_name_then_the_longest_wildcard() {
+        let catalog = Catalog::new(vec![
+            model("*", &[]),
+            model("vllm/*", &[]),
+            model("vllm/llama*", &[]),
+            model("vllm/llama-fixed", &["llama", "a/b"]),
+        ]);
+        for (asked, index, rest) in [
+            ("vllm/llama-fixed", 3, None),
+            ("llama", 3, None),
+            ("a/b", 3, None),
+            ("vllm/llama-3", 2, Some("-3")),
+            ("vllm/llama", 1, Some("llama")),
+            ("vllm/qwen/7b", 1, Some("qwen/7b")),
+            ("vllm/", 0, Some("vllm/")),
+            ("anything", 0, Some("anything")),
+            ("é", 0, Some("é")),
+        ] {
+            assert_eq!(catalog.find(asked), Some((ModelId(index), rest)), "{asked}");
+        }
+        assert_eq!(catalog.find(""), None);
+        assert_eq!(Catalog::default().find("llama"), None);
+    }
+
+    #[test]
+    fn ids_of_another_catalogue_find_nothing() {
+        let catalog = Catalog::new(vec![model("a/b", &[])]);
+        assert_eq!(catalog.models().len(), 1);
+        assert_eq!(
+            catalog.model(ModelId(0)).map(|m| m.id.as_str()),
+            Some("a/b")
+        );
+        assert_eq!(catalog.model(ModelId(1)), None);
+    }
+
+    #[test]
+    fn every_name_of_a_large_catalogue_is_found() {
+        let models =
+            (0..5000).map(|n| model(&format!("author/model-{n}"), &[&format!("alias-{n}")]));
+        let catalog = Catalog::new(models.collect());
+        for n in 0..5000 {
+            let found = Some((ModelId(n), None));
+            assert_eq!(catalog.find(&format!("author/model-{n}")), found);
+            assert_eq!(catalog.find(&format!("alias-{n}")), found);
+        }
+    }
+
+    #[test]
+    fn the_upstream_gets_its_own_name_or_what_the_wildcard_took() {
+        assert_eq!(
+            endpoint(Some("fixed")).upstream_model(Some("rest")),
+            "fixed"
+        );
+        assert_eq!(endpoint(None).upstream_model(Some("rest")), "rest");
+        assert_eq!(endpoint(None).upstream_model(None), "");
+    }
 }

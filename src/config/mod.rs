@@ -1,8 +1,44 @@
 //! The configuration document: raw value → validated, immutable [`Config`].
+//!
+//! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
+//! and each section of the document has a file with its type, its defaults and its rules.
+//! Nothing here stops at the first error: a document is accepted whole, or refused with everything that is wrong.
+//! Specification: `DESIGN.md`, section 5.
 
-use std::time::Duration;
+mod auth;
+mod document;
+mod duration;
+mod endpoint;
+mod error;
+mod field;
+mod hash;
+mod json;
+mod limits;
+mod model;
+mod paths;
+mod pricing;
+mod protobuf;
+mod provider;
+mod reader;
+mod routing;
+mod rule;
+mod telemetry;
+mod terms;
+#[cfg(test)]
+mod tests;
 
-use crate::catalog::{Catalog, DataPolicy, ModelId};
+pub use auth::{Auth, Key};
+pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
+pub use limits::Limits;
+pub use paths::Paths;
+pub use provider::{Api, Provider};
+pub use routing::{Routing, Sort};
+pub use telemetry::{Record, Telemetry};
+
+use crate::catalog::{Catalog, ModelId, ProviderId};
+use field::Field;
+use provider::Upstreams;
+use reader::{Object, Report};
 
 /// Everything an exchange needs to know of the operator's wishes; never changes once parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +51,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// What a request without `model` asks for.
     pub default_model: Option<ModelId>,
+    /// Its name as written, of which a wildcard model takes a part.
+    pub default_model_name: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
     /// What comes out.
@@ -25,131 +63,97 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Who serves: one upstream account.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Provider {
-    /// Key of the document's `providers` map.
-    pub id: String,
-    /// Shown in answers; default: the id.
-    pub name: String,
-    /// The wire format it speaks.
-    pub api: Api,
-    /// Envoy cluster; default: the id.
-    pub cluster: String,
-    /// `:authority`; default: the cluster.
-    pub host: String,
-    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty. Default `/v1`.
-    pub base_path: String,
-    /// How the gateway proves who it is.
-    pub auth: Auth,
-    /// Added to every request.
-    pub headers: Vec<(String, String)>,
-    /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
-    pub first_token_timeout: Duration,
-    /// One attempt, whole answer. Default: `routing.timeout`.
-    pub timeout: Duration,
-}
+/// The sections in the order of the documentation, which is the order of errors.
+const SECTIONS: &[&str] = &[
+    "providers",
+    "models",
+    "default_model",
+    "routing",
+    "tenants",
+    "anonymous",
+    "telemetry",
+    "paths",
+    "limits",
+    "presets",
+    "mode",
+];
 
-/// A wire format an upstream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Api {
-    /// OpenAI and everything compatible.
-    OpenAi,
-}
-
-/// How a request to a provider is authenticated. A key of `None` means its variable is not set: the endpoint is unusable.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Auth {
-    /// `authorization: Bearer <key>`
-    Bearer { key: Key },
-    /// `<name>: <key>`
-    Header { name: String, key: Key },
-    /// `?<name>=<key>`
-    Query { name: String, key: Key },
-    /// No credentials.
-    None,
-    /// The client's own credentials go to the provider.
-    Passthrough,
-}
-
-/// A provider key, and the environment variable it came from.
-#[derive(Clone, PartialEq)]
-pub struct Key {
-    /// The variable's name.
-    pub env: String,
-    /// Its value, if set and not empty. Never shown by `Debug`.
-    pub value: Option<String>,
-}
-
-/// `routing` of the document.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Routing {
-    /// How endpoints are ordered when the request does not say.
-    pub sort: Sort,
-    /// At most this many attempts an exchange, 1 to 20.
-    pub max_attempts: usize,
-}
-
-/// Orders of endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
-    /// Drawn by weight 1/price².
-    Balanced,
-    /// Cheapest first.
-    Price,
-    /// Lowest time to first token first.
-    Latency,
-    /// Most output tokens per second first.
-    Throughput,
-    /// As written.
-    Order,
-}
-
-/// `telemetry` of the document.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Telemetry {
-    /// Whether the record is written.
-    pub record: Record,
-    /// Whether `x-modelyard-*` go to the client.
-    pub expose_headers: bool,
-}
-
-/// What the record holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
-    /// Nothing is written.
-    None,
-    /// Plan, attempts, usage; never a prompt.
-    Metadata,
-}
-
-/// Base paths; each starts and ends with `/`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Paths {
-    /// OpenAI's face, default `/v1/`.
-    pub openai: String,
-    /// OpenRouter's face, default `/api/v1/`.
-    pub openrouter: String,
-    /// The operator's page, default `/modelyard/`.
-    pub operator: String,
-}
-
-/// Bounds on memory, in bytes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// A client's request body; default 32 MiB.
-    pub request_bytes: usize,
-    /// An answer that must be held whole to be rewritten; default 32 MiB.
-    pub answer_bytes: usize,
-    /// One event of a stream; default 1 MiB.
-    pub event_bytes: usize,
-}
-
-impl Default for DataPolicy {
-    /// Unknown counts as the worst.
-    fn default() -> Self {
-        Self { retains: true, trains: true }
+impl Config {
+    /// Reads JSON text or a serialised `google.protobuf.Struct`; `env` looks up the variables of provider keys.
+    ///
+    /// Warnings come with a usable configuration; all errors come together, by section.
+    pub fn parse(
+        bytes: &[u8],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
+        let (value, errors) = document::read(bytes).map_err(|error| vec![error])?;
+        let report = Report::new(env, errors);
+        let config = Field::root(&value, &report).object().map(Self::read);
+        let (mut errors, mut warnings) = report.into_parts();
+        warnings.sort_by_key(|warning| section(&warning.path));
+        errors.sort_by_key(|error| section(&error.path));
+        match config {
+            Some(config) if errors.is_empty() => Ok((
+                Self {
+                    hash: hash::hash(&value),
+                    ..config
+                },
+                warnings,
+            )),
+            _ => Err(errors),
+        }
     }
+
+    /// The provider of an id this configuration made.
+    pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
+        self.providers.get(id.0)
+    }
+
+    /// Reads every section; routing first, because providers inherit its timeouts.
+    fn read(mut o: Object<'_>) -> Self {
+        let (routing, timeouts) = routing::read(o.optional("routing"));
+        let providers = o.required("providers", "an object of at least one provider");
+        let upstreams = Upstreams::read(providers, &timeouts);
+        let catalog = model::read(o.optional("models"), &upstreams);
+        let default_model = model::read_default(o.optional("default_model"), &catalog);
+        let (default_model, default_model_name) = default_model.unzip();
+        refuse_later_sections(&mut o);
+        let config = Self {
+            hash: String::new(),
+            providers: upstreams.providers,
+            catalog,
+            default_model,
+            default_model_name,
+            routing,
+            telemetry: telemetry::read(o.optional("telemetry")),
+            paths: paths::read(o.optional("paths")),
+            limits: limits::read(o.optional("limits")),
+        };
+        o.finish();
+        config
+    }
+}
+
+/// What a later version enforces must not be accepted silently by this one.
+fn refuse_later_sections(o: &mut Object<'_>) {
+    for key in ["tenants", "presets"] {
+        if let Some(field) = o.optional(key).filter(|field| !field.is_empty()) {
+            field.not_supported("none");
+        }
+    }
+    if let Some(field) = o.optional("anonymous") {
+        field.not_supported("none, everyone may use everything");
+    }
+    if let Some(field) = o.optional("mode") {
+        field.choice(&[("native", Some(())), ("callout", None)]);
+    }
+}
+
+/// Where a path's section stands in the document; last if it is none.
+fn section(path: &str) -> usize {
+    let name = path.split(['.', '[']).next();
+    SECTIONS
+        .iter()
+        .position(|section| Some(*section) == name)
+        .unwrap_or(SECTIONS.len())
 }

@@ -1,0 +1,215 @@
+//! Prices of an endpoint, and the conditions under which others hold.
+//!
+//! Source of the names and rules: OpenRouter's catalogue (`pricing`, `overrides`).
+
+use crate::usage::Price;
+
+/// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one of them.
+macro_rules! pricing {
+    ($($(#[$doc:meta])* $key:ident,)*) => {
+        /// Prices of one endpoint in USD per unit; `None` is unknown, not free.
+        #[derive(Clone, Debug, PartialEq, Default)]
+        pub struct Pricing {
+            $($(#[$doc])* pub $key: Option<Price>,)*
+        }
+
+        impl Pricing {
+            /// Every price's name in the configuration and in listings, with its field.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, Option<Price>)> {
+                [$((stringify!($key), self.$key),)*].into_iter()
+            }
+
+            /// As [`Pricing::entries`], to be filled in.
+            pub fn entries_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<Price>)> {
+                [$((stringify!($key), &mut self.$key),)*].into_iter()
+            }
+        }
+    };
+}
+
+pricing! {
+    /// Per input token.
+    prompt,
+    /// Per output token.
+    completion,
+    /// Per request.
+    request,
+    /// Per input image.
+    image,
+    /// Per input token that encodes an image.
+    image_token,
+    /// Per output image.
+    image_output,
+    /// Per audio input token.
+    audio,
+    /// Per audio output token.
+    audio_output,
+    /// Per web search.
+    web_search,
+    /// Per reasoning token, where it differs from `completion`.
+    internal_reasoning,
+    /// Per cached input token.
+    input_cache_read,
+    /// Per input token written to the cache.
+    input_cache_write,
+    /// Per input token written to the cache for an hour.
+    input_cache_write_1h,
+    /// Per cached audio input token.
+    input_audio_cache,
+}
+
+/// Prices that hold instead when every condition does.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PriceOverride {
+    /// Holds when the request has strictly more input tokens than this.
+    pub min_prompt_tokens: Option<u64>,
+    /// Holds from `.0` up to but not including `.1`, minutes after midnight UTC; may wrap.
+    pub utc: Option<(u16, u16)>,
+    /// The prices that change.
+    pub pricing: Pricing,
+}
+
+impl Pricing {
+    /// These prices with each override that holds laid over them in order, the later winning key by key.
+    pub fn at(
+        &self,
+        overrides: &[PriceOverride],
+        input_tokens: u64,
+        minute_of_day_utc: u16,
+    ) -> Self {
+        let mut pricing = self.clone();
+        for change in overrides
+            .iter()
+            .filter(|o| o.holds(input_tokens, minute_of_day_utc))
+        {
+            for ((_, price), (_, other)) in pricing.entries_mut().zip(change.pricing.entries()) {
+                *price = other.or(*price);
+            }
+        }
+        pricing
+    }
+
+    /// Whether no price is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries().all(|(_, price)| price.is_none())
+    }
+}
+
+impl PriceOverride {
+    fn holds(&self, input_tokens: u64, minute: u16) -> bool {
+        let long = self
+            .min_prompt_tokens
+            .is_none_or(|least| input_tokens > least);
+        let now = self.utc.is_none_or(|(start, end)| {
+            if start <= end {
+                start <= minute && minute < end
+            } else {
+                start <= minute || minute < end
+            }
+        });
+        long && now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn price(text: &str) -> Option<Price> {
+        Some(Price::parse(text).unwrap())
+    }
+
+    #[test]
+    fn overrides_hold_when_every_condition_does() {
+        let night = Some((22 * 60, 6 * 60));
+        let day = Some((8 * 60, 18 * 60));
+        for (min_prompt_tokens, utc, tokens, minute, holds) in [
+            (None, None, 0, 0, true),
+            (Some(200), None, 200, 0, false),
+            (Some(200), None, 201, 0, true),
+            (None, day, 0, 479, false),
+            (None, day, 0, 480, true),
+            (None, day, 0, 1079, true),
+            (None, day, 0, 1080, false),
+            (None, night, 0, 1319, false),
+            (None, night, 0, 1320, true),
+            (None, night, 0, 0, true),
+            (None, night, 0, 359, true),
+            (None, night, 0, 360, false),
+            (Some(200), night, 201, 720, false),
+            (Some(200), night, 200, 0, false),
+            (Some(200), night, 201, 0, true),
+        ] {
+            let change = PriceOverride {
+                min_prompt_tokens,
+                utc,
+                pricing: Pricing::default(),
+            };
+            assert_eq!(
+                change.holds(tokens, minute),
+                holds,
+                "{change:?} {tokens} {minute}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_later_override_wins_key_by_key() {
+        let base = Pricing {
+            prompt: price("1"),
+            completion: price("2"),
+            ..Pricing::default()
+        };
+        let long = |min_prompt_tokens, pricing| PriceOverride {
+            min_prompt_tokens: Some(min_prompt_tokens),
+            utc: None,
+            pricing,
+        };
+        let overrides = [
+            long(
+                10,
+                Pricing {
+                    prompt: price("3"),
+                    request: price("9"),
+                    ..Pricing::default()
+                },
+            ),
+            long(
+                20,
+                Pricing {
+                    prompt: price("4"),
+                    ..Pricing::default()
+                },
+            ),
+        ];
+        assert_eq!(base.at(&overrides, 10, 0), base);
+        assert_eq!(
+            base.at(&overrides, 15, 0),
+            Pricing {
+                prompt: price("3"),
+                request: price("9"),
+                ..base.clone()
+            }
+        );
+        assert_eq!(
+            base.at(&overrides, 25, 0),
+            Pricing {
+                prompt: price("4"),
+                request: price("9"),
+                ..base.clone()
+            }
+        );
+    }
+
+    #[test]
+    fn unknown_prices_stay_unknown() {
+        assert!(
+            Pricing::default()
+                .at(&[PriceOverride::default()], 1, 1)
+                .is_empty()
+        );
+        assert_eq!(Pricing::default().entries().count(), 14);
+    }
+}

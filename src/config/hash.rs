@@ -1,0 +1,114 @@
+//! The configuration's hash: FNV-1a, 64 bits, over the parsed value.
+//!
+//! It tells configurations apart in records and on the operator's page; it protects nothing.
+
+use serde_json::Value;
+
+use super::document::numeric;
+
+const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01b3;
+
+/// 16 hexadecimal digits: the same for the same value in any form, key order or spelling of a number.
+pub(super) fn hash(value: &Value) -> String {
+    let mut hash = Fnv(OFFSET_BASIS);
+    hash.value(value);
+    format!("{:016x}", hash.0)
+}
+
+struct Fnv(u64);
+
+impl Fnv {
+    /// Each kind begins with a mark of its own and ends where its length or closing mark says.
+    fn value(&mut self, value: &Value) {
+        if let Some(number) = numeric(value) {
+            self.text(b'#', &number.to_string());
+            return;
+        }
+        match value {
+            Value::Bool(true) => self.byte(b't'),
+            Value::Bool(false) => self.byte(b'f'),
+            Value::String(text) => self.text(b'"', text),
+            Value::Array(items) => {
+                self.byte(b'[');
+                items.iter().for_each(|item| self.value(item));
+                self.byte(b']');
+            }
+            Value::Object(entries) => {
+                self.byte(b'{');
+                for (key, value) in entries {
+                    self.text(b'"', key);
+                    self.value(value);
+                }
+                self.byte(b'}');
+            }
+            Value::Null | Value::Number(_) => self.byte(b'n'),
+        }
+    }
+
+    fn text(&mut self, mark: u8, text: &str) {
+        self.byte(mark);
+        (text.len() as u64)
+            .to_le_bytes()
+            .into_iter()
+            .for_each(|b| self.byte(b));
+        text.bytes().for_each(|b| self.byte(b));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(PRIME);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn numbers_and_their_spellings_hash_alike() {
+        for (one, other) in [
+            (json!({"a": 0.7, "b": 1}), json!({"b": "1", "a": "0.7"})),
+            (json!("4e-7"), json!("0.0000004")),
+            (json!("1000"), json!("1e3")),
+        ] {
+            assert_eq!(hash(&one), hash(&other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn different_values_hash_differently() {
+        let values = [
+            json!(null),
+            json!(false),
+            json!(true),
+            json!(0),
+            json!(""),
+            json!("a"),
+            json!([]),
+            json!({}),
+            json!([[]]),
+            json!([1, 2]),
+            json!([12]),
+            json!({"a": 1}),
+            json!({"a": 2}),
+            json!("0800"),
+            json!("800"),
+        ];
+        for (index, one) in values.iter().enumerate() {
+            assert_eq!(hash(one).len(), 16);
+            for other in values.iter().skip(index + 1) {
+                assert_ne!(hash(one), hash(other), "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        let mut hash = Fnv(OFFSET_BASIS);
+        "foobar".bytes().for_each(|b| hash.byte(b));
+        assert_eq!(hash.0, 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,260 @@
+//! `models` of the document: what may be asked for.
+
+use std::collections::BTreeMap;
+
+use super::ConfigErrorKind;
+use super::document::quoted;
+use super::endpoint;
+use super::field::Field;
+use super::provider::Upstreams;
+use super::rule;
+use super::terms::Terms;
+use crate::catalog::{Catalog, Model, ModelId};
+
+const MODALITIES: &[(&str, Option<&str>)] = &[
+    ("text", Some("text")),
+    ("image", Some("image")),
+    ("file", Some("file")),
+    ("audio", Some("audio")),
+    ("video", Some("video")),
+];
+
+/// Reads the section; without it there are no models.
+pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>) -> Catalog {
+    let mut names = Names::default();
+    let models = section.map(|field| field.items()).unwrap_or_default();
+    Catalog::new(
+        models
+            .iter()
+            .filter_map(|field| model(field, upstreams, &mut names))
+            .collect(),
+    )
+}
+
+fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Option<Model> {
+    let mut o = field.object()?;
+    let id = o
+        .required("id", rule::MODEL_ID.allowed)
+        .and_then(|field| names.claim(&field, field.string(&rule::MODEL_ID)?));
+    let is_wildcard = id.is_none_or(|id| id.ends_with('*'));
+    let id = id.unwrap_or_default();
+    let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
+    let aliases = o
+        .optional("aliases")
+        .map(|field| aliases(&field, id, names))
+        .unwrap_or_default();
+    let input_modalities = o
+        .optional("input_modalities")
+        .map(|field| modalities(&field));
+    let terms = Terms::read(&mut o);
+    let context_length = terms.context_length;
+    let endpoints = o
+        .required("endpoints", "a list of at least one endpoint")
+        .map(|field| {
+            endpoint::read_all(
+                &field,
+                &endpoint::Above {
+                    is_wildcard,
+                    terms,
+                    upstreams,
+                },
+            )
+        })
+        .unwrap_or_default();
+    o.finish();
+    Some(Model {
+        id: id.to_owned(),
+        name,
+        aliases,
+        context_length,
+        input_modalities,
+        endpoints,
+    })
+}
+
+/// A wildcard has none: an alias takes no part of a name for the upstream.
+fn aliases(section: &Field<'_>, id: &str, names: &mut Names) -> Vec<String> {
+    if id.ends_with('*') && !section.is_empty() {
+        section.invalid("no aliases of a wildcard model");
+        return Vec::new();
+    }
+    let items = section.items();
+    let claimed = items
+        .iter()
+        .filter_map(|f| names.claim(f, f.string(&rule::MODEL_NAME)?));
+    claimed.map(str::to_owned).collect()
+}
+
+fn modalities(section: &Field<'_>) -> Vec<String> {
+    let items = section.items();
+    if section.is_empty() {
+        section.invalid("at least one modality");
+    }
+    items
+        .iter()
+        .filter_map(|f| f.choice(MODALITIES))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every id and alias so far, with the path where it stands.
+#[derive(Default)]
+struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// The name, unless another model or alias has it.
+    fn claim<'a>(&mut self, field: &Field<'_>, name: &'a str) -> Option<&'a str> {
+        if let Some(first) = self.0.get(name) {
+            let (value, first) = (quoted(name), first.clone());
+            field.error(ConfigErrorKind::Duplicate { value, first });
+            return None;
+        }
+        self.0.insert(name.to_owned(), field.path.clone());
+        Some(name)
+    }
+}
+
+/// The model that requests without one ask for, with the name they then ask for.
+pub(super) fn read_default(
+    field: Option<Field<'_>>,
+    catalog: &Catalog,
+) -> Option<(ModelId, String)> {
+    let field = field?;
+    let name = field.string(&rule::MODEL_NAME)?;
+    let found = catalog.find(name);
+    if found.is_none() {
+        let known = catalog
+            .models()
+            .iter()
+            .map(|model| model.id.clone())
+            .collect();
+        field.error(ConfigErrorKind::NotFound {
+            value: quoted(name),
+            known,
+        });
+    }
+    found.map(|(id, _)| (id, name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const ENDPOINTS: &str = r#""endpoints": [{"provider": "openai", "model": "m"}]"#;
+
+    #[test]
+    fn rules_of_ids() {
+        let allowed = "(allowed: author/slug or a name ending in its only `*`, \
+                       at most 256 bytes, without spaces)";
+        let long = format!("a/{}", "b".repeat(255));
+        for (id, is_valid) in [
+            ("c/d", true),
+            ("c/d/e:free", true),
+            ("*", true),
+            ("c/*", true),
+            ("c/d*", true),
+            ("c", false),
+            ("/d", false),
+            ("c/", false),
+            ("c//d", false),
+            ("c/*d", false),
+            ("c/**", false),
+            ("c /d", false),
+            ("", false),
+            (long.as_str(), false),
+        ] {
+            let shown = super::quoted(id);
+            let expected = format!("models[1].id: invalid: {shown} {allowed}");
+            let value = format!(r#"{{"id": "{id}", {ENDPOINTS}}}"#);
+            check_errors(&[("/models/-", &value, if is_valid { "" } else { &expected })]);
+        }
+    }
+
+    #[test]
+    fn rules_of_models() {
+        check_errors(&[
+            ("/models", "[]", ""),
+            ("/models/0/name", r#""A B""#, ""),
+            (
+                "/models/0/name",
+                r#""A\nB""#,
+                "models[0].name: invalid: \"A\\nB\" (allowed: text without control characters)",
+            ),
+            (
+                "/models/-",
+                &format!("{{{ENDPOINTS}}}"),
+                "models[1].id: missing (expected: author/slug or a name ending in its only `*`, \
+                 at most 256 bytes, without spaces)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "a/b", {ENDPOINTS}}}"#),
+                "models[1].id: already used: \"a/b\" (first at models[0].id)",
+            ),
+            (
+                "/models/0/aliases",
+                r#"["x", "y", "x"]"#,
+                "models[0].aliases[2]: already used: \"x\" (first at models[0].aliases[0])",
+            ),
+            (
+                "/models/0/aliases",
+                r#"["x*"]"#,
+                "models[0].aliases[0]: invalid: \"x*\" \
+                 (allowed: a name of at most 256 bytes, without spaces and `*`)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "v/*", "aliases": ["x"], {ENDPOINTS}}}"#),
+                "models[1].aliases: invalid (allowed: no aliases of a wildcard model)",
+            ),
+            (
+                "/models/-",
+                &format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#),
+                "",
+            ),
+            (
+                "/models/0/context_length",
+                "0",
+                "models[0].context_length: invalid: 0 (allowed: a whole number, at least 1)",
+            ),
+            (
+                "/models/0/input_modalities",
+                r#"["text", "smell"]"#,
+                "models[0].input_modalities[1]: invalid: \"smell\" \
+                 (allowed: text, image, file, audio, video)",
+            ),
+            (
+                "/models/0/input_modalities",
+                "[]",
+                "models[0].input_modalities: invalid (allowed: at least one modality)",
+            ),
+            (
+                "/models/-",
+                r#"{"id": "c/d"}"#,
+                "models[1].endpoints: missing (expected: a list of at least one endpoint)",
+            ),
+            (
+                "/models/0/pricing",
+                "{}",
+                "models[0].pricing: unknown key (known: aliases, context_length, data_policy, \
+                 endpoints, id, input_modalities, max_completion_tokens, name, regions)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn models_keep_the_order_written() {
+        let value = format!(r#"[{{"id": "z/z", {ENDPOINTS}}}, {{"id": "a/a", {ENDPOINTS}}}]"#);
+        let config = config_with("/models", &value);
+        let ids: Vec<_> = config
+            .catalog
+            .models()
+            .iter()
+            .map(|model| model.id.as_str())
+            .collect();
+        assert_eq!(ids, ["z/z", "a/a"]);
+        assert_eq!(config.catalog.models()[0].name, "z/z");
+    }
+}

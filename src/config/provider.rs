@@ -1,0 +1,355 @@
+//! `providers` of the document: who serves.
+
+use std::time::Duration;
+
+use super::ConfigErrorKind;
+use super::auth::{self, Auth};
+use super::document::quoted;
+use super::field::Field;
+use super::routing::Timeouts;
+use super::rule;
+use super::terms::Terms;
+use crate::catalog::ProviderId;
+
+/// Who serves: one upstream account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provider {
+    /// Key of the document's `providers` map.
+    pub id: String,
+    /// Shown in answers; default: the id.
+    pub name: String,
+    /// The wire format it speaks.
+    pub api: Api,
+    /// Envoy cluster; default: the id.
+    pub cluster: String,
+    /// `:authority`; default: the cluster.
+    pub host: String,
+    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty. Default `/v1`.
+    pub base_path: String,
+    /// How the gateway proves who it is.
+    pub auth: Auth,
+    /// Added to every request; names in lower case, sorted.
+    pub headers: Vec<(String, String)>,
+    /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
+    pub first_token_timeout: Duration,
+    /// One attempt, whole answer. Default: `routing.timeout`.
+    pub timeout: Duration,
+}
+
+/// A wire format an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Api {
+    /// OpenAI and everything compatible.
+    OpenAi,
+}
+
+const APIS: &[(&str, Option<Api>)] = &[
+    ("openai", Some(Api::OpenAi)),
+    ("anthropic", None),
+    ("gemini", None),
+    ("bedrock", None),
+    ("azure-openai", None),
+];
+
+/// Every provider, with what its endpoints inherit; both in order of id.
+#[derive(Default)]
+pub(super) struct Upstreams<'a> {
+    pub(super) providers: Vec<Provider>,
+    ids: Vec<&'a str>,
+    terms: Vec<Terms>,
+}
+
+impl<'a> Upstreams<'a> {
+    /// Reads the section.
+    pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
+        let mut upstreams = Self::default();
+        let Some(section) = section else {
+            return upstreams;
+        };
+        if section.is_empty() {
+            section.invalid("at least one provider");
+        }
+        for (id, field) in section.entries() {
+            if !(rule::PROVIDER_ID.holds)(id) {
+                field.error(ConfigErrorKind::Invalid {
+                    value: String::new(),
+                    allowed: format!("an id of {}", rule::PROVIDER_ID.allowed),
+                });
+            }
+            let (provider, terms) = provider(id, &field, timeouts).unzip();
+            upstreams.ids.push(id);
+            upstreams.providers.extend(provider);
+            upstreams.terms.push(terms.unwrap_or_default());
+        }
+        upstreams
+    }
+
+    /// The provider that a field names, with its terms; reports one that is not there.
+    pub(super) fn find(&self, field: &Field<'_>) -> Option<(ProviderId, &'a str, &Terms)> {
+        let asked = field.string(&rule::TITLE)?;
+        let index = self.ids.iter().position(|id| *id == asked);
+        if index.is_none() && !self.ids.is_empty() {
+            let known = self.ids.iter().map(ToString::to_string).collect();
+            field.error(ConfigErrorKind::NotFound {
+                value: quoted(asked),
+                known,
+            });
+        }
+        let index = index?;
+        Some((
+            ProviderId(index),
+            self.ids.get(index)?,
+            self.terms.get(index)?,
+        ))
+    }
+}
+
+fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
+    let mut o = field.object()?;
+    let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
+    let api = o
+        .required("api", "openai")
+        .and_then(|field| field.choice(APIS));
+    let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
+    let host = match cluster == id || (rule::HOST.holds)(cluster) {
+        true => o.string("host", &rule::HOST).unwrap_or(cluster),
+        false => o.required_string("host", &rule::HOST).unwrap_or_default(),
+    };
+    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or("/v1");
+    let provider = Provider {
+        id: id.to_owned(),
+        name,
+        api: api.unwrap_or(Api::OpenAi),
+        cluster: cluster.to_owned(),
+        host: host.to_owned(),
+        base_path: base_path.trim_end_matches('/').to_owned(),
+        auth: o
+            .optional("auth")
+            .and_then(|f| auth::read(f.secret()))
+            .unwrap_or(Auth::None),
+        headers: o
+            .optional("headers")
+            .map(|f| headers(&f.secret()))
+            .unwrap_or_default(),
+        first_token_timeout: o
+            .duration("first_token_timeout")
+            .unwrap_or(timeouts.first_token),
+        timeout: o.duration("timeout").unwrap_or(timeouts.whole),
+    };
+    let terms = Terms::of_provider(&mut o);
+    o.finish();
+    Some((provider, terms))
+}
+
+fn headers(section: &Field<'_>) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String, String)> = Vec::new();
+    for (name, field) in section.entries() {
+        let lower = name.to_ascii_lowercase();
+        if !(rule::HEADER_NAME.holds)(name) {
+            field.invalid(rule::HEADER_NAME.allowed);
+        } else if let Some((_, _, first)) = headers.iter().find(|header| header.0 == lower) {
+            let first = first.clone();
+            field.error(ConfigErrorKind::Duplicate {
+                value: String::new(),
+                first,
+            });
+        } else if let Some(value) = field.string(&rule::HEADER_VALUE) {
+            headers.push((lower, value.to_owned(), field.path));
+        }
+    }
+    headers.sort();
+    headers
+        .into_iter()
+        .map(|(name, value, _)| (name, value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_providers() {
+        let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
+        let host =
+            "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
+        let path = "(allowed: empty or a path that starts with `/`)";
+        let header = "(allowed: the name of a header that is neither of the connection nor `host` \
+                      nor `content-length`)";
+        let supported = "(supported: openai)";
+        check_errors(&[
+            ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
+            (
+                "/providers/Open",
+                r#"{"api": "openai"}"#,
+                &format!("providers.Open: invalid {id}"),
+            ),
+            (
+                "/providers/-x",
+                r#"{"api": "openai"}"#,
+                &format!("providers.-x: invalid {id}"),
+            ),
+            (
+                "/providers/a~1b",
+                r#"{"api": "openai"}"#,
+                &format!("providers[\"a/b\"]: invalid {id}"),
+            ),
+            (
+                "/providers/openai",
+                "{}",
+                "providers.openai.api: missing (expected: openai)",
+            ),
+            (
+                "/providers/openai/api",
+                r#""bedrock""#,
+                &format!(
+                    "providers.openai.api: not supported by this build: \"bedrock\" {supported}"
+                ),
+            ),
+            (
+                "/providers/openai/api",
+                r#""azure-openai""#,
+                &format!(
+                    "providers.openai.api: not supported by this build: \"azure-openai\" {supported}"
+                ),
+            ),
+            (
+                "/providers/openai/api",
+                r#""cohere""#,
+                "providers.openai.api: invalid: \"cohere\" \
+                 (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
+            ),
+            (
+                "/providers/openai/cluster",
+                r#""""#,
+                "providers.openai.cluster: invalid: \"\" \
+                 (allowed: the name of an Envoy cluster, without spaces)",
+            ),
+            (
+                "/providers/openai/cluster",
+                r#""outbound/443""#,
+                "providers.openai.host: missing (expected: a host name, with a port if need be, \
+                 without scheme, path and spaces)",
+            ),
+            ("/providers/openai/host", r#""api.openai.com:443""#, ""),
+            (
+                "/providers/openai/host",
+                r#""https://api.openai.com""#,
+                &format!("providers.openai.host: invalid: \"https://api.openai.com\" {host}"),
+            ),
+            (
+                "/providers/openai/host",
+                r#""a b""#,
+                &format!("providers.openai.host: invalid: \"a b\" {host}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""v1""#,
+                &format!("providers.openai.base_path: invalid: \"v1\" {path}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""/v1?x=y""#,
+                &format!("providers.openai.base_path: invalid: \"/v1?x=y\" {path}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"Content-Length": "1"}"#,
+                &format!("providers.openai.headers.Content-Length: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{":path": "/"}"#,
+                &format!("providers.openai.headers[\":path\"]: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"transfer-encoding": "chunked"}"#,
+                &format!("providers.openai.headers.transfer-encoding: invalid {header}"),
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"x": "a\r\nb"}"#,
+                "providers.openai.headers.x: invalid (allowed: text without control characters)",
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"X-A": "1", "x-a": "2"}"#,
+                "providers.openai.headers.x-a: already used (first at providers.openai.headers.X-A)",
+            ),
+            (
+                "/providers/openai/headers",
+                r#"{"x": 5}"#,
+                "providers.openai.headers.x: wrong type: number (allowed: string)",
+            ),
+            (
+                "/providers/openai/regions",
+                r#"["eu", ""]"#,
+                "providers.openai.regions[1]: invalid: \"\" (allowed: a name without spaces)",
+            ),
+            (
+                "/providers/openai/data_policy",
+                r#"{"retain": true}"#,
+                "providers.openai.data_policy.retain: unknown key (known: retains, trains)",
+            ),
+            (
+                "/providers/openai/data_policy",
+                r#"{"trains": "no"}"#,
+                "providers.openai.data_policy.trains: wrong type: string (allowed: true or false)",
+            ),
+            (
+                "/providers",
+                "{}",
+                "providers: invalid (allowed: at least one provider)",
+            ),
+            (
+                "/providers/openai",
+                "5",
+                "providers.openai: wrong type: number (allowed: object)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn base_paths_lose_the_slash_at_their_end() {
+        for (written, expected) in [
+            ("", ""),
+            ("/", ""),
+            ("/v1/", "/v1"),
+            ("/v1", "/v1"),
+            ("/a/b//", "/a/b"),
+        ] {
+            let config = config_with("/providers/openai/base_path", &format!("\"{written}\""));
+            assert_eq!(config.providers[1].base_path, expected);
+        }
+    }
+
+    #[test]
+    fn providers_inherit_the_timeouts_of_routing() {
+        let config = config_with(
+            "/routing",
+            r#"{"timeout": "1m", "first_token_timeout": "2s"}"#,
+        );
+        let provider = &config.providers[0];
+        let expected = (Duration::from_secs(2), Duration::from_secs(60));
+        assert_eq!((provider.first_token_timeout, provider.timeout), expected);
+    }
+
+    #[test]
+    fn headers_are_lower_cased_and_sorted() {
+        let config = config_with(
+            "/providers/openai/headers",
+            r#"{"X-B": "1", "a": "é", "X-a": ""}"#,
+        );
+        let names: Vec<_> = config.providers[1]
+            .headers
+            .iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["a", "x-a", "x-b"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! `routing` of the document: order, tries and time.
+
+use std::time::Duration;
+
+use super::error::WarningKind;
+use super::field::Field;
+
+/// `routing` of the document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routing {
+    /// How endpoints are ordered when the request does not say.
+    pub sort: Sort,
+    /// At most this many attempts an exchange, 1 to 20.
+    pub max_attempts: usize,
+}
+
+/// Orders of endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Drawn by weight 1/price².
+    Balanced,
+    /// Cheapest first.
+    Price,
+    /// Lowest time to first token first.
+    Latency,
+    /// Most output tokens per second first.
+    Throughput,
+    /// As written.
+    Order,
+}
+
+const SORTS: &[(&str, Option<Sort>)] = &[
+    ("balanced", Some(Sort::Balanced)),
+    ("price", Some(Sort::Price)),
+    ("latency", Some(Sort::Latency)),
+    ("throughput", Some(Sort::Throughput)),
+    ("order", Some(Sort::Order)),
+];
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self {
+            sort: Sort::Balanced,
+            max_attempts: 6,
+        }
+    }
+}
+
+/// What providers that name no timeouts have.
+pub(super) struct Timeouts {
+    pub(super) first_token: Duration,
+    pub(super) whole: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_token: Duration::from_secs(15),
+            whole: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(section: Option<Field<'_>>) -> (Routing, Timeouts) {
+    let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());
+    let Some(mut o) = section.and_then(|field| field.object()) else {
+        return (routing, timeouts);
+    };
+    if let Some(sort) = o.optional("sort").and_then(|field| field.choice(SORTS)) {
+        routing.sort = sort;
+    }
+    routing.max_attempts = o
+        .size("max_attempts", 1..=20)
+        .unwrap_or(routing.max_attempts);
+    timeouts.first_token = o
+        .duration("first_token_timeout")
+        .unwrap_or(timeouts.first_token);
+    timeouts.whole = o.duration("timeout").unwrap_or(timeouts.whole);
+    if let Some(field) = o.optional("sticky") {
+        sticky(&field);
+    }
+    o.finish();
+    (routing, timeouts)
+}
+
+/// Checked, so that a document stays valid when it takes effect.
+fn sticky(section: &Field<'_>) {
+    let Some(mut o) = section.object() else {
+        return;
+    };
+    if !section.is_empty() {
+        section.warn(WarningKind::NoEffect);
+    }
+    o.duration("ttl");
+    o.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with, parse_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_routing() {
+        check_errors(&[
+            ("/routing", "{}", ""),
+            (
+                "/routing",
+                r#"{"sort": "cheap"}"#,
+                "routing.sort: invalid: \"cheap\" (allowed: balanced, price, latency, throughput, order)",
+            ),
+            (
+                "/routing",
+                r#"{"sticky": {"ttl": "0s"}}"#,
+                "routing.sticky.ttl: invalid: \"0s\" \
+                 (allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h)",
+            ),
+            (
+                "/routing",
+                r#"{"sticky": {"tll": "1s"}}"#,
+                "routing.sticky.tll: unknown key (known: ttl)",
+            ),
+            (
+                "/routing",
+                r#"{"retries": 3}"#,
+                "routing.retries: unknown key \
+                 (known: first_token_timeout, max_attempts, sort, sticky, timeout)",
+            ),
+        ]);
+        let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
+        assert_eq!(
+            config.routing,
+            Routing {
+                sort: Sort::Order,
+                max_attempts: 20
+            }
+        );
+    }
+
+    #[test]
+    fn stickiness_is_warned_of_only_if_asked_for() {
+        assert_eq!(parse_with("/routing", r#"{"sticky": {}}"#).unwrap().1, []);
+        let (_, warnings) = parse_with("/routing", r#"{"sticky": {"ttl": "10m"}}"#).unwrap();
+        assert_eq!(
+            warnings[0].to_string(),
+            "routing.sticky: has no effect in this version"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! What texts may stand where: each rule with the words an error uses for it.
+
+/// A condition on a text.
+pub(super) struct Rule {
+    /// Completes "allowed:" and "expected:".
+    pub(super) allowed: &'static str,
+    /// Whether a text may stand there.
+    pub(super) holds: fn(&str) -> bool,
+}
+
+/// Longest name of a model or variable.
+const MAX_NAME: usize = 256;
+
+/// Headers that belong to one connection or that the gateway itself sets.
+const RESERVED_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(super) const TITLE: Rule = Rule {
+    allowed: "text without control characters",
+    holds: |s| !s.is_empty() && is_clean(s),
+};
+
+pub(super) const PROVIDER_ID: Rule = Rule {
+    allowed: "a-z, 0-9, `.`, `_`, `-`, first a letter or digit",
+    holds: |s| is_slug(s, b"._-") && s.len() <= MAX_NAME,
+};
+
+pub(super) const TAG: Rule = Rule {
+    allowed: "a-z, 0-9, `.`, `_`, `-`, `/`, first a letter or digit",
+    holds: |s| is_slug(s, b"._-/") && s.len() <= MAX_NAME,
+};
+
+pub(super) const CLUSTER: Rule = Rule {
+    allowed: "the name of an Envoy cluster, without spaces",
+    holds: is_word,
+};
+
+pub(super) const HOST: Rule = Rule {
+    allowed: "a host name, with a port if need be, without scheme, path and spaces",
+    holds: |s| {
+        let plain = |b: u8| b.is_ascii_graphic() && !br#"/\?#@"<>"#.contains(&b);
+        !s.is_empty() && s.bytes().all(plain)
+    },
+};
+
+pub(super) const BASE_PATH: Rule = Rule {
+    allowed: "empty or a path that starts with `/`",
+    holds: |s| s.is_empty() || is_path(s),
+};
+
+pub(super) const FACE: Rule = Rule {
+    allowed: "a path that starts and ends with `/`",
+    holds: |s| is_path(s) && s.ends_with('/') && !s.contains("//"),
+};
+
+pub(super) const VARIABLE: Rule = Rule {
+    allowed: "the name of an environment variable",
+    holds: |s| {
+        let name = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        !s.starts_with(|c: char| c.is_ascii_digit())
+            && !s.is_empty()
+            && s.len() <= MAX_NAME
+            && s.bytes().all(name)
+    },
+};
+
+pub(super) const HEADER_NAME: Rule = Rule {
+    allowed: "the name of a header that is neither of the connection nor `host` nor `content-length`",
+    holds: |s| is_token(s) && !RESERVED_HEADERS.contains(&s.to_ascii_lowercase().as_str()),
+};
+
+pub(super) const HEADER_VALUE: Rule = Rule {
+    allowed: "text without control characters",
+    holds: is_clean,
+};
+
+pub(super) const QUERY_NAME: Rule = Rule {
+    allowed: "letters, digits, `.`, `_`, `-`, `~`",
+    holds: |s| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~".contains(&b);
+        !s.is_empty() && s.bytes().all(plain)
+    },
+};
+
+pub(super) const MODEL_ID: Rule = Rule {
+    allowed: "author/slug or a name ending in its only `*`, at most 256 bytes, without spaces",
+    holds: |s| match s.strip_suffix('*') {
+        Some(prefix) => prefix.is_empty() || is_name(prefix),
+        None => is_name(s) && s.split('/').all(|part| !part.is_empty()) && s.contains('/'),
+    },
+};
+
+pub(super) const MODEL_NAME: Rule = Rule {
+    allowed: "a name of at most 256 bytes, without spaces and `*`",
+    holds: is_name,
+};
+
+pub(super) const UPSTREAM_MODEL: Rule = Rule {
+    allowed: "a name of at most 256 bytes, without spaces, or `*` in a wildcard model",
+    holds: |s| s == "*" || is_name(s),
+};
+
+pub(super) const REGION: Rule = Rule {
+    allowed: "a name without spaces",
+    holds: is_word,
+};
+
+pub(super) const PARAMETER: Rule = Rule {
+    allowed: "the name of a request field, without spaces",
+    holds: is_word,
+};
+
+pub(super) const TIME_OF_DAY: Rule = Rule {
+    allowed: "four digits, \"0000\" to \"2359\"",
+    holds: |s| crate::config::pricing::minute_of_day(s).is_some(),
+};
+
+/// Text that cannot end a header or a line of the log.
+pub(super) fn is_clean(s: &str) -> bool {
+    !s.chars().any(char::is_control)
+}
+
+fn is_word(s: &str) -> bool {
+    !s.is_empty() && is_clean(s) && !s.chars().any(char::is_whitespace)
+}
+
+fn is_name(s: &str) -> bool {
+    is_word(s) && s.len() <= MAX_NAME && !s.contains('*')
+}
+
+fn is_path(s: &str) -> bool {
+    s.starts_with('/') && is_word(s) && !s.contains(['?', '#'])
+}
+
+fn is_slug(s: &str, punctuation: &[u8]) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    s.bytes().next().is_some_and(alphanumeric)
+        && s.bytes()
+            .all(|b| alphanumeric(b) || punctuation.contains(&b))
+}
+
+/// `token` of RFC 9110.
+fn is_token(s: &str) -> bool {
+    let punctuation = b"!#$%&'*+-.^_`|~";
+    !s.is_empty()
+        && s.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
+}

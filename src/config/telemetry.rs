@@ -1,0 +1,86 @@
+//! `telemetry` of the document: what comes out.
+
+use super::field::Field;
+
+/// `telemetry` of the document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// Whether the record is written.
+    pub record: Record,
+    /// Whether `x-modelyard-*` go to the client.
+    pub expose_headers: bool,
+}
+
+/// What the record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Nothing is written.
+    None,
+    /// Plan, attempts, usage; never a prompt.
+    Metadata,
+}
+
+const RECORDS: &[(&str, Option<Record>)] = &[
+    ("none", Some(Record::None)),
+    ("metadata", Some(Record::Metadata)),
+];
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            record: Record::Metadata,
+            expose_headers: true,
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
+    let mut telemetry = Telemetry::default();
+    let Some(mut o) = section.and_then(|field| field.object()) else {
+        return telemetry;
+    };
+    if let Some(record) = o.optional("record").and_then(|field| field.choice(RECORDS)) {
+        telemetry.record = record;
+    }
+    telemetry.expose_headers = o
+        .boolean("expose_headers")
+        .unwrap_or(telemetry.expose_headers);
+    o.finish();
+    telemetry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{check_errors, config_with};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn rules_of_telemetry() {
+        check_errors(&[
+            (
+                "/telemetry",
+                r#"{"record": "all"}"#,
+                "telemetry.record: invalid: \"all\" (allowed: none, metadata)",
+            ),
+            (
+                "/telemetry",
+                r#"{"log": true}"#,
+                "telemetry.log: unknown key (known: expose_headers, record)",
+            ),
+        ]);
+        let config = config_with(
+            "/telemetry",
+            r#"{"record": "none", "expose_headers": false}"#,
+        );
+        assert_eq!(
+            config.telemetry,
+            Telemetry {
+                record: Record::None,
+                expose_headers: false
+            }
+        );
+    }
+}

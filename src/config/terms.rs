@@ -1,0 +1,67 @@
+//! What an endpoint inherits: its own wish, else the model's, else the provider's.
+
+use super::field::MAX_INTEGER;
+use super::reader::Object;
+use super::rule;
+use crate::catalog::DataPolicy;
+
+/// Limits and policy as one level of the document states them; `None` is left to the next level.
+#[derive(Clone, Default)]
+pub(super) struct Terms {
+    pub(super) context_length: Option<u64>,
+    pub(super) max_completion_tokens: Option<u64>,
+    regions: Option<Vec<String>>,
+    retains: Option<bool>,
+    trains: Option<bool>,
+}
+
+impl Terms {
+    /// Of a model or an endpoint.
+    pub(super) fn read(o: &mut Object<'_>) -> Self {
+        Self {
+            context_length: o.integer("context_length", 1..=MAX_INTEGER),
+            max_completion_tokens: o.integer("max_completion_tokens", 1..=MAX_INTEGER),
+            ..Self::of_provider(o)
+        }
+    }
+
+    /// Of a provider, which has no limits of its own.
+    pub(super) fn of_provider(o: &mut Object<'_>) -> Self {
+        let regions = o.strings("regions", &rule::REGION);
+        let mut terms = Self {
+            regions,
+            ..Self::default()
+        };
+        if let Some(mut policy) = o.optional("data_policy").and_then(|field| field.object()) {
+            terms.retains = policy.boolean("retains");
+            terms.trains = policy.boolean("trains");
+            policy.finish();
+        }
+        terms
+    }
+
+    /// These terms, and where they are silent the other's.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            context_length: self.context_length.or(other.context_length),
+            max_completion_tokens: self.max_completion_tokens.or(other.max_completion_tokens),
+            regions: self.regions.or_else(|| other.regions.clone()),
+            retains: self.retains.or(other.retains),
+            trains: self.trains.or(other.trains),
+        }
+    }
+
+    /// Unknown counts as the worst.
+    pub(super) fn data_policy(&self) -> DataPolicy {
+        let worst = DataPolicy::default();
+        DataPolicy {
+            retains: self.retains.unwrap_or(worst.retains),
+            trains: self.trains.unwrap_or(worst.trains),
+        }
+    }
+
+    /// Empty if unknown.
+    pub(super) fn into_regions(self) -> Vec<String> {
+        self.regions.unwrap_or_default()
+    }
+}
