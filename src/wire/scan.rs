@@ -16,7 +16,7 @@ pub(super) struct Run {
 }
 
 /// The run of JSON string bytes that need no attention at the start of `bytes`.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_run(bytes: &[u8]) -> Run {
     let mut seen = 0;
     let stops = |word| equals(word, b'"') | equals(word, b'\\') | below_space(word);
@@ -28,7 +28,7 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
 }
 
 /// Index of the first quote or backslash; the length without one.
-#[inline]
+#[inline(always)]
 pub(super) fn quote_or_backslash(bytes: &[u8]) -> usize {
     find(
         bytes,
@@ -38,7 +38,7 @@ pub(super) fn quote_or_backslash(bytes: &[u8]) -> usize {
 }
 
 /// Index of the first carriage return or line feed; the length without one.
-#[inline]
+#[inline(always)]
 pub(super) fn line_end(bytes: &[u8]) -> usize {
     find(
         bytes,

@@ -140,7 +140,7 @@ impl Watch {
         self.first
     }
 
-    // Each of the following reads from the start of `rest`, which is not empty, and returns how many bytes it used.
+    // Each of the following reads from the start of `rest` and returns how many bytes it used.
 
     fn before(&mut self, rest: &[u8]) -> usize {
         let space = rest.iter().take_while(|byte| is_space(**byte)).count();
@@ -153,12 +153,18 @@ impl Watch {
         space
     }
 
+    /// Reads strings on the way, so that only a cut inside one costs a turn of the state machine.
     fn between(&mut self, rest: &[u8], piece: &[u8], offset: usize) -> usize {
-        for (at, byte) in rest.iter().enumerate() {
+        let mut at = 0;
+        while let Some(byte) = rest.get(at) {
             match byte {
                 b'"' => {
-                    self.open_string();
-                    return at + 1;
+                    let string = rest.get(at + 1..).unwrap_or_default();
+                    at += if self.open_string() == State::Key {
+                        self.key(string)
+                    } else {
+                        self.text(string)
+                    };
                 }
                 b':' if self.alike != 0 => self.open_captures(offset + at + 1),
                 b',' => {
@@ -170,49 +176,61 @@ impl Watch {
                 b'}' | b']' => {
                     self.close_captures(piece, offset + at);
                     self.close_container(*byte == b'}');
-                    if self.state != State::Between {
-                        return rest.len();
-                    }
                 }
                 _ => {}
             }
+            at += 1;
+            if self.state != State::Between {
+                break;
+            }
         }
-        rest.len()
+        at
     }
 
+    #[inline]
     fn text(&mut self, rest: &[u8]) -> usize {
-        let plain = scan::quote_or_backslash(rest);
-        match rest.get(plain) {
-            Some(b'"') => self.state = State::Between,
-            Some(_) => self.state = State::Escape,
-            None => {}
+        let mut at = 0;
+        loop {
+            at += scan::quote_or_backslash(rest.get(at..).unwrap_or_default());
+            match (rest.get(at), rest.get(at + 1)) {
+                (Some(b'"'), _) => {
+                    self.state = State::Between;
+                    return at + 1;
+                }
+                (Some(_), Some(_)) => at += 2,
+                (Some(_), None) => {
+                    self.state = State::Escape;
+                    return at + 1;
+                }
+                (None, _) => return at,
+            }
         }
-        plain + 1
     }
 
     fn key(&mut self, rest: &[u8]) -> usize {
         let plain = scan::quote_or_backslash(rest);
         let part = rest.get(..plain).unwrap_or_default();
+        let ends = rest.get(plain) == Some(&b'"');
         let begun = self.key_len;
+        self.keep_alike(|key| match key.get(begun..) {
+            Some(key) if ends => key == part,
+            Some(key) => key.starts_with(part),
+            None => false,
+        });
         self.key_len += part.len();
-        self.keep_alike(|key| key.get(begun..).is_some_and(|key| key.starts_with(part)));
-        match rest.get(plain) {
-            Some(b'"') => {
-                let end = self.key_len;
-                self.keep_alike(|key| key.len() == end);
-                self.state = State::Between;
-            }
-            Some(_) => {
-                self.alike = 0;
-                self.state = State::Escape;
-            }
-            None => {}
+        if ends {
+            self.state = State::Between;
+        } else if plain < rest.len() {
+            self.alike = 0;
+            self.state = State::Escape;
+        } else {
+            return plain;
         }
         plain + 1
     }
 
     #[inline]
-    fn open_string(&mut self) {
+    fn open_string(&mut self) -> State {
         self.alike = 0;
         self.state = State::Text;
         if self.key_next && self.depth <= DEEPEST && self.wanted_depths >> self.depth & 1 == 1 {
@@ -228,6 +246,7 @@ impl Watch {
             self.alike = at_depth.fold(0, |alike, (index, _)| alike | 1 << index);
         }
         self.key_next = false;
+        self.state
     }
 
     fn keep_alike(&mut self, is_alike: impl Fn(&[u8]) -> bool) {

@@ -7,6 +7,7 @@
 mod error;
 mod number;
 mod reader;
+mod scanner;
 mod text;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The scanner itself.
+//! What readers of JSON call.
 
-use super::{JsonError, JsonErrorKind, Kind, MAX_DEPTH, Member, Span, Text, number, text};
-use crate::wire::scan;
+use super::scanner::{Halt, Scanner};
+use super::{JsonError, JsonErrorKind, Kind, Member, Span, Text, number};
 
 /// Walks over one JSON text from its start to its end.
 ///
@@ -10,27 +10,22 @@ use crate::wire::scan;
 /// where another value stands is an error too, but consumes nothing.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// Open arrays and objects around `at`, never more than [`MAX_DEPTH`].
-    depth: usize,
+    scanner: Scanner<'a>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
-            bytes,
-            at: 0,
-            depth: 0,
+            scanner: Scanner::new(bytes),
         }
     }
 
     /// What the next value is, by its first byte. Skips white space and consumes nothing else.
     #[inline]
     pub fn peek(&mut self) -> Result<Kind, JsonError> {
-        self.space();
-        match self.byte() {
+        self.scanner.space();
+        match self.scanner.byte() {
             Some(b'"') => Ok(Kind::String),
             Some(b'{') => Ok(Kind::Object),
             Some(b'[') => Ok(Kind::Array),
@@ -38,26 +33,29 @@ impl<'a> Reader<'a> {
             Some(b't') => Ok(Kind::True),
             Some(b'f') => Ok(Kind::False),
             Some(b'n') => Ok(Kind::Null),
-            _ => Err(self.unexpected()),
+            _ => {
+                let halt = self.scanner.unexpected();
+                self.told(Err(halt))
+            }
         }
     }
 
     /// Consumes any one value, checks it, and returns where it stands.
     #[inline]
     pub fn skip(&mut self) -> Result<Span, JsonError> {
-        self.space();
-        let start = self.at;
-        self.value()?;
-        Ok(start..self.at)
+        self.scanner.space();
+        let start = self.position();
+        let skipped = self.scanner.value();
+        self.told(skipped)?;
+        Ok(start..self.position())
     }
 
     /// Consumes a string.
     #[inline]
     pub fn string(&mut self) -> Result<Text<'a>, JsonError> {
-        if self.peek()? != Kind::String {
-            return Err(self.error(JsonErrorKind::NotAString));
-        }
-        self.text()
+        self.expect(Kind::String, JsonErrorKind::NotAString)?;
+        let text = self.scanner.text();
+        self.told(text)
     }
 
     /// Consumes an object, calling `read` before each member's value.
@@ -67,20 +65,17 @@ impl<'a> Reader<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self, Member<'a>) -> Result<(), E>,
     ) -> Result<Span, E> {
-        if self.peek()? != Kind::Object {
-            return Err(self.error(JsonErrorKind::NotAnObject).into());
-        }
-        let start = self.at;
-        self.open()?;
-        let mut more = !self.close(b'}');
+        self.expect(Kind::Object, JsonErrorKind::NotAnObject)?;
+        let start = self.position();
+        let mut more = self.open(b'}')?;
         while more {
-            let key = self.key()?;
-            let value = self.at;
+            let key = self.scanner.key();
+            let key = self.told(key)?;
+            let value = self.position();
             read(self, Member { key })?;
-            self.skip_unless_moved(value)?;
-            more = self.comma_or(b'}')?;
+            more = self.next(value, b'}')?;
         }
-        Ok(start..self.at)
+        Ok(start..self.position())
     }
 
     /// Consumes an array, calling `read` before each element with its index.
@@ -90,22 +85,18 @@ impl<'a> Reader<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self, usize) -> Result<(), E>,
     ) -> Result<Span, E> {
-        if self.peek()? != Kind::Array {
-            return Err(self.error(JsonErrorKind::NotAnArray).into());
-        }
-        let start = self.at;
-        self.open()?;
-        let mut more = !self.close(b']');
+        self.expect(Kind::Array, JsonErrorKind::NotAnArray)?;
+        let start = self.position();
+        let mut more = self.open(b']')?;
         let mut index = 0;
         while more {
-            self.space();
-            let element = self.at;
+            self.scanner.space();
+            let element = self.position();
             read(self, index)?;
-            self.skip_unless_moved(element)?;
-            more = self.comma_or(b']')?;
+            more = self.next(element, b']')?;
             index += 1;
         }
-        Ok(start..self.at)
+        Ok(start..self.position())
     }
 
     /// Consumes any value; `Some` if it is a whole number that fits, in whatever notation (`5`, `5.0`, `1e3`).
@@ -115,7 +106,7 @@ impl<'a> Reader<'a> {
         if kind != Kind::Number {
             return Ok(None);
         }
-        Ok(self.bytes.get(span).and_then(number::whole))
+        Ok(self.scanner.bytes.get(span).and_then(number::whole))
     }
 
     /// Consumes any value; `Some` if it is `true` or `false`.
@@ -131,304 +122,49 @@ impl<'a> Reader<'a> {
 
     /// Succeeds if nothing but white space is left.
     pub fn end(&mut self) -> Result<(), JsonError> {
-        self.space();
-        match self.byte() {
-            None => Ok(()),
-            Some(_) => Err(self.fail(self.at, JsonErrorKind::TrailingBytes)),
-        }
+        let ended = self.scanner.end();
+        self.told(ended)
     }
 
     /// Offset of the byte to be read next: before a value (`peek` skips the white space), or right behind one.
     #[inline]
     pub fn position(&self) -> usize {
-        self.at
+        self.scanner.at
     }
 
     #[inline]
-    fn byte(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+    fn told<T>(&self, result: Result<T, Halt>) -> Result<T, JsonError> {
+        result.map_err(|Halt| self.scanner.error())
     }
 
     #[inline]
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
-            self.at += 1;
-        }
-    }
-
-    /// Skips the value at `at`, where no white space is.
-    #[inline]
-    fn value(&mut self) -> Result<(), JsonError> {
-        match self.byte() {
-            Some(b'{' | b'[') => self.container(),
-            _ => self.scalar(),
-        }
-    }
-
-    /// Skips an array or object without recursion: whether each open one is an object is a bit, the innermost lowest.
-    fn container(&mut self) -> Result<(), JsonError> {
-        const _: () = assert!(MAX_DEPTH <= u128::BITS as usize);
-        let outside = self.depth;
-        let mut objects = 0u128;
-        loop {
-            match self.byte() {
-                Some(b'{') => {
-                    self.open()?;
-                    if !self.close(b'}') {
-                        objects = objects << 1 | 1;
-                        self.skip_key()?;
-                        continue;
-                    }
-                }
-                Some(b'[') => {
-                    self.open()?;
-                    if !self.close(b']') {
-                        objects <<= 1;
-                        continue;
-                    }
-                }
-                _ => self.scalar()?,
-            }
-            self.after_value(outside, &mut objects)?;
-            if self.depth == outside {
-                return Ok(());
-            }
-        }
-    }
-
-    /// From behind a value to the next one, or out of every container that ends here.
-    #[inline]
-    fn after_value(&mut self, outside: usize, objects: &mut u128) -> Result<(), JsonError> {
-        while self.depth > outside {
-            if *objects & 1 == 1 {
-                if self.comma_or(b'}')? {
-                    return self.skip_key();
-                }
-            } else if self.comma_or(b']')? {
-                self.space();
-                return Ok(());
-            }
-            *objects >>= 1;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn scalar(&mut self) -> Result<(), JsonError> {
-        match self.byte() {
-            Some(b'"') => self.quoted().map(drop),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.literal(b"true"),
-            Some(b'f') => self.literal(b"false"),
-            Some(b'n') => self.literal(b"null"),
-            _ => Err(self.unexpected()),
-        }
-    }
-
-    fn literal(&mut self, literal: &[u8]) -> Result<(), JsonError> {
-        let rest = self.rest();
-        if rest.starts_with(literal) {
-            self.at += literal.len();
-            return Ok(());
-        }
-        self.at += rest
-            .iter()
-            .zip(literal)
-            .take_while(|(read, meant)| read == meant)
-            .count();
-        Err(self.unexpected())
-    }
-
-    #[inline]
-    fn number(&mut self) -> Result<(), JsonError> {
-        match number::length(self.rest()) {
-            Ok(length) => {
-                self.at += length;
-                Ok(())
-            }
-            Err(stop) if self.at + stop >= self.bytes.len() => {
-                Err(self.fail(self.bytes.len(), JsonErrorKind::UnexpectedEnd))
-            }
-            Err(stop) => Err(self.fail(self.at + stop, JsonErrorKind::InvalidNumber)),
-        }
-    }
-
-    /// Consumes the string whose opening quote stands at `at`.
-    #[inline]
-    fn text(&mut self) -> Result<Text<'a>, JsonError> {
-        let open = self.at;
-        let escaped = self.quoted()?;
-        let raw = self.bytes.get(open + 1..self.at - 1).unwrap_or_default();
-        Ok(Text {
-            raw,
-            span: open..self.at,
-            escaped,
-        })
-    }
-
-    /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
-    #[inline]
-    fn quoted(&mut self) -> Result<bool, JsonError> {
-        let start = self.at + 1;
-        let mut at = start;
-        let (mut escaped, mut ascii) = (false, true);
-        loop {
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            let run = scan::plain_run(rest);
-            ascii &= run.ascii;
-            at += run.len;
-            match rest.get(run.len) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at += match rest.get(run.len + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u')
-                            if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default())
-                                .is_some() =>
-                        {
-                            6
-                        }
-                        _ => return Err(self.bad_escape(at)),
-                    };
-                }
-                Some(_) => return Err(self.fail(at, JsonErrorKind::ControlCharacter)),
-                None => return Err(self.fail(at, JsonErrorKind::UnexpectedEnd)),
-            }
-        }
-        self.at = at + 1;
-        if ascii {
-            Ok(escaped)
-        } else {
-            self.check_utf8(start, at).map(|()| escaped)
-        }
-    }
-
-    fn check_utf8(&mut self, start: usize, end: usize) -> Result<(), JsonError> {
-        match std::str::from_utf8(self.bytes.get(start..end).unwrap_or_default()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.fail(start + error.valid_up_to(), JsonErrorKind::InvalidUtf8)),
-        }
-    }
-
-    #[cold]
-    fn bad_escape(&mut self, at: usize) -> JsonError {
-        match self.bytes.get(at + 1..).unwrap_or_default() {
-            [] | [b'u'] | [b'u', _] | [b'u', _, _] | [b'u', _, _, _] => {
-                self.fail(self.bytes.len(), JsonErrorKind::UnexpectedEnd)
-            }
-            _ => self.fail(at, JsonErrorKind::InvalidEscape),
-        }
-    }
-
-    /// Consumes a key, its colon and the white space around them; ends before the value.
-    #[inline]
-    fn key(&mut self) -> Result<Text<'a>, JsonError> {
-        self.open_quote()?;
-        let key = self.text()?;
-        self.colon()?;
-        Ok(key)
-    }
-
-    #[inline]
-    fn skip_key(&mut self) -> Result<(), JsonError> {
-        self.open_quote()?;
-        self.quoted()?;
-        self.colon()
-    }
-
-    #[inline]
-    fn open_quote(&mut self) -> Result<(), JsonError> {
-        self.space();
-        if self.byte() == Some(b'"') {
+    fn expect(&mut self, kind: Kind, otherwise: JsonErrorKind) -> Result<(), JsonError> {
+        if self.peek()? == kind {
             Ok(())
         } else {
-            Err(self.unexpected())
+            Err(JsonError {
+                at: self.position(),
+                kind: otherwise,
+            })
         }
     }
 
+    /// Enters the container at the present place; whether there is anything in it.
+    fn open(&mut self, closing: u8) -> Result<bool, JsonError> {
+        let opened = self.scanner.open();
+        self.told(opened)?;
+        Ok(!self.scanner.close(closing))
+    }
+
+    /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one follows.
     #[inline]
-    fn colon(&mut self) -> Result<(), JsonError> {
-        self.space();
-        if self.byte() != Some(b':') {
-            return Err(self.unexpected());
+    fn next(&mut self, value: usize, closing: u8) -> Result<bool, JsonError> {
+        if self.position() == value {
+            let skipped = self.scanner.value();
+            self.told(skipped)?;
         }
-        self.at += 1;
-        self.space();
-        Ok(())
-    }
-
-    /// Consumes the opening bracket at `at`.
-    #[inline]
-    fn open(&mut self) -> Result<(), JsonError> {
-        if self.depth == MAX_DEPTH {
-            return Err(self.fail(self.at, JsonErrorKind::TooDeep));
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Consumes `bracket` if it comes next.
-    #[inline]
-    fn close(&mut self, bracket: u8) -> bool {
-        self.space();
-        let closes = self.byte() == Some(bracket);
-        if closes {
-            self.at += 1;
-            self.depth = self.depth.saturating_sub(1);
-        }
-        closes
-    }
-
-    /// Consumes what stands behind a value: `true` for a comma, `false` for `bracket`.
-    #[inline]
-    fn comma_or(&mut self, bracket: u8) -> Result<bool, JsonError> {
-        if self.close(bracket) {
-            return Ok(false);
-        }
-        if self.byte() != Some(b',') {
-            return Err(self.unexpected());
-        }
-        self.at += 1;
-        Ok(true)
-    }
-
-    #[inline]
-    fn skip_unless_moved(&mut self, value: usize) -> Result<(), JsonError> {
-        if self.at == value {
-            self.value()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The byte at `at` cannot stand there, or is missing.
-    #[cold]
-    fn unexpected(&mut self) -> JsonError {
-        let kind = match self.byte() {
-            Some(_) => JsonErrorKind::UnexpectedByte,
-            None => JsonErrorKind::UnexpectedEnd,
-        };
-        self.fail(self.at, kind)
-    }
-
-    /// A syntax error: leaves nothing to read.
-    #[cold]
-    fn fail(&mut self, at: usize, kind: JsonErrorKind) -> JsonError {
-        self.bytes = &[];
-        self.at = at;
-        JsonError { at, kind }
-    }
-
-    #[cold]
-    fn error(&self, kind: JsonErrorKind) -> JsonError {
-        JsonError { at: self.at, kind }
+        let more = self.scanner.comma_or(closing);
+        self.told(more)
     }
 }
 
@@ -505,19 +241,18 @@ mod tests {
 
     #[test]
     fn an_ignored_syntax_error_comes_back() {
+        let error = JsonError {
+            at: 10,
+            kind: JsonErrorKind::UnexpectedByte,
+        };
         let mut reader = Reader::new(br#"{"a": [1, x], "b": 2}"#);
         let read = reader.object::<JsonError>(|reader, _| {
             let _ = reader.skip();
             Ok(())
         });
-        assert_eq!(
-            read,
-            Err(JsonError {
-                at: 10,
-                kind: JsonErrorKind::UnexpectedEnd
-            })
-        );
-        assert!(reader.skip().is_err());
+        assert_eq!(read, Err(error));
+        assert_eq!(reader.skip(), Err(error));
+        assert_eq!(reader.end(), Err(error));
     }
 
     #[test]
