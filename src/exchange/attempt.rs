@@ -76,10 +76,9 @@ impl Exchange {
     pub fn begin_attempt(&mut self, current: &[(&str, &str)], now: Duration) -> Result<Dispatch, Reply> {
         self.close_open_attempt(now);
         let Some(step) = self.plan.steps.get(self.next).cloned() else { return Err(self.last_error()) };
-        let target = step.provider(&self.config).zip(step.endpoint(&self.config));
-        let Some(target) = target else { return Err(self.last_error()) };
+        let Some(provider) = step.provider(&self.config) else { return Err(self.last_error()) };
         let model = step.upstream_model(&self.config);
-        let prepared = prepare(&self.request, self.operation, &self.client, target, model, current);
+        let prepared = prepare(&self.request, self.operation, &self.client, provider, model, current);
         self.attempts.push(Attempt {
             step: self.next,
             started: now,
@@ -168,7 +167,9 @@ impl Exchange {
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty.
     pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, now: Duration) -> Verdict {
-        let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        let Some(current) = self.attempts.get_mut(attempt).filter(|current| current.ended.is_none()) else {
+            return Verdict::Pass;
+        };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         let progress = answer.push(piece, end);
         let strip_length = answer.changes_length();
@@ -276,6 +277,11 @@ impl Exchange {
             false if self.may_fall_back() => Verdict::Retry,
             false => self.fail(self.failure(504, "The provider did not answer in time")),
         })
+    }
+
+    /// Whether the attempt has not come to its end.
+    pub fn is_open(&self, attempt: usize) -> bool {
+        self.attempts.get(attempt).is_some_and(|current| current.ended.is_none())
     }
 
     /// An attempt is over for the host. Nothing changes if it had come to its end already.

@@ -83,7 +83,23 @@ pub struct Departure<'a> {
 impl Exchange {
     /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
-        let mut exchange = Self {
+        let mut exchange = Self::begin(config, &arrival);
+        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
+        let seed = request_id.map_or(arrival.random[0], |(_, id)| fnv(id.as_bytes()));
+        if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
+            exchange.error = Some(error);
+        }
+        exchange
+    }
+
+    /// An exchange that never leaves: only its error is left to be told and written down.
+    pub fn refuse(config: Rc<Config>, arrival: Arrival<'_>, error: Error) -> Self {
+        Self { error: Some(error), ..Self::begin(config, &arrival) }
+    }
+
+    fn begin(config: Rc<Config>, arrival: &Arrival<'_>) -> Self {
+        Self {
+            config,
             id: generation_id(arrival.now, arrival.random),
             face: arrival.face,
             operation: arrival.operation,
@@ -96,14 +112,7 @@ impl Exchange {
             error: None,
             status: None,
             settled: false,
-            config,
-        };
-        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
-        let seed = request_id.map_or(arrival.random[0], |(_, id)| fnv(id.as_bytes()));
-        if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
-            exchange.error = Some(error);
         }
-        exchange
     }
 
     fn admit(&mut self, body: Vec<u8>, headers: &[(&str, &str)], seed: u64, health: &Health) -> Result<(), Error> {
@@ -119,7 +128,8 @@ impl Exchange {
         }
         if found.is_empty() {
             let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-            found.push((self.config.default_model.ok_or_else(missing)?, None));
+            let name = self.config.default_model_name.as_deref().ok_or_else(missing)?;
+            found.push(self.config.catalog.find(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?);
         }
         let preferences = self.request.preferences();
         self.plan = route::plan(&self.config, &found, &self.request, preferences, health, seed, self.started);
@@ -155,12 +165,6 @@ impl Exchange {
             cluster: self.cluster(0),
             max_retries: self.plan.steps.len().saturating_sub(1),
         })
-    }
-
-    /// The status and dialect-true body for a request the host refused before it was whole.
-    pub fn refused_by_host(status: u16, face: Face) -> Reply {
-        let error = if status == 413 { Error::TooLarge { limit: None } } else { Error::Host { status } };
-        error.reply(face)
     }
 
     fn providers(&self) -> impl Iterator<Item = &crate::config::Provider> {

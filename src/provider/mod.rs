@@ -3,7 +3,6 @@
 //! A provider that speaks an existing wire format is configuration; what is here holds for all of them.
 //! The client's headers pass an allowlist, and its credentials only where the provider says `passthrough`.
 
-use crate::catalog::Endpoint;
 use crate::config::{Auth, Provider};
 use crate::request::{Operation, Request};
 use crate::wire::edit::Edits;
@@ -53,17 +52,16 @@ impl ClientHeaders {
     }
 }
 
-/// Makes the client's request one for `endpoint`. Independent of role and host: the same arguments give the same bytes.
+/// Makes the client's request one for `provider`. Independent of role and host: the same arguments give the same bytes.
 /// `current` are the request's headers as the host has them now; only trace headers are taken from it.
 pub fn prepare(
     request: &Request,
     operation: Operation,
     client: &ClientHeaders,
-    (provider, endpoint): (&Provider, &Endpoint),
+    provider: &Provider,
     upstream_model: &str,
     current: &[(&str, &str)],
 ) -> Prepared {
-    let _ = endpoint;
     let body = request.openai_edits(upstream_model);
     let length = body.new_len(request.body().len());
     let mut headers = Headers(Vec::with_capacity(16));

@@ -8,7 +8,7 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, JsonErrorKind, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Kind, Reader, Span};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
@@ -164,12 +164,12 @@ impl Request {
         }
         self.fields.insert(field);
         match field {
-            Field::Model => self.model(kind, reader)?,
-            Field::Models => self.models(kind, reader)?,
+            Field::Model => self.read_model(kind, reader)?,
+            Field::Models => self.read_models(kind, reader)?,
             Field::Stream => {
                 self.stream = reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))?;
             }
-            Field::StreamOptions => self.stream_options(kind, reader)?,
+            Field::StreamOptions => self.read_stream_options(kind, reader)?,
             Field::MaxTokens | Field::MaxCompletionTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
@@ -188,7 +188,7 @@ impl Request {
         Ok(())
     }
 
-    fn model(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_model(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if kind != Kind::String {
             return Err(wrong(Field::Model, "must be a string"));
         }
@@ -202,7 +202,7 @@ impl Request {
         Ok(())
     }
 
-    fn models(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_models(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if kind != Kind::Array {
             return Err(wrong(Field::Models, "must be an array of strings"));
         }
@@ -216,7 +216,7 @@ impl Request {
         Ok(())
     }
 
-    fn stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if kind != Kind::Object {
             return Err(wrong(Field::StreamOptions, "must be an object"));
         }

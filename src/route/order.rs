@@ -70,7 +70,7 @@ fn asked_place(offer: &Offer<'_>, preferences: &Preferences) -> usize {
 /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
 fn blended_price(offer: &Offer<'_>) -> Option<u128> {
     let pricing = &offer.endpoint.pricing;
-    let cost = |price: Price, units| price.cost(units).femtousd();
+    let cost = |price: Price, units| price.cost(units).femtodollars();
     Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
 }
 

@@ -138,8 +138,6 @@ impl Downstream {
             let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
             let reply = exchange.host_answer(response_status(), broken(), attempts, host::now());
             self.replace(reply, end);
-        } else if exchange.is_own_error() {
-            self.replacement = None;
         }
         let status = response_status();
         host::remove_header(Map::ResponseHeaders, RETRY);

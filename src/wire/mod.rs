@@ -6,6 +6,7 @@
 
 pub mod edit;
 pub mod json;
+pub mod openai;
 pub mod sse;
 pub mod watch;
 
