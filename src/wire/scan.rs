@@ -111,10 +111,10 @@ mod tests {
     #[test]
     fn every_byte_is_found_at_every_place() {
         for byte in 0..=255u8 {
-            for place in 0..20 {
-                let mut bytes = [b'a'; 20];
+            for place in 0..40 {
+                let mut bytes = [b'a'; 40];
                 bytes[place] = byte;
-                let stop = |stops: bool| if stops { place } else { 20 };
+                let stop = |stops: bool| if stops { place } else { 40 };
                 let special = byte < 0x20 || byte == b'"' || byte == b'\\';
                 assert_eq!(
                     plain_run(&bytes),

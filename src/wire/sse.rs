@@ -222,7 +222,7 @@ pub fn is_done(data: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::split::every_split;
+    use crate::wire::split::{Random, every_split};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -375,6 +375,24 @@ mod tests {
             });
             assert_eq!(seen, [event.as_ptr()]);
             assert_eq!(splitter.held(), 0);
+        }
+    }
+
+    #[test]
+    fn any_stream_is_cut_alike_and_loses_no_byte() {
+        const BYTES: &[u8] = b"\n\r\n\rab\xef\xbb\xbf";
+        let mut random = Random::new(5);
+        for _ in 0..300 {
+            let stream: Vec<u8> = (0..random.below(40))
+                .map(|_| BYTES[random.below(BYTES.len())])
+                .collect();
+            let max_event = random.below(12);
+            let whole = split(&[&stream], max_event);
+            let joined = whole.concat();
+            assert!(joined.iter().filter(|byte| **byte != b'~').eq(&stream));
+            every_split(&stream, |pieces| {
+                assert_eq!(split(pieces, max_event), whole, "{pieces:?}")
+            });
         }
     }
 

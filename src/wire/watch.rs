@@ -359,7 +359,7 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::split::every_split;
+    use crate::wire::split::{Random, every_split};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -519,6 +519,40 @@ mod tests {
                 assert_eq!(watch.captured(0).is_some(), kept, "{length} by {size}");
                 assert_eq!(watch.captured(1), Some(&b"\"e\""[..]));
             }
+        }
+    }
+
+    #[test]
+    fn garbage_is_taken_alike_however_it_is_cut() {
+        const PARTS: &[&str] = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"",
+            "\\",
+            " ",
+            "\"usage\"",
+            "\"id\":",
+            "{\"a\":",
+            "7",
+            "é",
+        ];
+        let mut random = Random::new(11);
+        for _ in 0..300 {
+            let text: String = (0..30).map(|_| PARTS[random.below(PARTS.len())]).collect();
+            let text = format!("{{\"usage\":{text}");
+            let told = |watch: Watch| {
+                (0..6)
+                    .map(|index| watch.captured(index).map(<[u8]>::to_vec))
+                    .collect::<Vec<_>>()
+            };
+            let whole = told(fed(&[text.as_bytes()]));
+            every_split(text.as_bytes(), |pieces| {
+                assert_eq!(told(fed(pieces)), whole, "{text}")
+            });
         }
     }
 }

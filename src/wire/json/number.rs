@@ -1,7 +1,7 @@
 //! Numbers: RFC 8259's grammar, and which of them are whole.
 
 /// Length of the number at the start of `text`; `Err` holds where it stops being one.
-#[inline]
+#[inline(always)]
 pub(super) fn length(text: &[u8]) -> Result<usize, usize> {
     let mut at = usize::from(text.first() == Some(&b'-'));
     at = match text.get(at) {
@@ -18,16 +18,14 @@ pub(super) fn length(text: &[u8]) -> Result<usize, usize> {
     Ok(at)
 }
 
-/// Where the digits at `at` end; `Err(at)` when there is none.
-#[inline]
-fn digits(text: &[u8], at: usize) -> Result<usize, usize> {
-    let count = text
-        .get(at..)
-        .unwrap_or_default()
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if count == 0 { Err(at) } else { Ok(at + count) }
+/// Where the digits at `start` end; `Err(start)` when there is none.
+#[inline(always)]
+fn digits(text: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = text.get(at) {
+        at += 1;
+    }
+    if at == start { Err(at) } else { Ok(at) }
 }
 
 /// The value of a valid number, if it is whole, not negative and fits: `12`, `5.0`, `1.5e1`, `-0`.

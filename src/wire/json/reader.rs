@@ -7,7 +7,8 @@ use super::{JsonError, JsonErrorKind, Kind, Member, Span, Text, number};
 ///
 /// It stands before a value, or, once one is consumed, right behind it. After a syntax error nothing is left to read,
 /// so a caller that ignores the error cannot go on from the middle of a value. Asking for an object, array or string
-/// where another value stands is an error too, but consumes nothing.
+/// where another value stands is an error too, but consumes nothing. Whoever leaves a container early by an error of
+/// their own stands in the middle of it and must not read on.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     scanner: Scanner<'a>,
