@@ -5,7 +5,6 @@ pub mod wire;
 
 pub mod catalog;
 pub mod config;
-pub mod usage;
 pub mod error;
 pub mod exchange;
 pub mod provider;
@@ -13,6 +12,7 @@ pub mod request;
 pub mod route;
 pub mod stats;
 pub mod translate;
+pub mod usage;
 
 #[cfg(target_os = "wasi")]
 mod shell;

@@ -17,8 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_fake-provider");
 const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_millis(200);
 const PLAIN: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-const STREAM: &str =
-    r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+const STREAM: &str = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
 
 /// A running process with one listener; it ends with the test.
 struct Fake {
@@ -38,10 +37,7 @@ impl Fake {
         let first = lines.next().unwrap().unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
         let (_, address) = first.split_once('=').unwrap();
-        Self {
-            process,
-            address: address.to_owned(),
-        }
+        Self { process, address: address.to_owned() }
     }
 
     fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
@@ -49,21 +45,14 @@ impl Fake {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: fake\r\nconnection: close\r\n");
-        write!(
-            stream,
-            "{head}content-length: {length}\r\n{headers}\r\n{body}"
-        )
-        .unwrap();
+        write!(stream, "{head}content-length: {length}\r\n{headers}\r\n{body}").unwrap();
         stream
     }
 
     fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let mut stream = self.send(method, path, headers, body);
         let mut bytes = Vec::new();
-        let end = stream
-            .read_to_end(&mut bytes)
-            .map(drop)
-            .map_err(|error| error.kind());
+        let end = stream.read_to_end(&mut bytes).map(drop).map_err(|error| error.kind());
         Reply { bytes, end }
     }
 
@@ -105,15 +94,8 @@ struct Reply {
 
 impl Reply {
     fn halves(&self) -> (String, &[u8]) {
-        let end = self
-            .bytes
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .unwrap();
-        (
-            String::from_utf8(self.bytes[..end + 4].to_vec()).unwrap(),
-            &self.bytes[end + 4..],
-        )
+        let end = self.bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        (String::from_utf8(self.bytes[..end + 4].to_vec()).unwrap(), &self.bytes[end + 4..])
     }
 
     fn status(&self) -> u16 {
@@ -134,10 +116,7 @@ impl Reply {
         let mut rest = self.halves().1;
         let mut chunks = Vec::new();
         while !rest.is_empty() {
-            let line = rest
-                .windows(2)
-                .position(|window| window == b"\r\n")
-                .unwrap();
+            let line = rest.windows(2).position(|window| window == b"\r\n").unwrap();
             let size = usize::from_str_radix(str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
             if size == 0 {
                 return (chunks, true);
@@ -175,10 +154,7 @@ fn read_until(stream: &mut TcpStream, text: &str) {
 fn assert_silent(stream: &mut TcpStream) {
     stream.set_read_timeout(Some(SILENCE)).unwrap();
     let kind = stream.read(&mut [0; 64]).unwrap_err().kind();
-    assert!(
-        matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
-        "{kind:?}"
-    );
+    assert!(matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{kind:?}");
 }
 
 #[test]
@@ -197,19 +173,12 @@ fn plain_answers_say_who_answers() {
 #[test]
 fn other_endpoints_answer_in_their_own_form() {
     let fake = Fake::start("127.0.0.1:0");
-    let text = fake
-        .ask("POST", "/v1/completions", "", r#"{"prompt":"a"}"#)
-        .json();
+    let text = fake.ask("POST", "/v1/completions", "", r#"{"prompt":"a"}"#).json();
     assert_eq!(text["object"], "text_completion");
-    let vectors = fake
-        .ask("POST", "/v1/embeddings", "", r#"{"input":["a","b"]}"#)
-        .json();
+    let vectors = fake.ask("POST", "/v1/embeddings", "", r#"{"input":["a","b"]}"#).json();
     assert_eq!(vectors["data"][1]["index"], 1);
     assert!(vectors["data"][0]["embedding"][0].is_number());
-    assert_eq!(
-        fake.ask("GET", "/v1/models", "", "").json()["object"],
-        "list"
-    );
+    assert_eq!(fake.ask("GET", "/v1/models", "", "").json()["object"], "list");
     assert_eq!(fake.ask("GET", "/v1/nothing", "", "").status(), 404);
     let refused = fake.ask("POST", "/v1/chat/completions", "", "[]");
     assert_eq!(refused.status(), 400);
@@ -221,11 +190,7 @@ fn streams_end_with_usage_and_done() {
     let fake = Fake::start("127.0.0.1:0");
     let (events, complete) = fake.chat("tokens=2", STREAM).events();
     assert!(complete);
-    assert_eq!(
-        events.len(),
-        6,
-        "role, two words, finish, usage, [DONE]: {events:?}"
-    );
+    assert_eq!(events.len(), 6, "role, two words, finish, usage, [DONE]: {events:?}");
     let usage: Value = serde_json::from_str(&events[4]).unwrap();
     assert_eq!(usage["choices"], Value::Array(Vec::new()));
     assert_eq!(usage["usage"]["completion_tokens"], 2);
@@ -238,29 +203,13 @@ fn a_status_carries_its_headers_and_body() {
     let reply = fake.ask("POST", "/v1/chat/completions", "", PLAIN);
     assert_eq!(reply.status(), 503);
     assert!(reply.has_header("retry-after: 2"));
-    assert_eq!(
-        reply.json()["error"]["message"],
-        "beta: scripted status 503"
-    );
-    let header = fake.ask(
-        "POST",
-        "/v1/chat/completions",
-        "x-fake-fault: status=429\r\n",
-        PLAIN,
-    );
+    assert_eq!(reply.json()["error"]["message"], "beta: scripted status 503");
+    let header = fake.ask("POST", "/v1/chat/completions", "x-fake-fault: status=429\r\n", PLAIN);
     assert_eq!(header.status(), 429, "the header overrides the listener");
-    let path = fake.ask(
-        "POST",
-        &chat_path("status=401"),
-        "x-fake-fault: status=429\r\n",
-        PLAIN,
-    );
+    let path = fake.ask("POST", &chat_path("status=401"), "x-fake-fault: status=429\r\n", PLAIN);
     assert_eq!(path.status(), 401, "the path overrides the header");
     assert!(path.has_header("retry-after: 2"), "other keys stay");
-    assert!(
-        fake.chat("status=502,body=html", PLAIN)
-            .has_header("content-type: text/html")
-    );
+    assert!(fake.chat("status=502,body=html", PLAIN).has_header("content-type: text/html"));
 }
 
 #[test]
@@ -268,16 +217,8 @@ fn an_unknown_directive_is_named() {
     let fake = Fake::start("127.0.0.1:0");
     let reply = fake.chat("explode", PLAIN);
     assert_eq!(reply.status(), 400);
-    assert!(
-        reply.json()["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("`explode`")
-    );
-    let output = Command::new(BINARY)
-        .args(["--listen", "127.0.0.1:0,explode"])
-        .output()
-        .unwrap();
+    assert!(reply.json()["error"]["message"].as_str().unwrap().contains("`explode`"));
+    let output = Command::new(BINARY).args(["--listen", "127.0.0.1:0,explode"]).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("`explode`"));
 }
@@ -288,11 +229,7 @@ fn resets_are_resets() {
     let before = fake.chat("reset", PLAIN);
     assert_eq!(before.end, Err(io::ErrorKind::ConnectionReset));
     assert!(before.bytes.is_empty());
-    for (faults, body) in [
-        ("reset=first", PLAIN),
-        ("reset=1", PLAIN),
-        ("reset=1", STREAM),
-    ] {
+    for (faults, body) in [("reset=first", PLAIN), ("reset=1", PLAIN), ("reset=1", STREAM)] {
         let after = fake.chat(faults, body);
         assert_eq!(after.end, Err(io::ErrorKind::ConnectionReset), "{faults}");
         assert_eq!(after.status(), 200, "{faults}");
@@ -306,11 +243,7 @@ fn cut_streams_end_cleanly_without_finish() {
     let (events, complete) = reply.events();
     assert!(complete);
     assert_eq!(events.len(), 3);
-    assert!(
-        !events
-            .iter()
-            .any(|event| event.contains("stop") || event == "[DONE]")
-    );
+    assert!(!events.iter().any(|event| event.contains("stop") || event == "[DONE]"));
 }
 
 #[test]
@@ -322,10 +255,7 @@ fn truncated_bodies_have_no_end() {
     assert_eq!((events.len(), complete), (3, false));
     let plain = fake.chat("truncate=2,tokens=4", PLAIN);
     let (head, body) = plain.halves();
-    let line = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap();
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     assert!(!body.is_empty() && body.len() < line.parse().unwrap());
 }
 
@@ -352,11 +282,7 @@ fn small_pieces_are_chunks_of_their_own() {
     let (chunks, complete) = fake.chat("bytes=1,tokens=1,crlf,comments", STREAM).chunks();
     assert!(complete);
     assert!(chunks.iter().all(|chunk| chunk.len() == 1));
-    assert!(
-        chunks
-            .concat()
-            .ends_with(b": keep-alive\r\n\r\ndata: [DONE]\r\n\r\n")
-    );
+    assert!(chunks.concat().ends_with(b": keep-alive\r\n\r\ndata: [DONE]\r\n\r\n"));
 }
 
 #[test]
@@ -364,27 +290,21 @@ fn gzip_comes_without_being_asked_for() {
     let fake = Fake::start("127.0.0.1:0");
     let reply = fake.chat("gzip", PLAIN);
     assert!(reply.has_header("content-encoding: gzip"));
-    let answer: Value =
-        serde_json::from_reader(flate2::read::GzDecoder::new(reply.halves().1)).unwrap();
+    let answer: Value = serde_json::from_reader(flate2::read::GzDecoder::new(reply.halves().1)).unwrap();
     assert_eq!(answer["object"], "chat.completion");
 }
 
 #[test]
 fn events_can_be_wrong() {
     let fake = Fake::start("127.0.0.1:0");
-    let (events, complete) = fake
-        .chat("error-event,error-code=overloaded", STREAM)
-        .events();
+    let (events, complete) = fake.chat("error-event,error-code=overloaded", STREAM).events();
     assert_eq!((events.len(), complete), (1, true));
     let error: Value = serde_json::from_str(&events[0]).unwrap();
     assert_eq!(error["error"]["code"], "overloaded");
     let (events, _) = fake.chat("garbage=1,no-done", STREAM).events();
     assert_eq!(events[2], "{not json");
     assert!(!events.iter().any(|event| event == "[DONE]"));
-    assert_eq!(
-        fake.chat("empty-stream", STREAM).chunks(),
-        (Vec::new(), true)
-    );
+    assert_eq!(fake.chat("empty-stream", STREAM).chunks(), (Vec::new(), true));
     assert!(fake.chat("empty", STREAM).has_header("content-length: 0"));
 }
 
@@ -407,18 +327,8 @@ fn trailers_follow_the_body() {
 #[test]
 fn requests_are_recorded_until_they_are_cleared() {
     let fake = Fake::start("gamma=127.0.0.1:0");
-    fake.ask(
-        "POST",
-        "/fault:status=500/v1/chat/completions?a=b",
-        "x-one: 1\r\n",
-        PLAIN,
-    );
-    fake.ask(
-        "POST",
-        "/v1/chat/completions",
-        "",
-        &format!("{{{}", " ".repeat(70_000)),
-    );
+    fake.ask("POST", "/fault:status=500/v1/chat/completions?a=b", "x-one: 1\r\n", PLAIN);
+    fake.ask("POST", "/v1/chat/completions", "", &format!("{{{}", " ".repeat(70_000)));
     let requests = fake.requests();
     let first = &requests[0];
     assert_eq!(first["listener"], "gamma");
@@ -426,12 +336,7 @@ fn requests_are_recorded_until_they_are_cleared() {
     assert_eq!(first["path"], "/fault:status=500/v1/chat/completions?a=b");
     assert_eq!(first["authority"], "fake");
     assert_eq!(first["version"], "HTTP/1.1");
-    assert!(
-        first["headers"]
-            .as_array()
-            .unwrap()
-            .contains(&serde_json::json!(["x-one", "1"]))
-    );
+    assert!(first["headers"].as_array().unwrap().contains(&serde_json::json!(["x-one", "1"])));
     assert_eq!(first["body"], PLAIN);
     assert_eq!(first["body_bytes"], PLAIN.len());
     assert_eq!(first["body_fnv"], "cfa1abb768aafb92");
@@ -446,23 +351,11 @@ fn requests_are_recorded_until_they_are_cleared() {
 #[test]
 fn faults_can_pass() {
     let fake = Fake::start("127.0.0.1:0");
-    let statuses = || -> Vec<u16> {
-        (0..3)
-            .map(|_| fake.chat("status=503,times=2", PLAIN).status())
-            .collect()
-    };
+    let statuses = || -> Vec<u16> { (0..3).map(|_| fake.chat("status=503,times=2", PLAIN).status()).collect() };
     assert_eq!(statuses(), [503, 503, 200]);
-    assert_eq!(
-        fake.chat("status=500,times=1", PLAIN).status(),
-        500,
-        "each path counts alone"
-    );
+    assert_eq!(fake.chat("status=500,times=1", PLAIN).status(), 500, "each path counts alone");
     fake.ask("DELETE", "/_fake/requests", "", "");
-    assert_eq!(
-        statuses(),
-        [503, 503, 200],
-        "clearing starts the count again"
-    );
+    assert_eq!(statuses(), [503, 503, 200], "clearing starts the count again");
 }
 
 #[test]

@@ -56,13 +56,21 @@ fn modality(model: &Model) -> String {
 /// Decimal strings in USD; a price that is unknown is left out, so that it never looks free.
 fn pricing(endpoint: &Endpoint) -> Value {
     let prices = endpoint.pricing.entries();
-    prices.into_iter().filter_map(|(name, price)| Some((name.to_owned(), price?.to_string().into()))).collect::<serde_json::Map<_, Value>>().into()
+    prices
+        .into_iter()
+        .filter_map(|(name, price)| Some((name.to_owned(), price?.to_string().into())))
+        .collect::<serde_json::Map<_, Value>>()
+        .into()
 }
 
 /// What at least one endpoint supports.
 fn supported_parameters(model: &Model) -> Vec<&str> {
-    let mut names: Vec<&str> =
-        model.endpoints.iter().flat_map(|endpoint| endpoint.supported_parameters.iter().flatten()).map(String::as_str).collect();
+    let mut names: Vec<&str> = model
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint.supported_parameters.iter().flatten())
+        .map(String::as_str)
+        .collect();
     names.sort_unstable();
     names.dedup();
     names

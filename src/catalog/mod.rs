@@ -96,11 +96,7 @@ impl Catalog {
         names.sort_by(|a, b| a.0.cmp(&b.0));
         names.dedup_by(|later, first| later.0 == first.0);
         wildcards.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self {
-            models,
-            names,
-            wildcards,
-        }
+        Self { models, names, wildcards }
     }
 
     /// Every model, in the order written.
@@ -115,10 +111,7 @@ impl Catalog {
 
     /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the wildcard took.
     pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
-        let exact = self
-            .names
-            .binary_search_by(|(name, _)| name.as_str().cmp(asked))
-            .ok();
+        let exact = self.names.binary_search_by(|(name, _)| name.as_str().cmp(asked)).ok();
         if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
             return Some((*id, None));
         }
@@ -146,10 +139,7 @@ impl Endpoint {
 impl Default for DataPolicy {
     /// Unknown counts as the worst.
     fn default() -> Self {
-        Self {
-            retains: true,
-            trains: true,
-        }
+        Self { retains: true, trains: true }
     }
 }
 
@@ -217,17 +207,13 @@ mod tests {
     fn ids_of_another_catalogue_find_nothing() {
         let catalog = Catalog::new(vec![model("a/b", &[])]);
         assert_eq!(catalog.models().len(), 1);
-        assert_eq!(
-            catalog.model(ModelId(0)).map(|m| m.id.as_str()),
-            Some("a/b")
-        );
+        assert_eq!(catalog.model(ModelId(0)).map(|m| m.id.as_str()), Some("a/b"));
         assert_eq!(catalog.model(ModelId(1)), None);
     }
 
     #[test]
     fn every_name_of_a_large_catalogue_is_found() {
-        let models =
-            (0..5000).map(|n| model(&format!("author/model-{n}"), &[&format!("alias-{n}")]));
+        let models = (0..5000).map(|n| model(&format!("author/model-{n}"), &[&format!("alias-{n}")]));
         let catalog = Catalog::new(models.collect());
         for n in 0..5000 {
             let found = Some((ModelId(n), None));
@@ -238,10 +224,7 @@ mod tests {
 
     #[test]
     fn the_upstream_gets_its_own_name_or_what_the_wildcard_took() {
-        assert_eq!(
-            endpoint(Some("fixed")).upstream_model(Some("rest")),
-            "fixed"
-        );
+        assert_eq!(endpoint(Some("fixed")).upstream_model(Some("rest")), "fixed");
         assert_eq!(endpoint(None).upstream_model(Some("rest")), "rest");
         assert_eq!(endpoint(None).upstream_model(None), "");
     }

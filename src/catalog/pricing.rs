@@ -71,17 +71,9 @@ pub struct PriceOverride {
 
 impl Pricing {
     /// These prices with each override that holds laid over them in order, the later winning key by key.
-    pub fn at(
-        &self,
-        overrides: &[PriceOverride],
-        input_tokens: u64,
-        minute_of_day_utc: u16,
-    ) -> Self {
+    pub fn at(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Self {
         let mut pricing = self.clone();
-        for change in overrides
-            .iter()
-            .filter(|o| o.holds(input_tokens, minute_of_day_utc))
-        {
+        for change in overrides.iter().filter(|o| o.holds(input_tokens, minute_of_day_utc)) {
             for ((_, price), (_, other)) in pricing.entries_mut().zip(change.pricing.entries()) {
                 *price = other.or(*price);
             }
@@ -97,15 +89,9 @@ impl Pricing {
 
 impl PriceOverride {
     fn holds(&self, input_tokens: u64, minute: u16) -> bool {
-        let long = self
-            .min_prompt_tokens
-            .is_none_or(|least| input_tokens > least);
+        let long = self.min_prompt_tokens.is_none_or(|least| input_tokens > least);
         let now = self.utc.is_none_or(|(start, end)| {
-            if start <= end {
-                start <= minute && minute < end
-            } else {
-                start <= minute || minute < end
-            }
+            if start <= end { start <= minute && minute < end } else { start <= minute || minute < end }
         });
         long && now
     }
@@ -142,74 +128,31 @@ mod tests {
             (Some(200), night, 200, 0, false),
             (Some(200), night, 201, 0, true),
         ] {
-            let change = PriceOverride {
-                min_prompt_tokens,
-                utc,
-                pricing: Pricing::default(),
-            };
-            assert_eq!(
-                change.holds(tokens, minute),
-                holds,
-                "{change:?} {tokens} {minute}"
-            );
+            let change = PriceOverride { min_prompt_tokens, utc, pricing: Pricing::default() };
+            assert_eq!(change.holds(tokens, minute), holds, "{change:?} {tokens} {minute}");
         }
     }
 
     #[test]
     fn the_later_override_wins_key_by_key() {
-        let base = Pricing {
-            prompt: price("1"),
-            completion: price("2"),
-            ..Pricing::default()
-        };
+        let base = Pricing { prompt: price("1"), completion: price("2"), ..Pricing::default() };
         let long = |min_prompt_tokens, pricing| PriceOverride {
             min_prompt_tokens: Some(min_prompt_tokens),
             utc: None,
             pricing,
         };
         let overrides = [
-            long(
-                10,
-                Pricing {
-                    prompt: price("3"),
-                    request: price("9"),
-                    ..Pricing::default()
-                },
-            ),
-            long(
-                20,
-                Pricing {
-                    prompt: price("4"),
-                    ..Pricing::default()
-                },
-            ),
+            long(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
+            long(20, Pricing { prompt: price("4"), ..Pricing::default() }),
         ];
         assert_eq!(base.at(&overrides, 10, 0), base);
-        assert_eq!(
-            base.at(&overrides, 15, 0),
-            Pricing {
-                prompt: price("3"),
-                request: price("9"),
-                ..base.clone()
-            }
-        );
-        assert_eq!(
-            base.at(&overrides, 25, 0),
-            Pricing {
-                prompt: price("4"),
-                request: price("9"),
-                ..base.clone()
-            }
-        );
+        assert_eq!(base.at(&overrides, 15, 0), Pricing { prompt: price("3"), request: price("9"), ..base.clone() });
+        assert_eq!(base.at(&overrides, 25, 0), Pricing { prompt: price("4"), request: price("9"), ..base.clone() });
     }
 
     #[test]
     fn unknown_prices_stay_unknown() {
-        assert!(
-            Pricing::default()
-                .at(&[PriceOverride::default()], 1, 1)
-                .is_empty()
-        );
+        assert!(Pricing::default().at(&[PriceOverride::default()], 1, 1).is_empty());
         assert_eq!(Pricing::default().entries().count(), 14);
     }
 }

@@ -95,15 +95,9 @@ pub(super) fn read(section: Field<'_>) -> Option<Auth> {
         Type::Bearer => Auth::Bearer { key: key(&mut o) },
         Type::Header => {
             let name = name(&mut o, &rule::HEADER_NAME).to_ascii_lowercase();
-            Auth::Header {
-                name,
-                key: key(&mut o),
-            }
+            Auth::Header { name, key: key(&mut o) }
         }
-        Type::Query => Auth::Query {
-            name: name(&mut o, &rule::QUERY_NAME),
-            key: key(&mut o),
-        },
+        Type::Query => Auth::Query { name: name(&mut o, &rule::QUERY_NAME), key: key(&mut o) },
         Type::None => Auth::None,
         Type::Passthrough => Auth::Passthrough,
     };
@@ -113,10 +107,7 @@ pub(super) fn read(section: Field<'_>) -> Option<Auth> {
 
 fn name(o: &mut Object<'_>, rule: &Rule) -> String {
     let field = o.required("name", rule.allowed).map(Field::public);
-    field
-        .and_then(|field| field.string(rule))
-        .unwrap_or_default()
-        .to_owned()
+    field.and_then(|field| field.string(rule)).unwrap_or_default().to_owned()
 }
 
 /// A text that is no variable's name may be the key itself, so it is not shown.
@@ -128,28 +119,18 @@ fn key(o: &mut Object<'_>) -> Key {
         return Key::unset("");
     };
     match (field.report.env)(env).filter(|value| !value.is_empty()) {
-        None => field.warn(WarningKind::KeyUnset {
-            env: env.to_owned(),
-        }),
+        None => field.warn(WarningKind::KeyUnset { env: env.to_owned() }),
         Some(value) if is_clean(&value) => {
-            return Key {
-                env: env.to_owned(),
-                value: Some(value),
-            };
+            return Key { env: env.to_owned(), value: Some(value) };
         }
-        Some(_) => field.warn(WarningKind::KeyMalformed {
-            env: env.to_owned(),
-        }),
+        Some(_) => field.warn(WarningKind::KeyMalformed { env: env.to_owned() }),
     }
     Key::unset(env)
 }
 
 impl Key {
     fn unset(env: &str) -> Self {
-        Self {
-            env: env.to_owned(),
-            value: None,
-        }
+        Self { env: env.to_owned(), value: None }
     }
 }
 
@@ -228,28 +209,16 @@ mod tests {
 
     #[test]
     fn keys_come_from_the_environment() {
-        let key = Key {
-            env: "OPENAI_API_KEY".to_owned(),
-            value: Some("sk-secret".to_owned()),
-        };
+        let key = Key { env: "OPENAI_API_KEY".to_owned(), value: Some("sk-secret".to_owned()) };
         for (value, expected) in [
-            (
-                r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#,
-                Auth::Bearer { key: key.clone() },
-            ),
+            (r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#, Auth::Bearer { key: key.clone() }),
             (
                 r#"{"type": "header", "name": "X-Api-Key", "env": "OPENAI_API_KEY"}"#,
-                Auth::Header {
-                    name: "x-api-key".to_owned(),
-                    key: key.clone(),
-                },
+                Auth::Header { name: "x-api-key".to_owned(), key: key.clone() },
             ),
             (
                 r#"{"type": "query", "name": "apiKey", "env": "OPENAI_API_KEY"}"#,
-                Auth::Query {
-                    name: "apiKey".to_owned(),
-                    key: key.clone(),
-                },
+                Auth::Query { name: "apiKey".to_owned(), key: key.clone() },
             ),
         ] {
             let auth = config_with(AUTH, value).providers[1].auth.clone();
@@ -261,22 +230,16 @@ mod tests {
 
     #[test]
     fn keys_that_cannot_be_used_are_warned_of() {
-        for (env, why) in [
-            ("NO_KEY", "is not set"),
-            ("EMPTY_KEY", "is not set"),
-            ("BROKEN_KEY", "holds control characters"),
-        ] {
+        for (env, why) in
+            [("NO_KEY", "is not set"), ("EMPTY_KEY", "is not set"), ("BROKEN_KEY", "holds control characters")]
+        {
             let value = format!(r#"{{"type": "bearer", "env": "{env}"}}"#);
             let (config, warnings) = parse_with(AUTH, &value).unwrap();
             assert!(!config.providers[1].auth.is_usable());
-            let [warning] = warnings.as_slice() else {
-                panic!("{warnings:?}")
-            };
+            let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
             assert_eq!(
                 warning.to_string(),
-                format!(
-                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
-                )
+                format!("providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used")
             );
         }
     }

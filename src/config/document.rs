@@ -25,14 +25,9 @@ pub(super) type Decoded = Result<(Value, Vec<ConfigError>), ConfigError>;
 /// A `Struct` that holds anything begins with a line break and contains a control character that JSON forbids,
 /// so no document is both; what is neither is reported as broken JSON unless it has both marks of a `Struct`.
 pub(super) fn read(bytes: &[u8]) -> Decoded {
-    let as_struct = bytes.is_empty()
-        || (bytes.first() == Some(&STRUCT_TAG)
-            && memchr::memchr(STRUCT_VALUE_TAG, bytes).is_some());
-    if as_struct {
-        protobuf::decode(bytes)
-    } else {
-        json::decode(bytes)
-    }
+    let as_struct =
+        bytes.is_empty() || (bytes.first() == Some(&STRUCT_TAG) && memchr::memchr(STRUCT_VALUE_TAG, bytes).is_some());
+    if as_struct { protobuf::decode(bytes) } else { json::decode(bytes) }
 }
 
 /// A finite number in the one spelling both forms share: whole if it is, else with the 15 digits a double keeps.
@@ -41,10 +36,7 @@ pub(super) fn number(value: f64) -> Option<Number> {
     if value.fract() == 0.0 && value.abs() <= EXACT {
         return Some(Number::from(value as i64));
     }
-    format!("{value:.14e}")
-        .parse()
-        .ok()
-        .and_then(Number::from_f64)
+    format!("{value:.14e}").parse().ok().and_then(Number::from_f64)
 }
 
 /// The number that a value is or, as in a `Struct` made from YAML, spells.
@@ -106,22 +98,14 @@ mod tests {
     fn error(bytes: &[u8]) -> String {
         match read(bytes) {
             Err(error) => error.to_string(),
-            Ok((_, errors)) => errors
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("\n"),
+            Ok((_, errors)) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
 
     #[test]
     fn white_space_around_json_does_not_make_it_a_struct() {
         for text in ["{}", "\n{}", " \r\n\t{}\n", "\n\n{}"] {
-            assert_eq!(
-                read(text.as_bytes()),
-                Ok((json!({}), Vec::new())),
-                "{text:?}"
-            );
+            assert_eq!(read(text.as_bytes()), Ok((json!({}), Vec::new())), "{text:?}");
         }
         assert_eq!(read(b""), Ok((json!({}), Vec::new())));
     }
@@ -141,30 +125,12 @@ mod tests {
     #[test]
     fn broken_json_is_reported_with_line_and_column() {
         for (text, expected) in [
-            (
-                "\n\n{\"a\": }",
-                "document: not JSON: expected value at line 3 column 7",
-            ),
-            (
-                "{\"a\": 1",
-                "document: not JSON: EOF while parsing an object at line 1 column 7",
-            ),
-            (
-                "\n{} x",
-                "document: not JSON: trailing characters at line 2 column 4",
-            ),
-            (
-                "providers:\n  x: {}",
-                "document: not JSON: expected value at line 1 column 1",
-            ),
-            (
-                "  ",
-                "document: not JSON: EOF while parsing a value at line 1 column 2",
-            ),
-            (
-                "{\"a\": 1e999}",
-                "document: not JSON: number out of range at line 1 column 11",
-            ),
+            ("\n\n{\"a\": }", "document: not JSON: expected value at line 3 column 7"),
+            ("{\"a\": 1", "document: not JSON: EOF while parsing an object at line 1 column 7"),
+            ("\n{} x", "document: not JSON: trailing characters at line 2 column 4"),
+            ("providers:\n  x: {}", "document: not JSON: expected value at line 1 column 1"),
+            ("  ", "document: not JSON: EOF while parsing a value at line 1 column 2"),
+            ("{\"a\": 1e999}", "document: not JSON: number out of range at line 1 column 11"),
         ] {
             assert_eq!(error(text.as_bytes()), expected, "{text:?}");
         }
@@ -178,32 +144,14 @@ mod tests {
             (good.split_last().unwrap().1.to_vec(), 1),
             ([good.as_slice(), &[0x12, 0]].concat(), good.len()),
             (encode::bytes_field(1, &encode::bytes_field(1, b"\x12")), 2),
-            (
-                encode::bytes_field(1, &encode::bytes_field(2, &[0x3a, 0])),
-                4,
-            ),
-            (
-                encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 2])),
-                4,
-            ),
-            (
-                encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 1, 0x20, 1])),
-                6,
-            ),
-            (
-                encode::bytes_field(1, &encode::bytes_field(2, &[0x1a, 1, 0xff])),
-                6,
-            ),
+            (encode::bytes_field(1, &encode::bytes_field(2, &[0x3a, 0])), 4),
+            (encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 2])), 4),
+            (encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 1, 0x20, 1])), 6),
+            (encode::bytes_field(1, &encode::bytes_field(2, &[0x1a, 1, 0xff])), 6),
         ] {
-            let expected = format!(
-                "document: neither JSON text nor a google.protobuf.Struct (malformed at byte {at})"
-            );
+            let expected = format!("document: neither JSON text nor a google.protobuf.Struct (malformed at byte {at})");
             let at_any_byte = expected.split(" at byte").next().unwrap();
-            assert!(
-                error(&bytes).starts_with(at_any_byte),
-                "{bytes:?}: {}",
-                error(&bytes)
-            );
+            assert!(error(&bytes).starts_with(at_any_byte), "{bytes:?}: {}", error(&bytes));
             if at > 1 {
                 assert_eq!(error(&bytes), expected, "{bytes:?}");
             }
@@ -217,16 +165,8 @@ mod tests {
             let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
             encode::bytes_field(1, &entry)
         };
-        for (double, text) in [
-            (0.7, "0.7"),
-            (4e-7, "0.0000004"),
-            (3.0, "3"),
-            (-2.0, "-2.0"),
-        ] {
-            assert_eq!(
-                read(&structure(double)),
-                read(format!("{{\"a\": {text}}}").as_bytes())
-            );
+        for (double, text) in [(0.7, "0.7"), (4e-7, "0.0000004"), (3.0, "3"), (-2.0, "-2.0")] {
+            assert_eq!(read(&structure(double)), read(format!("{{\"a\": {text}}}").as_bytes()));
         }
         for double in [f64::NAN, f64::INFINITY] {
             assert_eq!(error(&structure(double)), "a: not a finite number");
@@ -237,9 +177,7 @@ mod tests {
     fn duplicate_keys_are_reported_in_both_forms() {
         let expected = "a.b: key appears more than once";
         assert_eq!(error(br#"{"a": {"b": 1, "c": 2, "b": 3}}"#), expected);
-        let twice = [json!({"b": 1}), json!({"b": 2})]
-            .map(|v| encode::structure(&v))
-            .concat();
+        let twice = [json!({"b": 1}), json!({"b": 2})].map(|v| encode::structure(&v)).concat();
         let inner = encode::bytes_field(2, &encode::bytes_field(5, &twice));
         let entry = [encode::bytes_field(1, b"a"), inner].concat();
         assert_eq!(error(&encode::bytes_field(1, &entry)), expected);
@@ -253,10 +191,7 @@ mod tests {
         assert_eq!(error(at_most.to_string().as_bytes()), "");
         assert_eq!(error(&encode::structure(&at_most)), "");
         let text = error(too_deep.to_string().as_bytes());
-        assert!(
-            text.ends_with("a[0]: nested too deep (allowed: 64 levels)"),
-            "{text}"
-        );
+        assert!(text.ends_with("a[0]: nested too deep (allowed: 64 levels)"), "{text}");
         assert_eq!(error(&encode::structure(&too_deep)), text);
         assert!(!error("[".repeat(100_000).as_bytes()).is_empty());
     }
@@ -300,9 +235,6 @@ mod tests {
         assert_eq!(key_path("a", "b-c_1"), "a.b-c_1");
         assert_eq!(key_path("a", "b.c"), r#"a["b.c"]"#);
         assert_eq!(key_path("a", ""), r#"a[""]"#);
-        assert_eq!(
-            key_path("a", &"é".repeat(100)),
-            format!("a[\"{}…\"]", "é".repeat(64))
-        );
+        assert_eq!(key_path("a", &"é".repeat(100)), format!("a[\"{}…\"]", "é".repeat(64)));
     }
 }

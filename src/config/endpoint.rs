@@ -51,10 +51,7 @@ pub(super) fn read_all(section: &Field<'_>, above: &Above<'_, '_>) -> Vec<Endpoi
             continue;
         };
         if let Some(first) = paths.insert(endpoint.id.clone(), field.path.clone()) {
-            field.error(ConfigErrorKind::Duplicate {
-                value: quoted(&endpoint.id),
-                first,
-            });
+            field.error(ConfigErrorKind::Duplicate { value: quoted(&endpoint.id), first });
         }
         endpoints.push(endpoint);
     }
@@ -64,26 +61,13 @@ pub(super) fn read_all(section: &Field<'_>, above: &Above<'_, '_>) -> Vec<Endpoi
 fn endpoint(field: &Field<'_>, above: &Above<'_, '_>) -> Option<Endpoint> {
     let mut o = field.object()?;
     let expected = "the id of a provider";
-    let provider = o
-        .required("provider", expected)
-        .and_then(|f| above.upstreams.find(&f));
+    let provider = o.required("provider", expected).and_then(|f| above.upstreams.find(&f));
     let model = upstream_model(&mut o, above.is_wildcard);
     let tag = o.string("tag", &rule::TAG);
-    let pricing = o
-        .optional("pricing")
-        .map(|f| pricing::read(&f))
-        .unwrap_or_default();
-    let overrides = o
-        .optional("overrides")
-        .map(|f| pricing::overrides(&f))
-        .unwrap_or_default();
-    let weight = o
-        .optional("weight")
-        .and_then(|f| f.positive())
-        .unwrap_or(1.0);
-    let quantization = o
-        .optional("quantization")
-        .and_then(|f| f.choice(QUANTIZATIONS));
+    let pricing = o.optional("pricing").map(|f| pricing::read(&f)).unwrap_or_default();
+    let overrides = o.optional("overrides").map(|f| pricing::overrides(&f)).unwrap_or_default();
+    let weight = o.optional("weight").and_then(|f| f.positive()).unwrap_or(1.0);
+    let quantization = o.optional("quantization").and_then(|f| f.choice(QUANTIZATIONS));
     let supported_parameters = o.strings("supported_parameters", &rule::PARAMETER);
     let own_terms = Terms::read(&mut o);
     o.finish();
@@ -172,16 +156,8 @@ mod tests {
             ),
             ("/models/0/endpoints/0/weight", r#""0.7""#, ""),
             ("/models/0/endpoints/0/weight", "2", ""),
-            (
-                "/models/0/endpoints/0/weight",
-                "0",
-                &format!("models[0].endpoints[0].weight: invalid: 0 {weight}"),
-            ),
-            (
-                "/models/0/endpoints/0/weight",
-                "-0.5",
-                &format!("models[0].endpoints[0].weight: invalid: -0.5 {weight}"),
-            ),
+            ("/models/0/endpoints/0/weight", "0", &format!("models[0].endpoints[0].weight: invalid: 0 {weight}")),
+            ("/models/0/endpoints/0/weight", "-0.5", &format!("models[0].endpoints[0].weight: invalid: -0.5 {weight}")),
             (
                 "/models/0/endpoints/0/weight",
                 r#""NaN""#,
@@ -193,11 +169,7 @@ mod tests {
                 "models[0].endpoints[0].quantization: invalid: \"fp7\" (allowed: int4, int8, fp4, \
                  mxfp4, nvfp4, fp6, fp8, mxfp8, fp16, bf16, fp32, unknown)",
             ),
-            (
-                "/models/0/endpoints/0/supported_parameters",
-                r#"["tools", "whatever"]"#,
-                "",
-            ),
+            ("/models/0/endpoints/0/supported_parameters", r#"["tools", "whatever"]"#, ""),
             (
                 "/models/0/endpoints/0/supported_parameters",
                 r#"[7]"#,
@@ -214,21 +186,9 @@ mod tests {
                 r#"{"provider": "openai", "model": "b"}"#,
                 "models[0].endpoints[1]: already used: \"openai/b\" (first at models[0].endpoints[0])",
             ),
-            (
-                "/models/0/endpoints/-",
-                r#"{"provider": "openai", "model": "b", "tag": "eu"}"#,
-                "",
-            ),
-            (
-                "/models/0/endpoints/-",
-                r#"{"provider": "anthropic", "model": "b"}"#,
-                "",
-            ),
-            (
-                "/models/0/endpoints",
-                "[]",
-                "models[0].endpoints: invalid (allowed: at least one endpoint)",
-            ),
+            ("/models/0/endpoints/-", r#"{"provider": "openai", "model": "b", "tag": "eu"}"#, ""),
+            ("/models/0/endpoints/-", r#"{"provider": "anthropic", "model": "b"}"#, ""),
+            ("/models/0/endpoints", "[]", "models[0].endpoints: invalid (allowed: at least one endpoint)"),
         ]);
     }
 
@@ -239,17 +199,9 @@ mod tests {
         let wild = r#"[{"id": "v*", "endpoints": [{"provider": "openai", "model": "*", "tag": "t"},
                                                   {"provider": "openai", "model": "fixed"}]}]"#;
         let config = config_with("/models", wild);
-        let [any, fixed] = config.catalog.models()[0].endpoints.as_slice() else {
-            panic!()
-        };
-        assert_eq!(
-            (any.id.as_str(), any.upstream_model(Some("rest"))),
-            ("openai/*#t", "rest")
-        );
-        assert_eq!(
-            (fixed.id.as_str(), fixed.upstream_model(Some("rest"))),
-            ("openai/fixed", "fixed")
-        );
+        let [any, fixed] = config.catalog.models()[0].endpoints.as_slice() else { panic!() };
+        assert_eq!((any.id.as_str(), any.upstream_model(Some("rest"))), ("openai/*#t", "rest"));
+        assert_eq!((fixed.id.as_str(), fixed.upstream_model(Some("rest"))), ("openai/fixed", "fixed"));
     }
 
     #[test]
@@ -266,17 +218,9 @@ mod tests {
                 {"provider": "anthropic", "model": "b", "context_length": 50, "regions": [],
                  "data_policy": {"retains": false, "trains": true}}]}]"#;
         let config = config_with("/models", models);
-        let [first, second] = config.catalog.models()[0].endpoints.as_slice() else {
-            panic!()
-        };
-        assert_eq!(
-            (first.context_length, first.max_completion_tokens),
-            (Some(100), Some(10))
-        );
-        assert_eq!(
-            (second.context_length, second.max_completion_tokens),
-            (Some(50), Some(10))
-        );
+        let [first, second] = config.catalog.models()[0].endpoints.as_slice() else { panic!() };
+        assert_eq!((first.context_length, first.max_completion_tokens), (Some(100), Some(10)));
+        assert_eq!((second.context_length, second.max_completion_tokens), (Some(50), Some(10)));
         assert_eq!(first.regions, ["eu"]);
         assert!(second.regions.is_empty());
         assert!(first.data_policy.retains && !first.data_policy.trains);

@@ -128,11 +128,7 @@ pub enum WarningKind {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() {
-            "document"
-        } else {
-            &self.path
-        };
+        let path = if self.path.is_empty() { "document" } else { &self.path };
         write!(f, "{path}: {}", self.kind)
     }
 }
@@ -140,18 +136,11 @@ impl fmt::Display for ConfigError {
 impl fmt::Display for ConfigErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax {
-                message,
-                line,
-                column,
-            } => {
+            Self::Syntax { message, line, column } => {
                 write!(f, "not JSON: {message} at line {line} column {column}")
             }
             Self::NotStruct { at } => {
-                write!(
-                    f,
-                    "neither JSON text nor a google.protobuf.Struct (malformed at byte {at})"
-                )
+                write!(f, "neither JSON text nor a google.protobuf.Struct (malformed at byte {at})")
             }
             Self::NotFinite => f.write_str("not a finite number"),
             Self::TooDeep => f.write_str("nested too deep (allowed: 64 levels)"),
@@ -172,11 +161,7 @@ impl fmt::Display for ConfigErrorKind {
                 write!(f, "already used{} (first at {first})", After(value))
             }
             Self::NotSupported { value, supported } => {
-                write!(
-                    f,
-                    "not supported by this build{} (supported: {supported})",
-                    After(value)
-                )
+                write!(f, "not supported by this build{} (supported: {supported})", After(value))
             }
         }
     }
@@ -192,15 +177,11 @@ impl fmt::Display for WarningKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyUnset { env } => {
-                write!(
-                    f,
-                    "environment variable {env} is not set, so the provider cannot be used"
-                )
+                write!(f, "environment variable {env} is not set, so the provider cannot be used")
             }
-            Self::KeyMalformed { env } => write!(
-                f,
-                "environment variable {env} holds control characters, so the provider cannot be used"
-            ),
+            Self::KeyMalformed { env } => {
+                write!(f, "environment variable {env} holds control characters, so the provider cannot be used")
+            }
             Self::NoEffect => f.write_str("has no effect in this version"),
         }
     }
@@ -213,11 +194,7 @@ struct After<'a>(&'a str);
 
 impl fmt::Display for After<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.0)
-        }
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
     }
 }
 
@@ -255,13 +232,7 @@ mod tests {
 
     #[test]
     fn errors_of_the_document_itself_name_it() {
-        let error = ConfigError {
-            path: String::new(),
-            kind: ConfigErrorKind::NotStruct { at: 3 },
-        };
-        assert_eq!(
-            error.to_string(),
-            "document: neither JSON text nor a google.protobuf.Struct (malformed at byte 3)"
-        );
+        let error = ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at: 3 } };
+        assert_eq!(error.to_string(), "document: neither JSON text nor a google.protobuf.Struct (malformed at byte 3)");
     }
 }

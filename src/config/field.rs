@@ -28,55 +28,34 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// The whole document.
     pub(super) fn root(value: &'a Value, report: &'a Report<'a>) -> Self {
-        Self {
-            value,
-            path: String::new(),
-            report,
-            secret: false,
-        }
+        Self { value, path: String::new(), report, secret: false }
     }
 
     /// Keeps the value, and all in it, out of messages.
     pub(super) fn secret(self) -> Self {
-        Self {
-            secret: true,
-            ..self
-        }
+        Self { secret: true, ..self }
     }
 
     /// Allows the value in messages although it stands in something secret.
     pub(super) fn public(self) -> Self {
-        Self {
-            secret: false,
-            ..self
-        }
+        Self { secret: false, ..self }
     }
 
     pub(super) fn child(&self, value: &'a Value, path: String) -> Self {
-        Self {
-            value,
-            path,
-            report: self.report,
-            secret: self.secret,
-        }
+        Self { value, path, report: self.report, secret: self.secret }
     }
 
     /// As an object with known keys.
     pub(super) fn object(&self) -> Option<Object<'a>> {
         let entries = self.map()?;
-        Some(Object::new(
-            self.child(self.value, self.path.clone()),
-            entries,
-        ))
+        Some(Object::new(self.child(self.value, self.path.clone()), entries))
     }
 
     /// As a map with keys of the operator's choice; in the order of the keys, null values included.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         let entries = self.map().into_iter().flatten();
         let child = |key: &str, value| self.child(value, key_path(&self.path, key));
-        entries
-            .map(|(key, value)| (key.as_str(), child(key, value)))
-            .collect()
+        entries.map(|(key, value)| (key.as_str(), child(key, value))).collect()
     }
 
     /// As a list.
@@ -92,11 +71,7 @@ impl<'a> Field<'a> {
     /// As a list of texts.
     pub(super) fn strings(&self, rule: &Rule) -> Vec<String> {
         let items = self.items();
-        items
-            .iter()
-            .filter_map(|item| item.string(rule))
-            .map(str::to_owned)
-            .collect()
+        items.iter().filter_map(|item| item.string(rule)).map(str::to_owned).collect()
     }
 
     /// As a text that obeys a rule.
@@ -108,9 +83,7 @@ impl<'a> Field<'a> {
     /// As one of several names. A name without a meaning is known, but not supported by this build.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, Option<T>)]) -> Option<T> {
         let names = |all: bool| {
-            let names = choices
-                .iter()
-                .filter(|(_, meaning)| all || meaning.is_some());
+            let names = choices.iter().filter(|(_, meaning)| all || meaning.is_some());
             names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
         };
         let text = self.text()?;
@@ -126,10 +99,7 @@ impl<'a> Field<'a> {
 
     /// As a whole number.
     pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
-        let number = self
-            .number("whole number")?
-            .as_u64()
-            .filter(|n| range.contains(n));
+        let number = self.number("whole number")?.as_u64().filter(|n| range.contains(n));
         self.check(
             number,
             &match (range.start(), range.end()) {
@@ -141,10 +111,7 @@ impl<'a> Field<'a> {
 
     /// As a number above zero.
     pub(super) fn positive(&self) -> Option<f64> {
-        let number = self
-            .number("number")?
-            .as_f64()
-            .filter(|n| n.is_finite() && *n > 0.0);
+        let number = self.number("number")?.as_f64().filter(|n| n.is_finite() && *n > 0.0);
         self.check(number, "a number above 0")
     }
 
@@ -159,10 +126,7 @@ impl<'a> Field<'a> {
     /// As a length of time, `1.5s`.
     pub(super) fn duration(&self) -> Option<Duration> {
         let duration = duration::parse(self.text()?);
-        self.check(
-            duration,
-            "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h",
-        )
+        self.check(duration, "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h")
     }
 
     /// As the text of a decimal number, which may also be written as a number.
@@ -199,19 +163,13 @@ impl<'a> Field<'a> {
 
     /// Reports the value as not allowed.
     pub(super) fn invalid(&self, allowed: &str) {
-        self.error(ConfigErrorKind::Invalid {
-            value: self.shown(),
-            allowed: allowed.to_owned(),
-        });
+        self.error(ConfigErrorKind::Invalid { value: self.shown(), allowed: allowed.to_owned() });
     }
 
     /// Reports the value as something for a later version.
     pub(super) fn not_supported(&self, supported: &str) {
         let supported = supported.to_owned();
-        self.error(ConfigErrorKind::NotSupported {
-            value: self.shown(),
-            supported,
-        });
+        self.error(ConfigErrorKind::NotSupported { value: self.shown(), supported });
     }
 
     /// Reports an error here.
@@ -279,26 +237,10 @@ mod tests {
     fn values_of_the_wrong_type_or_range_say_what_is_allowed() {
         let timeout = "allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h";
         check_errors(&[
-            (
-                "/routing",
-                "[]",
-                "routing: wrong type: list (allowed: object)",
-            ),
-            (
-                "/models",
-                "{}",
-                "models: wrong type: object (allowed: list)",
-            ),
-            (
-                "/models/-",
-                "null",
-                "models[1]: wrong type: null (allowed: object)",
-            ),
-            (
-                "/default_model",
-                "5",
-                "default_model: wrong type: number (allowed: string)",
-            ),
+            ("/routing", "[]", "routing: wrong type: list (allowed: object)"),
+            ("/models", "{}", "models: wrong type: object (allowed: list)"),
+            ("/models/-", "null", "models[1]: wrong type: null (allowed: object)"),
+            ("/default_model", "5", "default_model: wrong type: number (allowed: string)"),
             ("/routing", r#"{"max_attempts": "3"}"#, ""),
             ("/routing", r#"{"max_attempts": 3.0}"#, ""),
             (
@@ -328,26 +270,10 @@ mod tests {
             ),
             ("/routing", r#"{"timeout": "24h"}"#, ""),
             ("/routing", r#"{"timeout": "1ms"}"#, ""),
-            (
-                "/routing",
-                r#"{"timeout": "25h"}"#,
-                &format!("routing.timeout: invalid: \"25h\" ({timeout})"),
-            ),
-            (
-                "/routing",
-                r#"{"timeout": "0s"}"#,
-                &format!("routing.timeout: invalid: \"0s\" ({timeout})"),
-            ),
-            (
-                "/routing",
-                r#"{"timeout": "10"}"#,
-                &format!("routing.timeout: invalid: 10 ({timeout})"),
-            ),
-            (
-                "/routing",
-                r#"{"timeout": {}}"#,
-                "routing.timeout: wrong type: object (allowed: string)",
-            ),
+            ("/routing", r#"{"timeout": "25h"}"#, &format!("routing.timeout: invalid: \"25h\" ({timeout})")),
+            ("/routing", r#"{"timeout": "0s"}"#, &format!("routing.timeout: invalid: \"0s\" ({timeout})")),
+            ("/routing", r#"{"timeout": "10"}"#, &format!("routing.timeout: invalid: 10 ({timeout})")),
+            ("/routing", r#"{"timeout": {}}"#, "routing.timeout: wrong type: object (allowed: string)"),
             (
                 "/telemetry",
                 r#"{"expose_headers": "yes"}"#,
@@ -359,10 +285,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_in_messages() {
         let value = format!("\"{}\"", "é".repeat(1000));
-        let expected = format!(
-            "mode: invalid: \"{}…\" (allowed: native, callout)",
-            "é".repeat(64)
-        );
+        let expected = format!("mode: invalid: \"{}…\" (allowed: native, callout)", "é".repeat(64));
         check_errors(&[("/mode", &value, &expected)]);
     }
 
@@ -371,11 +294,7 @@ mod tests {
         assert_eq!(config_with("/routing", "null").routing, Routing::default());
         check_errors(&[
             ("/routing", r#"{"sort": null}"#, ""),
-            (
-                "/providers",
-                "null",
-                "providers: missing (expected: an object of at least one provider)",
-            ),
+            ("/providers", "null", "providers: missing (expected: an object of at least one provider)"),
         ]);
     }
 }

@@ -48,10 +48,7 @@ impl Fnv {
 
     fn text(&mut self, mark: u8, text: &str) {
         self.byte(mark);
-        (text.len() as u64)
-            .to_le_bytes()
-            .into_iter()
-            .for_each(|b| self.byte(b));
+        (text.len() as u64).to_le_bytes().into_iter().for_each(|b| self.byte(b));
         text.bytes().for_each(|b| self.byte(b));
     }
 

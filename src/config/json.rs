@@ -12,11 +12,7 @@ use super::error::{ConfigError, ConfigErrorKind};
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let mut errors = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let root = Node {
-        path: String::new(),
-        depth: 0,
-        errors: &mut errors,
-    };
+    let root = Node { path: String::new(), depth: 0, errors: &mut errors };
     root.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map(|value| (value, errors))
@@ -28,14 +24,7 @@ fn syntax_error(error: &serde_json::Error) -> ConfigError {
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");
     let message = text.strip_suffix(&place).unwrap_or(&text).to_owned();
-    ConfigError {
-        path: String::new(),
-        kind: ConfigErrorKind::Syntax {
-            message,
-            line,
-            column,
-        },
-    }
+    ConfigError { path: String::new(), kind: ConfigErrorKind::Syntax { message, line, column } }
 }
 
 /// A place in the document that a JSON value is read into.
@@ -47,11 +36,7 @@ struct Node<'e> {
 
 impl Node<'_> {
     fn child(&mut self, path: String) -> Node<'_> {
-        Node {
-            path,
-            depth: self.depth + 1,
-            errors: self.errors,
-        }
+        Node { path, depth: self.depth + 1, errors: self.errors }
     }
 
     fn report(&mut self, path: String, kind: ConfigErrorKind) {

@@ -17,11 +17,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            request_bytes: 32 << 20,
-            answer_bytes: 32 << 20,
-            event_bytes: 1 << 20,
-        }
+        Self { request_bytes: 32 << 20, answer_bytes: 32 << 20, event_bytes: 1 << 20 }
     }
 }
 
@@ -34,9 +30,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Limits {
     let Some(mut o) = section.and_then(|field| field.object()) else {
         return limits;
     };
-    limits.request_bytes = o
-        .size("request_bytes", BYTES)
-        .unwrap_or(limits.request_bytes);
+    limits.request_bytes = o.size("request_bytes", BYTES).unwrap_or(limits.request_bytes);
     limits.answer_bytes = o.size("answer_bytes", BYTES).unwrap_or(limits.answer_bytes);
     limits.event_bytes = o.size("event_bytes", BYTES).unwrap_or(limits.event_bytes);
     o.finish();
@@ -69,15 +63,8 @@ mod tests {
                 "limits.bytes: unknown key (known: answer_bytes, event_bytes, request_bytes)",
             ),
         ]);
-        let config = config_with(
-            "/limits",
-            r#"{"request_bytes": 1024, "event_bytes": "1e6"}"#,
-        );
-        let expected = Limits {
-            request_bytes: 1024,
-            event_bytes: 1_000_000,
-            ..Limits::default()
-        };
+        let config = config_with("/limits", r#"{"request_bytes": 1024, "event_bytes": "1e6"}"#);
+        let expected = Limits { request_bytes: 1024, event_bytes: 1_000_000, ..Limits::default() };
         assert_eq!(config.limits, expected);
     }
 }

@@ -82,10 +82,7 @@ impl Config {
     /// Reads JSON text or a serialised `google.protobuf.Struct`; `env` looks up the variables of provider keys.
     ///
     /// Warnings come with a usable configuration; all errors come together, by section.
-    pub fn parse(
-        bytes: &[u8],
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
+    pub fn parse(bytes: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
         let (value, errors) = document::read(bytes).map_err(|error| vec![error])?;
         let report = Report::new(env, errors);
         let config = Field::root(&value, &report).object().map(Self::read);
@@ -93,13 +90,7 @@ impl Config {
         warnings.sort_by_key(|warning| section(&warning.path));
         errors.sort_by_key(|error| section(&error.path));
         match config {
-            Some(config) if errors.is_empty() => Ok((
-                Self {
-                    hash: hash::hash(&value),
-                    ..config
-                },
-                warnings,
-            )),
+            Some(config) if errors.is_empty() => Ok((Self { hash: hash::hash(&value), ..config }, warnings)),
             _ => Err(errors),
         }
     }
@@ -152,8 +143,5 @@ fn refuse_later_sections(o: &mut Object<'_>) {
 /// Where a path's section stands in the document; last if it is none.
 fn section(path: &str) -> usize {
     let name = path.split(['.', '[']).next();
-    SECTIONS
-        .iter()
-        .position(|section| Some(*section) == name)
-        .unwrap_or(SECTIONS.len())
+    SECTIONS.iter().position(|section| Some(*section) == name).unwrap_or(SECTIONS.len())
 }

@@ -23,53 +23,26 @@ const MODALITIES: &[(&str, Option<&str>)] = &[
 pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>) -> Catalog {
     let mut names = Names::default();
     let models = section.map(|field| field.items()).unwrap_or_default();
-    Catalog::new(
-        models
-            .iter()
-            .filter_map(|field| model(field, upstreams, &mut names))
-            .collect(),
-    )
+    Catalog::new(models.iter().filter_map(|field| model(field, upstreams, &mut names)).collect())
 }
 
 fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Option<Model> {
     let mut o = field.object()?;
-    let id = o
-        .required("id", rule::MODEL_ID.allowed)
-        .and_then(|field| names.claim(&field, field.string(&rule::MODEL_ID)?));
+    let id =
+        o.required("id", rule::MODEL_ID.allowed).and_then(|field| names.claim(&field, field.string(&rule::MODEL_ID)?));
     let is_wildcard = id.is_none_or(|id| id.ends_with('*'));
     let id = id.unwrap_or_default();
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let aliases = o
-        .optional("aliases")
-        .map(|field| aliases(&field, id, names))
-        .unwrap_or_default();
-    let input_modalities = o
-        .optional("input_modalities")
-        .map(|field| modalities(&field));
+    let aliases = o.optional("aliases").map(|field| aliases(&field, id, names)).unwrap_or_default();
+    let input_modalities = o.optional("input_modalities").map(|field| modalities(&field));
     let terms = Terms::read(&mut o);
     let context_length = terms.context_length;
     let endpoints = o
         .required("endpoints", "a list of at least one endpoint")
-        .map(|field| {
-            endpoint::read_all(
-                &field,
-                &endpoint::Above {
-                    is_wildcard,
-                    terms,
-                    upstreams,
-                },
-            )
-        })
+        .map(|field| endpoint::read_all(&field, &endpoint::Above { is_wildcard, terms, upstreams }))
         .unwrap_or_default();
     o.finish();
-    Some(Model {
-        id: id.to_owned(),
-        name,
-        aliases,
-        context_length,
-        input_modalities,
-        endpoints,
-    })
+    Some(Model { id: id.to_owned(), name, aliases, context_length, input_modalities, endpoints })
 }
 
 /// A wildcard has none: an alias takes no part of a name for the upstream.
@@ -79,9 +52,7 @@ fn aliases(section: &Field<'_>, id: &str, names: &mut Names) -> Vec<String> {
         return Vec::new();
     }
     let items = section.items();
-    let claimed = items
-        .iter()
-        .filter_map(|f| names.claim(f, f.string(&rule::MODEL_NAME)?));
+    let claimed = items.iter().filter_map(|f| names.claim(f, f.string(&rule::MODEL_NAME)?));
     claimed.map(str::to_owned).collect()
 }
 
@@ -90,11 +61,7 @@ fn modalities(section: &Field<'_>) -> Vec<String> {
     if section.is_empty() {
         section.invalid("at least one modality");
     }
-    items
-        .iter()
-        .filter_map(|f| f.choice(MODALITIES))
-        .map(str::to_owned)
-        .collect()
+    items.iter().filter_map(|f| f.choice(MODALITIES)).map(str::to_owned).collect()
 }
 
 /// Every id and alias so far, with the path where it stands.
@@ -115,23 +82,13 @@ impl Names {
 }
 
 /// The model that requests without one ask for, with the name they then ask for.
-pub(super) fn read_default(
-    field: Option<Field<'_>>,
-    catalog: &Catalog,
-) -> Option<(ModelId, String)> {
+pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Option<(ModelId, String)> {
     let field = field?;
     let name = field.string(&rule::MODEL_NAME)?;
     let found = catalog.find(name);
     if found.is_none() {
-        let known = catalog
-            .models()
-            .iter()
-            .map(|model| model.id.clone())
-            .collect();
-        field.error(ConfigErrorKind::NotFound {
-            value: quoted(name),
-            known,
-        });
+        let known = catalog.models().iter().map(|model| model.id.clone()).collect();
+        field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
     }
     found.map(|(id, _)| (id, name.to_owned()))
 }
@@ -209,11 +166,7 @@ mod tests {
                 &format!(r#"{{"id": "v/*", "aliases": ["x"], {ENDPOINTS}}}"#),
                 "models[1].aliases: invalid (allowed: no aliases of a wildcard model)",
             ),
-            (
-                "/models/-",
-                &format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#),
-                "",
-            ),
+            ("/models/-", &format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#), ""),
             (
                 "/models/0/context_length",
                 "0",
@@ -248,12 +201,7 @@ mod tests {
     fn models_keep_the_order_written() {
         let value = format!(r#"[{{"id": "z/z", {ENDPOINTS}}}, {{"id": "a/a", {ENDPOINTS}}}]"#);
         let config = config_with("/models", &value);
-        let ids: Vec<_> = config
-            .catalog
-            .models()
-            .iter()
-            .map(|model| model.id.as_str())
-            .collect();
+        let ids: Vec<_> = config.catalog.models().iter().map(|model| model.id.as_str()).collect();
         assert_eq!(ids, ["z/z", "a/a"]);
         assert_eq!(config.catalog.models()[0].name, "z/z");
     }

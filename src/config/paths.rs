@@ -16,11 +16,7 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self {
-            openai: "/v1/".to_owned(),
-            openrouter: "/api/v1/".to_owned(),
-            operator: "/modelyard/".to_owned(),
-        }
+        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator: "/modelyard/".to_owned() }
     }
 }
 
@@ -31,11 +27,9 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let Some(mut o) = section.object() else {
         return paths;
     };
-    for (key, path) in [
-        ("openai", &mut paths.openai),
-        ("openrouter", &mut paths.openrouter),
-        ("operator", &mut paths.operator),
-    ] {
+    for (key, path) in
+        [("openai", &mut paths.openai), ("openrouter", &mut paths.openrouter), ("operator", &mut paths.operator)]
+    {
         if let Some(written) = o.string(key, &rule::FACE) {
             *path = written.to_owned();
         }
@@ -47,11 +41,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
 
 /// A request's path must belong to one face only.
 fn check_apart(section: &Field<'_>, paths: &Paths) {
-    let faces = [
-        ("openai", &paths.openai),
-        ("openrouter", &paths.openrouter),
-        ("operator", &paths.operator),
-    ];
+    let faces = [("openai", &paths.openai), ("openrouter", &paths.openrouter), ("operator", &paths.operator)];
     for (name, path) in faces {
         for (other, inner) in faces.into_iter().filter(|(other, _)| *other != name) {
             // Of two equal paths, the first is the one reported.
@@ -76,36 +66,12 @@ mod tests {
         let shape = "(allowed: a path that starts and ends with `/`)";
         let apart = "paths: invalid (allowed: paths of which none lies in another;";
         check_errors(&[
-            (
-                "/paths",
-                r#"{"openai": "v1/"}"#,
-                &format!("paths.openai: invalid: \"v1/\" {shape}"),
-            ),
-            (
-                "/paths",
-                r#"{"openai": "/v1"}"#,
-                &format!("paths.openai: invalid: \"/v1\" {shape}"),
-            ),
-            (
-                "/paths",
-                r#"{"openai": "/a//"}"#,
-                &format!("paths.openai: invalid: \"/a//\" {shape}"),
-            ),
-            (
-                "/paths",
-                r#"{"openai": "/a?/"}"#,
-                &format!("paths.openai: invalid: \"/a?/\" {shape}"),
-            ),
-            (
-                "/paths",
-                r#"{"openai": "/api/"}"#,
-                &format!("{apart} openrouter \"/api/v1/\" lies in openai \"/api/\")"),
-            ),
-            (
-                "/paths",
-                r#"{"operator": "/v1/"}"#,
-                &format!("{apart} operator \"/v1/\" lies in openai \"/v1/\")"),
-            ),
+            ("/paths", r#"{"openai": "v1/"}"#, &format!("paths.openai: invalid: \"v1/\" {shape}")),
+            ("/paths", r#"{"openai": "/v1"}"#, &format!("paths.openai: invalid: \"/v1\" {shape}")),
+            ("/paths", r#"{"openai": "/a//"}"#, &format!("paths.openai: invalid: \"/a//\" {shape}")),
+            ("/paths", r#"{"openai": "/a?/"}"#, &format!("paths.openai: invalid: \"/a?/\" {shape}")),
+            ("/paths", r#"{"openai": "/api/"}"#, &format!("{apart} openrouter \"/api/v1/\" lies in openai \"/api/\")")),
+            ("/paths", r#"{"operator": "/v1/"}"#, &format!("{apart} operator \"/v1/\" lies in openai \"/v1/\")")),
             (
                 "/paths",
                 r#"{"operator": "/"}"#,
@@ -114,19 +80,9 @@ mod tests {
                      {apart} openrouter \"/api/v1/\" lies in operator \"/\")"
                 ),
             ),
-            (
-                "/paths",
-                r#"{"x": "/"}"#,
-                "paths.x: unknown key (known: openai, openrouter, operator)",
-            ),
+            ("/paths", r#"{"x": "/"}"#, "paths.x: unknown key (known: openai, openrouter, operator)"),
         ]);
         let config = config_with("/paths", r#"{"openai": "/llm/v1/"}"#);
-        assert_eq!(
-            config.paths,
-            Paths {
-                openai: "/llm/v1/".to_owned(),
-                ..Paths::default()
-            }
-        );
+        assert_eq!(config.paths, Paths { openai: "/llm/v1/".to_owned(), ..Paths::default() });
     }
 }

@@ -32,19 +32,13 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
         None => o.optional("utc_end"),
     };
     if start.is_none() && (end.is_some() || least.is_none()) {
-        field.error(ConfigErrorKind::Missing {
-            expected: "min_prompt_tokens, or utc_start and utc_end".to_owned(),
-        });
+        field.error(ConfigErrorKind::Missing { expected: "min_prompt_tokens, or utc_start and utc_end".to_owned() });
     }
     let min_prompt_tokens = least.and_then(|field| field.integer(0..=MAX_INTEGER));
     let utc = start.zip(end).and_then(|(start, end)| span(&start, &end));
     let pricing = prices(&mut o);
     o.finish();
-    Some(PriceOverride {
-        min_prompt_tokens,
-        utc,
-        pricing,
-    })
+    Some(PriceOverride { min_prompt_tokens, utc, pricing })
 }
 
 fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
@@ -67,10 +61,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
 fn price(field: &Field<'_>) -> Option<Price> {
     let parsed = Price::parse(&field.decimal()?);
     if let Err(reason) = parsed {
-        field.error(ConfigErrorKind::Price {
-            value: field.shown(),
-            reason,
-        });
+        field.error(ConfigErrorKind::Price { value: field.shown(), reason });
     }
     parsed.ok()
 }
@@ -101,35 +92,15 @@ mod tests {
         let bad = |value: &str, why: &str| format!("{path}.prompt: invalid price: {value} ({why})");
         let not_decimal = "not a non-negative decimal number";
         check_errors(&[
-            (
-                PRICING,
-                r#"{"input_cache_write_1h": "0", "web_search": "0.01"}"#,
-                "",
-            ),
+            (PRICING, r#"{"input_cache_write_1h": "0", "web_search": "0.01"}"#, ""),
             (PRICING, r#"{"prompt": 1}"#, ""),
             (PRICING, r#"{"prompt": "-1"}"#, &bad("-1", not_decimal)),
             (PRICING, r#"{"prompt": -1}"#, &bad("-1", not_decimal)),
             (PRICING, r#"{"prompt": ""}"#, &bad("\"\"", not_decimal)),
-            (
-                PRICING,
-                r#"{"prompt": "free"}"#,
-                &bad("\"free\"", not_decimal),
-            ),
-            (
-                PRICING,
-                r#"{"prompt": 1e-16}"#,
-                &bad("1e-16", "more than 15 digits after the point"),
-            ),
-            (
-                PRICING,
-                r#"{"prompt": 1e9}"#,
-                &bad("1000000000", "above 18446 USD"),
-            ),
-            (
-                PRICING,
-                r#"{"prompt": true}"#,
-                &format!("{path}.prompt: wrong type: boolean (allowed: decimal number)"),
-            ),
+            (PRICING, r#"{"prompt": "free"}"#, &bad("\"free\"", not_decimal)),
+            (PRICING, r#"{"prompt": 1e-16}"#, &bad("1e-16", "more than 15 digits after the point")),
+            (PRICING, r#"{"prompt": 1e9}"#, &bad("1000000000", "above 18446 USD")),
+            (PRICING, r#"{"prompt": true}"#, &format!("{path}.prompt: wrong type: boolean (allowed: decimal number)")),
             (
                 PRICING,
                 r#"{"promt": "1"}"#,
@@ -161,21 +132,9 @@ mod tests {
         let needs = "(expected: min_prompt_tokens, or utc_start and utc_end)";
         check_errors(&[
             (OVERRIDES, "[]", ""),
-            (
-                OVERRIDES,
-                r#"[{"prompt": "1"}]"#,
-                &format!("{path}: missing {needs}"),
-            ),
-            (
-                OVERRIDES,
-                r#"[{"utc_end": "0600"}]"#,
-                &format!("{path}: missing {needs}"),
-            ),
-            (
-                OVERRIDES,
-                r#"[{"utc_start": "0600"}]"#,
-                &format!("{path}.utc_end: missing (expected: with utc_start)"),
-            ),
+            (OVERRIDES, r#"[{"prompt": "1"}]"#, &format!("{path}: missing {needs}")),
+            (OVERRIDES, r#"[{"utc_end": "0600"}]"#, &format!("{path}: missing {needs}")),
+            (OVERRIDES, r#"[{"utc_start": "0600"}]"#, &format!("{path}.utc_end: missing (expected: with utc_start)")),
             (
                 OVERRIDES,
                 r#"[{"utc_start": "0600", "utc_end": "2400"}]"#,
@@ -184,23 +143,17 @@ mod tests {
             (
                 OVERRIDES,
                 r#"[{"utc_start": "6:00", "utc_end": "1260"}]"#,
-                &format!(
-                    "{path}.utc_start: invalid: \"6:00\" {time}\n{path}.utc_end: invalid: 1260 {time}"
-                ),
+                &format!("{path}.utc_start: invalid: \"6:00\" {time}\n{path}.utc_end: invalid: 1260 {time}"),
             ),
             (
                 OVERRIDES,
                 r#"[{"utc_start": "0600", "utc_end": "0600"}]"#,
-                &format!(
-                    "{path}.utc_end: invalid: \"0600\" (allowed: another time than utc_start)"
-                ),
+                &format!("{path}.utc_end: invalid: \"0600\" (allowed: another time than utc_start)"),
             ),
             (
                 OVERRIDES,
                 r#"[{"min_prompt_tokens": -5}]"#,
-                &format!(
-                    "{path}.min_prompt_tokens: invalid: -5 (allowed: a whole number, at least 0)"
-                ),
+                &format!("{path}.min_prompt_tokens: invalid: -5 (allowed: a whole number, at least 0)"),
             ),
         ]);
     }

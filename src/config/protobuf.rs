@@ -19,10 +19,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     decoder
         .structure(&mut message, "", 0)
         .map(|value| (value, decoder.errors))
-        .map_err(|Malformed(at)| ConfigError {
-            path: String::new(),
-            kind: ConfigErrorKind::NotStruct { at },
-        })
+        .map_err(|Malformed(at)| ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at } })
 }
 
 /// The bytes of one message that are still to be read.
@@ -81,17 +78,11 @@ impl<'a> Message<'a> {
         let start = self.at;
         let length = usize::try_from(self.varint()?).map_err(|_| Malformed(start))?;
         let at = self.at;
-        Ok(Message {
-            rest: self.take(length)?,
-            at,
-        })
+        Ok(Message { rest: self.take(length)?, at })
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(Malformed(self.at))?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed(self.at))?;
         self.rest = rest;
         self.at += length;
         Ok(taken)
@@ -161,11 +152,7 @@ impl Decoder {
             Some((6, Payload::Bytes(mut inner))) => self.list(&mut inner, path, depth)?,
             Some(_) => return Err(Malformed(at)),
         };
-        if message.rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(Malformed(message.at))
-        }
+        if message.rest.is_empty() { Ok(value) } else { Err(Malformed(message.at)) }
     }
 
     fn double(&mut self, value: f64, path: &str) -> Value {
@@ -187,10 +174,7 @@ impl Decoder {
     }
 
     fn report(&mut self, path: &str, kind: ConfigErrorKind) {
-        self.errors.push(ConfigError {
-            path: path.to_owned(),
-            kind,
-        });
+        self.errors.push(ConfigError { path: path.to_owned(), kind });
     }
 }
 
@@ -219,10 +203,7 @@ pub(super) mod encode {
     pub(in crate::config) fn structure(value: &Value) -> Vec<u8> {
         let entries = value.as_object().unwrap();
         let entry = |(key, value): (&String, &Value)| {
-            let parts = [
-                bytes_field(1, key.as_bytes()),
-                bytes_field(2, &self::value(value)),
-            ];
+            let parts = [bytes_field(1, key.as_bytes()), bytes_field(2, &self::value(value))];
             bytes_field(1, &parts.concat())
         };
         entries.iter().rev().flat_map(entry).collect()
@@ -232,9 +213,7 @@ pub(super) mod encode {
         match value {
             Value::Null => vec![0x08, 0],
             Value::Bool(bit) => vec![0x20, u8::from(*bit)],
-            Value::Number(n) if n.as_f64().unwrap().fract() != 0.0 => {
-                bytes_field(3, n.to_string().as_bytes())
-            }
+            Value::Number(n) if n.as_f64().unwrap().fract() != 0.0 => bytes_field(3, n.to_string().as_bytes()),
             Value::Number(n) => {
                 let mut bytes = vec![0x11];
                 bytes.extend(n.as_f64().unwrap().to_le_bytes());
@@ -243,9 +222,7 @@ pub(super) mod encode {
             Value::String(text) => bytes_field(3, text.as_bytes()),
             Value::Object(_) => bytes_field(5, &structure(value)),
             Value::Array(items) => {
-                let items = items
-                    .iter()
-                    .flat_map(|item| bytes_field(1, &self::value(item)));
+                let items = items.iter().flat_map(|item| bytes_field(1, &self::value(item)));
                 bytes_field(6, &items.collect::<Vec<_>>())
             }
         }

@@ -44,13 +44,8 @@ pub enum Api {
     OpenAi,
 }
 
-const APIS: &[(&str, Option<Api>)] = &[
-    ("openai", Some(Api::OpenAi)),
-    ("anthropic", None),
-    ("gemini", None),
-    ("bedrock", None),
-    ("azure-openai", None),
-];
+const APIS: &[(&str, Option<Api>)] =
+    &[("openai", Some(Api::OpenAi)), ("anthropic", None), ("gemini", None), ("bedrock", None), ("azure-openai", None)];
 
 /// Every provider, with what its endpoints inherit; both in order of id.
 #[derive(Default)]
@@ -91,26 +86,17 @@ impl<'a> Upstreams<'a> {
         let index = self.ids.iter().position(|id| *id == asked);
         if index.is_none() && !self.ids.is_empty() {
             let known = self.ids.iter().map(ToString::to_string).collect();
-            field.error(ConfigErrorKind::NotFound {
-                value: quoted(asked),
-                known,
-            });
+            field.error(ConfigErrorKind::NotFound { value: quoted(asked), known });
         }
         let index = index?;
-        Some((
-            ProviderId(index),
-            self.ids.get(index)?,
-            self.terms.get(index)?,
-        ))
+        Some((ProviderId(index), self.ids.get(index)?, self.terms.get(index)?))
     }
 }
 
 fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
     let mut o = field.object()?;
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let api = o
-        .required("api", "openai")
-        .and_then(|field| field.choice(APIS));
+    let api = o.required("api", "openai").and_then(|field| field.choice(APIS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
     let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
@@ -124,17 +110,9 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         cluster: cluster.to_owned(),
         host: host.to_owned(),
         base_path: base_path.trim_end_matches('/').to_owned(),
-        auth: o
-            .optional("auth")
-            .and_then(|f| auth::read(f.secret()))
-            .unwrap_or(Auth::None),
-        headers: o
-            .optional("headers")
-            .map(|f| headers(&f.secret()))
-            .unwrap_or_default(),
-        first_token_timeout: o
-            .duration("first_token_timeout")
-            .unwrap_or(timeouts.first_token),
+        auth: o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None),
+        headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
+        first_token_timeout: o.duration("first_token_timeout").unwrap_or(timeouts.first_token),
         timeout: o.duration("timeout").unwrap_or(timeouts.whole),
     };
     let terms = Terms::of_provider(&mut o);
@@ -150,19 +128,13 @@ fn headers(section: &Field<'_>) -> Vec<(String, String)> {
             field.invalid(rule::HEADER_NAME.allowed);
         } else if let Some((_, _, first)) = headers.iter().find(|header| header.0 == lower) {
             let first = first.clone();
-            field.error(ConfigErrorKind::Duplicate {
-                value: String::new(),
-                first,
-            });
+            field.error(ConfigErrorKind::Duplicate { value: String::new(), first });
         } else if let Some(value) = field.string(&rule::HEADER_VALUE) {
             headers.push((lower, value.to_owned(), field.path));
         }
     }
     headers.sort();
-    headers
-        .into_iter()
-        .map(|(name, value, _)| (name, value))
-        .collect()
+    headers.into_iter().map(|(name, value, _)| (name, value)).collect()
 }
 
 #[cfg(test)]
@@ -175,47 +147,26 @@ mod tests {
     #[test]
     fn rules_of_providers() {
         let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
-        let host =
-            "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
+        let host = "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
         let path = "(allowed: empty or a path that starts with `/`)";
         let header = "(allowed: the name of a header that is neither of the connection nor `host` \
                       nor `content-length`)";
         let supported = "(supported: openai)";
         check_errors(&[
             ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
-            (
-                "/providers/Open",
-                r#"{"api": "openai"}"#,
-                &format!("providers.Open: invalid {id}"),
-            ),
-            (
-                "/providers/-x",
-                r#"{"api": "openai"}"#,
-                &format!("providers.-x: invalid {id}"),
-            ),
-            (
-                "/providers/a~1b",
-                r#"{"api": "openai"}"#,
-                &format!("providers[\"a/b\"]: invalid {id}"),
-            ),
-            (
-                "/providers/openai",
-                "{}",
-                "providers.openai.api: missing (expected: openai)",
-            ),
+            ("/providers/Open", r#"{"api": "openai"}"#, &format!("providers.Open: invalid {id}")),
+            ("/providers/-x", r#"{"api": "openai"}"#, &format!("providers.-x: invalid {id}")),
+            ("/providers/a~1b", r#"{"api": "openai"}"#, &format!("providers[\"a/b\"]: invalid {id}")),
+            ("/providers/openai", "{}", "providers.openai.api: missing (expected: openai)"),
             (
                 "/providers/openai/api",
                 r#""bedrock""#,
-                &format!(
-                    "providers.openai.api: not supported by this build: \"bedrock\" {supported}"
-                ),
+                &format!("providers.openai.api: not supported by this build: \"bedrock\" {supported}"),
             ),
             (
                 "/providers/openai/api",
                 r#""azure-openai""#,
-                &format!(
-                    "providers.openai.api: not supported by this build: \"azure-openai\" {supported}"
-                ),
+                &format!("providers.openai.api: not supported by this build: \"azure-openai\" {supported}"),
             ),
             (
                 "/providers/openai/api",
@@ -241,16 +192,8 @@ mod tests {
                 r#""https://api.openai.com""#,
                 &format!("providers.openai.host: invalid: \"https://api.openai.com\" {host}"),
             ),
-            (
-                "/providers/openai/host",
-                r#""a b""#,
-                &format!("providers.openai.host: invalid: \"a b\" {host}"),
-            ),
-            (
-                "/providers/openai/base_path",
-                r#""v1""#,
-                &format!("providers.openai.base_path: invalid: \"v1\" {path}"),
-            ),
+            ("/providers/openai/host", r#""a b""#, &format!("providers.openai.host: invalid: \"a b\" {host}")),
+            ("/providers/openai/base_path", r#""v1""#, &format!("providers.openai.base_path: invalid: \"v1\" {path}")),
             (
                 "/providers/openai/base_path",
                 r#""/v1?x=y""#,
@@ -301,28 +244,14 @@ mod tests {
                 r#"{"trains": "no"}"#,
                 "providers.openai.data_policy.trains: wrong type: string (allowed: true or false)",
             ),
-            (
-                "/providers",
-                "{}",
-                "providers: invalid (allowed: at least one provider)",
-            ),
-            (
-                "/providers/openai",
-                "5",
-                "providers.openai: wrong type: number (allowed: object)",
-            ),
+            ("/providers", "{}", "providers: invalid (allowed: at least one provider)"),
+            ("/providers/openai", "5", "providers.openai: wrong type: number (allowed: object)"),
         ]);
     }
 
     #[test]
     fn base_paths_lose_the_slash_at_their_end() {
-        for (written, expected) in [
-            ("", ""),
-            ("/", ""),
-            ("/v1/", "/v1"),
-            ("/v1", "/v1"),
-            ("/a/b//", "/a/b"),
-        ] {
+        for (written, expected) in [("", ""), ("/", ""), ("/v1/", "/v1"), ("/v1", "/v1"), ("/a/b//", "/a/b")] {
             let config = config_with("/providers/openai/base_path", &format!("\"{written}\""));
             assert_eq!(config.providers[1].base_path, expected);
         }
@@ -330,10 +259,7 @@ mod tests {
 
     #[test]
     fn providers_inherit_the_timeouts_of_routing() {
-        let config = config_with(
-            "/routing",
-            r#"{"timeout": "1m", "first_token_timeout": "2s"}"#,
-        );
+        let config = config_with("/routing", r#"{"timeout": "1m", "first_token_timeout": "2s"}"#);
         let provider = &config.providers[0];
         let expected = (Duration::from_secs(2), Duration::from_secs(60));
         assert_eq!((provider.first_token_timeout, provider.timeout), expected);
@@ -341,15 +267,8 @@ mod tests {
 
     #[test]
     fn headers_are_lower_cased_and_sorted() {
-        let config = config_with(
-            "/providers/openai/headers",
-            r#"{"X-B": "1", "a": "é", "X-a": ""}"#,
-        );
-        let names: Vec<_> = config.providers[1]
-            .headers
-            .iter()
-            .map(|(name, _)| name)
-            .collect();
+        let config = config_with("/providers/openai/headers", r#"{"X-B": "1", "a": "é", "X-a": ""}"#);
+        let names: Vec<_> = config.providers[1].headers.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "x-a", "x-b"]);
     }
 }

@@ -26,11 +26,7 @@ pub(super) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(env: Environment<'a>, errors: Vec<ConfigError>) -> Self {
-        Self {
-            env,
-            errors: Cell::new(errors),
-            warnings: Cell::default(),
-        }
+        Self { env, errors: Cell::new(errors), warnings: Cell::default() }
     }
 
     pub(super) fn into_parts(self) -> (Vec<ConfigError>, Vec<Warning>) {
@@ -59,11 +55,7 @@ pub(super) struct Object<'a> {
 
 impl<'a> Object<'a> {
     pub(super) fn new(field: Field<'a>, entries: &'a Map<String, Value>) -> Self {
-        Self {
-            field,
-            entries,
-            asked: Vec::new(),
-        }
+        Self { field, entries, asked: Vec::new() }
     }
 
     /// A field that may be absent.
@@ -77,12 +69,8 @@ impl<'a> Object<'a> {
     pub(super) fn required(&mut self, key: &'static str, expected: &str) -> Option<Field<'a>> {
         let field = self.optional(key);
         if field.is_none() {
-            let kind = ConfigErrorKind::Missing {
-                expected: expected.to_owned(),
-            };
-            self.field
-                .report
-                .error(key_path(&self.field.path, key), kind);
+            let kind = ConfigErrorKind::Missing { expected: expected.to_owned() };
+            self.field.report.error(key_path(&self.field.path, key), kind);
         }
         field
     }
@@ -125,16 +113,10 @@ impl<'a> Object<'a> {
     /// Reports every key that was not asked for.
     pub(super) fn finish(mut self) {
         self.asked.sort_unstable();
-        for key in self
-            .entries
-            .keys()
-            .filter(|key| !self.asked.contains(&key.as_str()))
-        {
+        for key in self.entries.keys().filter(|key| !self.asked.contains(&key.as_str())) {
             let known = self.asked.iter().map(ToString::to_string).collect();
             let path = key_path(&self.field.path, key);
-            self.field
-                .report
-                .error(path, ConfigErrorKind::UnknownKey { known });
+            self.field.report.error(path, ConfigErrorKind::UnknownKey { known });
         }
     }
 }

@@ -39,10 +39,7 @@ const SORTS: &[(&str, Option<Sort>)] = &[
 
 impl Default for Routing {
     fn default() -> Self {
-        Self {
-            sort: Sort::Balanced,
-            max_attempts: 6,
-        }
+        Self { sort: Sort::Balanced, max_attempts: 6 }
     }
 }
 
@@ -54,10 +51,7 @@ pub(super) struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            first_token: Duration::from_secs(15),
-            whole: Duration::from_secs(600),
-        }
+        Self { first_token: Duration::from_secs(15), whole: Duration::from_secs(600) }
     }
 }
 
@@ -70,12 +64,8 @@ pub(super) fn read(section: Option<Field<'_>>) -> (Routing, Timeouts) {
     if let Some(sort) = o.optional("sort").and_then(|field| field.choice(SORTS)) {
         routing.sort = sort;
     }
-    routing.max_attempts = o
-        .size("max_attempts", 1..=20)
-        .unwrap_or(routing.max_attempts);
-    timeouts.first_token = o
-        .duration("first_token_timeout")
-        .unwrap_or(timeouts.first_token);
+    routing.max_attempts = o.size("max_attempts", 1..=20).unwrap_or(routing.max_attempts);
+    timeouts.first_token = o.duration("first_token_timeout").unwrap_or(timeouts.first_token);
     timeouts.whole = o.duration("timeout").unwrap_or(timeouts.whole);
     if let Some(field) = o.optional("sticky") {
         sticky(&field);
@@ -118,11 +108,7 @@ mod tests {
                 "routing.sticky.ttl: invalid: \"0s\" \
                  (allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h)",
             ),
-            (
-                "/routing",
-                r#"{"sticky": {"tll": "1s"}}"#,
-                "routing.sticky.tll: unknown key (known: ttl)",
-            ),
+            ("/routing", r#"{"sticky": {"tll": "1s"}}"#, "routing.sticky.tll: unknown key (known: ttl)"),
             (
                 "/routing",
                 r#"{"retries": 3}"#,
@@ -131,22 +117,13 @@ mod tests {
             ),
         ]);
         let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
-        assert_eq!(
-            config.routing,
-            Routing {
-                sort: Sort::Order,
-                max_attempts: 20
-            }
-        );
+        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20 });
     }
 
     #[test]
     fn stickiness_is_warned_of_only_if_asked_for() {
         assert_eq!(parse_with("/routing", r#"{"sticky": {}}"#).unwrap().1, []);
         let (_, warnings) = parse_with("/routing", r#"{"sticky": {"ttl": "10m"}}"#).unwrap();
-        assert_eq!(
-            warnings[0].to_string(),
-            "routing.sticky: has no effect in this version"
-        );
+        assert_eq!(warnings[0].to_string(), "routing.sticky: has no effect in this version");
     }
 }

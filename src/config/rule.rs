@@ -25,10 +25,8 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-pub(super) const TITLE: Rule = Rule {
-    allowed: "text without control characters",
-    holds: |s| !s.is_empty() && is_clean(s),
-};
+pub(super) const TITLE: Rule =
+    Rule { allowed: "text without control characters", holds: |s| !s.is_empty() && is_clean(s) };
 
 pub(super) const PROVIDER_ID: Rule = Rule {
     allowed: "a-z, 0-9, `.`, `_`, `-`, first a letter or digit",
@@ -40,10 +38,7 @@ pub(super) const TAG: Rule = Rule {
     holds: |s| is_slug(s, b"._-/") && s.len() <= MAX_NAME,
 };
 
-pub(super) const CLUSTER: Rule = Rule {
-    allowed: "the name of an Envoy cluster, without spaces",
-    holds: is_word,
-};
+pub(super) const CLUSTER: Rule = Rule { allowed: "the name of an Envoy cluster, without spaces", holds: is_word };
 
 pub(super) const HOST: Rule = Rule {
     allowed: "a host name, with a port if need be, without scheme, path and spaces",
@@ -53,10 +48,8 @@ pub(super) const HOST: Rule = Rule {
     },
 };
 
-pub(super) const BASE_PATH: Rule = Rule {
-    allowed: "empty or a path that starts with `/`",
-    holds: |s| s.is_empty() || is_path(s),
-};
+pub(super) const BASE_PATH: Rule =
+    Rule { allowed: "empty or a path that starts with `/`", holds: |s| s.is_empty() || is_path(s) };
 
 pub(super) const FACE: Rule = Rule {
     allowed: "a path that starts and ends with `/`",
@@ -67,10 +60,7 @@ pub(super) const VARIABLE: Rule = Rule {
     allowed: "the name of an environment variable",
     holds: |s| {
         let name = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        !s.starts_with(|c: char| c.is_ascii_digit())
-            && !s.is_empty()
-            && s.len() <= MAX_NAME
-            && s.bytes().all(name)
+        !s.starts_with(|c: char| c.is_ascii_digit()) && !s.is_empty() && s.len() <= MAX_NAME && s.bytes().all(name)
     },
 };
 
@@ -79,10 +69,7 @@ pub(super) const HEADER_NAME: Rule = Rule {
     holds: |s| is_token(s) && !RESERVED_HEADERS.contains(&s.to_ascii_lowercase().as_str()),
 };
 
-pub(super) const HEADER_VALUE: Rule = Rule {
-    allowed: "text without control characters",
-    holds: is_clean,
-};
+pub(super) const HEADER_VALUE: Rule = Rule { allowed: "text without control characters", holds: is_clean };
 
 pub(super) const QUERY_NAME: Rule = Rule {
     allowed: "letters, digits, `.`, `_`, `-`, `~`",
@@ -100,25 +87,17 @@ pub(super) const MODEL_ID: Rule = Rule {
     },
 };
 
-pub(super) const MODEL_NAME: Rule = Rule {
-    allowed: "a name of at most 256 bytes, without spaces and `*`",
-    holds: is_name,
-};
+pub(super) const MODEL_NAME: Rule =
+    Rule { allowed: "a name of at most 256 bytes, without spaces and `*`", holds: is_name };
 
 pub(super) const UPSTREAM_MODEL: Rule = Rule {
     allowed: "a name of at most 256 bytes, without spaces, or `*` in a wildcard model",
     holds: |s| s == "*" || is_name(s),
 };
 
-pub(super) const REGION: Rule = Rule {
-    allowed: "a name without spaces",
-    holds: is_word,
-};
+pub(super) const REGION: Rule = Rule { allowed: "a name without spaces", holds: is_word };
 
-pub(super) const PARAMETER: Rule = Rule {
-    allowed: "the name of a request field, without spaces",
-    holds: is_word,
-};
+pub(super) const PARAMETER: Rule = Rule { allowed: "the name of a request field, without spaces", holds: is_word };
 
 pub(super) const TIME_OF_DAY: Rule = Rule {
     allowed: "four digits, \"0000\" to \"2359\"",
@@ -144,15 +123,11 @@ fn is_path(s: &str) -> bool {
 
 fn is_slug(s: &str, punctuation: &[u8]) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    s.bytes().next().is_some_and(alphanumeric)
-        && s.bytes()
-            .all(|b| alphanumeric(b) || punctuation.contains(&b))
+    s.bytes().next().is_some_and(alphanumeric) && s.bytes().all(|b| alphanumeric(b) || punctuation.contains(&b))
 }
 
 /// `token` of RFC 9110.
 fn is_token(s: &str) -> bool {
     let punctuation = b"!#$%&'*+-.^_`|~";
-    !s.is_empty()
-        && s.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
+    !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
 }

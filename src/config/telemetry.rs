@@ -20,17 +20,11 @@ pub enum Record {
     Metadata,
 }
 
-const RECORDS: &[(&str, Option<Record>)] = &[
-    ("none", Some(Record::None)),
-    ("metadata", Some(Record::Metadata)),
-];
+const RECORDS: &[(&str, Option<Record>)] = &[("none", Some(Record::None)), ("metadata", Some(Record::Metadata))];
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self {
-            record: Record::Metadata,
-            expose_headers: true,
-        }
+        Self { record: Record::Metadata, expose_headers: true }
     }
 }
 
@@ -43,9 +37,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
     if let Some(record) = o.optional("record").and_then(|field| field.choice(RECORDS)) {
         telemetry.record = record;
     }
-    telemetry.expose_headers = o
-        .boolean("expose_headers")
-        .unwrap_or(telemetry.expose_headers);
+    telemetry.expose_headers = o.boolean("expose_headers").unwrap_or(telemetry.expose_headers);
     o.finish();
     telemetry
 }
@@ -60,27 +52,10 @@ mod tests {
     #[test]
     fn rules_of_telemetry() {
         check_errors(&[
-            (
-                "/telemetry",
-                r#"{"record": "all"}"#,
-                "telemetry.record: invalid: \"all\" (allowed: none, metadata)",
-            ),
-            (
-                "/telemetry",
-                r#"{"log": true}"#,
-                "telemetry.log: unknown key (known: expose_headers, record)",
-            ),
+            ("/telemetry", r#"{"record": "all"}"#, "telemetry.record: invalid: \"all\" (allowed: none, metadata)"),
+            ("/telemetry", r#"{"log": true}"#, "telemetry.log: unknown key (known: expose_headers, record)"),
         ]);
-        let config = config_with(
-            "/telemetry",
-            r#"{"record": "none", "expose_headers": false}"#,
-        );
-        assert_eq!(
-            config.telemetry,
-            Telemetry {
-                record: Record::None,
-                expose_headers: false
-            }
-        );
+        let config = config_with("/telemetry", r#"{"record": "none", "expose_headers": false}"#);
+        assert_eq!(config.telemetry, Telemetry { record: Record::None, expose_headers: false });
     }
 }

@@ -28,10 +28,7 @@ impl Terms {
     /// Of a provider, which has no limits of its own.
     pub(super) fn of_provider(o: &mut Object<'_>) -> Self {
         let regions = o.strings("regions", &rule::REGION);
-        let mut terms = Self {
-            regions,
-            ..Self::default()
-        };
+        let mut terms = Self { regions, ..Self::default() };
         if let Some(mut policy) = o.optional("data_policy").and_then(|field| field.object()) {
             terms.retains = policy.boolean("retains");
             terms.trains = policy.boolean("trains");
@@ -54,10 +51,7 @@ impl Terms {
     /// Unknown counts as the worst.
     pub(super) fn data_policy(&self) -> DataPolicy {
         let worst = DataPolicy::default();
-        DataPolicy {
-            retains: self.retains.unwrap_or(worst.retains),
-            trains: self.trains.unwrap_or(worst.trains),
-        }
+        DataPolicy { retains: self.retains.unwrap_or(worst.retains), trains: self.trains.unwrap_or(worst.trains) }
     }
 
     /// Empty if unknown.

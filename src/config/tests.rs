@@ -71,20 +71,14 @@ fn parse_both(document: &Value) -> Parsed {
 }
 
 fn lines<T: ToString>(items: &[T]) -> String {
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Puts a value at a JSON pointer; a key that is not there is added.
 fn put(document: &mut Value, pointer: &str, value: &str) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let value: Value = serde_json::from_str(value).unwrap_or_else(|e| panic!("{value}: {e}"));
-    let parent = document
-        .pointer_mut(parent)
-        .unwrap_or_else(|| panic!("{pointer}"));
+    let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"));
     match parent {
         Value::Array(items) if key == "-" => items.push(value),
         Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
@@ -102,9 +96,7 @@ pub(super) fn parse_with(pointer: &str, value: &str) -> Parsed {
 /// A usable configuration, from the smallest document with one value put into it.
 #[track_caller]
 pub(super) fn config_with(pointer: &str, value: &str) -> Config {
-    parse_with(pointer, value)
-        .unwrap_or_else(|e| panic!("{pointer}: {}", lines(&e)))
-        .0
+    parse_with(pointer, value).unwrap_or_else(|e| panic!("{pointer}: {}", lines(&e))).0
 }
 
 /// Rows of pointer, value, and the errors it makes, one on a line; none if it is allowed.
@@ -120,29 +112,15 @@ pub(super) fn check_errors(rows: &[(&str, &str, &str)]) {
 fn the_example_reads_alike_as_text_and_as_struct() {
     let document: Value = serde_json::from_str(EXAMPLE).unwrap();
     let (config, warnings) = parse_both(&document).unwrap();
-    assert_eq!(
-        lines(&warnings),
-        "routing.sticky: has no effect in this version"
-    );
-    assert_eq!(
-        Config::parse(EXAMPLE.as_bytes(), &env),
-        Ok((config.clone(), warnings))
-    );
+    assert_eq!(lines(&warnings), "routing.sticky: has no effect in this version");
+    assert_eq!(Config::parse(EXAMPLE.as_bytes(), &env), Ok((config.clone(), warnings)));
 
-    let [openai, vllm] = config.providers.as_slice() else {
-        panic!("two providers")
-    };
+    let [openai, vllm] = config.providers.as_slice() else { panic!("two providers") };
     assert_eq!(openai.first_token_timeout, Duration::from_secs(10));
     assert_eq!(vllm.first_token_timeout, Duration::from_secs(15));
-    assert_eq!(
-        (vllm.name.as_str(), vllm.host.as_str()),
-        ("vllm", "vllm.internal:8000")
-    );
+    assert_eq!((vllm.name.as_str(), vllm.host.as_str()), ("vllm", "vllm.internal:8000"));
     assert_eq!(vllm.headers, [("x-team".to_owned(), "search".to_owned())]);
-    assert_eq!(
-        openai.auth.key().unwrap().value.as_deref(),
-        Some("sk-secret")
-    );
+    assert_eq!(openai.auth.key().unwrap().value.as_deref(), Some("sk-secret"));
 
     let (id, rest) = config.catalog.find("gpt-4.1-mini").unwrap();
     assert_eq!((Some(id), rest), (config.default_model, None));
@@ -152,17 +130,11 @@ fn the_example_reads_alike_as_text_and_as_struct() {
     assert_eq!(endpoint.context_length, Some(1_047_576));
     assert_eq!(endpoint.regions, ["us"]);
     assert!(endpoint.data_policy.retains && !endpoint.data_policy.trains);
-    assert_eq!(
-        endpoint.pricing.prompt.unwrap().cost(1_000_000).to_string(),
-        "0.4"
-    );
+    assert_eq!(endpoint.pricing.prompt.unwrap().cost(1_000_000).to_string(), "0.4");
 
     let (id, rest) = config.catalog.find("vllm/qwen").unwrap();
     let endpoint = &config.catalog.model(id).unwrap().endpoints[0];
-    assert_eq!(
-        (endpoint.id.as_str(), endpoint.upstream_model(rest)),
-        ("vllm/*", "qwen")
-    );
+    assert_eq!((endpoint.id.as_str(), endpoint.upstream_model(rest)), ("vllm/*", "qwen"));
     assert!(endpoint.data_policy.retains && endpoint.data_policy.trains);
 }
 
@@ -170,20 +142,8 @@ fn the_example_reads_alike_as_text_and_as_struct() {
 fn absent_sections_have_the_documented_defaults() {
     let (config, warnings) = parse_both(&smallest()).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(
-        config.routing,
-        Routing {
-            sort: Sort::Balanced,
-            max_attempts: 6
-        }
-    );
-    assert_eq!(
-        config.telemetry,
-        Telemetry {
-            record: Record::Metadata,
-            expose_headers: true
-        }
-    );
+    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6 });
+    assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true });
     assert_eq!(config.paths.openrouter, "/api/v1/");
     assert_eq!(config.limits.event_bytes, 1 << 20);
     assert_eq!(config.default_model, None);
@@ -235,26 +195,14 @@ fn sections_of_later_versions_are_refused_unless_empty() {
         ("/presets", "{}", ""),
         ("/presets", "null", ""),
         ("/mode", r#""native""#, ""),
-        (
-            "/tenants",
-            r#"[{"id": "x"}]"#,
-            "tenants: not supported by this build (supported: none)",
-        ),
-        (
-            "/presets",
-            r#"{"x": {}}"#,
-            "presets: not supported by this build (supported: none)",
-        ),
+        ("/tenants", r#"[{"id": "x"}]"#, "tenants: not supported by this build (supported: none)"),
+        ("/presets", r#"{"x": {}}"#, "presets: not supported by this build (supported: none)"),
         (
             "/anonymous",
             r#""deny""#,
             r#"anonymous: not supported by this build: "deny" (supported: none, everyone may use everything)"#,
         ),
-        (
-            "/mode",
-            r#""x""#,
-            r#"mode: invalid: "x" (allowed: native, callout)"#,
-        ),
+        ("/mode", r#""x""#, r#"mode: invalid: "x" (allowed: native, callout)"#),
         (
             "/model",
             "[]",
@@ -277,18 +225,11 @@ fn the_default_model_is_found_by_id_alias_or_wildcard() {
         ),
     ]);
     let mut document = smallest();
-    put(
-        &mut document,
-        "/models/-",
-        r#"{"id": "v/*", "endpoints": [{"provider": "openai", "model": "*"}]}"#,
-    );
+    put(&mut document, "/models/-", r#"{"id": "v/*", "endpoints": [{"provider": "openai", "model": "*"}]}"#);
     put(&mut document, "/default_model", r#""v/llama""#);
     let (config, _) = parse_both(&document).unwrap();
     let name = config.default_model_name.unwrap();
-    assert_eq!(
-        config.catalog.find(&name),
-        Some((config.default_model.unwrap(), Some("llama")))
-    );
+    assert_eq!(config.catalog.find(&name), Some((config.default_model.unwrap(), Some("llama"))));
 }
 
 #[test]
@@ -296,14 +237,7 @@ fn the_hash_tells_values_apart_not_spellings() {
     let hash = |text: &str| Config::parse(text.as_bytes(), &env).unwrap().0.hash;
     let compact = serde_json::from_str::<Value>(EXAMPLE).unwrap().to_string();
     assert_eq!(hash(EXAMPLE), hash(&compact));
-    assert_eq!(
-        hash(EXAMPLE),
-        hash(
-            &EXAMPLE
-                .replace("0.7", "\"0.70\"")
-                .replace("1047576", "1047576.0")
-        )
-    );
+    assert_eq!(hash(EXAMPLE), hash(&EXAMPLE.replace("0.7", "\"0.70\"").replace("1047576", "1047576.0")));
     assert_ne!(hash(EXAMPLE), hash(&EXAMPLE.replace("0.7", "0.8")));
     assert_ne!(hash(EXAMPLE), hash(&EXAMPLE.replace("10m", "11m")));
     assert_eq!(hash(EXAMPLE).len(), 16);
@@ -311,19 +245,13 @@ fn the_hash_tells_values_apart_not_spellings() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let config = config_with(
-        "/providers/openai/auth",
-        r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#,
-    );
+    let config = config_with("/providers/openai/auth", r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#);
     assert!(!format!("{config:?}").contains("sk-secret"));
     for (pointer, value) in [
         ("auth", r#""sk-secret""#),
         ("auth", r#"{"type": "bearer", "env": "sk-secret"}"#),
         ("auth", r#"{"type": "bearer", "key": "sk-secret"}"#),
-        (
-            "auth",
-            r#"{"type": "header", "name": ["sk-secret"], "env": 5}"#,
-        ),
+        ("auth", r#"{"type": "header", "name": ["sk-secret"], "env": 5}"#),
         ("headers", r#"{"x": "sk-secret\n"}"#),
         ("headers", r#"{"x": "sk-secret", "X": "sk-secret"}"#),
         ("headers", r#"{"host": "sk-secret"}"#),
@@ -331,10 +259,7 @@ fn secrets_are_never_shown() {
         ("headers", r#"["sk-secret"]"#),
     ] {
         let errors = parse_with(&format!("/providers/openai/{pointer}"), value).unwrap_err();
-        assert!(
-            !format!("{errors:?} {}", lines(&errors)).contains("secret"),
-            "{errors:?}"
-        );
+        assert!(!format!("{errors:?} {}", lines(&errors)).contains("secret"), "{errors:?}");
     }
 }
 
@@ -343,10 +268,7 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
 
@@ -369,10 +291,7 @@ impl Random {
 #[test]
 fn arbitrary_bytes_never_panic_and_always_read_the_same() {
     let document: Value = serde_json::from_str(EXAMPLE).unwrap();
-    let originals = [
-        document.to_string().into_bytes(),
-        encode::structure(&document),
-    ];
+    let originals = [document.to_string().into_bytes(), encode::structure(&document)];
     let mut random = Random(7);
     for round in 0..6_000 {
         let mut bytes = originals[round % 2].clone();
@@ -393,10 +312,7 @@ fn arbitrary_bytes_never_panic_and_always_read_the_same() {
 fn every_cut_of_a_document_is_refused() {
     let text = smallest().to_string();
     for length in 0..text.len() {
-        assert!(
-            Config::parse(&text.as_bytes()[..length], &env).is_err(),
-            "{length}"
-        );
+        assert!(Config::parse(&text.as_bytes()[..length], &env).is_err(), "{length}");
     }
     // A `Struct` has no end mark: cut between two entries it is a smaller one, so it gets one entry.
     let bytes = encode::structure(&json!({"providers": smallest()["providers"]}));

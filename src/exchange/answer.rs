@@ -54,9 +54,14 @@ enum Form {
     /// Passes through, watched.
     Plain,
     /// Held whole, to be rewritten.
-    Whole { identity: Box<Identity>, limit: usize },
+    Whole {
+        identity: Box<Identity>,
+        limit: usize,
+    },
     /// The body of an error status, held whole.
-    Error { limit: usize },
+    Error {
+        limit: usize,
+    },
     /// Compressed, or otherwise not to be read.
     Opaque,
 }

@@ -24,6 +24,8 @@ pub(super) struct Attempt {
     pub first_content: Option<Duration>,
     pub ended: Option<Duration>,
     pub retry_after: Option<Duration>,
+    /// The host was told to try the next endpoint.
+    pub moved_on: bool,
     pub answer: Option<Answer>,
 }
 
@@ -65,10 +67,8 @@ pub enum Verdict {
 pub enum Broken {
     /// No connection.
     Connect,
-    /// The connection broke, or the client hung up.
+    /// A connection that broke, or that the host gave up.
     Reset,
-    /// The host's per-try timeout.
-    Timeout,
 }
 
 impl Exchange {
@@ -87,6 +87,7 @@ impl Exchange {
             first_content: None,
             ended: None,
             retry_after: None,
+            moved_on: false,
             answer: None,
         });
         self.next += 1;
@@ -128,7 +129,7 @@ impl Exchange {
         let outcome = Outcome::of_status(status, own_key);
         if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
             self.close(attempt, outcome, now);
-            return Verdict::Retry;
+            return self.move_on(attempt);
         }
         let answer = if outcome.is_some() || status >= 300 {
             Answer::error(&self.config.limits)
@@ -215,7 +216,7 @@ impl Exchange {
         };
         self.close(attempt, outcome, now);
         if self.may_fall_back() {
-            return Verdict::Retry;
+            return self.move_on(attempt);
         }
         self.fail(Failure { code: fields, ..self.failure(status, &message) })
     }
@@ -231,7 +232,7 @@ impl Exchange {
             if let Some(current) = self.attempts.get_mut(attempt) {
                 current.outcome = Some(Outcome::Status4xx);
             }
-            return Verdict::Retry;
+            return self.move_on(attempt);
         }
         // A rejected key's message may quote the key.
         let is_key = outcome == Some(Outcome::Key);
@@ -242,7 +243,8 @@ impl Exchange {
             return Verdict::Replace(body);
         }
         if is_key {
-            return self.fail(Failure { message: "The provider rejected the gateway's credentials".to_owned(), ..failure });
+            return self
+                .fail(Failure { message: "The provider rejected the gateway's credentials".to_owned(), ..failure });
         }
         let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
         self.fail(Failure { code, raw, ..failure })
@@ -274,7 +276,7 @@ impl Exchange {
         self.close(attempt, outcome, now);
         Some(match committed {
             true => Verdict::Reset,
-            false if self.may_fall_back() => Verdict::Retry,
+            false if self.may_fall_back() => self.move_on(attempt),
             false => self.fail(self.failure(504, "The provider did not answer in time")),
         })
     }
@@ -289,15 +291,22 @@ impl Exchange {
         if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some()) {
             return;
         }
-        self.close(attempt, self.outcome_of(broken), now);
+        self.close(attempt, self.outcome_of(attempt, broken, now), now);
     }
 
-    fn outcome_of(&self, broken: Broken) -> Outcome {
+    /// The host does not say that it gave up; that the time it was given is over does.
+    fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
+        let current = self.attempts.get(attempt);
+        let waiting = current.is_some_and(|current| {
+            // The host's timers run on its event loop's clock, a little behind.
+            let given = self.per_try_timeout().mul_f64(0.95).saturating_sub(Duration::from_millis(10));
+            current.first_content.is_none() && now.saturating_sub(current.started) >= given
+        });
         match broken {
             Broken::Connect => Outcome::Connect,
-            Broken::Reset => Outcome::Reset,
-            Broken::Timeout if self.request.is_stream() => Outcome::FirstToken,
-            Broken::Timeout => Outcome::Timeout,
+            Broken::Reset if !waiting => Outcome::Reset,
+            Broken::Reset if self.request.is_stream() => Outcome::FirstToken,
+            Broken::Reset => Outcome::Timeout,
         }
     }
 
@@ -322,6 +331,13 @@ impl Exchange {
     fn is_passthrough(&self, attempt: usize) -> bool {
         let provider = self.step(attempt).and_then(|step| step.provider(&self.config));
         provider.is_some_and(|provider| provider.auth == Auth::Passthrough)
+    }
+
+    fn move_on(&mut self, attempt: usize) -> Verdict {
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.moved_on = true;
+        }
+        Verdict::Retry
     }
 
     fn may_fall_back(&self) -> bool {

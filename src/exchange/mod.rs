@@ -156,19 +156,21 @@ impl Exchange {
         if let Some(error) = &self.error {
             return Err(error.reply(self.face));
         }
-        let timeouts = self.providers().map(|provider| match self.request.is_stream() {
-            true => provider.first_token_timeout,
-            false => provider.timeout,
-        });
         Ok(Departure {
-            per_try_timeout: timeouts.max().unwrap_or_default(),
+            per_try_timeout: self.per_try_timeout(),
             cluster: self.cluster(0),
             max_retries: self.plan.steps.len().saturating_sub(1),
         })
     }
 
-    fn providers(&self) -> impl Iterator<Item = &crate::config::Provider> {
-        self.plan.steps.iter().filter_map(|step| step.provider(&self.config))
+    /// The host knows one for all attempts: the longest of the plan.
+    fn per_try_timeout(&self) -> Duration {
+        let providers = self.plan.steps.iter().filter_map(|step| step.provider(&self.config));
+        let timeouts = providers.map(|provider| match self.request.is_stream() {
+            true => provider.first_token_timeout,
+            false => provider.timeout,
+        });
+        timeouts.max().unwrap_or_default()
     }
 
     /// The cluster of a step; empty past the end, which the route sends to its sink.

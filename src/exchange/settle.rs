@@ -40,20 +40,20 @@ impl Exchange {
 
     /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
     ///
-    /// `host_attempts` is how many attempts the host has made, `broken` how it says the last one ended.
-    pub fn host_answer(&mut self, status: u16, broken: Broken, host_attempts: usize, now: Duration) -> Reply {
+    /// `host_attempts` is how many attempts the host has made.
+    pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
                 Error::Bypassed { cluster: self.cluster(self.next).to_owned() }
             }
             None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
             None => Error::Host { status },
-            Some(last) if last.status.is_some() && last.outcome.is_some() => {
+            Some(last) if last.moved_on => {
                 let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
                 Error::RetryOverflow { cluster: cluster.to_owned() }
             }
             Some(_) => {
-                self.attempt_closed(self.attempts.len().saturating_sub(1), broken, now);
+                self.attempt_closed(self.attempts.len().saturating_sub(1), Broken::Reset, now);
                 return self.last_error();
             }
         };
@@ -252,10 +252,11 @@ impl Exchange {
             duration_ms: milliseconds(attempt.ended.unwrap_or(now).saturating_sub(attempt.started)),
             retry_after_s: attempt.retry_after.map(|wait| wait.as_secs()),
         });
-        let dropped = self.plan.dropped.iter().map(|dropped| DroppedRecord {
-            endpoint: &dropped.endpoint,
-            reason: dropped.reason.to_string(),
-        });
+        let dropped = self
+            .plan
+            .dropped
+            .iter()
+            .map(|dropped| DroppedRecord { endpoint: &dropped.endpoint, reason: dropped.reason.to_string() });
         Record {
             facts,
             status: self.status,

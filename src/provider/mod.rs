@@ -99,7 +99,9 @@ fn path(provider: &Provider, operation: Operation) -> String {
 
 fn authenticate(auth: &Auth, client: &ClientHeaders, headers: &mut Headers) {
     match auth {
-        Auth::Bearer { key } => headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default())),
+        Auth::Bearer { key } => {
+            headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default()))
+        }
         Auth::Header { name, key } => headers.set(name, key.value.as_deref().unwrap_or_default()),
         Auth::Query { .. } | Auth::None => {}
         Auth::Passthrough => {

@@ -12,7 +12,7 @@ use super::worker::{self, Shared};
 use crate::catalog;
 use crate::config::Config;
 use crate::error::{Error, Reply};
-use crate::exchange::{Arrival, Broken, Exchange};
+use crate::exchange::{Arrival, Exchange};
 use crate::provider::ClientHeaders;
 use crate::request::{Face, Operation, Surface};
 
@@ -136,7 +136,7 @@ impl Downstream {
         let mut exchange = exchange.borrow_mut();
         if !exchange.is_answered() {
             let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
-            let reply = exchange.host_answer(response_status(), broken(), attempts, host::now());
+            let reply = exchange.host_answer(response_status(), attempts, host::now());
             self.replace(reply, end);
         }
         let status = response_status();
@@ -205,18 +205,4 @@ impl Downstream {
 fn response_status() -> u16 {
     let serialised = host::headers(Map::ResponseHeaders);
     headers::value(&headers::parse(&serialised), ":status").and_then(|status| status.parse().ok()).unwrap_or(0)
-}
-
-/// How the host says the last attempt ended.
-pub(super) fn broken() -> Broken {
-    let details = host::property("response\0code_details").unwrap_or_default();
-    let details = String::from_utf8_lossy(&details);
-    log::info!("details {details} flags {:?}", host::number("response\0flags"));
-    if details.contains("timeout") {
-        Broken::Timeout
-    } else if details.contains("connection_failure") || details.contains("no_healthy") {
-        Broken::Connect
-    } else {
-        Broken::Reset
-    }
 }

@@ -9,7 +9,8 @@ pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
     };
     let mut headers = Vec::with_capacity(count as usize);
     for pair in lengths.chunks_exact(8) {
-        let Some((name_len, value_len)) = split_u32(pair).and_then(|(name, rest)| Some((name, split_u32(rest)?.0))) else {
+        let Some((name_len, value_len)) = split_u32(pair).and_then(|(name, rest)| Some((name, split_u32(rest)?.0)))
+        else {
             break;
         };
         let Some((name, rest)) = split_text(texts, name_len) else { break };

@@ -2,7 +2,7 @@
 
 use proxy_wasm::types::Action;
 
-use super::downstream::{NEXT, RETRY, broken};
+use super::downstream::{NEXT, RETRY};
 use super::headers;
 use super::host::{self, Buffer, Map};
 use super::stream::send;
@@ -141,7 +141,9 @@ impl Upstream {
         worker::unwatch(self.context);
         let mut exchange = self.exchange.borrow_mut();
         if exchange.is_open(self.attempt) {
-            let broken = if exchange.is_answered() { Broken::Reset } else { broken() };
+            // Only an attempt that got a connection has an address of its own.
+            let connected = host::property("upstream\0local_address").is_some();
+            let broken = if connected { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
         }
     }

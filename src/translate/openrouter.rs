@@ -46,9 +46,12 @@ const EMPTY_CHOICE: &str = r#"[{"index":0,"delta":{"role":"assistant","content":
 impl Identity {
     /// The answer or chunk `json` in OpenRouter's form; `None` if it is not a JSON object.
     pub fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
-        let mut rewriting = Rewriting { identity: self, part, json, edits: Edits::new(), members: Members::new(), found: 0 };
+        let mut rewriting =
+            Rewriting { identity: self, part, json, edits: Edits::new(), members: Members::new(), found: 0 };
         let mut reader = Reader::new(json);
-        let span = reader.object(|reader, member| rewriting.member(reader, member.key.span.start, &member.key.decode())).ok()?;
+        let span = reader
+            .object(|reader, member| rewriting.member(reader, member.key.span.start, &member.key.decode()))
+            .ok()?;
         reader.end().ok()?;
         rewriting.add_missing();
         rewriting.members.write(&span, &mut rewriting.edits);
@@ -58,7 +61,8 @@ impl Identity {
     /// `usage` in OpenRouter's form.
     pub fn usage(&self, usage: &Usage) -> String {
         let charge = usage.charge(&self.pricing);
-        let cost = |part: fn(Charge) -> Cost| charge.map_or_else(|| "null".to_owned(), |charge| part(charge).to_string());
+        let cost =
+            |part: fn(Charge) -> Cost| charge.map_or_else(|| "null".to_owned(), |charge| part(charge).to_string());
         let Usage { input, output, cached, cache_write, reasoning, audio, .. } = usage;
         let (total, total_cost) = (input.saturating_add(*output), cost(Charge::total));
         let (input_cost, output_cost) = (cost(|charge| charge.input), cost(|charge| charge.output));

@@ -107,18 +107,11 @@ impl Decimal {
             Some(parts) => parts,
             None => (mantissa, ""),
         };
-        let all_digits = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|b| b.is_ascii_digit());
+        let all_digits = whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
         if whole.is_empty() || !all_digits {
             return None;
         }
-        let mut digits: Vec<u8> = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .skip_while(|b| *b == b'0')
-            .collect();
+        let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).skip_while(|b| *b == b'0').collect();
         let mut exponent = exponent.saturating_sub(i64::try_from(fraction.len()).ok()?);
         while digits.pop_if(|b| *b == b'0').is_some() {
             exponent = exponent.saturating_add(1);
@@ -131,18 +124,11 @@ impl Decimal {
             return Ok(0);
         }
         let shift = self.exponent.saturating_add(SCALE as i64);
-        let zeros = u32::try_from(shift).map_err(|_| {
-            if shift < 0 {
-                PriceError::TooFine
-            } else {
-                PriceError::TooLarge
-            }
-        })?;
+        let zeros =
+            u32::try_from(shift).map_err(|_| if shift < 0 { PriceError::TooFine } else { PriceError::TooLarge })?;
         self.digits
             .iter()
-            .try_fold(0u64, |sum, b| {
-                sum.checked_mul(10)?.checked_add(u64::from(b - b'0'))
-            })
+            .try_fold(0u64, |sum, b| sum.checked_mul(10)?.checked_add(u64::from(b - b'0')))
             .and_then(|digits| digits.checked_mul(10u64.checked_pow(zeros)?))
             .ok_or(PriceError::TooLarge)
     }
@@ -265,10 +251,7 @@ mod tests {
         let prompt = Price::parse("0.0000004").unwrap().cost(14);
         let completion = Price::parse("0.0000016").unwrap().cost(5);
         assert_eq!((prompt + completion).to_string(), "0.0000136");
-        assert_eq!(
-            [prompt, completion].into_iter().sum::<Cost>(),
-            prompt + completion
-        );
+        assert_eq!([prompt, completion].into_iter().sum::<Cost>(), prompt + completion);
         assert_eq!(Cost::ZERO.to_string(), "0");
         assert_eq!(Price::parse("2.5").unwrap().cost(4).to_string(), "10");
     }
@@ -283,14 +266,9 @@ mod tests {
 
     #[test]
     fn nanodollars_round_half_up() {
-        for (femtodollars, nanodollars) in [
-            (0, 0),
-            (499_999, 0),
-            (500_000, 1),
-            (1_499_999, 1),
-            (1_500_000, 2),
-            (13_600_000, 14),
-        ] {
+        for (femtodollars, nanodollars) in
+            [(0, 0), (499_999, 0), (500_000, 1), (1_499_999, 1), (1_500_000, 2), (13_600_000, 14)]
+        {
             assert_eq!(Cost(femtodollars).nanousd(), nanodollars, "{femtodollars}");
         }
     }

@@ -32,15 +32,8 @@ impl Edits {
     /// order they came, and before what is replaced there.
     pub fn replace(&mut self, span: Span, bytes: &[u8]) {
         let span = span.start..span.end.max(span.start);
-        let from = self
-            .edits
-            .partition_point(|edit| is_before(&edit.span, &span));
-        let count = self
-            .edits
-            .iter()
-            .skip(from)
-            .take_while(|edit| !is_before(&span, &edit.span))
-            .count();
+        let from = self.edits.partition_point(|edit| is_before(&edit.span, &span));
+        let count = self.edits.iter().skip(from).take_while(|edit| !is_before(&span, &edit.span)).count();
         let mut overlapped = self.edits.iter().skip(from).take(count);
         if !overlapped.all(|edit| span.start <= edit.span.start && edit.span.end <= span.end) {
             return;
@@ -70,10 +63,7 @@ impl Edits {
         let mut edited = Vec::with_capacity(self.new_len(text.len()));
         let mut copied = 0;
         for edit in &self.edits {
-            edited.extend_from_slice(
-                text.get(copied..edit.span.start.min(text.len()))
-                    .unwrap_or_default(),
-            );
+            edited.extend_from_slice(text.get(copied..edit.span.start.min(text.len())).unwrap_or_default());
             edited.extend_from_slice(self.bytes.get(edit.new.clone()).unwrap_or_default());
             copied = edit.span.end.min(text.len());
         }
@@ -126,10 +116,7 @@ impl Members {
 
     /// Records the next member, from its key's quote to the end of its value, and returns its index.
     pub fn push(&mut self, member: Span) -> usize {
-        self.members.push(Entry {
-            span: member,
-            removed: false,
-        });
+        self.members.push(Entry { span: member, removed: false });
         self.members.len() - 1
     }
 
@@ -154,9 +141,7 @@ impl Members {
         let mut behind_kept = None;
         let mut members = self.members.iter().peekable();
         while let Some(member) = members.next() {
-            let next = members
-                .peek()
-                .map_or(member.span.end, |next| next.span.start);
+            let next = members.peek().map_or(member.span.end, |next| next.span.start);
             match behind_kept {
                 _ if !member.removed => {}
                 // With the comma before it.
@@ -249,8 +234,7 @@ mod tests {
             }
             Ok(())
         });
-        with.iter()
-            .for_each(|member| members.insert_first(member.as_bytes()));
+        with.iter().for_each(|member| members.insert_first(member.as_bytes()));
         let mut edits = Edits::new();
         members.write(&object.unwrap(), &mut edits);
         edits
@@ -280,21 +264,9 @@ mod tests {
         let new = &[r#""x":0"#][..];
         check(&edited("{}", &[], new), "{}", r#"{"x":0}"#);
         check(&edited(" { } ", &[], new), " { } ", r#" {"x":0 } "#);
-        check(
-            &edited(r#"{"a":1}"#, &[], new),
-            r#"{"a":1}"#,
-            r#"{"x":0,"a":1}"#,
-        );
-        check(
-            &edited(r#"{"a":1}"#, &["a"], new),
-            r#"{"a":1}"#,
-            r#"{"x":0}"#,
-        );
-        check(
-            &edited(r#"{ "a":1 }"#, &[], &[r#""x":0"#, r#""y":1"#]),
-            r#"{ "a":1 }"#,
-            r#"{"x":0,"y":1, "a":1 }"#,
-        );
+        check(&edited(r#"{"a":1}"#, &[], new), r#"{"a":1}"#, r#"{"x":0,"a":1}"#);
+        check(&edited(r#"{"a":1}"#, &["a"], new), r#"{"a":1}"#, r#"{"x":0}"#);
+        check(&edited(r#"{ "a":1 }"#, &[], &[r#""x":0"#, r#""y":1"#]), r#"{ "a":1 }"#, r#"{"x":0,"y":1, "a":1 }"#);
     }
 
     #[test]
@@ -303,11 +275,8 @@ mod tests {
         for _ in 0..5_000 {
             let members = random_members(&mut random);
             let text = spaced(&members, &mut random);
-            let without: Vec<&str> = members
-                .iter()
-                .map(|(key, _)| key.as_str())
-                .filter(|_| random.below(2) == 0)
-                .collect();
+            let without: Vec<&str> =
+                members.iter().map(|(key, _)| key.as_str()).filter(|_| random.below(2) == 0).collect();
             let with = &[r#""new":true"#, r#""newer":[]"#][..random.below(3)];
             let edited = edited(&text, &without, with).apply(text.as_bytes());
             check_members(&text, &edited, &without, with.len());
@@ -319,11 +288,7 @@ mod tests {
         without.iter().for_each(|key| drop(expected.remove(*key)));
         let kept: Vec<String> = expected.keys().cloned().collect();
         let new = [("new", Value::Bool(true)), ("newer", Value::Array(vec![]))];
-        expected.extend(
-            new.into_iter()
-                .take(inserted)
-                .map(|(key, value)| (key.to_owned(), value)),
-        );
+        expected.extend(new.into_iter().take(inserted).map(|(key, value)| (key.to_owned(), value)));
         let parsed: Map<String, Value> = serde_json::from_slice(edited).expect(text);
         assert_eq!(parsed, expected, "{text}");
         let edited = std::str::from_utf8(edited).unwrap();
@@ -346,19 +311,9 @@ mod tests {
     }
 
     fn random_members(random: &mut Random) -> Vec<(String, &'static str)> {
-        const VALUES: &[&str] = &[
-            "1",
-            "\"}, {\"",
-            "{ \"a\": [ ] }",
-            "[1 , \"k1\"]",
-            "null",
-            "-1.5e3",
-            "\"\\\"\"",
-            "{}",
-        ];
-        (0..random.below(7))
-            .map(|at| (format!("k{at}"), VALUES[random.below(VALUES.len())]))
-            .collect()
+        const VALUES: &[&str] =
+            &["1", "\"}, {\"", "{ \"a\": [ ] }", "[1 , \"k1\"]", "null", "-1.5e3", "\"\\\"\"", "{}"];
+        (0..random.below(7)).map(|at| (format!("k{at}"), VALUES[random.below(VALUES.len())])).collect()
     }
 
     fn spaced(members: &[(String, &str)], random: &mut Random) -> String {
@@ -367,13 +322,7 @@ mod tests {
         let mut text = format!("{}{{{}", space(), space());
         for (at, (key, value)) in members.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
-            text += &format!(
-                "{comma}{}\"{key}\"{}:{}{value}{}",
-                space(),
-                space(),
-                space(),
-                space()
-            );
+            text += &format!("{comma}{}\"{key}\"{}:{}{value}{}", space(), space(), space(), space());
         }
         text + "}" + space()
     }

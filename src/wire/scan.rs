@@ -21,30 +21,19 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
     let mut seen = 0;
     let stops = |word| equals(word, b'"') | equals(word, b'\\') | below_space(word);
     let len = find(bytes, stops, |word| seen |= word);
-    Run {
-        len,
-        ascii: seen & HIGHS == 0,
-    }
+    Run { len, ascii: seen & HIGHS == 0 }
 }
 
 /// Index of the first quote or backslash; the length without one.
 #[inline(always)]
 pub(super) fn quote_or_backslash(bytes: &[u8]) -> usize {
-    find(
-        bytes,
-        |word| equals(word, b'"') | equals(word, b'\\'),
-        |_| (),
-    )
+    find(bytes, |word| equals(word, b'"') | equals(word, b'\\'), |_| ())
 }
 
 /// Index of the first carriage return or line feed; the length without one.
 #[inline(always)]
 pub(super) fn line_end(bytes: &[u8]) -> usize {
-    find(
-        bytes,
-        |word| equals(word, b'\n') | equals(word, b'\r'),
-        |_| (),
-    )
+    find(bytes, |word| equals(word, b'\n') | equals(word, b'\r'), |_| ())
 }
 
 /// Index of the first byte for which `stops` sets its high bit. `see` is shown every byte before it, and zeros.
@@ -69,16 +58,8 @@ fn find(bytes: &[u8], stops: impl Fn(u64) -> u64, mut see: impl FnMut(u64)) -> u
     last.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
     let word = u64::from_le_bytes(last);
     let found = stops(word);
-    see(if found == 0 {
-        word
-    } else {
-        word & below_lowest(found)
-    });
-    len + if found == 0 {
-        tail.len()
-    } else {
-        lowest(found)
-    }
+    see(if found == 0 { word } else { word & below_lowest(found) });
+    len + if found == 0 { tail.len() } else { lowest(found) }
 }
 
 /// Index of the byte that holds the lowest bit of `mask`.
@@ -116,18 +97,8 @@ mod tests {
                 bytes[place] = byte;
                 let stop = |stops: bool| if stops { place } else { 40 };
                 let special = byte < 0x20 || byte == b'"' || byte == b'\\';
-                assert_eq!(
-                    plain_run(&bytes),
-                    Run {
-                        len: stop(special),
-                        ascii: byte < 0x80
-                    },
-                    "{byte:#x} at {place}"
-                );
-                assert_eq!(
-                    quote_or_backslash(&bytes),
-                    stop(byte == b'"' || byte == b'\\')
-                );
+                assert_eq!(plain_run(&bytes), Run { len: stop(special), ascii: byte < 0x80 }, "{byte:#x} at {place}");
+                assert_eq!(quote_or_backslash(&bytes), stop(byte == b'"' || byte == b'\\'));
                 assert_eq!(line_end(&bytes), stop(byte == b'\n' || byte == b'\r'));
             }
         }
@@ -147,19 +118,7 @@ mod tests {
 
     #[test]
     fn bytes_after_the_stop_do_not_count_as_seen() {
-        assert_eq!(
-            plain_run("ab\"é".as_bytes()),
-            Run {
-                len: 2,
-                ascii: true
-            }
-        );
-        assert_eq!(
-            plain_run("ab\"é and more text".as_bytes()),
-            Run {
-                len: 2,
-                ascii: true
-            }
-        );
+        assert_eq!(plain_run("ab\"é".as_bytes()), Run { len: 2, ascii: true });
+        assert_eq!(plain_run("ab\"é and more text".as_bytes()), Run { len: 2, ascii: true });
     }
 }

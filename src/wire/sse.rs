@@ -51,21 +51,13 @@ enum State {
 impl Splitter {
     /// A splitter at the start of a stream, holding no event of more than `max_event` bytes.
     pub fn new(max_event: usize) -> Self {
-        Self {
-            max_event,
-            held: Vec::new(),
-            opaque: false,
-            state: State::Bom(0),
-        }
+        Self { max_event, held: Vec::new(), opaque: false, state: State::Bom(0) }
     }
 
     /// Hands out every piece that `chunk` completes, and holds what begins an event.
     pub fn push(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) {
         let mut rest = chunk;
-        while let Some((event, next)) = self
-            .boundary(rest)
-            .and_then(|end| rest.split_at_checked(end))
-        {
+        while let Some((event, next)) = self.boundary(rest).and_then(|end| rest.split_at_checked(end)) {
             self.end_event(event, on_piece);
             rest = next;
         }
@@ -98,9 +90,7 @@ impl Splitter {
                 (State::Line | State::Bom(1 | 2), b'\r') => State::LineCr,
                 (_, b'\n') => return Some(self.end_at(at + 1)),
                 (_, b'\r') => State::BlankCr,
-                (State::Bom(read), byte) if BOM.get(usize::from(read)) == Some(byte) => {
-                    bom(read + 1)
-                }
+                (State::Bom(read), byte) if BOM.get(usize::from(read)) == Some(byte) => bom(read + 1),
                 _ => {
                     at += scan::line_end(bytes.get(at..).unwrap_or_default());
                     self.state = State::Line;
@@ -142,11 +132,7 @@ impl Splitter {
 }
 
 fn bom(read: u8) -> State {
-    if usize::from(read) == BOM.len() {
-        State::LineStart
-    } else {
-        State::Bom(read)
-    }
+    if usize::from(read) == BOM.len() { State::LineStart } else { State::Bom(read) }
 }
 
 /// What one event says.
@@ -257,10 +243,7 @@ mod tests {
         assert_eq!(expected.concat().replace('~', ""), stream);
         every_split(stream.as_bytes(), |pieces| {
             let split = split(pieces, max_event);
-            let shown: Vec<_> = split
-                .iter()
-                .map(|event| String::from_utf8_lossy(event))
-                .collect();
+            let shown: Vec<_> = split.iter().map(|event| String::from_utf8_lossy(event)).collect();
             assert_eq!(shown, expected, "{pieces:?}");
         });
     }
@@ -272,30 +255,13 @@ mod tests {
     #[test]
     fn events_end_with_a_blank_line() {
         check("", &[""]);
-        check(
-            "data: 1\n\ndata: 2\n\n",
-            &["data: 1\n\n", "data: 2\n\n", ""],
-        );
-        check(
-            "data: 1\r\n\r\ndata: 2\r\n\r\nx",
-            &["data: 1\r\n\r\n", "data: 2\r\n\r\n", "x"],
-        );
-        check(
-            "data: 1\r\rdata: 2\r\r:",
-            &["data: 1\r\r", "data: 2\r\r", ":"],
-        );
-        check(
-            "event: a\ndata: {\ndata: }\nid: 7\n\n",
-            &["event: a\ndata: {\ndata: }\nid: 7\n\n", ""],
-        );
+        check("data: 1\n\ndata: 2\n\n", &["data: 1\n\n", "data: 2\n\n", ""]);
+        check("data: 1\r\n\r\ndata: 2\r\n\r\nx", &["data: 1\r\n\r\n", "data: 2\r\n\r\n", "x"]);
+        check("data: 1\r\rdata: 2\r\r:", &["data: 1\r\r", "data: 2\r\r", ":"]);
+        check("event: a\ndata: {\ndata: }\nid: 7\n\n", &["event: a\ndata: {\ndata: }\nid: 7\n\n", ""]);
         check(
             ": ping\n\n: OPENROUTER PROCESSING\n\ndata: é模🦀\n\n",
-            &[
-                ": ping\n\n",
-                ": OPENROUTER PROCESSING\n\n",
-                "data: é模🦀\n\n",
-                "",
-            ],
+            &[": ping\n\n", ": OPENROUTER PROCESSING\n\n", "data: é模🦀\n\n", ""],
         );
     }
 
@@ -303,16 +269,7 @@ mod tests {
     fn line_ends_may_be_mixed() {
         check(
             "a\r\n\nb\n\r\nc\r\n\rd\n\re\r\r\nf\r\n\r\n\n",
-            &[
-                "a\r\n\n",
-                "b\n\r\n",
-                "c\r\n\r",
-                "d\n\r",
-                "e\r\r\n",
-                "f\r\n\r\n",
-                "\n",
-                "",
-            ],
+            &["a\r\n\n", "b\n\r\n", "c\r\n\r", "d\n\r", "e\r\r\n", "f\r\n\r\n", "\n", ""],
         );
     }
 
@@ -341,26 +298,14 @@ mod tests {
 
     #[test]
     fn an_event_that_is_too_long_is_opaque_up_to_its_end() {
-        check_bounded(
-            "a\n\nlong: 123456\n\nb\n\n",
-            10,
-            &["a\n\n", "~long: 123456\n\n", "b\n\n", ""],
-        );
-        check_bounded(
-            "12345678\n\n123456789\n\nrest",
-            10,
-            &["12345678\n\n", "~123456789\n\n", "rest"],
-        );
+        check_bounded("a\n\nlong: 123456\n\nb\n\n", 10, &["a\n\n", "~long: 123456\n\n", "b\n\n", ""]);
+        check_bounded("12345678\n\n123456789\n\nrest", 10, &["12345678\n\n", "~123456789\n\n", "rest"]);
         check_bounded(
             "long: 123456\r\n\r\nb\r\n\r\nlong: 123456",
             10,
             &["~long: 123456\r\n\r\n", "b\r\n\r\n", "~long: 123456", ""],
         );
-        check_bounded(
-            "1234567\r\r\nb\n\nlong: 1234\r\r",
-            9,
-            &["~1234567\r\r\n", "b\n\n", "~long: 1234\r\r", ""],
-        );
+        check_bounded("1234567\r\r\nb\n\nlong: 1234\r\r", 9, &["~1234567\r\r\n", "b\n\n", "~long: 1234\r\r", ""]);
         check_bounded("a\n\n", 0, &["~a\n\n", ""]);
     }
 
@@ -383,16 +328,12 @@ mod tests {
         const BYTES: &[u8] = b"\n\r\n\rab\xef\xbb\xbf";
         let mut random = Random::new(5);
         for _ in 0..300 {
-            let stream: Vec<u8> = (0..random.below(40))
-                .map(|_| BYTES[random.below(BYTES.len())])
-                .collect();
+            let stream: Vec<u8> = (0..random.below(40)).map(|_| BYTES[random.below(BYTES.len())]).collect();
             let max_event = random.below(12);
             let whole = split(&[&stream], max_event);
             let joined = whole.concat();
             assert!(joined.iter().filter(|byte| **byte != b'~').eq(&stream));
-            every_split(&stream, |pieces| {
-                assert_eq!(split(pieces, max_event), whole, "{pieces:?}")
-            });
+            every_split(&stream, |pieces| assert_eq!(split(pieces, max_event), whole, "{pieces:?}"));
         }
     }
 
@@ -411,37 +352,18 @@ mod tests {
         check_fields("data: x", Some("x"), None);
         check_fields("data\n\n", Some(""), None);
         check_fields("data:\n\n", Some(""), None);
-        check_fields(
-            "data: 1\ndata:2\r\ndata\rdata: 4\n\n",
-            Some("1\n2\n\n4"),
-            None,
-        );
-        check_fields(
-            "event: message_start\ndata: {}\n\n",
-            Some("{}"),
-            Some("message_start"),
-        );
-        check_fields(
-            "event: a\nevent:b\nid: 7\nretry: 1\n: c\n\n",
-            None,
-            Some("b"),
-        );
+        check_fields("data: 1\ndata:2\r\ndata\rdata: 4\n\n", Some("1\n2\n\n4"), None);
+        check_fields("event: message_start\ndata: {}\n\n", Some("{}"), Some("message_start"));
+        check_fields("event: a\nevent:b\nid: 7\nretry: 1\n: c\n\n", None, Some("b"));
         check_fields("\u{feff}data: 1\n\n", Some("1"), None);
-        check_fields(
-            "datax: 1\n data: 2\nDATA: 3\ndat\neventual: 1\n\n",
-            None,
-            None,
-        );
+        check_fields("datax: 1\n data: 2\nDATA: 3\ndat\neventual: 1\n\n", None, None);
         check_fields("data: a: b\n\n", Some("a: b"), None);
         check_fields("\n", None, None);
     }
 
     #[test]
     fn single_data_lines_are_borrowed() {
-        assert!(matches!(
-            fields(b"data: 1\n\n").data,
-            Some(Cow::Borrowed(b"1"))
-        ));
+        assert!(matches!(fields(b"data: 1\n\n").data, Some(Cow::Borrowed(b"1"))));
     }
 
     #[test]
@@ -454,11 +376,7 @@ mod tests {
             ("data: 1\n\n", false),
             ("\n", false),
         ] {
-            assert_eq!(
-                fields(event.as_bytes()).is_comment_only(),
-                expected,
-                "{event:?}"
-            );
+            assert_eq!(fields(event.as_bytes()).is_comment_only(), expected, "{event:?}");
         }
     }
 

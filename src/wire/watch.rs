@@ -78,11 +78,7 @@ impl Watch {
     /// A watch for `wanted`, before the first byte.
     pub fn new(wanted: Wanted) -> Self {
         let depth_bit = |(depth, _): &(u8, &str)| {
-            if u32::from(*depth) <= DEEPEST {
-                1 << depth
-            } else {
-                0
-            }
+            if u32::from(*depth) <= DEEPEST { 1 << depth } else { 0 }
         };
         Self {
             wanted,
@@ -118,10 +114,7 @@ impl Watch {
             rest = rest.get(used..).unwrap_or_default();
         }
         if self.open_depths != 0 {
-            self.slots
-                .iter_mut()
-                .filter_map(|slot| slot.open.as_mut())
-                .for_each(|open| open.hold(piece));
+            self.slots.iter_mut().filter_map(|slot| slot.open.as_mut()).for_each(|open| open.hold(piece));
         }
     }
 
@@ -160,11 +153,7 @@ impl Watch {
             match byte {
                 b'"' => {
                     let string = rest.get(at + 1..).unwrap_or_default();
-                    at += if self.open_string() == State::Key {
-                        self.key(string)
-                    } else {
-                        self.text(string)
-                    };
+                    at += if self.open_string() == State::Key { self.key(string) } else { self.text(string) };
                 }
                 b':' if self.alike != 0 => self.open_captures(offset + at + 1),
                 b',' => {
@@ -237,12 +226,7 @@ impl Watch {
             self.state = State::Key;
             self.key_len = 0;
             let depth = self.depth;
-            let at_depth = self
-                .wanted
-                .iter()
-                .take(32)
-                .enumerate()
-                .filter(|(_, wanted)| u32::from(wanted.0) == depth);
+            let at_depth = self.wanted.iter().take(32).enumerate().filter(|(_, wanted)| u32::from(wanted.0) == depth);
             self.alike = at_depth.fold(0, |alike, (index, _)| alike | 1 << index);
         }
         self.key_next = false;
@@ -290,11 +274,7 @@ impl Watch {
         self.open_depths |= 1 << self.depth;
         for (index, slot) in self.slots.iter_mut().enumerate().take(32) {
             if self.alike >> index & 1 == 1 {
-                slot.open = Some(Capture {
-                    held: Vec::new(),
-                    too_long: false,
-                    from,
-                });
+                slot.open = Some(Capture { held: Vec::new(), too_long: false, from });
             }
         }
         self.alike = 0;
@@ -325,11 +305,7 @@ impl Capture {
     /// Keeps what the present piece has of it, and expects more in the next.
     fn hold(&mut self, piece: &[u8]) {
         let part = piece.get(self.from..).unwrap_or_default();
-        let part = if self.held.is_empty() {
-            trim_start(part)
-        } else {
-            part
-        };
+        let part = if self.held.is_empty() { trim_start(part) } else { part };
         self.from = 0;
         self.too_long |= self.held.len() + part.len() > MAX_CAPTURE;
         if self.too_long {
@@ -363,14 +339,7 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const WANTED: Wanted = &[
-        (1, "usage"),
-        (1, "error"),
-        (1, "model"),
-        (3, "finish_reason"),
-        (2, "id"),
-        (1, "use"),
-    ];
+    const WANTED: Wanted = &[(1, "usage"), (1, "error"), (1, "model"), (3, "finish_reason"), (2, "id"), (1, "use")];
 
     fn fed(pieces: &[&[u8]]) -> Watch {
         let mut watch = Watch::new(WANTED);
@@ -383,12 +352,7 @@ mod tests {
         every_split(text.as_bytes(), |pieces| {
             let watch = fed(pieces);
             for (index, expected) in expected.iter().enumerate() {
-                assert_eq!(
-                    watch.captured(index),
-                    expected.map(str::as_bytes),
-                    "{:?} in {text}",
-                    WANTED[index]
-                );
+                assert_eq!(watch.captured(index), expected.map(str::as_bytes), "{:?} in {text}", WANTED[index]);
             }
             assert_eq!(watch.complete(), complete, "{text}");
             assert_eq!(watch.first_byte(), text.trim_start().bytes().next());
@@ -399,80 +363,37 @@ mod tests {
     fn wanted_members_are_captured() {
         let text = " {\"id\":\"x\", \"model\" : \"gpt-4o\" ,\"choices\":[{\"index\":0,\"message\":{\"content\":\"{\\\"usage\\\": 1}\"},\"finish_reason\": \"stop\"}],\n \"usage\": {\"a\": [1, {\"b\":\"}\\\\\\\"\"}]} , \"usage2\":3}";
         let usage = r#"{"a": [1, {"b":"}\\\""}]}"#;
-        check(
-            text,
-            [
-                Some(usage),
-                None,
-                Some("\"gpt-4o\""),
-                Some("\"stop\""),
-                None,
-                None,
-            ],
-            true,
-        );
+        check(text, [Some(usage), None, Some("\"gpt-4o\""), Some("\"stop\""), None, None], true);
     }
 
     #[test]
     fn a_key_counts_only_in_an_object_at_its_depth() {
-        check(
-            r#"{"a":["usage",":",{"usage":1,"model":2,"id":3}]}"#,
-            [None; 6],
-            true,
-        );
+        check(r#"{"a":["usage",":",{"usage":1,"model":2,"id":3}]}"#, [None; 6], true);
         check(r#"{"a":"usage","usage2":1,"usag":2,"":3}"#, [None; 6], true);
-        check(
-            r#"{"a":{"id": -1.5e3 }}"#,
-            [None, None, None, None, Some("-1.5e3"), None],
-            true,
-        );
+        check(r#"{"a":{"id": -1.5e3 }}"#, [None, None, None, None, Some("-1.5e3"), None], true);
         check(r#"{"a":["id"],"b":[["id",1]]}"#, [None; 6], true);
-        check(
-            r#"{"use":1,"user":2}"#,
-            [None, None, None, None, None, Some("1")],
-            true,
-        );
+        check(r#"{"use":1,"user":2}"#, [None, None, None, None, None, Some("1")], true);
     }
 
     #[test]
     fn the_last_complete_value_counts() {
-        check(
-            r#"{"usage":1,"usage":null}"#,
-            [Some("null"), None, None, None, None, None],
-            true,
-        );
-        check(
-            r#"{"usage":1,"usage":{"cut":"#,
-            [Some("1"), None, None, None, None, None],
-            false,
-        );
+        check(r#"{"usage":1,"usage":null}"#, [Some("null"), None, None, None, None, None], true);
+        check(r#"{"usage":1,"usage":{"cut":"#, [Some("1"), None, None, None, None, None], false);
         check(r#"{"usage":17"#, [None; 6], false);
         let choices = r#"{"c":[{"finish_reason":null},{"finish_reason":"length"}]}"#;
-        check(
-            choices,
-            [None, None, None, Some("\"length\""), None, None],
-            true,
-        );
+        check(choices, [None, None, None, Some("\"length\""), None, None], true);
     }
 
     #[test]
     fn captures_may_lie_inside_one_another() {
         let text = r#"{"error":{"id":"e","x":[{"id":0}]},"usage":{}}"#;
         let error = r#"{"id":"e","x":[{"id":0}]}"#;
-        check(
-            text,
-            [Some("{}"), Some(error), None, None, Some("\"e\""), None],
-            true,
-        );
+        check(text, [Some("{}"), Some(error), None, None, Some("\"e\""), None], true);
     }
 
     #[test]
     fn what_follows_the_object_is_ignored() {
-        check(
-            r#"{"model":1} {"usage":2}"#,
-            [None, None, Some("1"), None, None, None],
-            true,
-        );
+        check(r#"{"model":1} {"usage":2}"#, [None, None, Some("1"), None, None, None], true);
     }
 
     #[test]
@@ -497,11 +418,8 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_counted_and_not_kept() {
-        let deep = format!(
-            "{{\"a\":{}{}, \"usage\": 1}}",
-            "[{\"usage\":".repeat(500),
-            "0".to_owned() + &"}]".repeat(500)
-        );
+        let deep =
+            format!("{{\"a\":{}{}, \"usage\": 1}}", "[{\"usage\":".repeat(500), "0".to_owned() + &"}]".repeat(500));
         let watch = fed(&[deep.as_bytes()]);
         assert_eq!(watch.captured(0), Some(&b"1"[..]));
         assert!(watch.complete());
@@ -510,10 +428,7 @@ mod tests {
     #[test]
     fn captures_that_are_too_long_are_dropped() {
         for (length, kept) in [(MAX_CAPTURE - 2, true), (MAX_CAPTURE - 1, false)] {
-            let text = format!(
-                "{{\"model\":1,\"usage\":  \"{}\",\"error\":\"e\"}}",
-                "x".repeat(length)
-            );
+            let text = format!("{{\"model\":1,\"usage\":  \"{}\",\"error\":\"e\"}}", "x".repeat(length));
             for size in [1, 7, 1000, text.len()] {
                 let watch = fed(&text.as_bytes().chunks(size).collect::<Vec<_>>());
                 assert_eq!(watch.captured(0).is_some(), kept, "{length} by {size}");
@@ -524,35 +439,15 @@ mod tests {
 
     #[test]
     fn garbage_is_taken_alike_however_it_is_cut() {
-        const PARTS: &[&str] = &[
-            "{",
-            "}",
-            "[",
-            "]",
-            ":",
-            ",",
-            "\"",
-            "\\",
-            " ",
-            "\"usage\"",
-            "\"id\":",
-            "{\"a\":",
-            "7",
-            "é",
-        ];
+        const PARTS: &[&str] =
+            &["{", "}", "[", "]", ":", ",", "\"", "\\", " ", "\"usage\"", "\"id\":", "{\"a\":", "7", "é"];
         let mut random = Random::new(11);
         for _ in 0..300 {
             let text: String = (0..30).map(|_| PARTS[random.below(PARTS.len())]).collect();
             let text = format!("{{\"usage\":{text}");
-            let told = |watch: Watch| {
-                (0..6)
-                    .map(|index| watch.captured(index).map(<[u8]>::to_vec))
-                    .collect::<Vec<_>>()
-            };
+            let told = |watch: Watch| (0..6).map(|index| watch.captured(index).map(<[u8]>::to_vec)).collect::<Vec<_>>();
             let whole = told(fed(&[text.as_bytes()]));
-            every_split(text.as_bytes(), |pieces| {
-                assert_eq!(told(fed(pieces)), whole, "{text}")
-            });
+            every_split(text.as_bytes(), |pieces| assert_eq!(told(fed(pieces)), whole, "{text}"));
         }
     }
 }

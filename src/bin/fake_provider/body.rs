@@ -33,14 +33,7 @@ impl ScriptBody {
         if steps.len() == 0 {
             ticket.finish();
         }
-        Self {
-            steps,
-            remaining: script.length,
-            pause: None,
-            stalled: false,
-            plug,
-            ticket,
-        }
+        Self { steps, remaining: script.length, pause: None, stalled: false, plug, ticket }
     }
 
     /// Takes one step; `None` when the next one can be taken at once.
@@ -51,15 +44,11 @@ impl ScriptBody {
         match step {
             Step::Data(bytes) => {
                 let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                self.remaining = self
-                    .remaining
-                    .map(|remaining| remaining.saturating_sub(length));
+                self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(length));
                 Some(Poll::Ready(Some(Ok(Frame::data(bytes)))))
             }
             Step::Trailers(trailers) => Some(Poll::Ready(Some(Ok(Frame::trailers(trailers))))),
-            Step::Truncate => Some(Poll::Ready(Some(Err(
-                io::ErrorKind::ConnectionAborted.into()
-            )))),
+            Step::Truncate => Some(Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))),
             Step::Flush => {
                 cx.waker().wake_by_ref();
                 Some(Poll::Pending)
@@ -109,7 +98,6 @@ impl Body for ScriptBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.remaining
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

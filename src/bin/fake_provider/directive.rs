@@ -128,12 +128,7 @@ const fn row(
     help: &'static str,
     set: fn(&mut Faults, Option<&str>) -> bool,
 ) -> Directive {
-    Directive {
-        name,
-        value,
-        help,
-        set,
-    }
+    Directive { name, value, help, set }
 }
 
 fn put<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
@@ -148,10 +143,7 @@ fn flag(slot: &mut bool, value: Option<&str>) -> bool {
 
 fn status(value: &str) -> Option<StatusCode> {
     // 1xx is no final answer: hyper would refuse to send it as one.
-    value
-        .parse()
-        .ok()
-        .filter(|status: &StatusCode| !status.is_informational())
+    value.parse().ok().filter(|status: &StatusCode| !status.is_informational())
 }
 
 fn header(value: &str) -> Option<HeaderValue> {

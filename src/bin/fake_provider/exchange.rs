@@ -38,10 +38,7 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn new(log: Option<Log>) -> Self {
-        Self {
-            log,
-            counts: Mutex::default(),
-        }
+        Self { log, counts: Mutex::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -76,10 +73,7 @@ struct Outcome {
 
 impl Connection {
     /// Answers one request; an error means that the client went away while sending it.
-    pub(crate) async fn answer(
-        self,
-        request: Request<Incoming>,
-    ) -> Result<Response<ScriptBody>, hyper::Error> {
+    pub(crate) async fn answer(self, request: Request<Incoming>) -> Result<Response<ScriptBody>, hyper::Error> {
         if request.uri().path() == CONTROL_PATH {
             return Ok(self.control(request.method()));
         }
@@ -131,10 +125,7 @@ impl Connection {
         for text in fault::in_path(head.uri.path()).rev() {
             faults.apply(text)?;
         }
-        if faults
-            .times
-            .is_some_and(|times| self.count(head.uri.path()) > times)
-        {
+        if faults.times.is_some_and(|times| self.count(head.uri.path()) > times) {
             return Ok(Faults::default());
         }
         Ok(faults)
@@ -142,9 +133,7 @@ impl Connection {
 
     fn count(&self, path: &str) -> u64 {
         let mut counts = self.provider.counts();
-        let count = counts
-            .entry((self.listener.address, path.to_owned()))
-            .or_default();
+        let count = counts.entry((self.listener.address, path.to_owned())).or_default();
         *count += 1;
         *count
     }
@@ -155,28 +144,15 @@ impl Connection {
             return Ticket::default();
         };
         let acts = faults != Ok(&Faults::default());
-        let text = if acts {
-            self.fault_text(head)
-        } else {
-            String::new()
-        };
+        let text = if acts { self.fault_text(head) } else { String::new() };
         log.add(Entry::new(&self.listener.name, head, body, text))
     }
 
     /// Everything that was asked of this request, the text that wins first.
     fn fault_text(&self, head: &Parts) -> String {
-        let headers = head
-            .headers
-            .get_all(FAULT_HEADER)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let texts = fault::in_path(head.uri.path())
-            .chain(headers)
-            .chain([self.listener.fault_text.as_str()]);
-        texts
-            .filter(|text| !text.is_empty())
-            .collect::<Vec<&str>>()
-            .join(",")
+        let headers = head.headers.get_all(FAULT_HEADER).iter().filter_map(|value| value.to_str().ok());
+        let texts = fault::in_path(head.uri.path()).chain(headers).chain([self.listener.fault_text.as_str()]);
+        texts.filter(|text| !text.is_empty()).collect::<Vec<&str>>().join(",")
     }
 
     async fn before_headers(&self, faults: &Faults, ticket: &mut Ticket) {
@@ -203,29 +179,17 @@ impl Connection {
             return Outcome {
                 status: StatusCode::OK,
                 content_type: JSON,
-                script: Script {
-                    length: Some(0),
-                    ..Script::default()
-                },
+                script: Script { length: Some(0), ..Script::default() },
             };
         }
         if faults.empty_stream {
-            return Outcome {
-                status: StatusCode::OK,
-                content_type: EVENTS,
-                script: script::empty_stream(),
-            };
+            return Outcome { status: StatusCode::OK, content_type: EVENTS, script: script::empty_stream() };
         }
         if status != StatusCode::OK || faults.body.is_some() {
             return self.scripted_status(status, faults);
         }
         if endpoint == Endpoint::Models {
-            return Outcome::plain(
-                StatusCode::OK,
-                JSON,
-                list::models(&self.listener.name),
-                faults,
-            );
+            return Outcome::plain(StatusCode::OK, JSON, list::models(&self.listener.name), faults);
         }
         match Ask::read(endpoint, body) {
             Ok(ask) => self.success(endpoint, &ask, faults),
@@ -260,11 +224,7 @@ impl Connection {
             Answer::Plain(body) => Outcome::plain(StatusCode::OK, JSON, body, faults),
             Answer::Stream(events) => {
                 let script = script::stream(&self.listener.name, events, faults);
-                Outcome {
-                    status: StatusCode::OK,
-                    content_type: EVENTS,
-                    script,
-                }
+                Outcome { status: StatusCode::OK, content_type: EVENTS, script }
             }
         }
     }
@@ -276,13 +236,7 @@ impl Connection {
         Outcome::plain(status, JSON, body, faults)
     }
 
-    fn response(
-        &self,
-        outcome: Outcome,
-        faults: &Faults,
-        version: Version,
-        ticket: Ticket,
-    ) -> Response<ScriptBody> {
+    fn response(&self, outcome: Outcome, faults: &Faults, version: Version, ticket: Ticket) -> Response<ScriptBody> {
         let body = ScriptBody::new(outcome.script, Arc::clone(&self.plug), ticket);
         let mut response = Response::new(body);
         *response.status_mut() = outcome.status;
@@ -291,10 +245,7 @@ impl Connection {
             *response.version_mut() = Version::HTTP_10;
         }
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(outcome.content_type),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(outcome.content_type));
         self.identify(headers);
         add_faulty_headers(headers, faults);
         response
@@ -311,17 +262,8 @@ impl Connection {
 }
 
 impl Outcome {
-    fn plain(
-        status: StatusCode,
-        content_type: &'static str,
-        body: Vec<u8>,
-        faults: &Faults,
-    ) -> Self {
-        Self {
-            status,
-            content_type,
-            script: script::plain(body, faults),
-        }
+    fn plain(status: StatusCode, content_type: &'static str, body: Vec<u8>, faults: &Faults) -> Self {
+        Self { status, content_type, script: script::plain(body, faults) }
     }
 }
 
@@ -339,9 +281,6 @@ fn add_faulty_headers(headers: &mut HeaderMap, faults: &Faults) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if faults.retry_header {
-        headers.insert(
-            HeaderName::from_static("x-modelyard-retry"),
-            HeaderValue::from_static("1"),
-        );
+        headers.insert(HeaderName::from_static("x-modelyard-retry"), HeaderValue::from_static("1"));
     }
 }

@@ -88,13 +88,8 @@ impl fmt::Display for BadDirective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(name) => {
-                let known: Vec<String> =
-                    DIRECTIVES.iter().map(directive::Directive::form).collect();
-                write!(
-                    f,
-                    "unknown fault directive `{name}` (known: {})",
-                    known.join(", ")
-                )
+                let known: Vec<String> = DIRECTIVES.iter().map(directive::Directive::form).collect();
+                write!(f, "unknown fault directive `{name}` (known: {})", known.join(", "))
             }
             Self::Value { given, expected } => {
                 write!(f, "bad fault directive `{given}` (expected: {expected})")
@@ -107,11 +102,7 @@ impl fmt::Display for BadDirective {
 impl Faults {
     /// Sets what `text` names and leaves the rest, so that `text` overrides what was there.
     pub(crate) fn apply(&mut self, text: &str) -> Result<(), BadDirective> {
-        for part in text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-        {
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let Some(plain) = percent_decoded(part) else {
                 return Err(BadDirective::Encoding(part.to_owned()));
             };
@@ -136,20 +127,14 @@ impl Faults {
         if (directive.set)(self, value) {
             return Ok(());
         }
-        Err(BadDirective::Value {
-            given: part.to_owned(),
-            expected: directive.form(),
-        })
+        Err(BadDirective::Value { given: part.to_owned(), expected: directive.form() })
     }
 }
 
 /// The directives in the segments `fault:…` of a request path, in the order of the path.
 pub(crate) fn in_path(path: &str) -> impl DoubleEndedIterator<Item = &str> {
-    path.split('/').filter_map(|segment| {
-        ["fault:", "fault%3A", "fault%3a"]
-            .iter()
-            .find_map(|prefix| segment.strip_prefix(prefix))
-    })
+    path.split('/')
+        .filter_map(|segment| ["fault:", "fault%3A", "fault%3a"].iter().find_map(|prefix| segment.strip_prefix(prefix)))
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
@@ -165,9 +150,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -194,16 +177,7 @@ mod tests {
     fn points_depend_on_the_directive() {
         let point = |text: &str| {
             let faults = parsed(text).unwrap();
-            [
-                faults.stall,
-                faults.reset,
-                faults.truncate,
-                faults.cut,
-                faults.error_event,
-            ]
-            .into_iter()
-            .flatten()
-            .next()
+            [faults.stall, faults.reset, faults.truncate, faults.cut, faults.error_event].into_iter().flatten().next()
         };
         for (text, expected) in [
             ("stall=headers", Point::Start),
@@ -241,29 +215,17 @@ mod tests {
             "retry-after=a%0Ab",
         ] {
             let error = parsed(text).unwrap_err();
-            assert!(
-                matches!(error, BadDirective::Value { .. }),
-                "{text}: {error}"
-            );
+            assert!(matches!(error, BadDirective::Value { .. }), "{text}: {error}");
         }
         let error = parsed("status=abc").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "bad fault directive `status=abc` (expected: status=CODE)"
-        );
+        assert_eq!(error.to_string(), "bad fault directive `status=abc` (expected: status=CODE)");
     }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let message = parsed("status=503,explode").unwrap_err().to_string();
-        assert!(
-            message.starts_with("unknown fault directive `explode`"),
-            "{message}"
-        );
-        assert!(
-            message.contains("status=CODE") && message.contains("reset[=first|N]"),
-            "{message}"
-        );
+        assert!(message.starts_with("unknown fault directive `explode`"), "{message}");
+        assert!(message.contains("status=CODE") && message.contains("reset[=first|N]"), "{message}");
     }
 
     #[test]
@@ -277,20 +239,13 @@ mod tests {
     fn a_comma_in_a_value_is_percent_encoded() {
         let faults = parsed("retry-after=Wed%2C 21 Oct 2015 07:28:00 GMT,crlf").unwrap();
         assert_eq!(faults.retry_after.unwrap(), "Wed, 21 Oct 2015 07:28:00 GMT");
-        assert!(matches!(
-            parsed("finish=%f"),
-            Err(BadDirective::Encoding(_))
-        ));
-        assert!(matches!(
-            parsed("finish=%ff"),
-            Err(BadDirective::Encoding(_))
-        ));
+        assert!(matches!(parsed("finish=%f"), Err(BadDirective::Encoding(_))));
+        assert!(matches!(parsed("finish=%ff"), Err(BadDirective::Encoding(_))));
     }
 
     #[test]
     fn path_segments_are_found_anywhere() {
-        let found: Vec<&str> =
-            in_path("/a/fault:reset/v1/fault%3Acut=1,crlf/chat/completions").collect();
+        let found: Vec<&str> = in_path("/a/fault:reset/v1/fault%3Acut=1,crlf/chat/completions").collect();
         assert_eq!(found, ["reset", "cut=1,crlf"]);
         assert_eq!(in_path("/v1/default:reset/x").count(), 0);
     }
@@ -299,14 +254,7 @@ mod tests {
     fn directive_names_are_unique_and_documented() {
         for (index, one) in DIRECTIVES.iter().enumerate() {
             assert!(!one.help.is_empty());
-            assert!(
-                DIRECTIVES
-                    .iter()
-                    .skip(index + 1)
-                    .all(|other| other.name != one.name),
-                "{}",
-                one.name
-            );
+            assert!(DIRECTIVES.iter().skip(index + 1).all(|other| other.name != one.name), "{}", one.name);
         }
     }
 }

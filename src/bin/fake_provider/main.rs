@@ -39,11 +39,7 @@ use crate::tls::Authority;
 #[command(name = "fake-provider", version)]
 struct Cli {
     /// Listen for HTTP/1.1 and HTTP/2; the name (default: fake) shows up in answers, port 0 picks one
-    #[arg(
-        long,
-        value_name = "[NAME=]ADDR[,FAULTS]",
-        required_unless_present = "tls"
-    )]
+    #[arg(long, value_name = "[NAME=]ADDR[,FAULTS]", required_unless_present = "tls")]
     listen: Vec<Spec>,
     /// Listen with TLS, the certificate is for NAME
     #[arg(long, value_name = "NAME=ADDR[,FAULTS]", requires = "tls_dir")]
@@ -77,27 +73,15 @@ impl FromStr for Spec {
         let (place, faults) = text.split_once(',').unwrap_or((text, ""));
         let (name, address) = place.split_once('=').unwrap_or(("fake", place));
         // The name goes into headers, JSON and certificates as it is.
-        if name.is_empty()
-            || !name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-        {
-            return Err(format!(
-                "`{name}` is no name: use letters, digits, `.`, `-` and `_`"
-            ));
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+            return Err(format!("`{name}` is no name: use letters, digits, `.`, `-` and `_`"));
         }
-        Ok(Self {
-            name: name.to_owned(),
-            address: address.to_owned(),
-            faults: checked_faults(faults)?,
-        })
+        Ok(Self { name: name.to_owned(), address: address.to_owned(), faults: checked_faults(faults)? })
     }
 }
 
 fn checked_faults(text: &str) -> Result<String, String> {
-    Faults::default()
-        .apply(text)
-        .map_err(|error| error.to_string())?;
+    Faults::default().apply(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
@@ -124,13 +108,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     if let Some(dir) = cli.tls_dir.as_ref().filter(|_| !cli.tls.is_empty()) {
         let authority = Authority::create(dir)?;
         for spec in &cli.tls {
-            start(
-                spec,
-                &cli.faults,
-                Some(authority.acceptor(&spec.name)?),
-                &provider,
-            )
-            .await?;
+            start(spec, &cli.faults, Some(authority.acceptor(&spec.name)?), &provider).await?;
         }
     }
     say("ready")?;
@@ -143,30 +121,15 @@ async fn start(
     tls: Option<TlsAcceptor>,
     provider: &Arc<Provider>,
 ) -> Result<(), Box<dyn Error>> {
-    let tcp = TcpListener::bind(&spec.address)
-        .await
-        .map_err(|error| format!("{}: {error}", spec.address))?;
+    let tcp = TcpListener::bind(&spec.address).await.map_err(|error| format!("{}: {error}", spec.address))?;
     let address = tcp.local_addr()?;
     let mut faults = Faults::default();
     for text in [common_faults, &spec.faults] {
         faults.apply(text).map_err(|error| error.to_string())?;
     }
-    let texts: Vec<&str> = [spec.faults.as_str(), common_faults]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .collect();
-    let listener = Listener {
-        name: spec.name.clone(),
-        address,
-        faults,
-        fault_text: texts.join(","),
-    };
-    tokio::spawn(listener::accept(
-        tcp,
-        tls,
-        Arc::clone(provider),
-        Arc::new(listener),
-    ));
+    let texts: Vec<&str> = [spec.faults.as_str(), common_faults].into_iter().filter(|text| !text.is_empty()).collect();
+    let listener = Listener { name: spec.name.clone(), address, faults, fault_text: texts.join(",") };
+    tokio::spawn(listener::accept(tcp, tls, Arc::clone(provider), Arc::new(listener)));
     say(&format!("{}={address}", spec.name))?;
     Ok(())
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::fault::Faults;
 use crate::request::{Ask, Endpoint};
 use crate::wire::{
-    ChatChoice, ChatDelta, Completion, CompletionDetails, Delta, ErrorBody, ErrorFields,
-    FunctionCall, Message, PromptDetails, TextChoice, ToolCall, Usage,
+    ChatChoice, ChatDelta, Completion, CompletionDetails, Delta, ErrorBody, ErrorFields, FunctionCall, Message,
+    PromptDetails, TextChoice, ToolCall, Usage,
 };
 
 /// What an answer says.
@@ -57,19 +57,13 @@ impl<'a> Reply<'a> {
         let number = next_number();
         let wanted = faults.token_count();
         let count = ask.token_limit().map_or(wanted, |limit| wanted.min(limit));
-        let tool = ask
-            .first_tool()
-            .filter(|_| faults.tool_call && endpoint == Endpoint::Chat);
+        let tool = ask.first_tool().filter(|_| faults.tool_call && endpoint == Endpoint::Chat);
         let natural = match tool {
             Some(_) => "tool_calls",
             None if count < wanted => "length",
             None => "stop",
         };
-        let prefix = if endpoint == Endpoint::Chat {
-            "chatcmpl"
-        } else {
-            "cmpl"
-        };
+        let prefix = if endpoint == Endpoint::Chat { "chatcmpl" } else { "cmpl" };
         Self {
             ask,
             faults,
@@ -86,31 +80,19 @@ impl<'a> Reply<'a> {
 
     pub(crate) fn answer(&self) -> Answer {
         match (self.endpoint, self.ask.streams()) {
-            (Endpoint::Chat, false) => {
-                Answer::Plain(self.plain(|index, text| self.chat_choice(index, text)))
-            }
-            (_, false) => Answer::Plain(
-                self.plain(|index, text| self.text_choice(index, text, Some(self.finish))),
-            ),
+            (Endpoint::Chat, false) => Answer::Plain(self.plain(|index, text| self.chat_choice(index, text))),
+            (_, false) => Answer::Plain(self.plain(|index, text| self.text_choice(index, text, Some(self.finish)))),
             (Endpoint::Chat, true) => Answer::Stream(self.chat_stream()),
             (_, true) => Answer::Stream(self.text_stream()),
         }
     }
 
     fn plain<C: Serialize>(&self, choice: impl Fn(u32, String) -> C) -> Vec<u8> {
-        let object = if self.endpoint == Endpoint::Chat {
-            "chat.completion"
-        } else {
-            "text_completion"
-        };
-        let choices = (0..self.ask.choices())
-            .map(|index| choice(index, self.pieces.concat()))
-            .collect();
+        let object = if self.endpoint == Endpoint::Chat { "chat.completion" } else { "text_completion" };
+        let choices = (0..self.ask.choices()).map(|index| choice(index, self.pieces.concat())).collect();
         let usage = match self.faults {
             Faults { no_usage: true, .. } => None,
-            Faults {
-                usage_null: true, ..
-            } => Some(None),
+            Faults { usage_null: true, .. } => Some(None),
             _ => Some(Some(&self.usage)),
         };
         self.document(object, choices, usage)
@@ -118,12 +100,7 @@ impl<'a> Reply<'a> {
 
     fn chat_choice(&self, index: u32, text: String) -> ChatChoice<'_> {
         let message = match &self.tool {
-            None => Message {
-                role: "assistant",
-                content: Some(text),
-                refusal: (),
-                tool_calls: None,
-            },
+            None => Message { role: "assistant", content: Some(text), refusal: (), tool_calls: None },
             Some((name, id)) => Message {
                 role: "assistant",
                 content: None,
@@ -132,33 +109,15 @@ impl<'a> Reply<'a> {
                     index: None,
                     id: Some(id),
                     kind: Some("function"),
-                    function: FunctionCall {
-                        name: Some(name),
-                        arguments: text.into(),
-                    },
+                    function: FunctionCall { name: Some(name), arguments: text.into() },
                 }]),
             },
         };
-        ChatChoice {
-            index,
-            message,
-            logprobs: (),
-            finish_reason: self.finish,
-        }
+        ChatChoice { index, message, logprobs: (), finish_reason: self.finish }
     }
 
-    fn text_choice<'b>(
-        &self,
-        index: u32,
-        text: String,
-        finish_reason: Option<&'b str>,
-    ) -> TextChoice<'b> {
-        TextChoice {
-            text,
-            index,
-            logprobs: (),
-            finish_reason,
-        }
+    fn text_choice<'b>(&self, index: u32, text: String, finish_reason: Option<&'b str>) -> TextChoice<'b> {
+        TextChoice { text, index, logprobs: (), finish_reason }
     }
 
     fn chat_stream(&self) -> Vec<Event> {
@@ -167,12 +126,7 @@ impl<'a> Reply<'a> {
         for piece in &self.pieces {
             self.push_chat(&mut events, Stage::Content, self.content(piece), None);
         }
-        self.push_chat(
-            &mut events,
-            Stage::Closing,
-            Delta::default(),
-            Some(self.finish),
-        );
+        self.push_chat(&mut events, Stage::Closing, Delta::default(), Some(self.finish));
         self.push_end::<ChatDelta<'_>>(&mut events, "chat.completion.chunk");
         events
     }
@@ -194,63 +148,26 @@ impl<'a> Reply<'a> {
                 index: Some(0),
                 id: Some(id),
                 kind: Some("function"),
-                function: FunctionCall {
-                    name: Some(name),
-                    arguments: "".into(),
-                },
+                function: FunctionCall { name: Some(name), arguments: "".into() },
             }]
         });
         let content = if tool_calls.is_some() { None } else { Some("") };
-        Delta {
-            role: Some("assistant"),
-            content: Some(content),
-            refusal: Some(()),
-            tool_calls,
-        }
+        Delta { role: Some("assistant"), content: Some(content), refusal: Some(()), tool_calls }
     }
 
     fn content<'b>(&'b self, piece: &'b str) -> Delta<'b> {
         if self.tool.is_none() {
-            return Delta {
-                content: Some(Some(piece)),
-                ..Delta::default()
-            };
+            return Delta { content: Some(Some(piece)), ..Delta::default() };
         }
-        let function = FunctionCall {
-            name: None,
-            arguments: piece.into(),
-        };
-        let call = ToolCall {
-            index: Some(0),
-            id: None,
-            kind: None,
-            function,
-        };
-        Delta {
-            tool_calls: Some([call]),
-            ..Delta::default()
-        }
+        let function = FunctionCall { name: None, arguments: piece.into() };
+        let call = ToolCall { index: Some(0), id: None, kind: None, function };
+        Delta { tool_calls: Some([call]), ..Delta::default() }
     }
 
-    fn push_chat(
-        &self,
-        events: &mut Vec<Event>,
-        stage: Stage,
-        delta: Delta<'_>,
-        finish: Option<&str>,
-    ) {
+    fn push_chat(&self, events: &mut Vec<Event>, stage: Stage, delta: Delta<'_>, finish: Option<&str>) {
         for index in 0..self.ask.choices() {
-            let choice = ChatDelta {
-                index,
-                delta: &delta,
-                logprobs: (),
-                finish_reason: finish,
-            };
-            let data = self.document(
-                "chat.completion.chunk",
-                vec![choice],
-                self.chunk_usage(finish.is_some()),
-            );
+            let choice = ChatDelta { index, delta: &delta, logprobs: (), finish_reason: finish };
+            let data = self.document("chat.completion.chunk", vec![choice], self.chunk_usage(finish.is_some()));
             events.push(Event { stage, data });
         }
     }
@@ -258,11 +175,7 @@ impl<'a> Reply<'a> {
     fn push_text(&self, events: &mut Vec<Event>, stage: Stage, text: &str, finish: Option<&str>) {
         for index in 0..self.ask.choices() {
             let choice = self.text_choice(index, text.to_owned(), finish);
-            let data = self.document(
-                "text_completion",
-                vec![choice],
-                self.chunk_usage(finish.is_some()),
-            );
+            let data = self.document("text_completion", vec![choice], self.chunk_usage(finish.is_some()));
             events.push(Event { stage, data });
         }
     }
@@ -272,16 +185,10 @@ impl<'a> Reply<'a> {
         let faults = self.faults;
         if self.ask.includes_usage() && !faults.no_usage && !faults.usage_in_finish {
             let data = self.document(object, Vec::<C>::new(), Some(Some(&self.usage)));
-            events.push(Event {
-                stage: Stage::Closing,
-                data,
-            });
+            events.push(Event { stage: Stage::Closing, data });
         }
         if !faults.no_done {
-            events.push(Event {
-                stage: Stage::Closing,
-                data: b"[DONE]".to_vec(),
-            });
+            events.push(Event { stage: Stage::Closing, data: b"[DONE]".to_vec() });
         }
     }
 
@@ -294,16 +201,10 @@ impl<'a> Reply<'a> {
         if faults.usage_in_finish && finishes {
             return Some(Some(&self.usage));
         }
-        (faults.usage_null || (self.ask.includes_usage() && !faults.usage_in_finish))
-            .then_some(None)
+        (faults.usage_null || (self.ask.includes_usage() && !faults.usage_in_finish)).then_some(None)
     }
 
-    fn document<C: Serialize>(
-        &self,
-        object: &str,
-        choices: Vec<C>,
-        usage: Option<Option<&Usage>>,
-    ) -> Vec<u8> {
+    fn document<C: Serialize>(&self, object: &str, choices: Vec<C>, usage: Option<Option<&Usage>>) -> Vec<u8> {
         json(&Completion {
             id: &self.id,
             object,
@@ -325,14 +226,7 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
         500.. => ("server_error", None),
         _ => ("invalid_request_error", None),
     };
-    json(&ErrorBody {
-        error: ErrorFields {
-            message,
-            kind,
-            param: (),
-            code: code.or(usual_code),
-        },
-    })
+    json(&ErrorBody { error: ErrorFields { message, kind, param: (), code: code.or(usual_code) } })
 }
 
 pub(crate) fn json<T: Serialize>(document: &T) -> Vec<u8> {
@@ -341,9 +235,7 @@ pub(crate) fn json<T: Serialize>(document: &T) -> Vec<u8> {
 }
 
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A number no other answer of this process has.
@@ -355,18 +247,13 @@ pub(crate) fn next_number() -> u64 {
 fn usage(ask: &Ask, faults: &Faults, count: usize) -> Usage {
     let prompt_tokens = faults.prompt_tokens.unwrap_or(ask.prompt_tokens);
     let reasoning_tokens = faults.reasoning.unwrap_or(0);
-    let content = u64::try_from(count)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(u64::from(ask.choices()));
+    let content = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(u64::from(ask.choices()));
     let completion_tokens = content.saturating_add(reasoning_tokens);
     Usage {
         prompt_tokens,
         completion_tokens,
         total_tokens: prompt_tokens.saturating_add(completion_tokens),
-        prompt_tokens_details: PromptDetails {
-            cached_tokens: faults.cached.unwrap_or(0),
-            audio_tokens: 0,
-        },
+        prompt_tokens_details: PromptDetails { cached_tokens: faults.cached.unwrap_or(0), audio_tokens: 0 },
         completion_tokens_details: CompletionDetails {
             reasoning_tokens,
             audio_tokens: 0,
@@ -379,24 +266,14 @@ fn usage(ask: &Ask, faults: &Faults, count: usize) -> Usage {
 /// Bytes of one piece: `size` is of the whole text in a plain answer and of each event in a stream.
 fn piece_size(ask: &Ask, faults: &Faults, count: usize) -> Option<usize> {
     let size = faults.size?;
-    Some(if ask.streams() {
-        size
-    } else {
-        size.div_ceil(count.max(1))
-    })
+    Some(if ask.streams() { size } else { size.div_ceil(count.max(1)) })
 }
 
 /// `count` words that name the provider; as a tool's arguments they are one JSON object together.
 fn pieces(name: &str, count: usize, as_arguments: bool, size: Option<usize>) -> Vec<String> {
     const FILLER: [&str; 6] = ["and", "this", "is", "a", "scripted", "answer"];
-    let words = ["Hello", "from", name]
-        .into_iter()
-        .chain(FILLER.into_iter().cycle());
-    let mut pieces: Vec<String> = words
-        .take(count)
-        .enumerate()
-        .map(|(index, word)| piece(index, word, size))
-        .collect();
+    let words = ["Hello", "from", name].into_iter().chain(FILLER.into_iter().cycle());
+    let mut pieces: Vec<String> = words.take(count).enumerate().map(|(index, word)| piece(index, word, size)).collect();
     if as_arguments {
         if let Some(first) = pieces.first_mut() {
             first.insert_str(0, "{\"text\":\"");
@@ -412,12 +289,7 @@ fn piece(index: usize, word: &str, size: Option<usize>) -> String {
     let space = if index == 0 { "" } else { " " };
     match size {
         None => format!("{space}{word}"),
-        Some(size) => space
-            .chars()
-            .chain(word.chars())
-            .chain("abcdefghi ".chars().cycle())
-            .take(size)
-            .collect(),
+        Some(size) => space.chars().chain(word.chars()).chain("abcdefghi ".chars().cycle()).take(size).collect(),
     }
 }
 
@@ -453,23 +325,14 @@ mod tests {
 
     #[test]
     fn a_plain_chat_has_all_fields() {
-        let answer = plain(
-            r#"{"model":"m","messages":[],"n":2}"#,
-            "prompt-tokens=10,cached=4,reasoning=3",
-        );
+        let answer = plain(r#"{"model":"m","messages":[],"n":2}"#, "prompt-tokens=10,cached=4,reasoning=3");
         assert_eq!(answer["object"], "chat.completion");
-        assert_eq!(
-            answer["choices"][1]["message"]["content"],
-            "Hello from alpha and this is a scripted"
-        );
+        assert_eq!(answer["choices"][1]["message"]["content"], "Hello from alpha and this is a scripted");
         assert_eq!(answer["choices"][0]["finish_reason"], "stop");
         assert_eq!(answer["usage"]["completion_tokens"], 19);
         assert_eq!(answer["usage"]["total_tokens"], 29);
         assert_eq!(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
-        assert_eq!(
-            answer["usage"]["completion_tokens_details"]["reasoning_tokens"],
-            3
-        );
+        assert_eq!(answer["usage"]["completion_tokens_details"]["reasoning_tokens"], 3);
     }
 
     #[test]
@@ -487,18 +350,11 @@ mod tests {
         assert_eq!(call(&events[0])["function"]["name"], "look");
         let arguments: String = events
             .iter()
-            .filter_map(|event| {
-                call(event)["function"]["arguments"]
-                    .as_str()
-                    .map(str::to_owned)
-            })
+            .filter_map(|event| call(event)["function"]["arguments"].as_str().map(str::to_owned))
             .collect();
         assert_eq!(arguments, r#"{"text":"Hello from alpha"}"#);
         assert_eq!(events[4]["choices"][0]["finish_reason"], "tool_calls");
-        assert_eq!(
-            plain(&body.replace("true", "false"), "tool-call")["choices"][0]["message"]["content"],
-            Value::Null
-        );
+        assert_eq!(plain(&body.replace("true", "false"), "tool-call")["choices"][0]["message"]["content"], Value::Null);
     }
 
     #[test]
@@ -506,44 +362,20 @@ mod tests {
         let asked = r#"{"stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
         let silent = r#"{"stream":true,"messages":[]}"#;
         let shown = |body: &str, faults: &str| -> Vec<Option<bool>> {
-            stream(body, faults)
-                .iter()
-                .map(|event| event.get("usage").map(Value::is_object))
-                .collect()
+            stream(body, faults).iter().map(|event| event.get("usage").map(Value::is_object)).collect()
         };
         assert_eq!(shown(silent, "tokens=1"), [None, None, None]);
-        assert_eq!(
-            shown(asked, "tokens=1"),
-            [Some(false), Some(false), Some(false), Some(true)]
-        );
+        assert_eq!(shown(asked, "tokens=1"), [Some(false), Some(false), Some(false), Some(true)]);
         assert_eq!(shown(asked, "tokens=1,no-usage"), [None, None, None]);
-        assert_eq!(
-            shown(silent, "tokens=1,usage-null"),
-            [Some(false), Some(false), Some(false)]
-        );
-        assert_eq!(
-            shown(silent, "tokens=1,usage-in-finish"),
-            [None, None, Some(true)]
-        );
+        assert_eq!(shown(silent, "tokens=1,usage-null"), [Some(false), Some(false), Some(false)]);
+        assert_eq!(shown(silent, "tokens=1,usage-in-finish"), [None, None, Some(true)]);
     }
 
     #[test]
     fn size_is_the_length_of_the_content() {
         let answer = plain(r#"{"messages":[]}"#, "size=1000");
-        assert_eq!(
-            answer["choices"][0]["message"]["content"]
-                .as_str()
-                .unwrap()
-                .len(),
-            1000
-        );
+        assert_eq!(answer["choices"][0]["message"]["content"].as_str().unwrap().len(), 1000);
         let events = stream(r#"{"messages":[],"stream":true}"#, "size=100,tokens=2");
-        assert_eq!(
-            events[2]["choices"][0]["delta"]["content"]
-                .as_str()
-                .unwrap()
-                .len(),
-            100
-        );
+        assert_eq!(events[2]["choices"][0]["delta"]["content"].as_str().unwrap().len(), 100);
     }
 }

@@ -75,8 +75,7 @@ impl Ask {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err("the body is not a JSON object".to_owned());
         }
-        let mut ask: Self = serde_json::from_slice(body)
-            .map_err(|error| format!("the body is not valid: {error}"))?;
+        let mut ask: Self = serde_json::from_slice(body).map_err(|error| format!("the body is not valid: {error}"))?;
         let (present, field) = match endpoint {
             Endpoint::Chat => (ask.messages.is_some(), "messages"),
             Endpoint::Completions => (ask.prompt.is_some(), "prompt"),
@@ -95,10 +94,7 @@ impl Ask {
     }
 
     pub(crate) fn includes_usage(&self) -> bool {
-        self.stream_options
-            .as_ref()
-            .and_then(|options| options.include_usage)
-            .unwrap_or(false)
+        self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false)
     }
 
     pub(crate) fn wants_base64(&self) -> bool {
@@ -116,9 +112,7 @@ impl Ask {
     /// The name of the first function offered as a tool.
     pub(crate) fn first_tool(&self) -> Option<&str> {
         let tools = self.tools.as_deref().unwrap_or_default();
-        tools
-            .iter()
-            .find_map(|tool| tool.function.as_ref()?.name.as_deref())
+        tools.iter().find_map(|tool| tool.function.as_ref()?.name.as_deref())
     }
 
     /// How many vectors an embedding request asks for; a list of numbers is one tokenised text.
@@ -143,59 +137,33 @@ mod tests {
     fn the_tail_of_the_path_decides() {
         for (path, expected) in [
             ("/v1/chat/completions", Some(Endpoint::Chat)),
-            (
-                "/openai/deployments/x/chat/completions",
-                Some(Endpoint::Chat),
-            ),
+            ("/openai/deployments/x/chat/completions", Some(Endpoint::Chat)),
             ("/v1/completions", Some(Endpoint::Completions)),
             ("/fault:reset/embeddings", Some(Endpoint::Embeddings)),
             ("/v1/responses", None),
         ] {
             assert_eq!(Endpoint::of(&Method::POST, path), expected, "{path}");
         }
-        assert_eq!(
-            Endpoint::of(&Method::GET, "/v1/models"),
-            Some(Endpoint::Models)
-        );
+        assert_eq!(Endpoint::of(&Method::GET, "/v1/models"), Some(Endpoint::Models));
         assert_eq!(Endpoint::of(&Method::GET, "/v1/chat/completions"), None);
     }
 
     #[test]
     fn bodies_without_the_required_field_are_refused() {
-        for body in [
-            "",
-            "[]",
-            "{",
-            "{}",
-            r#"{"messages":null}"#,
-            r#"{"prompt":"x"}"#,
-        ] {
-            assert!(
-                Ask::read(Endpoint::Chat, body.as_bytes()).is_err(),
-                "{body}"
-            );
+        for body in ["", "[]", "{", "{}", r#"{"messages":null}"#, r#"{"prompt":"x"}"#] {
+            assert!(Ask::read(Endpoint::Chat, body.as_bytes()).is_err(), "{body}");
         }
     }
 
     #[test]
     fn prompt_tokens_count_characters_not_bytes() {
         let body = r#"{"messages":["ééééééééé"]}"#;
-        assert_eq!(
-            Ask::read(Endpoint::Chat, body.as_bytes())
-                .unwrap()
-                .prompt_tokens,
-            6
-        );
+        assert_eq!(Ask::read(Endpoint::Chat, body.as_bytes()).unwrap().prompt_tokens, 6);
     }
 
     #[test]
     fn inputs_are_counted_by_text() {
-        for (input, expected) in [
-            (r#""a""#, 1),
-            (r#"["a","b"]"#, 2),
-            ("[1,2,3]", 1),
-            ("[[1],[2]]", 2),
-        ] {
+        for (input, expected) in [(r#""a""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1],[2]]", 2)] {
             let body = format!(r#"{{"input":{input}}}"#);
             let ask = Ask::read(Endpoint::Embeddings, body.as_bytes()).unwrap();
             assert_eq!(ask.input_count(), expected, "{input}");

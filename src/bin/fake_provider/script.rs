@@ -62,11 +62,7 @@ struct Layout {
 
 /// The script of a plain body; its pieces count as content events when a fault needs events.
 pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
-    let body = if faults.gzip {
-        gzipped(&body)
-    } else {
-        Bytes::from(body)
-    };
+    let body = if faults.gzip { gzipped(&body) } else { Bytes::from(body) };
     let stops = [
         (faults.stall, Stop::Stall),
         (faults.reset, Stop::Reset),
@@ -74,15 +70,9 @@ pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
         (faults.cut, Stop::Cut),
     ];
     let in_pieces = faults.interval.is_some() || stops.iter().any(|(point, _)| point.is_some());
-    let frames = if in_pieces {
-        pieces(&body, body.len().div_ceil(faults.token_count().max(1)))
-    } else {
-        vec![body.clone()]
-    };
-    let layout = Layout {
-        openings: 0,
-        contents: frames.len(),
-    };
+    let frames =
+        if in_pieces { pieces(&body, body.len().div_ceil(faults.token_count().max(1))) } else { vec![body.clone()] };
+    let layout = Layout { openings: 0, contents: frames.len() };
     let stop = first_stop(&stops, &layout);
     let steps = until_stop(frames, stop, None, Vec::new());
     let length = match stop {
@@ -90,19 +80,13 @@ pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
         Some((_, Stop::Cut)) => Some(total(&steps)),
         _ => u64::try_from(body.len()).ok(),
     };
-    Script {
-        steps: travelling(steps, faults),
-        length,
-    }
+    Script { steps: travelling(steps, faults), length }
 }
 
 /// The script of a stream of server-sent events.
 pub(crate) fn stream(name: &str, events: Vec<Event>, faults: &Faults) -> Script {
     let count = |stage: Stage| events.iter().filter(|event| event.stage == stage).count();
-    let layout = Layout {
-        openings: count(Stage::Opening),
-        contents: count(Stage::Content),
-    };
+    let layout = Layout { openings: count(Stage::Opening), contents: count(Stage::Content) };
     let stops = [
         (faults.error_event, Stop::Error),
         (faults.stall, Stop::Stall),
@@ -110,39 +94,20 @@ pub(crate) fn stream(name: &str, events: Vec<Event>, faults: &Faults) -> Script 
         (faults.truncate, Stop::Truncate),
         (faults.cut, Stop::Cut),
     ];
-    let garbage = faults
-        .garbage
-        .map(|point| (layout.index(point), framed(b"{not json", faults)));
-    let frames = events
-        .iter()
-        .map(|event| framed(&event.data, faults))
-        .collect();
+    let garbage = faults.garbage.map(|point| (layout.index(point), framed(b"{not json", faults)));
+    let frames = events.iter().map(|event| framed(&event.data, faults)).collect();
     let message = format!("{name}: scripted error event");
-    let error = openai::error(
-        &message,
-        StatusCode::INTERNAL_SERVER_ERROR,
-        faults.error_code.as_deref(),
-    );
+    let error = openai::error(&message, StatusCode::INTERNAL_SERVER_ERROR, faults.error_code.as_deref());
     let error = vec![Step::Data(framed(&error, faults))];
     let steps = until_stop(frames, first_stop(&stops, &layout), garbage, error);
-    let steps = if faults.gzip {
-        gzipped_steps(steps)
-    } else {
-        steps
-    };
-    Script {
-        steps: travelling(steps, faults),
-        length: None,
-    }
+    let steps = if faults.gzip { gzipped_steps(steps) } else { steps };
+    Script { steps: travelling(steps, faults), length: None }
 }
 
 /// A stream that ends before its first event.
 pub(crate) fn empty_stream() -> Script {
     // The flush keeps the body from being known as empty beforehand, which would give it a length.
-    Script {
-        steps: vec![Step::Flush],
-        length: None,
-    }
+    Script { steps: vec![Step::Flush], length: None }
 }
 
 impl Layout {
@@ -168,9 +133,7 @@ impl Stop {
 
 /// The stop that comes first; of two at the same place, the first in the list.
 fn first_stop(stops: &[(Option<Point>, Stop)], layout: &Layout) -> Option<(usize, Stop)> {
-    let placed = stops
-        .iter()
-        .filter_map(|(point, stop)| Some((layout.index((*point)?), *stop)));
+    let placed = stops.iter().filter_map(|(point, stop)| Some((layout.index((*point)?), *stop)));
     placed.min_by_key(|(index, _)| *index)
 }
 
@@ -196,16 +159,9 @@ fn until_stop(
 /// One server-sent event as it is written.
 fn framed(data: &[u8], faults: &Faults) -> Bytes {
     let end: &[u8] = if faults.crlf { b"\r\n" } else { b"\n" };
-    let comment: &[&[u8]] = if faults.comments {
-        &[b": keep-alive", end, end]
-    } else {
-        &[]
-    };
+    let comment: &[&[u8]] = if faults.comments { &[b": keep-alive", end, end] } else { &[] };
     let mut frame = Vec::with_capacity(data.len() + 32);
-    for part in comment
-        .iter()
-        .chain(&[b"data: ".as_slice(), data, end, end])
-    {
+    for part in comment.iter().chain(&[b"data: ".as_slice(), data, end, end]) {
         frame.extend_from_slice(part);
     }
     frame.into()
@@ -232,10 +188,7 @@ fn trailers() -> HeaderMap {
 }
 
 fn ends_well(steps: &[Step]) -> bool {
-    !matches!(
-        steps.last(),
-        Some(Step::Stall | Step::Reset | Step::Truncate)
-    )
+    !matches!(steps.last(), Some(Step::Stall | Step::Reset | Step::Truncate))
 }
 
 fn spaced(steps: Vec<Step>, interval: Duration) -> Vec<Step> {
@@ -276,20 +229,11 @@ fn push_pieces(steps: &mut Vec<Step>, run: &mut Vec<u8>, size: usize) {
 }
 
 fn pieces(bytes: &Bytes, size: usize) -> Vec<Bytes> {
-    bytes
-        .chunks(size.max(1))
-        .map(|piece| bytes.slice_ref(piece))
-        .collect()
+    bytes.chunks(size.max(1)).map(|piece| bytes.slice_ref(piece)).collect()
 }
 
 fn total(steps: &[Step]) -> u64 {
-    let lengths = steps.iter().map(|step| {
-        if let Step::Data(bytes) = step {
-            bytes.len()
-        } else {
-            0
-        }
-    });
+    let lengths = steps.iter().map(|step| if let Step::Data(bytes) = step { bytes.len() } else { 0 });
     u64::try_from(lengths.sum::<usize>()).unwrap_or(u64::MAX)
 }
 
@@ -304,10 +248,7 @@ fn gzipped(body: &[u8]) -> Bytes {
 fn gzipped_steps(steps: Vec<Step>) -> Vec<Step> {
     let complete = ends_well(&steps);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut zipped: Vec<Step> = steps
-        .into_iter()
-        .map(|step| gzipped_step(&mut encoder, step))
-        .collect();
+    let mut zipped: Vec<Step> = steps.into_iter().map(|step| gzipped_step(&mut encoder, step)).collect();
     if complete {
         zipped.push(Step::Data(encoder.finish().unwrap_or_default().into()));
     }
@@ -326,10 +267,7 @@ mod tests {
     use super::*;
 
     fn events() -> Vec<Event> {
-        let event = |stage, data: &str| Event {
-            stage,
-            data: data.into(),
-        };
+        let event = |stage, data: &str| Event { stage, data: data.into() };
         vec![
             event(Stage::Opening, "role"),
             event(Stage::Content, "one"),
@@ -343,11 +281,7 @@ mod tests {
         let parts = steps.iter().map(|step| match step {
             Step::Data(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
-                text.trim_start_matches("data: ")
-                    .trim_end()
-                    .chars()
-                    .take(9)
-                    .collect()
+                text.trim_start_matches("data: ").trim_end().chars().take(9).collect()
             }
             Step::Flush => "F".to_owned(),
             Step::Sleep(_) => "S".to_owned(),
@@ -386,21 +320,14 @@ mod tests {
             ("trailers", "role one two [DONE] TRAILERS"),
             ("trailers,stall=1", "role one STALL"),
         ] {
-            assert_eq!(
-                played(&stream("a", events(), &faults(text)).steps),
-                expected,
-                "{text}"
-            );
+            assert_eq!(played(&stream("a", events(), &faults(text)).steps), expected, "{text}");
         }
     }
 
     #[test]
     fn events_are_framed_as_told() {
         assert_eq!(framed(b"x", &faults("")), "data: x\n\n");
-        assert_eq!(
-            framed(b"x", &faults("crlf,comments")),
-            ": keep-alive\r\n\r\ndata: x\r\n\r\n"
-        );
+        assert_eq!(framed(b"x", &faults("crlf,comments")), ": keep-alive\r\n\r\ndata: x\r\n\r\n");
     }
 
     #[test]
@@ -415,11 +342,7 @@ mod tests {
             ("trailers", "12345678 TRAILERS", None),
         ] {
             let script = plain(b"12345678".to_vec(), &faults(text));
-            assert_eq!(
-                (played(&script.steps).as_str(), script.length),
-                (expected, length),
-                "{text}"
-            );
+            assert_eq!((played(&script.steps).as_str(), script.length), (expected, length), "{text}");
         }
     }
 
@@ -431,18 +354,9 @@ mod tests {
         let data: Vec<u8> = script
             .steps
             .iter()
-            .flat_map(|step| {
-                if let Step::Data(bytes) = step {
-                    bytes.to_vec()
-                } else {
-                    Vec::new()
-                }
-            })
+            .flat_map(|step| if let Step::Data(bytes) = step { bytes.to_vec() } else { Vec::new() })
             .collect();
-        assert_eq!(
-            data,
-            b"data: role\n\ndata: one\n\ndata: two\n\ndata: [DONE]\n\n"
-        );
+        assert_eq!(data, b"data: role\n\ndata: one\n\ndata: two\n\ndata: [DONE]\n\n");
     }
 
     #[test]
@@ -452,18 +366,10 @@ mod tests {
         let data: Vec<u8> = script
             .steps
             .iter()
-            .flat_map(|step| {
-                if let Step::Data(bytes) = step {
-                    bytes.to_vec()
-                } else {
-                    Vec::new()
-                }
-            })
+            .flat_map(|step| if let Step::Data(bytes) = step { bytes.to_vec() } else { Vec::new() })
             .collect();
         let mut text = String::new();
-        flate2::read::GzDecoder::new(data.as_slice())
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(data.as_slice()).read_to_string(&mut text).unwrap();
         assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
     }
 }

@@ -120,10 +120,7 @@ fn spanned(text: &str) -> Span {
 #[test]
 fn invalid_texts_are_refused_with_reason_and_place() {
     for (text, kind, at) in INVALID {
-        let expected = JsonError {
-            at: *at,
-            kind: *kind,
-        };
+        let expected = JsonError { at: *at, kind: *kind };
         assert_eq!(skip_all(text.as_bytes()), Err(expected), "{text}");
         assert_eq!(walk_all(text.as_bytes()), Err(expected), "{text}");
         assert!(serde_accepts(text.as_bytes()).is_err(), "{text}");
@@ -136,31 +133,15 @@ fn every_prefix_of_a_document_ends_unexpectedly() {
     for end in 0..text.len() {
         let error = skip_all(&text[..end]).unwrap_err();
         // A cut inside a character shows up as bad UTF-8 only when the string ends, which it does not.
-        assert_eq!(
-            error,
-            JsonError {
-                at: end,
-                kind: JsonErrorKind::UnexpectedEnd
-            }
-        );
+        assert_eq!(error, JsonError { at: end, kind: JsonErrorKind::UnexpectedEnd });
     }
 }
 
 #[test]
 fn bytes_that_are_not_utf8_are_refused() {
-    for bytes in [
-        &b"\xff"[..],
-        b"a\xc3",
-        b"\xc0\xaf",
-        b"\xed\xa0\x80",
-        b"long enough for words\xf5",
-    ] {
+    for bytes in [&b"\xff"[..], b"a\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"long enough for words\xf5"] {
         let text = [b"\"", bytes, b"\""].concat();
-        assert_eq!(
-            skip_all(&text).unwrap_err().kind,
-            JsonErrorKind::InvalidUtf8,
-            "{bytes:?}"
-        );
+        assert_eq!(skip_all(&text).unwrap_err().kind, JsonErrorKind::InvalidUtf8, "{bytes:?}");
         assert!(serde_accepts(&text).is_err());
     }
 }
@@ -183,10 +164,7 @@ fn mutated_texts_are_judged_as_serde_json_judges_them() {
         }
         accepted += usize::from(judged_alike(&text));
     }
-    assert!(
-        (1_000..50_000).contains(&accepted),
-        "{accepted} of the mutations are valid"
-    );
+    assert!((1_000..50_000).contains(&accepted), "{accepted} of the mutations are valid");
 }
 
 /// Whether both accept it. The known differences: `serde_json` refuses lone surrogates and numbers beyond `f64`.
@@ -197,9 +175,7 @@ fn judged_alike(text: &[u8]) -> bool {
     match (ours, serde_accepts(text)) {
         (Ok(_), Err(error)) => {
             let error = error.to_string();
-            let known = ["surrogate", "number out of range", "hex escape"]
-                .iter()
-                .any(|part| error.contains(part));
+            let known = ["surrogate", "number out of range", "hex escape"].iter().any(|part| error.contains(part));
             assert!(known, "only serde_json refuses {shown}: {error}");
         }
         (Err(error), Ok(())) => panic!("only serde_json accepts {shown}: {error}"),
@@ -211,28 +187,14 @@ fn judged_alike(text: &[u8]) -> bool {
 #[test]
 fn depth_is_counted_from_the_root() {
     let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
-    let too_deep = Err(JsonError {
-        at: MAX_DEPTH,
-        kind: JsonErrorKind::TooDeep,
-    });
+    let too_deep = Err(JsonError { at: MAX_DEPTH, kind: JsonErrorKind::TooDeep });
     assert_eq!(skip_all(&nested(MAX_DEPTH)), Ok(0..2 * MAX_DEPTH));
     assert_eq!(skip_all(&nested(MAX_DEPTH + 1)).map(drop), too_deep);
     assert_eq!(skip_all(&nested(5_000)).map(drop), too_deep);
     assert_eq!(walk_all(&nested(MAX_DEPTH)), Ok(()));
     assert_eq!(walk_all(&nested(5_000)), too_deep);
-    let objects = [
-        b"{\"a\":".repeat(MAX_DEPTH),
-        b"{}".to_vec(),
-        b"}".repeat(MAX_DEPTH),
-    ]
-    .concat();
-    assert_eq!(
-        skip_all(&objects),
-        Err(JsonError {
-            at: 5 * MAX_DEPTH,
-            kind: JsonErrorKind::TooDeep
-        })
-    );
+    let objects = [b"{\"a\":".repeat(MAX_DEPTH), b"{}".to_vec(), b"}".repeat(MAX_DEPTH)].concat();
+    assert_eq!(skip_all(&objects), Err(JsonError { at: 5 * MAX_DEPTH, kind: JsonErrorKind::TooDeep }));
 }
 
 #[test]

@@ -38,11 +38,7 @@ pub(super) fn whole(number: &[u8]) -> Option<u64> {
     let (significand, exponent) = number.split_at_checked(significand_end)?;
     let scaled = Scaled::of(significand)?;
     let value = scaled.times_ten_to(exponent_value(exponent.get(1..).unwrap_or_default()))?;
-    if negative && value > 0 {
-        None
-    } else {
-        Some(value)
-    }
+    if negative && value > 0 { None } else { Some(value) }
 }
 
 /// `digits * 10^exponent`, where `digits` does not end in zero unless it is zero.
@@ -54,10 +50,7 @@ struct Scaled {
 impl Scaled {
     /// `None` when the digits that count do not fit.
     fn of(significand: &[u8]) -> Option<Self> {
-        let mut scaled = Self {
-            digits: 0,
-            exponent: 0,
-        };
+        let mut scaled = Self { digits: 0, exponent: 0 };
         let mut fraction = false;
         let mut zeros = 0;
         for byte in significand {
@@ -97,18 +90,9 @@ fn times_ten_to(digits: u64, exponent: u32) -> Option<u64> {
 
 /// The number after `e`, kept far from the ends of `i64`.
 fn exponent_value(text: &[u8]) -> i64 {
-    let digits = text
-        .strip_prefix(b"-")
-        .or(text.strip_prefix(b"+"))
-        .unwrap_or(text);
-    let value = digits.iter().fold(0i64, |value, digit| {
-        (value * 10 + i64::from(digit & 0xF)).min(1 << 40)
-    });
-    if text.first() == Some(&b'-') {
-        -value
-    } else {
-        value
-    }
+    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let value = digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit & 0xF)).min(1 << 40));
+    if text.first() == Some(&b'-') { -value } else { value }
 }
 
 #[cfg(test)]

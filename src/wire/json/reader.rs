@@ -17,9 +17,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            scanner: Scanner::new(bytes),
-        }
+        Self { scanner: Scanner::new(bytes) }
     }
 
     /// What the next value is, by its first byte. Skips white space and consumes nothing else.
@@ -140,14 +138,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn expect(&mut self, kind: Kind, otherwise: JsonErrorKind) -> Result<(), JsonError> {
-        if self.peek()? == kind {
-            Ok(())
-        } else {
-            Err(JsonError {
-                at: self.position(),
-                kind: otherwise,
-            })
-        }
+        if self.peek()? == kind { Ok(()) } else { Err(JsonError { at: self.position(), kind: otherwise }) }
     }
 
     /// Enters the container at the present place; whether there is anything in it.
@@ -229,23 +220,14 @@ mod tests {
         let mut reader = Reader::new(b" 7");
         let error = |kind| JsonError { at: 1, kind };
         assert_eq!(reader.string(), Err(error(JsonErrorKind::NotAString)));
-        assert_eq!(
-            reader.object::<JsonError>(|_, _| Ok(())),
-            Err(error(JsonErrorKind::NotAnObject))
-        );
-        assert_eq!(
-            reader.array::<JsonError>(|_, _| Ok(())),
-            Err(error(JsonErrorKind::NotAnArray))
-        );
+        assert_eq!(reader.object::<JsonError>(|_, _| Ok(())), Err(error(JsonErrorKind::NotAnObject)));
+        assert_eq!(reader.array::<JsonError>(|_, _| Ok(())), Err(error(JsonErrorKind::NotAnArray)));
         assert_eq!(reader.u64(), Ok(Some(7)));
     }
 
     #[test]
     fn an_ignored_syntax_error_comes_back() {
-        let error = JsonError {
-            at: 10,
-            kind: JsonErrorKind::UnexpectedByte,
-        };
+        let error = JsonError { at: 10, kind: JsonErrorKind::UnexpectedByte };
         let mut reader = Reader::new(br#"{"a": [1, x], "b": 2}"#);
         let read = reader.object::<JsonError>(|reader, _| {
             let _ = reader.skip();
@@ -268,18 +250,9 @@ mod tests {
                 Self::Json(error)
             }
         }
-        assert_eq!(
-            Reader::new(TEXT).object(|_, _| Err(Mine::Stop)),
-            Err(Mine::Stop)
-        );
-        let ended = JsonError {
-            at: 2,
-            kind: JsonErrorKind::UnexpectedEnd,
-        };
-        assert_eq!(
-            Reader::new(b"{ ").object(|_, _| Err(Mine::Stop)),
-            Err(Mine::Json(ended))
-        );
+        assert_eq!(Reader::new(TEXT).object(|_, _| Err(Mine::Stop)), Err(Mine::Stop));
+        let ended = JsonError { at: 2, kind: JsonErrorKind::UnexpectedEnd };
+        assert_eq!(Reader::new(b"{ ").object(|_, _| Err(Mine::Stop)), Err(Mine::Json(ended)));
     }
 
     #[test]

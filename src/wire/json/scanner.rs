@@ -23,21 +23,13 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            depth: 0,
-            error: None,
-        }
+        Self { bytes, at: 0, depth: 0, error: None }
     }
 
     /// What a [`Halt`] stands for.
     #[cold]
     pub(super) fn error(&self) -> JsonError {
-        let unknown = JsonError {
-            at: self.at,
-            kind: JsonErrorKind::UnexpectedEnd,
-        };
+        let unknown = JsonError { at: self.at, kind: JsonErrorKind::UnexpectedEnd };
         self.error.unwrap_or(unknown)
     }
 
@@ -132,11 +124,7 @@ impl<'a> Scanner<'a> {
             self.at += literal.len();
             return Ok(());
         }
-        self.at += rest
-            .iter()
-            .zip(literal)
-            .take_while(|(read, meant)| read == meant)
-            .count();
+        self.at += rest.iter().zip(literal).take_while(|(read, meant)| read == meant).count();
         Err(self.unexpected())
     }
 
@@ -159,11 +147,7 @@ impl<'a> Scanner<'a> {
         let open = self.at;
         let escaped = self.quoted()?;
         let raw = self.bytes.get(open + 1..self.at - 1).unwrap_or_default();
-        Ok(Text {
-            raw,
-            span: open..self.at,
-            escaped,
-        })
+        Ok(Text { raw, span: open..self.at, escaped })
     }
 
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
@@ -183,12 +167,7 @@ impl<'a> Scanner<'a> {
                     escaped = true;
                     at += match rest.get(run.len + 1) {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u')
-                            if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default())
-                                .is_some() =>
-                        {
-                            6
-                        }
+                        Some(b'u') if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default()).is_some() => 6,
                         _ => return Err(self.bad_escape(at)),
                     };
                 }
@@ -197,11 +176,7 @@ impl<'a> Scanner<'a> {
             }
         }
         self.at = at + 1;
-        if ascii {
-            Ok(escaped)
-        } else {
-            self.check_utf8(start, at).map(|()| escaped)
-        }
+        if ascii { Ok(escaped) } else { self.check_utf8(start, at).map(|()| escaped) }
     }
 
     fn check_utf8(&mut self, start: usize, end: usize) -> Result<(), Halt> {
@@ -239,11 +214,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn open_quote(&mut self) -> Result<(), Halt> {
         self.space();
-        if self.byte() == Some(b'"') {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.byte() == Some(b'"') { Ok(()) } else { Err(self.unexpected()) }
     }
 
     #[inline(always)]

@@ -22,28 +22,20 @@ impl<'a> Text<'a> {
             return String::from_utf8_lossy(self.raw);
         }
         let decoded = String::from_utf8(unescape(self.raw));
-        Cow::Owned(
-            decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        )
+        Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// Whether it means `other`.
     #[inline]
     pub fn is(&self, other: &str) -> bool {
-        if self.escaped {
-            self.decode() == other
-        } else {
-            self.raw == other.as_bytes()
-        }
+        if self.escaped { self.decode() == other } else { self.raw == other.as_bytes() }
     }
 }
 
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((plain, escape)) =
-        memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
-    {
+    while let Some((plain, escape)) = memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
         decoded.extend_from_slice(plain);
         rest = match escape {
             [_, b'u', tail @ ..] => push_unit(tail, &mut decoded),
@@ -92,9 +84,7 @@ fn low_surrogate(text: &[u8]) -> Option<(u32, &[u8])> {
 /// Four hexadecimal digits and what follows them.
 pub(super) fn hex_unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
-    let unit = digits.iter().try_fold(0, |unit, digit| {
-        Some(unit * 16 + char::from(*digit).to_digit(16)?)
-    });
+    let unit = digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?));
     Some((unit?, rest))
 }
 
