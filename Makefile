@@ -87,7 +87,9 @@ format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports
 	@test -f $(WASM) || { echo '$(WASM) is missing: make build' >&2; exit 1; }
-	@$(CARGO) test --quiet --features fake-provider --test architecture -- --nocapture --test-threads=1
+	@said=$$($(CARGO) test --quiet --color never --features fake-provider --test architecture -- --nocapture --test-threads=1 2>&1) \
+		|| { echo "$$said" >&2; exit 1; }; \
+	grep -oE '$(WASM): .*|[0-9]+ imports: .*' <<<"$$said" | fold -s -w 120
 
 .PHONY: clean
 clean: ## Delete what was built; the tools stay
