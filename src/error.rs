@@ -128,6 +128,11 @@ impl Reply {
 }
 
 impl Error {
+    /// The host's own refusal.
+    pub fn of_host(status: u16) -> Self {
+        if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
+    }
+
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match self {

@@ -35,7 +35,7 @@ pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
-use crate::catalog::{Catalog, ModelId, ProviderId};
+use crate::catalog::{Catalog, ProviderId};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -49,10 +49,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Models and endpoints.
     pub catalog: Catalog,
-    /// What a request without `model` asks for.
-    pub default_model: Option<ModelId>,
-    /// Its name as written, of which a wildcard model takes a part.
-    pub default_model_name: Option<String>,
+    /// What a request without `model` asks for; the catalogue knows it.
+    pub default_model: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
     /// What comes out.
@@ -107,14 +105,12 @@ impl Config {
         let upstreams = Upstreams::read(providers, &timeouts);
         let catalog = model::read(o.optional("models"), &upstreams);
         let default_model = model::read_default(o.optional("default_model"), &catalog);
-        let (default_model, default_model_name) = default_model.unzip();
         refuse_later_sections(&mut o);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
             catalog,
             default_model,
-            default_model_name,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
             paths: paths::read(o.optional("paths")),

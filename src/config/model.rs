@@ -9,7 +9,7 @@ use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
-use crate::catalog::{Catalog, Model, ModelId};
+use crate::catalog::{Catalog, Model};
 
 const MODALITIES: &[(&str, Option<&str>)] = &[
     ("text", Some("text")),
@@ -81,8 +81,8 @@ impl Names {
     }
 }
 
-/// The model that requests without one ask for, with the name they then ask for.
-pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Option<(ModelId, String)> {
+/// The model that requests without one ask for.
+pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Option<String> {
     let field = field?;
     let name = field.string(&rule::MODEL_NAME)?;
     let found = catalog.find(name);
@@ -90,7 +90,7 @@ pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Optio
         let known = catalog.models().iter().map(|model| model.id.clone()).collect();
         field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
     }
-    found.map(|(id, _)| (id, name.to_owned()))
+    found.map(|_| name.to_owned())
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn the_example_reads_alike_as_text_and_as_struct() {
     assert_eq!(openai.auth.key().unwrap().value.as_deref(), Some("sk-secret"));
 
     let (id, rest) = config.catalog.find("gpt-4.1-mini").unwrap();
-    assert_eq!((Some(id), rest), (config.default_model, None));
+    assert_eq!((config.default_model.as_deref(), rest), (Some("openai/gpt-4.1-mini"), None));
     let endpoint = &config.catalog.model(id).unwrap().endpoints[0];
     assert_eq!(endpoint.id, "openai/gpt-4.1-mini");
     assert_eq!(config.provider(endpoint.provider).unwrap().id, "openai");
@@ -228,8 +228,8 @@ fn the_default_model_is_found_by_id_alias_or_wildcard() {
     put(&mut document, "/models/-", r#"{"id": "v/*", "endpoints": [{"provider": "openai", "model": "*"}]}"#);
     put(&mut document, "/default_model", r#""v/llama""#);
     let (config, _) = parse_both(&document).unwrap();
-    let name = config.default_model_name.unwrap();
-    assert_eq!(config.catalog.find(&name), Some((config.default_model.unwrap(), Some("llama"))));
+    let name = config.default_model.unwrap();
+    assert_eq!(config.catalog.find(&name).and_then(|(_, rest)| rest), Some("llama"));
 }
 
 #[test]

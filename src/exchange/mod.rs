@@ -19,6 +19,7 @@ pub use settle::Settlement;
 use crate::catalog::Pricing;
 use crate::config::Config;
 use crate::error::{Error, Reply};
+use crate::fnv::Fnv;
 use crate::provider::ClientHeaders;
 use crate::request::{Face, Operation, Request};
 use crate::route::{self, Health, Plan, Step};
@@ -85,7 +86,7 @@ impl Exchange {
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
-        let seed = request_id.map_or(arrival.random[0], |(_, id)| fnv(id.as_bytes()));
+        let seed = request_id.map_or(arrival.random[0], |(_, id)| Fnv::of(id.as_bytes()));
         if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
             exchange.error = Some(error);
         }
@@ -128,7 +129,7 @@ impl Exchange {
         }
         if found.is_empty() {
             let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-            let name = self.config.default_model_name.as_deref().ok_or_else(missing)?;
+            let name = self.config.default_model.as_deref().ok_or_else(missing)?;
             found.push(self.config.catalog.find(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?);
         }
         let preferences = self.request.preferences();
@@ -209,9 +210,4 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
         }
     }
     id
-}
-
-/// FNV-1a, 64 bits.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }

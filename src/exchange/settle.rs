@@ -42,12 +42,15 @@ impl Exchange {
     ///
     /// `host_attempts` is how many attempts the host has made.
     pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
+        if let Some(error) = &self.error {
+            return error.reply(self.face);
+        }
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
                 Error::Bypassed { cluster: self.cluster(self.next).to_owned() }
             }
             None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
-            None => Error::Host { status },
+            None => Error::of_host(status),
             Some(last) if last.moved_on => {
                 let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
                 Error::RetryOverflow { cluster: cluster.to_owned() }

@@ -13,6 +13,9 @@ use crate::wire::json::{JsonError, Kind, Reader, Span};
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
 
+/// Longest name of a model, in bytes; it goes into paths, headers and logs.
+const LONGEST_MODEL: usize = 256;
+
 /// Kinds of input besides text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Modality {
@@ -194,8 +197,8 @@ impl Request {
         }
         let text = reader.string()?;
         let model = text.decode().into_owned();
-        if model.is_empty() {
-            return Err(wrong(Field::Model, "must not be empty"));
+        if model.is_empty() || model.len() > LONGEST_MODEL {
+            return Err(wrong(Field::Model, "must not be empty, nor longer than 256 bytes"));
         }
         self.model = Some(model);
         self.model_span = Some(text.span);

@@ -2,7 +2,7 @@
 
 /// What a field is to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     /// Read, and forwarded.
     Read,
     /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's `supported_parameters`.
@@ -15,13 +15,13 @@ macro_rules! fields {
     ($($ident:ident $name:literal $role:ident,)*) => {
         /// A top-level field the gateway reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Field {
+        pub(super) enum Field {
             $(#[doc = concat!("`", $name, "`")] $ident,)*
         }
 
         impl Field {
             /// Finds a field by its name.
-            pub fn of(name: &str) -> Option<Self> {
+            pub(super) fn of(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$ident),)*
                     _ => None,
@@ -29,14 +29,14 @@ macro_rules! fields {
             }
 
             /// Its name.
-            pub fn name(self) -> &'static str {
+            pub(super) fn name(self) -> &'static str {
                 match self {
                     $(Self::$ident => $name,)*
                 }
             }
 
             /// What it is to the gateway.
-            pub fn role(self) -> Role {
+            pub(super) fn role(self) -> Role {
                 match self {
                     $(Self::$ident => Role::$role,)*
                 }
@@ -94,11 +94,11 @@ fields! {
 
 /// A set of fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fields(u64);
+pub(super) struct Fields(u64);
 
 impl Fields {
     /// Adds a field; false if it was there already.
-    pub fn insert(&mut self, field: Field) -> bool {
+    pub(super) fn insert(&mut self, field: Field) -> bool {
         let bit = 1 << field as u64;
         let new = self.0 & bit == 0;
         self.0 |= bit;
@@ -106,12 +106,12 @@ impl Fields {
     }
 
     /// Whether the field is there.
-    pub fn contains(self, field: Field) -> bool {
+    pub(super) fn contains(self, field: Field) -> bool {
         self.0 & (1 << field as u64) != 0
     }
 
     /// All that are there, in the table's order.
-    pub fn iter(self) -> impl Iterator<Item = Field> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Field> {
         ALL.iter().copied().filter(move |field| self.contains(*field))
     }
 }

@@ -77,7 +77,7 @@ impl Step {
 }
 
 /// A model that was asked for, as the catalogue found it: its id, and what its wildcard took.
-pub type Asked<'a> = (ModelId, Option<&'a str>);
+pub(super) type Asked<'a> = (ModelId, Option<&'a str>);
 
 /// Plans a request for `asked` models, first to last. `now` is time since the Unix epoch.
 pub fn plan(

@@ -92,19 +92,7 @@ impl Downstream {
 
     /// Opens the exchange and sends it on its way, or answers with its error.
     fn open(&mut self, body: Vec<u8>, error: Option<Error>) -> Action {
-        let serialised = std::mem::take(&mut self.headers);
-        let headers = headers::parse(&serialised);
-        let (face, operation) = (self.face, self.operation);
-        let random = [worker::random(), worker::random()];
-        let arrival = Arrival { face, operation, headers: &headers, body, random, now: host::now() };
-        let config = self.config.clone();
-        let exchange = match error {
-            Some(error) => Exchange::refuse(config, arrival, error),
-            None => worker::with_health(|health| Exchange::open(config, arrival, health)),
-        };
-        let exchange = Rc::new(RefCell::new(exchange));
-        let (id, link) = worker::keep(exchange.clone());
-        self.exchange = Some((id, exchange.clone()));
+        let (exchange, link) = self.create(body, error);
         let exchange = exchange.borrow();
         match exchange.departure() {
             Err(reply) => {
@@ -118,6 +106,7 @@ impl Downstream {
                 let set = |name, value: u128| host::set_header(Map::RequestHeaders, name, &value.to_string());
                 set("x-envoy-max-retries", departure.max_retries as u128);
                 set("x-envoy-upstream-rq-per-try-timeout-ms", departure.per_try_timeout.as_millis());
+                // A route's own timeout, 15 s by default, would cut streams off.
                 set("x-envoy-upstream-rq-timeout-ms", 0);
                 host::clear_route_cache();
                 Action::Continue
@@ -125,40 +114,47 @@ impl Downstream {
         }
     }
 
+    fn create(&mut self, body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
+        let serialised = std::mem::take(&mut self.headers);
+        let arrival = Arrival {
+            face: self.face,
+            operation: self.operation,
+            headers: &headers::parse(&serialised),
+            body,
+            random: [worker::random(), worker::random()],
+            now: host::now(),
+        };
+        let config = self.config.clone();
+        let exchange = match error {
+            Some(error) => Exchange::refuse(config, arrival, error),
+            None => worker::with_health(|health| Exchange::open(config, arrival, health)),
+        };
+        let exchange = Rc::new(RefCell::new(exchange));
+        let (number, link) = worker::keep(exchange.clone());
+        self.exchange = Some((number, exchange.clone()));
+        (exchange, link)
+    }
+
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
-        if self.exchange.is_none() {
+        let status = response_status();
+        let (exchange, is_whole) = match &self.exchange {
+            Some((_, exchange)) => (exchange.clone(), true),
             // The host refused the request before it was whole.
-            let status = response_status();
-            let error = if status == 413 { Error::TooLarge { limit: None } } else { Error::Host { status } };
-            self.refuse_quietly(error);
-        }
-        let Some((_, exchange)) = self.exchange.clone() else { return Action::Continue };
+            None => (self.create(Vec::new(), Some(Error::of_host(status))).0, false),
+        };
         let mut exchange = exchange.borrow_mut();
-        if !exchange.is_answered() {
+        let mut sent = status;
+        if !(exchange.is_answered() && is_whole) {
             let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
-            let reply = exchange.host_answer(response_status(), attempts, host::now());
+            let reply = exchange.host_answer(status, attempts, host::now());
+            sent = reply.status;
             self.replace(reply, end);
         }
-        let status = response_status();
         host::remove_header(Map::ResponseHeaders, RETRY);
-        for (name, value) in exchange.client_headers(status) {
+        for (name, value) in exchange.client_headers(sent) {
             host::set_header(Map::ResponseHeaders, name, &value);
         }
         Action::Continue
-    }
-
-    /// An exchange for the books; its answer is the host's, rewritten.
-    fn refuse_quietly(&mut self, error: Error) {
-        let serialised = std::mem::take(&mut self.headers);
-        let headers = headers::parse(&serialised);
-        let (face, operation) = (self.face, self.operation);
-        let random = [worker::random(), worker::random()];
-        let arrival = Arrival { face, operation, headers: &headers, body: Vec::new(), random, now: host::now() };
-        let reply = error.reply(face);
-        let exchange = Rc::new(RefCell::new(Exchange::refuse(self.config.clone(), arrival, error)));
-        let (id, _) = worker::keep(exchange.clone());
-        self.exchange = Some((id, exchange));
-        self.replace(reply, false);
     }
 
     /// Puts our reply in the place of the one whose headers are under way.
@@ -182,20 +178,10 @@ impl Downstream {
     }
 
     pub(super) fn log(&mut self) {
-        let Some((id, exchange)) = self.exchange.take() else { return };
-        worker::forget(id);
-        let now = host::now();
-        let mut samples = Vec::new();
-        let settlement = worker::with_health(|health| {
-            exchange.borrow_mut().settle(now, health, &mut |stat, tags, value| {
-                let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-                samples.push((stat, tags, value));
-            })
-        });
-        for (stat, tags, value) in &samples {
-            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-            worker::count(stat, &tags, *value);
-        }
+        let Some((number, exchange)) = self.exchange.take() else { return };
+        worker::forget(number);
+        let mut exchange = exchange.borrow_mut();
+        let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
         for (name, value) in &settlement.properties {
             host::set_property(&format!("modelyard.{name}"), value.as_bytes());
         }

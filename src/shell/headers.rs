@@ -8,11 +8,9 @@ pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
         return Vec::new();
     };
     let mut headers = Vec::with_capacity(count as usize);
-    for pair in lengths.chunks_exact(8) {
-        let Some((name_len, value_len)) = split_u32(pair).and_then(|(name, rest)| Some((name, split_u32(rest)?.0)))
-        else {
-            break;
-        };
+    for [n0, n1, n2, n3, v0, v1, v2, v3] in lengths.as_chunks::<8>().0 {
+        let name_len = u32::from_le_bytes([*n0, *n1, *n2, *n3]);
+        let value_len = u32::from_le_bytes([*v0, *v1, *v2, *v3]);
         let Some((name, rest)) = split_text(texts, name_len) else { break };
         let Some((value, rest)) = split_text(rest, value_len) else { break };
         texts = rest;

@@ -6,6 +6,8 @@
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use crate::stats::Kind;
+
 const OK: u32 = 0;
 
 /// The host's header maps.
@@ -187,8 +189,13 @@ pub(super) fn clear_route_cache() {
     });
 }
 
-/// Registers a stat (0 counter, 1 gauge, 2 histogram) and returns its id.
-pub(super) fn define_metric(kind: u32, name: &str) -> Option<u32> {
+/// Registers a stat and returns its id.
+pub(super) fn define_metric(kind: Kind, name: &str) -> Option<u32> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Gauge => 1,
+        Kind::Histogram => 2,
+    };
     let mut id = 0;
     // SAFETY: see `now`.
     let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) };

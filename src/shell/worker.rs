@@ -1,4 +1,4 @@
-//! What one VM keeps between streams: exchanges under way, health, stat ids, randomness.
+//! What one VM keeps between streams: exchanges under way, deadlines, health, stat ids.
 //!
 //! A VM belongs to one worker thread, and both roles of a request run in it, so they share the exchange in memory.
 
@@ -25,24 +25,11 @@ pub(super) struct Watched {
     pub attempt: usize,
 }
 
-#[derive(Default)]
-struct Worker {
-    /// Tells this VM's exchanges from those of another one.
-    nonce: u64,
-    exchanges: HashMap<u64, Shared>,
-    last: u64,
-    watched: Vec<Watched>,
-    health: Health,
-    metrics: HashMap<String, u32>,
-    name: String,
-}
-
 thread_local! {
-    static WORKER: RefCell<Worker> = RefCell::new(Worker { nonce: random(), ..Worker::default() });
-}
-
-fn with<R>(use_it: impl FnOnce(&mut Worker) -> R) -> R {
-    WORKER.with(|worker| use_it(&mut worker.borrow_mut()))
+    static EXCHANGES: RefCell<Exchanges> = RefCell::new(Exchanges::default());
+    static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
+    static HEALTH: RefCell<Health> = RefCell::new(Health::default());
+    static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
 }
 
 /// 64 bits of the host's randomness.
@@ -52,69 +39,90 @@ pub(super) fn random() -> u64 {
 
 /// Runs `use_it` with what is known of the endpoints' health.
 pub(super) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
-    with(|worker| use_it(&mut worker.health))
+    HEALTH.with_borrow_mut(use_it)
 }
 
-/// Keeps an exchange until [`forget`]; the link finds it again.
+/// Exchanges under way, by number.
+struct Exchanges {
+    /// Tells this VM's exchanges from those of another one.
+    nonce: u64,
+    last: u64,
+    open: HashMap<u64, Shared>,
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Self { nonce: random(), last: 0, open: HashMap::new() }
+    }
+}
+
+/// Keeps an exchange until [`forget`]; returns its number and the link that finds it again.
 pub(super) fn keep(exchange: Shared) -> (u64, [u8; 16]) {
-    with(|worker| {
-        worker.last += 1;
-        worker.exchanges.insert(worker.last, exchange);
-        let mut link = [0; 16];
-        let (nonce, id) = link.split_at_mut(8);
-        nonce.copy_from_slice(&worker.nonce.to_le_bytes());
-        id.copy_from_slice(&worker.last.to_le_bytes());
-        (worker.last, link)
+    EXCHANGES.with_borrow_mut(|exchanges| {
+        exchanges.last += 1;
+        exchanges.open.insert(exchanges.last, exchange);
+        let link = u128::from(exchanges.nonce) << 64 | u128::from(exchanges.last);
+        (exchanges.last, link.to_le_bytes())
     })
 }
 
 /// The exchange a link names, if this VM has it.
 pub(super) fn find(link: &[u8]) -> Option<Shared> {
-    let (nonce, id) = link.split_first_chunk::<8>()?;
-    let id = u64::from_le_bytes(*id.first_chunk()?);
-    with(|worker| (u64::from_le_bytes(*nonce) == worker.nonce).then(|| worker.exchanges.get(&id).cloned()).flatten())
+    let link = u128::from_le_bytes(link.try_into().ok()?);
+    EXCHANGES.with_borrow(|exchanges| {
+        let ours = (link >> 64) as u64 == exchanges.nonce;
+        ours.then(|| exchanges.open.get(&(link as u64)).cloned()).flatten()
+    })
 }
 
 /// Drops an exchange; attempts that still hold it keep it alive.
-pub(super) fn forget(id: u64) {
-    with(|worker| worker.exchanges.remove(&id));
+pub(super) fn forget(number: u64) {
+    EXCHANGES.with_borrow_mut(|exchanges| exchanges.open.remove(&number));
 }
 
 /// Starts watching an attempt's deadlines.
 pub(super) fn watch(watched: Watched) {
-    with(|worker| worker.watched.push(watched));
+    WATCHED.with_borrow_mut(|all| all.push(watched));
 }
 
 /// Ends watching whatever that context does.
 pub(super) fn unwatch(context: u32) {
-    with(|worker| worker.watched.retain(|watched| watched.context != context));
+    WATCHED.with_borrow_mut(|all| all.retain(|watched| watched.context != context));
 }
 
 /// All that is watched.
 pub(super) fn watched() -> Vec<Watched> {
-    with(|worker| worker.watched.clone())
+    WATCHED.with_borrow(Vec::clone)
+}
+
+/// The host's ids of stats, by full name. Bounded, because tag values come from the configuration.
+#[derive(Default)]
+struct Metrics {
+    ids: HashMap<String, u32>,
+    /// Reused from stat to stat.
+    name: String,
 }
 
 /// Adds a value to a stat.
 pub(super) fn count(stat: &'static Stat, tags: &[&str], value: u64) {
-    with(|worker| {
-        stat.write_name(tags, &mut worker.name);
-        let id = match worker.metrics.get(&worker.name) {
-            Some(id) => *id,
-            None => {
-                let kind = match stat.kind {
-                    Kind::Counter => 0,
-                    Kind::Gauge => 1,
-                    Kind::Histogram => 2,
-                };
-                let Some(id) = host::define_metric(kind, &worker.name) else { return };
-                worker.metrics.insert(worker.name.clone(), id);
-                id
-            }
-        };
+    METRICS.with_borrow_mut(|metrics| {
+        stat.write_name(tags, &mut metrics.name);
+        let Some(id) = metrics.id(stat.kind) else { return };
         match stat.kind {
             Kind::Counter => host::increment_metric(id, value),
             Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
         }
     });
+}
+
+impl Metrics {
+    /// Id of the stat called `self.name`.
+    fn id(&mut self, kind: Kind) -> Option<u32> {
+        if let Some(id) = self.ids.get(&self.name) {
+            return Some(*id);
+        }
+        let id = host::define_metric(kind, &self.name)?;
+        self.ids.insert(self.name.clone(), id);
+        Some(id)
+    }
 }
