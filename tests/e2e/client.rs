@@ -1,6 +1,7 @@
 //! An HTTP/1.1 client of plain sockets that tells when each chunk came and how the answer ended.
 //! It can send anything, well-formed or not.
 
+use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) type Headers = Vec<(String, String)>;
 
 /// An answer, as far as it came.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
@@ -23,6 +24,14 @@ pub(crate) struct Reply {
     pub(crate) arrivals: Vec<(Instant, usize)>,
     /// Whether the body came to its end.
     pub(crate) whole: bool,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers, trailers, body, whole, .. } = self;
+        let body = String::from_utf8_lossy(body);
+        write!(f, "{status} {headers:?}\n{body}\ntrailers: {trailers:?}, whole: {whole}")
+    }
 }
 
 impl Reply {
