@@ -249,7 +249,8 @@ impl Answer {
             }
         }
         match output.finish(true, &mut self.held) {
-            progress if complete => progress,
+            // An upstream that told of its error itself has told the client too.
+            progress if complete || meter.is_failed() => progress,
             Progress::Replace(bytes) => Progress::Cut(bytes),
             _ => Progress::Cut(piece.to_vec()),
         }

@@ -174,13 +174,14 @@ impl Exchange {
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         let progress = answer.push(piece, end);
         let strip_length = answer.changes_length();
+        let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {
             current.first_content = Some(now);
         }
         match progress {
             Progress::Hold => Verdict::Hold { strip_length },
             Progress::Pass | Progress::Replace(_) if end => {
-                self.close(attempt, Outcome::Ok, now);
+                self.close(attempt, outcome, now);
                 verdict_of(progress)
             }
             Progress::Pass | Progress::Replace(_) => verdict_of(progress),
