@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use crate::config::Sort;
 use crate::usage::Price;
 
+/// Longest description of what is wrong, in characters: it may repeat the client's own text.
+const LONGEST_PROBLEM: usize = 300;
+
 /// What the client asks of routing; every field may be absent or null.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -96,7 +99,8 @@ fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D:
 impl Preferences {
     /// Reads the `provider` object; `null` is no preference. The error is a sentence for the client.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice::<Option<Self>>(json).map(Option::unwrap_or_default).map_err(|error| error.to_string())
+        let read = serde_json::from_slice::<Option<Self>>(json).map(Option::unwrap_or_default);
+        read.map_err(|error| error.to_string().chars().take(LONGEST_PROBLEM).collect())
     }
 
     /// Whether one endpoint is all that may be tried.
