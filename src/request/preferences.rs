@@ -30,7 +30,8 @@ pub struct Preferences {
     pub zdr: Option<bool>,
     /// Only endpoints of these quantizations.
     pub quantizations: Option<Vec<String>>,
-    /// Strict order instead of the configured one.
+    /// Strict order instead of the configured one; a text, or an object with `by`.
+    #[serde(deserialize_with = "sort")]
     pub sort: Option<SortBy>,
     /// Upper bounds.
     pub max_price: Option<MaxPrice>,
@@ -47,8 +48,7 @@ pub enum DataCollection {
 }
 
 /// A strict order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     /// Cheapest first.
     Price,
@@ -84,6 +84,21 @@ pub struct MaxPrice {
     /// Per image.
     #[serde(deserialize_with = "price")]
     pub image: Option<Price>,
+}
+
+fn sort<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SortBy>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    // `partition` has no effect in this version.
+    let by = if value.is_object() { value.get("by").unwrap_or(&serde_json::Value::Null) } else { &value };
+    match by.as_str() {
+        Some("price") => Ok(Some(SortBy::Price)),
+        Some("latency") => Ok(Some(SortBy::Latency)),
+        Some("throughput") => Ok(Some(SortBy::Throughput)),
+        // OpenRouter's order by measured quality, of which nothing is known here.
+        Some("exacto") => Ok(None),
+        None if by.is_null() => Ok(None),
+        _ => Err(D::Error::custom("sort must be price, throughput, latency or exacto")),
+    }
 }
 
 fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D::Error> {

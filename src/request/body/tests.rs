@@ -163,6 +163,9 @@ fn fields_of_a_wrong_type_or_value_are_refused() {
         ("provider", "{\"allow_fallbacks\":\"no\"}"),
         ("provider", "{\"only\":[\"a\"],\"only\":[\"b\"]}"),
         ("provider", "{\"data_collection\":\"maybe\"}"),
+        ("provider", "{\"sort\":\"best\"}"),
+        ("provider", "{\"sort\":{\"by\":1}}"),
+        ("provider", "{\"sort\":[\"price\"]}"),
         ("provider", "{\"max_price\":{\"prompt\":\"cheap\"}}"),
         ("provider", "{\"max_price\":{\"prompt\":-1}}"),
     ];
@@ -173,8 +176,8 @@ fn fields_of_a_wrong_type_or_value_are_refused() {
 
 #[test]
 fn foreign_text_is_not_repeated_at_length() {
-    let sort = format!("{{\"provider\":{{\"sort\":\"{}\"}}}}", "x".repeat(100_000));
-    check_refused(sort.as_bytes(), "field provider");
+    let policy = format!("{{\"provider\":{{\"data_collection\":\"{}\"}}}}", "x".repeat(100_000));
+    check_refused(policy.as_bytes(), "field provider");
 }
 
 #[test]
