@@ -117,7 +117,10 @@ impl Offer<'_> {
             return Some(Reason::Retains);
         }
         let quantizations = preferences.quantizations.as_ref()?;
-        (!quantizations.contains(&self.endpoint.quantization)).then_some(Reason::Quantization)
+        let own = self.endpoint.quantization.as_str();
+        let covers =
+            |asked: &str| asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"));
+        (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
     }
 
     fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
