@@ -47,8 +47,6 @@ pub(super) struct Answer {
     held: Vec<u8>,
     most_held: usize,
     committed: bool,
-    /// An error came after the first content.
-    failed: bool,
     pub meter: Meter,
 }
 
@@ -77,7 +75,7 @@ struct Stream {
 impl Answer {
     fn new(form: Form, limits: &Limits) -> Self {
         let (held, most_held) = (Vec::new(), limits.event_bytes);
-        Self { form, held, most_held, committed: false, failed: false, meter: Meter::default() }
+        Self { form, held, most_held, committed: false, meter: Meter::default() }
     }
 
     /// A stream on OpenAI's face.
@@ -125,11 +123,6 @@ impl Answer {
             _ => 0,
         };
         self.held.len() + splitter
-    }
-
-    /// Whether the provider broke it off with an error of its own.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed
     }
 
     /// Whether it is a stream of events.
@@ -245,7 +238,6 @@ impl Answer {
         let mut output = Output::new(piece, stream.splitter.held() == 0);
         let mut fault = None;
         let mut content = self.committed;
-        let failed = &mut self.failed;
         let mut event = |piece: Piece<'_>, stages: &mut Vec<Box<dyn Stage>>, output: &mut Output<'_>| match piece {
             Piece::Opaque(bytes) => {
                 content = true;
@@ -256,7 +248,6 @@ impl Answer {
                 if seen == Seen::Error && !content && fault.is_none() {
                     fault = Some(sse::fields(event).data.and_then(|data| ErrorFields::parse(&data)));
                 }
-                *failed |= seen == Seen::Error && content;
                 content |= matches!(seen, Seen::Content | Seen::UsageOnly);
                 output.put(event, through(stages, event, seen, meter));
             }
@@ -281,7 +272,8 @@ impl Answer {
         if !end {
             return output.finish(splitter.held() == 0, &mut self.held);
         }
-        let failed = self.failed;
+        // An upstream that told of its error itself has told the client too.
+        let failed = meter.is_failed();
         let complete = meter.is_complete() || failed;
         if complete && !failed {
             for stage in stages.iter_mut() {

@@ -173,7 +173,7 @@ impl Exchange {
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         let progress = answer.push(piece, end);
         let strip_length = answer.changes_length();
-        let outcome = if answer.has_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
+        let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {
             current.first_content = Some(now);
         }

@@ -187,6 +187,7 @@ impl Request {
             Field::MaxTokens | Field::MaxCompletionTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
+            // Serde would also read the object's fields from an array.
             Field::Provider if kind != Kind::Object => return Err(wrong(field, "must be an object")),
             Field::Provider => {
                 let json = body.get(reader.skip()?).unwrap_or_default();

@@ -62,7 +62,7 @@ impl Downstream {
         let headers = headers::parse(&self.headers);
         let limit = self.config.limits.request_bytes;
         let length = headers::value(&headers, "content-length").and_then(|length| length.parse().ok());
-        if length.is_some_and(|length: usize| length > limit) {
+        if length.is_some_and(|length: u64| length > limit as u64) {
             return Err(Error::TooLarge { limit: Some(limit) });
         }
         for (name, _) in headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name)) {

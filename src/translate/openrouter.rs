@@ -145,14 +145,12 @@ impl Identity {
 pub struct OpenRouterEvents {
     identity: Identity,
     usage_sent: bool,
-    /// An error has ended the stream.
-    failed: bool,
 }
 
 impl OpenRouterEvents {
     /// For the stream of one attempt.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, usage_sent: false, failed: false }
+        Self { identity, usage_sent: false }
     }
 
     fn own_usage(&mut self, meter: &Meter) -> Vec<u8> {
@@ -168,16 +166,13 @@ impl Stage for OpenRouterEvents {
         let Some(data) = sse::fields(event).data else { return Change::Keep };
         let rewritten = match seen {
             Seen::Nothing => return Change::Keep,
-            Seen::Done if self.failed => return Change::Keep,
+            Seen::Done if meter.is_failed() => return Change::Keep,
             Seen::Done => {
                 let mut events = self.own_usage(meter);
                 events.extend_from_slice(event);
                 return Change::Replace(events);
             }
-            Seen::Error => {
-                self.failed = true;
-                return Change::Replace(self.identity.error_chunk(&upstream_error(&self.identity, &data)));
-            }
+            Seen::Error => return Change::Replace(self.identity.error_chunk(&upstream_error(&self.identity, &data))),
             Seen::Content | Seen::UsageOnly => self.identity.rewrite(&data, Part::Chunk),
         };
         self.usage_sent |= meter.is_reported();

@@ -76,7 +76,9 @@ const COMPLETIONS: &str = concat!(
 );
 
 /// Fixture; operation; finish reason; reported input and output, or none.
-const STREAMS: &[(&str, Operation, Option<&str>, Option<(u64, u64)>)] = &[
+type Row = (&'static str, Operation, Option<&'static str>, Option<(u64, u64)>);
+
+const STREAMS: &[Row] = &[
     (TEXT, Operation::Chat, Some("length"), None),
     (TOOLS_AND_USAGE, Operation::Chat, Some("tool_calls"), Some((10, 5))),
     (USAGE_IN_THE_LAST_CHUNK, Operation::Chat, Some("eos"), Some((3, 1))),
