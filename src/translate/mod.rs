@@ -40,3 +40,6 @@ pub fn error_event(face: Face, identity: Option<&Identity>, error: &Error) -> Ve
         _ => [b"data: ", error.body(face).as_slice(), b"\n\n"].concat(),
     }
 }
+
+#[cfg(test)]
+mod tests;
