@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::request::Face;
+use crate::request::{Face, Operation};
+use crate::translate::{anthropic, responses};
 use crate::route::Dropped;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
@@ -106,6 +107,31 @@ impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{};reason={}", self.provider, self.reason)?;
         self.status.map_or(Ok(()), |status| write!(f, ";status={status}"))
+    }
+}
+
+/// Whose form an error has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// OpenAI's `error` object.
+    OpenAi,
+    /// OpenRouter's envelope.
+    OpenRouter,
+    /// Anthropic's, for `messages`.
+    Anthropic,
+    /// OpenAI's for `responses`.
+    Responses,
+}
+
+impl ErrorForm {
+    /// The form for a client of this face and operation.
+    pub fn of(face: Face, operation: Operation) -> Self {
+        match (operation, face) {
+            (Operation::Messages | Operation::CountTokens, _) => Self::Anthropic,
+            (Operation::Responses, _) => Self::Responses,
+            (_, Face::OpenAi) => Self::OpenAi,
+            (_, Face::OpenRouter) => Self::OpenRouter,
+        }
     }
 }
 
@@ -207,9 +233,9 @@ impl Error {
         }
     }
 
-    /// The whole answer in the dialect of `face`.
-    pub fn reply(&self, face: Face) -> Reply {
-        let mut reply = Reply::json(self.status(), self.body(face));
+    /// The whole answer in the client's dialect.
+    pub fn reply(&self, form: ErrorForm) -> Reply {
+        let mut reply = Reply::json(self.status(), self.body(form));
         if let Self::WrongMethod { allow } = self {
             reply.headers.push(("allow", (*allow).to_owned()));
         }
@@ -219,12 +245,14 @@ impl Error {
         reply
     }
 
-    /// The JSON body in the dialect of `face`.
-    pub fn body(&self, face: Face) -> Vec<u8> {
+    /// The JSON body in the client's dialect.
+    pub fn body(&self, form: ErrorForm) -> Vec<u8> {
         let message = self.to_string();
-        let body = match face {
-            Face::OpenAi => serde_json::to_vec(&OpenAiBody { error: self.openai(&message) }),
-            Face::OpenRouter => serde_json::to_vec(&OpenRouterBody { error: self.openrouter(&message) }),
+        let body = match form {
+            ErrorForm::Anthropic => return anthropic::error_body(self),
+            ErrorForm::Responses => return responses::error_body(self),
+            ErrorForm::OpenAi => serde_json::to_vec(&OpenAiBody { error: self.openai(&message) }),
+            ErrorForm::OpenRouter => serde_json::to_vec(&OpenRouterBody { error: self.openrouter(&message) }),
         };
         body.unwrap_or_default()
     }

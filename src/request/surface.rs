@@ -1,6 +1,7 @@
 //! Which requests are the gateway's, by path and method; all others pass untouched.
 
 use crate::config::Paths;
+use crate::error::ErrorForm;
 
 /// Whose conventions an answer follows, chosen by the base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,17 @@ pub enum Operation {
     Completions,
     /// `embeddings`
     Embeddings,
+    /// `messages`, Anthropic's chat
+    Messages,
+    /// `messages/count_tokens`
+    CountTokens,
+    /// `responses`, OpenAI's other chat
+    Responses,
 }
 
 impl Operation {
-    const ALL: [Self; 3] = [Self::Chat, Self::Completions, Self::Embeddings];
+    const ALL: [Self; 6] =
+        [Self::Chat, Self::Completions, Self::Embeddings, Self::Messages, Self::CountTokens, Self::Responses];
 
     /// The path below the base path, the same upstream.
     pub fn path(self) -> &'static str {
@@ -31,16 +39,25 @@ impl Operation {
             Self::Chat => "chat/completions",
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "messages/count_tokens",
+            Self::Responses => "responses",
         }
     }
 
     /// `gen_ai.operation.name`.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Chat => "chat",
+            Self::Chat | Self::Messages | Self::Responses => "chat",
             Self::Completions => "text_completion",
             Self::Embeddings => "embeddings",
+            Self::CountTokens => "count_tokens",
         }
+    }
+
+    /// Whether the answer is made of output tokens.
+    pub fn generates(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::CountTokens)
     }
 }
 
@@ -54,7 +71,7 @@ pub enum Surface {
     /// `GET models`
     Models(Face),
     /// A known path with a wrong method.
-    WrongMethod(Face, &'static str),
+    WrongMethod(ErrorForm, &'static str),
 }
 
 impl Surface {
@@ -74,12 +91,12 @@ impl Surface {
         if rest == "models" {
             return match method {
                 "GET" | "HEAD" => Self::Models(face),
-                _ => Self::WrongMethod(face, "GET, HEAD"),
+                _ => Self::WrongMethod(ErrorForm::of(face, Operation::Chat), "GET, HEAD"),
             };
         }
         match Operation::ALL.into_iter().find(|operation| operation.path() == rest) {
             Some(operation) if method == "POST" => Self::Exchange(face, operation),
-            Some(_) => Self::WrongMethod(face, "POST"),
+            Some(operation) => Self::WrongMethod(ErrorForm::of(face, operation), "POST"),
             None => Self::Elsewhere,
         }
     }
@@ -103,11 +120,14 @@ mod tests {
             ("POST", "/v1/chat/completions?beta=true", Exchange(Face::OpenAi, Operation::Chat)),
             ("POST", "/api/v1/completions", Exchange(Face::OpenRouter, Operation::Completions)),
             ("POST", "/v1/embeddings", Exchange(Face::OpenAi, Operation::Embeddings)),
+            ("POST", "/v1/messages", Exchange(Face::OpenAi, Operation::Messages)),
+            ("POST", "/v1/messages/count_tokens?beta=true", Exchange(Face::OpenAi, Operation::CountTokens)),
+            ("POST", "/api/v1/responses", Exchange(Face::OpenRouter, Operation::Responses)),
             ("GET", "/v1/models", Models(Face::OpenAi)),
             ("HEAD", "/api/v1/models", Models(Face::OpenRouter)),
-            ("GET", "/v1/embeddings", WrongMethod(Face::OpenAi, "POST")),
-            ("HEAD", "/v1/chat/completions", WrongMethod(Face::OpenAi, "POST")),
-            ("DELETE", "/v1/models", WrongMethod(Face::OpenAi, "GET, HEAD")),
+            ("GET", "/v1/embeddings", WrongMethod(ErrorForm::OpenAi, "POST")),
+            ("HEAD", "/v1/chat/completions", WrongMethod(ErrorForm::OpenAi, "POST")),
+            ("DELETE", "/v1/models", WrongMethod(ErrorForm::OpenAi, "GET, HEAD")),
             ("POST", "/v1/chat/completions/", Elsewhere),
             ("POST", "/v1chat/completions", Elsewhere),
             ("GET", "/v1/files", Elsewhere),
