@@ -179,10 +179,14 @@ impl Answer {
             None => return self.hold(piece),
         }
         if self.meter.is_plain_error() {
-            return Progress::Failed(Fault::Error(ErrorFields::parse(piece)));
+            return Progress::Failed(Fault::Error(self.meter.plain_error()));
         }
         if end && !self.meter.is_done() {
             return Progress::Failed(Fault::Malformed);
+        }
+        let fits = self.held.len() + piece.len() <= self.most_held;
+        if !self.meter.is_plain_content() && fits && !end {
+            return self.hold(piece);
         }
         self.committed = true;
         if self.held.is_empty() {
@@ -220,7 +224,7 @@ impl Answer {
         self.meter.plain(&body);
         self.meter.plain_end();
         if self.meter.is_plain_error() {
-            return Progress::Failed(Fault::Error(ErrorFields::parse(&body)));
+            return Progress::Failed(Fault::Error(self.meter.plain_error()));
         }
         let usage = self.meter.usage(identity.input_estimate);
         match identity.rewrite(&body, Part::Whole(usage)) {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::{Source, Usage};
-use crate::wire::openai::{ChunkFields, UsageFields};
+use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
 use crate::wire::sse;
 use crate::wire::watch::Watch;
 
@@ -121,6 +121,17 @@ impl Meter {
     /// Whether a plain answer, as far as it is known, is an error in place of content.
     pub fn is_plain_error(&self) -> bool {
         self.watch.captured(2).is_some_and(|error| error != b"null")
+    }
+
+    /// What that error says.
+    pub fn plain_error(&self) -> Option<ErrorFields> {
+        let error = self.watch.captured(2)?;
+        ErrorFields::parse(&[b"{\"error\":", error, b"}"].concat())
+    }
+
+    /// Whether enough of a plain answer is known to tell content from an error in its place.
+    pub fn is_plain_content(&self) -> bool {
+        self.watch.has_member()
     }
 
     /// The upstream's own finish reason, as it spelled it.

@@ -24,6 +24,8 @@ pub struct Watch {
     slots: Vec<Slot>,
     state: State,
     first: Option<u8>,
+    /// A member of the top object is whole.
+    has_member: bool,
     /// Open containers.
     depth: u32,
     /// Bit `d`: the container at depth `d` is an object.
@@ -85,6 +87,7 @@ impl Watch {
             slots: wanted.iter().map(|_| Slot::default()).collect(),
             state: State::Before,
             first: None,
+            has_member: false,
             depth: 0,
             objects: 0,
             wanted_depths: wanted.iter().map(depth_bit).fold(0, |all, bit| all | bit),
@@ -128,6 +131,11 @@ impl Watch {
         self.state == State::Complete
     }
 
+    /// Whether the first member has gone by, or all of an empty object.
+    pub fn has_member(&self) -> bool {
+        self.has_member
+    }
+
     /// The first byte that is not white space.
     pub fn first_byte(&self) -> Option<u8> {
         self.first
@@ -157,6 +165,7 @@ impl Watch {
                 }
                 b':' if self.alike != 0 => self.open_captures(offset + at + 1),
                 b',' => {
+                    self.has_member |= self.depth == 1;
                     self.close_captures(piece, offset + at);
                     self.key_next = self.in_object();
                     self.alike = 0;
@@ -265,6 +274,7 @@ impl Watch {
         self.key_next = false;
         self.alike = 0;
         if self.depth == 0 {
+            self.has_member = true;
             self.state = State::Complete;
         }
     }
@@ -357,6 +367,23 @@ mod tests {
             assert_eq!(watch.complete(), complete, "{text}");
             assert_eq!(watch.first_byte(), text.trim_start().bytes().next());
         });
+    }
+
+    #[test]
+    fn the_first_member_of_the_top_object_is_noticed() {
+        for (text, whole) in [
+            ("", false),
+            ("{", false),
+            ("{\"a\":1", false),
+            ("{\"a\":[1,{\"b\":2,\"c\":3}]", false),
+            ("{\"a\":\"x,}\"", false),
+            ("{\"a\":1,", true),
+            ("{\"a\":[1,2]}", true),
+            ("{}", true),
+            ("[1,2]", false),
+        ] {
+            assert_eq!(fed(&[text.as_bytes()]).has_member(), whole, "{text}");
+        }
     }
 
     #[test]

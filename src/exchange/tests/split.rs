@@ -212,3 +212,24 @@ fn plain_answers_do_not_depend_on_how_they_are_cut() {
         }
     }
 }
+
+#[test]
+fn an_error_in_a_success_moves_on_however_it_is_cut() {
+    let config = config(&document());
+    for text in [ERROR, " \n{ \"error\" : \"broken\" , \"user_id\":1}", "{\"id\":\"c\"", "{]", "<html>", "\n"] {
+        for face in FACES {
+            every_split(text.as_bytes(), |pieces| {
+                let mut world = World::begun(&config, face, CHAT);
+                world.headers(200, &[JSON], false);
+                let mut verdict = None;
+                for (piece, end) in pieces.iter().map(|piece| (*piece, false)).chain([(&b""[..], true)]) {
+                    if world.exchange.is_open(0) {
+                        verdict = Some(world.body(piece, end));
+                    }
+                }
+                assert_eq!(verdict, Some(Verdict::Retry), "{pieces:?}");
+                assert_eq!(world.got, Got::default());
+            });
+        }
+    }
+}

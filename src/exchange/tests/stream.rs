@@ -237,6 +237,18 @@ fn a_plain_answer_to_a_streamed_request_stays_plain() {
 }
 
 #[test]
+fn a_plain_answer_goes_on_with_its_first_member_or_when_that_is_long() {
+    let config = with_limits(json!({"event_bytes": 1024}));
+    let mut world = World::begun(&config, Face::OpenAi, CHAT);
+    world.headers(200, &[JSON], false);
+    assert!(matches!(world.body("{\"data\":[", false), Verdict::Hold { .. }));
+    assert!(matches!(world.body("1,".repeat(500), false), Verdict::Hold { .. }));
+    assert!(matches!(world.body("1,".repeat(500), false), Verdict::Replace(_)));
+    assert_eq!(world.body("1]}", true), Verdict::Pass);
+    assert_eq!(world.got.body.len(), 9 + 2000 + 3);
+}
+
+#[test]
 fn informational_headers_pass() {
     let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
     assert_eq!(world.headers(103, &[], false), Verdict::Pass);
@@ -287,7 +299,7 @@ fn a_stream_under_way_has_the_time_of_a_whole_answer() {
 
 #[test]
 fn a_plain_answer_has_its_time_and_then_moves_on_or_is_reset() {
-    for (piece, expected) in [(" ", Verdict::Retry), ("{\"id\":", Verdict::Reset)] {
+    for (piece, expected) in [(" ", Verdict::Retry), ("{\"id\":", Verdict::Retry), ("{\"id\":1,", Verdict::Reset)] {
         let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
         world.wait(50_000).headers(200, &[JSON], false);
         world.body(piece, false);
