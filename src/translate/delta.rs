@@ -50,6 +50,13 @@ pub enum Delta<'a> {
     },
     /// A citation in OpenRouter's `annotations` form, as JSON text.
     Annotation(Text<'a>),
+    /// A whole picture.
+    Image {
+        /// `image/png` …
+        mime: Text<'a>,
+        /// The bytes in base64.
+        base64: Text<'a>,
+    },
     /// Why the answer ended.
     Finish {
         /// In OpenAI's words.
@@ -137,6 +144,13 @@ pub enum Block {
     },
     /// A citation, as JSON text.
     Annotation(String),
+    /// A picture.
+    Image {
+        /// `image/png` …
+        mime: String,
+        /// The bytes in base64.
+        base64: String,
+    },
 }
 
 impl Answer {
@@ -176,6 +190,9 @@ impl Answer {
                 }
             }
             Delta::Annotation(json) => self.blocks.push(Block::Annotation(json.into_owned())),
+            Delta::Image { mime, base64 } => {
+                self.blocks.push(Block::Image { mime: mime.into_owned(), base64: base64.into_owned() });
+            }
             Delta::Finish { reason, native } => self.finish = Some((reason, native.into_owned())),
             Delta::Usage(usage) => self.usage = Some(usage),
             Delta::Error(_) | Delta::Done => {}

@@ -6,6 +6,7 @@
 
 pub mod delta;
 pub mod form;
+pub mod gemini;
 pub mod openrouter;
 mod usage_event;
 
@@ -30,6 +31,11 @@ pub trait Format: Sync {
 
     /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that got lost here.
     fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8>;
+
+    /// OpenRouter's name of the form its thinking has (see [`form::Thinking::format`]); `None`: it has none of its own.
+    fn thinking_format(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Reads one answer; a new one for each attempt.
     fn reader(&self) -> Box<dyn AnswerReader>;

@@ -1,0 +1,118 @@
+//! Google's Gemini API: `generateContent` and `streamGenerateContent?alt=sse`.
+//!
+//! Source: Gemini API reference, v1beta of generativelanguage (2026-09), and Vertex AI v1 `publishers/google/models`,
+//! whose bodies are the same: where the two differ, what both take is written. What a model can do beyond that depends
+//! on its generation, which is read from its name ([`model`]). The reader is [`reader`], the request [`request`].
+
+mod content;
+mod error;
+mod media;
+mod model;
+mod reader;
+mod request;
+mod response;
+mod thinking;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+
+use super::{AnswerReader, Conversation, Format, Loss};
+use crate::wire::openai::ErrorFields;
+
+/// OpenRouter's name for thinking and signatures that only Gemini can read.
+const THINKING_FORMAT: &str = "google-gemini-v1";
+
+/// The format.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini;
+
+const LOSSES: &[(&str, Loss)] = &[
+    ("audio", Loss::Refused),
+    ("logit_bias", Loss::Ignored),
+    ("logprobs", Loss::Ignored),
+    ("messages.cache_control", Loss::Ignored),
+    ("messages.content", Loss::Ignored),
+    ("messages.file.filename", Loss::Ignored),
+    ("messages.file_id", Loss::Ignored),
+    ("messages.image_url.detail", Loss::Ignored),
+    ("messages.reasoning_details", Loss::Ignored),
+    ("messages.tool_call_id", Loss::Approximated),
+    ("messages.tool_calls.arguments", Loss::Approximated),
+    ("min_p", Loss::Ignored),
+    ("modalities", Loss::Refused),
+    ("n", Loss::Refused),
+    ("parallel_tool_calls", Loss::Ignored),
+    ("prediction", Loss::Ignored),
+    ("prompt_cache_key", Loss::Ignored),
+    ("reasoning", Loss::Approximated),
+    ("repetition_penalty", Loss::Ignored),
+    ("response_format", Loss::Ignored),
+    ("response_format.json_schema.description", Loss::Ignored),
+    ("response_format.json_schema.name", Loss::Ignored),
+    ("seed", Loss::Approximated),
+    ("service_tier", Loss::Ignored),
+    ("stop", Loss::Approximated),
+    ("tools.cache_control", Loss::Ignored),
+    ("tools.strict", Loss::Ignored),
+    ("top_a", Loss::Ignored),
+    ("top_logprobs", Loss::Ignored),
+    ("user", Loss::Ignored),
+    ("verbosity", Loss::Ignored),
+];
+
+impl Format for Gemini {
+    fn losses(&self) -> &'static [(&'static str, Loss)] {
+        LOSSES
+    }
+
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+        request::write(conversation, model, &mut Dropped(dropped))
+    }
+
+    fn thinking_format(&self) -> Option<&'static str> {
+        Some(THINKING_FORMAT)
+    }
+
+    fn reader(&self) -> Box<dyn AnswerReader> {
+        Box::<reader::Reader>::default()
+    }
+
+    fn error(&self, body: &[u8]) -> Option<ErrorFields> {
+        error::parse(body)
+    }
+}
+
+/// The path of a model's method, behind the provider's base path (`/v1beta`, or on Vertex
+/// `/v1/projects/{project}/locations/{location}/publishers/google`). The name is one path segment whatever it holds.
+pub fn path(model: &str, stream: bool) -> String {
+    let mut path = String::from("models/");
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+            _ => {
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+    }
+    path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
+    path
+}
+
+/// Names of what got lost, each once.
+struct Dropped<'a>(&'a mut Vec<&'static str>);
+
+impl Dropped<'_> {
+    fn add(&mut self, name: &'static str) {
+        if !self.0.contains(&name) {
+            self.0.push(name);
+        }
+    }
+
+    fn add_if(&mut self, lost: bool, name: &'static str) {
+        if lost {
+            self.add(name);
+        }
+    }
+}
