@@ -3,6 +3,9 @@
 //! A provider that speaks an existing wire format is configuration; what is here holds for all of them.
 //! The client's headers pass an allowlist, and its credentials only where the provider says `passthrough`.
 
+pub mod bedrock;
+pub mod sigv4;
+
 use crate::config::{Auth, Provider};
 use crate::request::{Operation, Request};
 use crate::wire::edit::Edits;
