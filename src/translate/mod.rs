@@ -7,6 +7,7 @@
 pub mod delta;
 pub mod form;
 pub mod openrouter;
+pub mod responses;
 mod usage_event;
 
 pub use delta::Delta;
