@@ -199,7 +199,7 @@ impl Error {
     }
 
     /// OpenAI's `code`: null unless there is something exact to say.
-    fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::InvalidJson(_) => Some("invalid_json"),
             Self::DuplicateKey(_) => Some("duplicate_key"),
@@ -258,7 +258,7 @@ impl Error {
     }
 
     /// OpenAI's `error` object.
-    fn openai<'a>(&'a self, message: &'a str) -> OpenAiError<'a> {
+    pub(crate) fn openai<'a>(&'a self, message: &'a str) -> OpenAiError<'a> {
         let r#type = match self.status() {
             401 => "authentication_error",
             403 => "permission_error",
@@ -330,7 +330,7 @@ fn no_endpoints(f: &mut fmt::Formatter<'_>, models: &[String], dropped: &[Droppe
 }
 
 /// A client's text, short enough to repeat.
-fn echo(text: &str) -> String {
+pub(crate) fn echo(text: &str) -> String {
     match text.char_indices().nth(ECHO) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
@@ -342,13 +342,14 @@ struct OpenAiBody<'a> {
     error: OpenAiError<'a>,
 }
 
+/// OpenAI's `error` object.
 #[derive(Serialize)]
-struct OpenAiError<'a> {
-    message: &'a str,
-    r#type: &'a str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
-    error_type: &'a str,
+pub(crate) struct OpenAiError<'a> {
+    pub(crate) message: &'a str,
+    pub(crate) r#type: &'a str,
+    pub(crate) param: Option<&'a str>,
+    pub(crate) code: Option<&'a str>,
+    pub(crate) error_type: &'a str,
 }
 
 #[derive(Serialize)]

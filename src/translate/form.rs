@@ -38,6 +38,8 @@ pub struct Conversation<'a> {
     pub stream: bool,
     /// The end user's id.
     pub user: Option<Text<'a>>,
+    /// What the client's dialect says and this form has no place for, by the field's name there.
+    pub dropped: Vec<&'static str>,
 }
 
 /// Numbers that steer sampling.
@@ -336,6 +338,13 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Conversation<'a> {
+    /// Notes that a field got lost on the way into this form, once.
+    pub fn lose(&mut self, field: &'static str) {
+        if !self.dropped.contains(&field) {
+            self.dropped.push(field);
+        }
+    }
+
     /// Adds parts to the last turn if it is the same role's, else a new turn.
     pub fn say(&mut self, role: Role, parts: impl IntoIterator<Item = Part<'a>>) {
         match self.turns.last_mut() {

@@ -8,6 +8,7 @@ pub mod delta;
 pub mod form;
 pub mod gemini;
 pub mod openrouter;
+pub mod responses;
 mod usage_event;
 
 pub use delta::Delta;
