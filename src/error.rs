@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::request::{Face, Operation};
 use crate::translate::{anthropic, responses};
+use crate::wire::openai::ErrorFields;
 use crate::route::Dropped;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
@@ -154,6 +155,16 @@ impl Reply {
 }
 
 impl Error {
+    /// What an upstream's error event says, without who it came from.
+    pub fn of_upstream(fields: ErrorFields) -> Self {
+        Self::Upstream(Failure {
+            status: fields.status().unwrap_or(502),
+            message: fields.message.unwrap_or_else(|| "Provider returned error".to_owned()),
+            code: fields.code,
+            ..Failure::default()
+        })
+    }
+
     /// The host's own refusal.
     pub fn of_host(status: u16) -> Self {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }

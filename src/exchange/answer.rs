@@ -3,12 +3,13 @@
 //! Before the first content everything can still be taken back; after it nothing can.
 //! What is held is bounded by `limits`, and passing bytes through costs no copy.
 
+use super::framing::{Framing, Piece};
 use crate::config::Limits;
-use crate::translate::openrouter::{Identity, OpenRouterEvents, Part};
-use crate::translate::{Change, HideUsageEvent, Stage};
+use crate::error::Error;
+use crate::translate::source::Source;
+use crate::translate::{Change, Malformed};
 use crate::usage::{Meter, Seen};
-use crate::wire::openai::{ChunkFields, ErrorFields};
-use crate::wire::sse::{self, Piece, Splitter};
+use crate::wire::openai::ErrorFields;
 
 /// What a piece of an answer leads to.
 #[derive(Debug, PartialEq)]
@@ -56,7 +57,7 @@ enum Form {
     Plain,
     /// Held whole, to be rewritten.
     Whole {
-        identity: Box<Identity>,
+        source: Box<dyn Source>,
         limit: usize,
     },
     /// The body of an error status, held whole.
@@ -68,8 +69,17 @@ enum Form {
 }
 
 struct Stream {
-    splitter: Splitter,
-    stages: Vec<Box<dyn Stage>>,
+    framing: Framing,
+    source: Box<dyn Source>,
+}
+
+/// How a body is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Events {
+    /// Server-sent events.
+    Sse,
+    /// Amazon's binary messages.
+    Aws,
 }
 
 impl Answer {
@@ -78,16 +88,10 @@ impl Answer {
         Self { form, held, most_held, committed: false, meter: Meter::default() }
     }
 
-    /// A stream on OpenAI's face.
-    pub(super) fn stream(limits: &Limits, hide_usage: bool) -> Self {
-        let stages: Vec<Box<dyn Stage>> = if hide_usage { vec![Box::new(HideUsageEvent)] } else { Vec::new() };
-        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })), limits)
-    }
-
-    /// A stream on OpenRouter's face.
-    pub(super) fn openrouter_stream(limits: &Limits, identity: Identity) -> Self {
-        let stages: Vec<Box<dyn Stage>> = vec![Box::new(OpenRouterEvents::new(identity))];
-        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })), limits)
+    /// A stream of events.
+    pub(super) fn stream(limits: &Limits, events: Events, source: Box<dyn Source>) -> Self {
+        let framing = Framing::new(events, limits.event_bytes);
+        Self::new(Form::Stream(Box::new(Stream { framing, source })), limits)
     }
 
     /// A whole answer that passes as it is.
@@ -95,9 +99,9 @@ impl Answer {
         Self::new(Form::Plain, limits)
     }
 
-    /// A whole answer in OpenRouter's form.
-    pub(super) fn openrouter(limits: &Limits, identity: Identity) -> Self {
-        Self::new(Form::Whole { identity: Box::new(identity), limit: limits.answer_bytes }, limits)
+    /// A whole answer that is held to be rewritten.
+    pub(super) fn whole(limits: &Limits, source: Box<dyn Source>) -> Self {
+        Self::new(Form::Whole { source, limit: limits.answer_bytes }, limits)
     }
 
     /// An error's body.
@@ -110,6 +114,14 @@ impl Answer {
         Self::new(Form::Opaque, limits)
     }
 
+    /// The events that end a stream that broke; nothing where it is none.
+    pub(super) fn broken(&mut self, error: &Error) -> Vec<u8> {
+        match &mut self.form {
+            Form::Stream(stream) => stream.source.broken(error),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether content has gone to the client.
     pub(super) fn is_committed(&self) -> bool {
         self.committed
@@ -119,7 +131,7 @@ impl Answer {
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         let splitter = match &self.form {
-            Form::Stream(stream) => stream.splitter.held(),
+            Form::Stream(stream) => stream.framing.held(),
             _ => 0,
         };
         self.held.len() + splitter
@@ -133,7 +145,7 @@ impl Answer {
     /// Whether the answer's length may change on the way.
     pub(super) fn changes_length(&self) -> bool {
         match &self.form {
-            Form::Stream(stream) => !stream.stages.is_empty(),
+            Form::Stream(stream) => stream.source.changes_length(),
             Form::Whole { .. } | Form::Error { .. } => true,
             Form::Plain | Form::Opaque => false,
         }
@@ -217,72 +229,65 @@ impl Answer {
             return Progress::Hold;
         }
         let body = std::mem::take(&mut self.held);
-        let Form::Whole { identity, .. } = &self.form else { return Progress::Error(body) };
+        let Form::Whole { source, .. } = &mut self.form else { return Progress::Error(body) };
         if body.iter().all(u8::is_ascii_whitespace) {
             return Progress::Failed(Fault::Empty);
         }
-        self.meter.plain(&body);
-        self.meter.plain_end();
+        let rewritten = source.whole(&body, &mut self.meter);
         if self.meter.is_plain_error() {
             return Progress::Failed(Fault::Error(self.meter.plain_error()));
         }
-        let usage = self.meter.usage(identity.input_estimate);
-        match identity.rewrite(&body, Part::Whole(usage)) {
-            Some(rewritten) => {
+        if self.meter.is_failed() {
+            return Progress::Failed(Fault::Error(self.meter.error().cloned()));
+        }
+        match rewritten {
+            Ok(rewritten) => {
                 self.committed = true;
-                Progress::Replace(rewritten)
+                Progress::Replace(rewritten.unwrap_or(body))
             }
-            None => Progress::Failed(Fault::Malformed),
+            Err(Malformed) => Progress::Failed(Fault::Malformed),
         }
     }
 
     fn push_stream(&mut self, piece: &[u8], end: bool) -> Progress {
         let Form::Stream(stream) = &mut self.form else { return Progress::Pass };
-        let meter = &mut self.meter;
-        let mut output = Output::new(piece, stream.splitter.held() == 0);
-        let mut fault = None;
-        let mut content = self.committed;
-        let mut event = |piece: Piece<'_>, stages: &mut Vec<Box<dyn Stage>>, output: &mut Output<'_>| match piece {
-            Piece::Opaque(bytes) => {
-                content = true;
-                output.keep(bytes);
-            }
-            Piece::Event(event) => {
-                let seen = meter.event(event);
-                if seen == Seen::Error && !content && fault.is_none() {
-                    fault = Some(sse::fields(event).data.and_then(|data| ErrorFields::parse(&data)));
-                }
-                content |= matches!(seen, Seen::Content | Seen::UsageOnly);
-                output.put(event, through(stages, event, seen, meter));
-            }
+        let Stream { framing, source } = stream.as_mut();
+        let mut received = Received {
+            source: source.as_mut(),
+            meter: &mut self.meter,
+            output: Output::new(piece, framing.held() == 0),
+            content: self.committed,
+            fault: None,
+            broken: false,
         };
-        let Stream { splitter, stages } = stream.as_mut();
-        splitter.push(piece, &mut |piece| event(piece, stages, &mut output));
-        let unfinished = !splitter.is_between_events();
-        let rest = if end { splitter.take_rest() } else { Vec::new() };
-        if is_broken(&rest) {
-            output.put(&rest, Change::Drop);
-        } else if !rest.is_empty() {
-            event(Piece::Event(&rest), stages, &mut output);
+        framing.push(piece, &mut |piece| received.take(piece));
+        let mut unfinished = false;
+        if end {
+            let rest = framing.rest();
+            unfinished = rest.is_unfinished;
+            if rest.is_cut {
+                received.output.put(&rest.event, Change::Drop);
+            } else if !rest.event.is_empty() {
+                received.take(Piece::Event(&rest.event));
+            }
         }
-        if let Some(fields) = fault {
-            return Progress::Failed(Fault::Error(fields));
+        let Received { source, meter, mut output, content, fault, broken } = received;
+        if let Some(fault) = fault {
+            return Progress::Failed(fault);
         }
         if !content {
             let bytes = output.into_bytes();
             return if end { Progress::Failed(Fault::Empty) } else { self.hold(&bytes) };
         }
         self.committed = true;
-        if !end {
-            return output.finish(splitter.held() == 0, &mut self.held);
+        if !end && !broken {
+            return output.finish(framing.held() == 0, &mut self.held);
         }
         // An upstream that told of its error itself has told the client too.
         let failed = meter.is_failed();
-        let complete = meter.is_complete() || failed;
+        let complete = (meter.is_complete() || failed) && !broken;
         if complete && !failed {
-            for stage in stages.iter_mut() {
-                output.add(&stage.end(meter));
-            }
+            output.add(&source.end(meter));
         }
         if unfinished && !complete {
             output.add(b"\n\n");
@@ -295,34 +300,43 @@ impl Answer {
     }
 }
 
-/// Whether the last event, which lacks its blank line, was cut in its data: no client would be told of it.
-fn is_broken(rest: &[u8]) -> bool {
-    sse::fields(rest).data.is_some_and(|data| !sse::is_done(&data) && ChunkFields::parse(&data).is_none())
+/// What one piece of a stream brought.
+struct Received<'a> {
+    source: &'a mut dyn Source,
+    meter: &'a mut Meter,
+    output: Output<'a>,
+    /// There is content, in this piece or before it.
+    content: bool,
+    /// There is none, and there will be none.
+    fault: Option<Fault>,
+    /// Nothing more can be read.
+    broken: bool,
 }
 
-/// Sends one event through all stages; later stages see each event that earlier ones made of it.
-fn through(stages: &mut [Box<dyn Stage>], event: &[u8], seen: Seen, meter: &Meter) -> Change {
-    match stages {
-        [] => Change::Keep,
-        [stage] => stage.event(event, seen, meter),
-        [first, rest @ ..] => match first.event(event, seen, meter) {
-            Change::Keep => through(rest, event, seen, meter),
-            Change::Drop => Change::Drop,
-            Change::Replace(events) => {
-                let mut output = Vec::new();
-                let mut splitter = Splitter::new(usize::MAX);
-                splitter.push(&events, &mut |piece| {
-                    if let Piece::Event(event) = piece {
-                        match through(rest, event, seen, meter) {
-                            Change::Keep => output.extend_from_slice(event),
-                            Change::Drop => {}
-                            Change::Replace(events) => output.extend_from_slice(&events),
-                        }
-                    }
-                });
-                Change::Replace(output)
+impl Received<'_> {
+    fn take(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Event(event) => self.event(event),
+            Piece::Opaque(bytes) if !self.source.is_foreign() => {
+                self.content = true;
+                self.output.keep(bytes);
             }
-        },
+            Piece::Opaque(bytes) => self.output.put(bytes, Change::Drop),
+            Piece::Broken => {
+                self.broken = true;
+                self.output.put(&[], Change::Drop);
+                self.fault = self.fault.take().or((!self.content).then_some(Fault::Malformed));
+            }
+        }
+    }
+
+    fn event(&mut self, event: &[u8]) {
+        let (seen, change) = self.source.event(event, self.meter);
+        if seen == Seen::Error && !self.content && self.fault.is_none() {
+            self.fault = Some(Fault::Error(self.meter.error().cloned()));
+        }
+        self.content |= matches!(seen, Seen::Content | Seen::UsageOnly);
+        self.output.put(event, change);
     }
 }
 

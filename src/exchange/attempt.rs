@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Fault, Progress};
+use super::answer::{Answer, Events, Fault, Progress};
 use super::{Exchange, Outcome};
-use crate::config::Auth;
-use crate::error::{Error, Failure, Reply, Tried};
-use crate::provider::prepare;
-use crate::request::{Face, Request};
+use crate::config::{Api, Auth};
+use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
+use crate::provider::{Body, Way, prepare};
+use crate::request::{Face, Operation, Request};
 use crate::route::Step;
-use crate::translate;
-use crate::wire::edit::Edits;
-use crate::wire::openai::ErrorFields;
+use crate::translate::openrouter::Identity;
+use crate::translate::source::{Passing, Source, Translating, Watching};
+use crate::translate::{self, About, AnswerWriter, HideUsageEvent};
 
 /// One try.
 pub(super) struct Attempt {
@@ -26,6 +26,8 @@ pub(super) struct Attempt {
     pub retry_after: Option<Duration>,
     /// The host was told to try the next endpoint.
     pub moved_on: bool,
+    /// Names of the request's fields that this provider was not told.
+    pub dropped: Vec<&'static str>,
     pub answer: Option<Answer>,
 }
 
@@ -38,8 +40,8 @@ pub struct Dispatch {
     pub next_cluster: String,
     /// All request headers.
     pub headers: Vec<(String, String)>,
-    /// Changes to the client's body.
-    pub body: Edits,
+    /// What becomes of the client's body.
+    pub body: Body,
 }
 
 /// What becomes of what an attempt's upstream sent.
@@ -77,8 +79,15 @@ impl Exchange {
         self.close_open_attempt(now);
         let Some(step) = self.plan.steps.get(self.next).cloned() else { return Err(self.last_error()) };
         let Some(provider) = step.provider(&self.config) else { return Err(self.last_error()) };
-        let model = step.upstream_model(&self.config);
-        let prepared = prepare(&self.request, self.operation, &self.client, provider, model, current);
+        let target = (provider, step.upstream_model(&self.config));
+        let prepared = prepare(&self.request, self.operation, &self.client, target, current, now);
+        let prepared = match prepared.and_then(|prepared| self.fits(prepared)) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let form = self.error_form();
+                return Err(self.error.insert(error).reply(form));
+            }
+        };
         self.attempts.push(Attempt {
             step: self.next,
             started: now,
@@ -88,6 +97,7 @@ impl Exchange {
             ended: None,
             retry_after: None,
             moved_on: false,
+            dropped: prepared.dropped,
             answer: None,
         });
         self.next += 1;
@@ -149,28 +159,63 @@ impl Exchange {
 
     fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
         let limits = &self.config.limits;
-        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let encoded = encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+        let (Some(step), Some((api, way))) = (self.step(attempt), self.way(attempt)) else {
+            return Answer::opaque(limits);
+        };
+        if encoded && way == Way::Pass {
             return Answer::opaque(limits);
         }
-        let is_stream = content_type.is_some_and(|text| text.trim_start().starts_with("text/event-stream"));
-        let identity = || self.step(attempt).map(|step| self.identity(step));
-        match (self.face, is_stream) {
-            (Face::OpenAi, true) => Answer::stream(limits, !self.request.includes_usage()),
-            (Face::OpenAi, false) => Answer::plain(limits),
-            (Face::OpenRouter, true) => identity()
-                .map_or_else(|| Answer::opaque(limits), |identity| Answer::openrouter_stream(limits, identity)),
-            (Face::OpenRouter, false) => {
-                identity().map_or_else(|| Answer::opaque(limits), |identity| Answer::openrouter(limits, identity))
+        let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
+        let events = events(content_type);
+        let source: Box<dyn Source> = match (way, api, identity) {
+            (Way::Translate, _, identity) => self.translating(api, identity.filter(|_| self.operation == Operation::Chat)),
+            (Way::Pass, Api::Anthropic, _) if self.operation == Operation::Messages && events.is_some() => {
+                Box::new(Watching::new(translate::format(api).reader(), self.writer(api)))
             }
+            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
+            (Way::Pass, ..) if events.is_none() => return Answer::plain(limits),
+            (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
+            (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
+        };
+        match events {
+            Some(events) => Answer::stream(limits, events, source),
+            None => Answer::whole(limits, source),
         }
+    }
+
+    fn translating(&self, api: Api, identity: Option<Identity>) -> Box<dyn Source> {
+        Box::new(Translating::new(translate::format(api).reader(), self.writer(api), identity))
+    }
+
+    /// Writes answers in the client's dialect.
+    fn writer(&self, api: Api) -> Box<dyn AnswerWriter> {
+        let step = self.attempts.last().and_then(|attempt| self.plan.steps.get(attempt.step));
+        let about = About {
+            id: self.id.clone(),
+            model: step.map(|step| step.model_id(&self.config)).unwrap_or_default(),
+            created: self.started.as_secs(),
+            include_usage: self.request.includes_usage() || self.face == Face::OpenRouter,
+            thinking_format: translate::format(api).thinking_format(),
+            request: if self.operation == Operation::Responses { self.request.body().to_vec() } else { Vec::new() },
+        };
+        translate::dialect(self.operation).unwrap_or(&translate::openai::OpenAi).writer(about)
+    }
+
+    /// The wire format of an attempt's provider, and how it serves this operation.
+    fn way(&self, attempt: usize) -> Option<(Api, Way)> {
+        let api = self.step(attempt)?.provider(&self.config)?.api;
+        Some((api, Way::of(api, self.operation)?))
     }
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty.
     pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, now: Duration) -> Verdict {
-        let Some(current) = self.attempts.get_mut(attempt).filter(|current| current.ended.is_none()) else {
-            return Verdict::Pass;
-        };
+        let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
+        if current.ended.is_some() {
+            // What still comes is nothing the client could read.
+            return if answer.changes_length() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
+        }
         let progress = answer.push(piece, end);
         let strip_length = answer.changes_length();
         let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
@@ -193,11 +238,9 @@ impl Exchange {
     /// The upstream ended cleanly but too early: the client is told in its own dialect.
     fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
         self.close(attempt, Outcome::Reset, now);
-        let answer = self.attempts.get(attempt).and_then(|current| current.answer.as_ref());
-        if answer.is_some_and(Answer::is_stream) {
-            let failure = self.failure(502, "The provider's stream ended before the answer was complete");
-            let identity = self.step(attempt).map(|step| self.identity(step));
-            bytes.extend_from_slice(&translate::error_event(self.face, identity.as_ref(), &Error::Upstream(failure)));
+        let failure = self.failure(502, "The provider's stream ended before the answer was complete");
+        if let Some(answer) = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut()) {
+            bytes.extend_from_slice(&answer.broken(&Error::Upstream(failure)));
         }
         Verdict::Replace(bytes)
     }
@@ -226,7 +269,8 @@ impl Exchange {
     fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
         let outcome = self.attempts.get(attempt).and_then(|current| current.outcome);
         let status = self.attempts.get(attempt).and_then(|current| current.status).unwrap_or(502);
-        let fields = ErrorFields::parse(&body);
+        let (api, way) = self.way(attempt).unwrap_or((Api::OpenAi, Way::Pass));
+        let fields = translate::format(api).error(&body);
         let code = fields.as_ref().and_then(|fields| fields.code.clone());
         self.close(attempt, outcome.unwrap_or(Outcome::Ok), now);
         if outcome.is_none() && code.as_deref().is_some_and(is_about_the_model) && self.skip_to_next_model(attempt) {
@@ -238,7 +282,8 @@ impl Exchange {
         // A rejected key's message may quote the key.
         let is_key = outcome == Some(Outcome::Key);
         let failure = self.failure(status, "Provider returned error");
-        if self.face == Face::OpenAi && fields.is_some() && !is_key {
+        let is_client_s = way == Way::Pass && self.error_form() != ErrorForm::OpenRouter;
+        if is_client_s && fields.is_some() && !is_key {
             let own = fields.and_then(|fields| fields.message);
             self.error = Some(Error::Upstream(Failure { code, message: own.unwrap_or(failure.message), ..failure }));
             return Verdict::Replace(body);
@@ -347,7 +392,7 @@ impl Exchange {
 
     fn fail(&mut self, failure: Failure) -> Verdict {
         let error = Error::Upstream(failure);
-        let reply = error.reply(self.face);
+        let reply = error.reply(self.error_form());
         self.error = Some(error);
         Verdict::Answer(reply)
     }
@@ -360,8 +405,8 @@ impl Exchange {
             Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
             _ => self.failure(502, "The provider's connection broke before it answered"),
         };
-        let error = self.error.get_or_insert(Error::Upstream(failure));
-        error.reply(self.face)
+        let form = self.error_form();
+        self.error.get_or_insert(Error::Upstream(failure)).reply(form)
     }
 
     /// The common part of an upstream's failure.
@@ -391,6 +436,18 @@ impl Exchange {
                 reason: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
             })
             .collect()
+    }
+}
+
+/// How a body of this type is cut into events; `None`: it is not a stream.
+fn events(content_type: Option<&str>) -> Option<Events> {
+    let content_type = content_type?.trim_start();
+    if content_type.starts_with("text/event-stream") {
+        Some(Events::Sse)
+    } else if content_type.starts_with("application/vnd.amazon.eventstream") {
+        Some(Events::Aws)
+    } else {
+        None
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod framing;
 mod outcome;
 mod settle;
 
@@ -18,20 +19,18 @@ pub use settle::Settlement;
 
 use crate::catalog::Pricing;
 use crate::config::Config;
-use crate::error::{Error, Reply};
+use crate::error::{Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
-use crate::provider::ClientHeaders;
+use crate::provider::{Body, ClientHeaders, Prepared};
 use crate::request::{Face, Operation, Request};
 use crate::route::{self, Health, Plan, Step};
 use crate::translate::openrouter::Identity;
+use crate::translate;
 
 use attempt::Attempt;
 
 /// Who pays; until tenants are configured there is one.
 const DEFAULT_TENANT: &str = "default";
-
-/// No edit makes a body longer than this, in bytes.
-const MOST_GROWTH: usize = 64 * 1024;
 
 /// A client's request as it came in, whole.
 #[derive(Debug)]
@@ -65,6 +64,8 @@ pub struct Exchange {
     attempts: Vec<Attempt>,
     /// The gateway's own error, which is what the client gets.
     error: Option<Error>,
+    /// The gateway's own answer, where no upstream is needed for one.
+    own_answer: Option<Reply>,
     /// The status the client got.
     status: Option<u16>,
     settled: bool,
@@ -111,6 +112,7 @@ impl Exchange {
             next: 0,
             attempts: Vec::new(),
             error: None,
+            own_answer: None,
             status: None,
             settled: false,
         }
@@ -132,30 +134,42 @@ impl Exchange {
             let name = self.config.default_model.as_deref().ok_or_else(missing)?;
             found.push(self.config.catalog.find(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?);
         }
-        let preferences = self.request.preferences();
-        self.plan = route::plan(&self.config, &found, &self.request, preferences, health, seed, self.started);
+        let wanted = (self.operation, &self.request);
+        self.plan = route::plan(&self.config, &found, wanted, health, seed, self.started);
+        if self.plan.steps.is_empty() && self.operation == Operation::CountTokens {
+            // Nobody to ask: the estimate is better than no answer.
+            let counted = translate::anthropic::count_tokens_body(self.request.input_estimate());
+            self.own_answer = Some(Reply::json(200, counted));
+            return Ok(());
+        }
         if self.plan.steps.is_empty() {
             let models = asked.iter().map(|model| (*model).to_owned()).collect();
             return Err(Error::NoEndpoints { models, dropped: self.plan.dropped.clone() });
         }
-        self.fits()
+        Ok(())
     }
 
     /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
-    fn fits(&self) -> Result<(), Error> {
+    fn fits(&self, prepared: Prepared) -> Result<Prepared, Error> {
         let limit = self.config.limits.request_bytes;
-        let length = self.request.body().len();
-        let grows = |step: &Step| self.request.openai_edits(step.upstream_model(&self.config)).new_len(length) > limit;
-        if length + MOST_GROWTH > limit && self.plan.steps.iter().any(grows) {
-            return Err(Error::TooLarge { limit: Some(limit) });
-        }
-        Ok(())
+        let length = match &prepared.body {
+            Body::Edited(edits) => edits.new_len(self.request.body().len()),
+            Body::Whole(bytes) => bytes.len(),
+        };
+        if length > limit { Err(Error::TooLarge { limit: Some(limit) }) } else { Ok(prepared) }
+    }
+
+    fn error_form(&self) -> ErrorForm {
+        ErrorForm::of(self.face, self.operation)
     }
 
     /// Where to send the exchange first, or the answer that ends it.
     pub fn departure(&self) -> Result<Departure<'_>, Reply> {
         if let Some(error) = &self.error {
-            return Err(error.reply(self.face));
+            return Err(error.reply(self.error_form()));
+        }
+        if let Some(answer) = &self.own_answer {
+            return Err(answer.clone());
         }
         Ok(Departure {
             per_try_timeout: self.per_try_timeout(),

@@ -35,7 +35,7 @@ struct Answered<'a> {
 impl Exchange {
     /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
     pub fn is_answered(&self) -> bool {
-        self.error.is_some() || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
+        self.error.is_some() || self.own_answer.is_some() || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
     }
 
     /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
@@ -43,7 +43,7 @@ impl Exchange {
     /// `host_attempts` is how many attempts the host has made.
     pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
         if let Some(error) = &self.error {
-            return error.reply(self.face);
+            return error.reply(self.error_form());
         }
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
@@ -60,7 +60,8 @@ impl Exchange {
                 return self.last_error();
             }
         };
-        self.error.insert(error).reply(self.face)
+        let form = self.error_form();
+        self.error.insert(error).reply(form)
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.
@@ -74,6 +75,9 @@ impl Exchange {
                 headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.clone())));
             }
             headers.push(("x-modelyard-attempts", self.attempts.len().to_string()));
+            if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty()) {
+                headers.push(("x-modelyard-dropped", dropped.join(", ")));
+            }
             if self.error.is_some() && self.face == Face::OpenAi && !self.attempts.is_empty() {
                 let tried: Vec<_> = self.tried().iter().map(ToString::to_string).collect();
                 headers.push(("x-modelyard-tried", tried.join(", ")));
@@ -173,10 +177,13 @@ impl Exchange {
     }
 
     fn answered(&self) -> Option<Answered<'_>> {
+        if self.operation == Operation::CountTokens {
+            return None;
+        }
         let attempt = self.attempts.last().filter(|attempt| attempt.first_content.is_some())?;
         let answer = attempt.answer.as_ref().filter(|answer| !answer.is_error())?;
         let mut usage = answer.meter.usage(self.request.input_estimate());
-        if self.operation == Operation::Embeddings {
+        if !self.operation.generates() {
             usage.output = 0;
         }
         let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
@@ -259,6 +266,7 @@ impl Exchange {
             first_token_ms: attempt.first_content.map(|at| milliseconds(at.saturating_sub(self.started))),
             duration_ms: milliseconds(attempt.ended.unwrap_or(now).saturating_sub(attempt.started)),
             retry_after_s: attempt.retry_after.map(|wait| wait.as_secs()),
+            dropped_parameters: attempt.dropped.clone(),
         });
         let dropped = self
             .plan
@@ -356,6 +364,8 @@ struct AttemptRecord {
     duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped_parameters: Vec<&'static str>,
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -1,23 +1,58 @@
-//! Host, path, authentication and headers of one attempt at one provider.
+//! Host, path, authentication, headers and body of one attempt at one provider.
 //!
 //! A provider that speaks an existing wire format is configuration; what is here holds for all of them.
 //! The client's headers pass an allowlist, and its credentials only where the provider says `passthrough`.
+//! [`prepare`] knows nothing of roles or hosts: the same arguments give the same bytes.
 
-pub mod bedrock;
+mod path;
+mod quirk;
 pub mod sigv4;
 
-use crate::config::{Auth, Provider};
-use crate::request::{Operation, Request};
+use std::time::Duration;
+
+use crate::config::{Api, Auth, Provider, Sigv4};
+use crate::error::Error;
+use crate::request::{Operation, Request, StreamOptionsEdit};
+use crate::translate;
 use crate::wire::edit::Edits;
+
+use path::Escaped;
+pub use quirk::Quirks;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", "user-agent"];
 /// The same, by prefix: what belongs to a dialect.
-const FORWARDED_PREFIX: &str = "openai-";
+const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 /// Where clients put their credentials.
 const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+/// The version that the translations to and from Anthropic's API are written for.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// How a provider serves an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It speaks the client's dialect: bytes pass.
+    Pass,
+    /// Request and answer are translated.
+    Translate,
+}
+
+impl Way {
+    /// How a wire format serves an operation; `None`: it cannot.
+    pub fn of(api: Api, operation: Operation) -> Option<Self> {
+        let chat = Some(Self::Translate);
+        match (api, operation) {
+            (Api::OpenAi | Api::AzureOpenAi, Operation::Messages | Operation::Responses) => chat,
+            (Api::OpenAi | Api::AzureOpenAi, Operation::CountTokens) => None,
+            (Api::OpenAi | Api::AzureOpenAi, _) => Some(Self::Pass),
+            (Api::Anthropic, Operation::Messages | Operation::CountTokens) => Some(Self::Pass),
+            (_, Operation::Chat | Operation::Messages | Operation::Responses) => chat,
+            (_, Operation::Completions | Operation::Embeddings | Operation::CountTokens) => None,
+        }
+    }
+}
 
 /// What of the client's headers may be of use to an attempt.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +61,24 @@ pub struct ClientHeaders {
     credentials: Vec<(String, String)>,
 }
 
-/// Everything that makes the client's request this endpoint's.
+/// Everything that makes the client's request this provider's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// All request headers, pseudo-headers first.
     pub headers: Vec<(String, String)>,
-    /// What changes in the client's body.
-    pub body: Edits,
+    /// What becomes of the client's body.
+    pub body: Body,
+    /// Names of the request's fields that got lost.
+    pub dropped: Vec<&'static str>,
+}
+
+/// What becomes of the client's body.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// It is changed in places.
+    Edited(Edits),
+    /// Another one takes its place.
+    Whole(Vec<u8>),
 }
 
 impl ClientHeaders {
@@ -42,8 +88,9 @@ impl ClientHeaders {
             let headers = headers.iter().filter(|(name, _)| wanted(name));
             headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
+        let of_a_dialect = |name: &str| FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         Self {
-            forwarded: pick(&|name| FORWARDED.contains(&name) || name.starts_with(FORWARDED_PREFIX)),
+            forwarded: pick(&|name| FORWARDED.contains(&name) || of_a_dialect(name)),
             credentials: pick(&|name| CREDENTIALS.contains(&name)),
         }
     }
@@ -55,26 +102,35 @@ impl ClientHeaders {
     }
 }
 
-/// Makes the client's request one for `provider`. Independent of role and host: the same arguments give the same bytes.
-/// `current` are the request's headers as the host has them now; only trace headers are taken from it.
+/// Makes the client's request one for `provider`'s `model`. `current` are the request's headers as the host has them
+/// now; only the scheme and trace headers are taken from it. `now` is time since the Unix epoch, for signatures.
 pub fn prepare(
     request: &Request,
     operation: Operation,
     client: &ClientHeaders,
-    provider: &Provider,
-    upstream_model: &str,
+    (provider, model): (&Provider, &str),
     current: &[(&str, &str)],
-) -> Prepared {
-    let body = request.openai_edits(upstream_model);
-    let length = body.new_len(request.body().len());
+    now: Duration,
+) -> Result<Prepared, Error> {
+    let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
+    let mut dropped = Vec::new();
+    let body = body(request, operation, (provider, model), way, &mut dropped)?;
+    let length = match &body {
+        Body::Edited(edits) => edits.new_len(request.body().len()),
+        Body::Whole(bytes) => bytes.len(),
+    };
+    let (path, query) = path::of(provider, way, operation, model, request.is_stream());
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
     headers.set(":scheme", current.iter().find(|(name, _)| *name == ":scheme").map_or("http", |(_, value)| value));
     headers.set(":authority", &provider.host);
-    headers.set(":path", &path(provider, operation));
+    headers.set(":path", &if query.is_empty() { path.clone() } else { format!("{path}?{query}") });
     headers.set("content-type", "application/json");
     headers.set("content-length", &length.to_string());
-    for (name, value) in &client.forwarded {
+    if provider.api == Api::Anthropic {
+        headers.set("anthropic-version", ANTHROPIC_VERSION);
+    }
+    for (name, value) in client.forwarded.iter().filter(|(name, _)| belongs(name, way)) {
         headers.set(name, value);
     }
     headers.set("accept-encoding", "identity");
@@ -84,26 +140,55 @@ pub fn prepare(
     for (name, value) in &provider.headers {
         headers.set(name, value);
     }
-    authenticate(&provider.auth, client, &mut headers);
-    Prepared { headers: headers.0, body }
+    match &provider.auth {
+        Auth::Sigv4(aws) => {
+            let bytes = match &body {
+                Body::Edited(edits) => &edits.apply(request.body()),
+                Body::Whole(bytes) => bytes,
+            };
+            sign(aws, &provider.host, &path, &query, bytes, now, &mut headers);
+        }
+        auth => authenticate(auth, client, &mut headers),
+    }
+    Ok(Prepared { headers: headers.0, body, dropped })
 }
 
-fn path(provider: &Provider, operation: Operation) -> String {
-    let base = &provider.base_path;
-    let path = operation.path();
-    match &provider.auth {
-        Auth::Query { name, key } => {
-            let key = key.value.as_deref().unwrap_or_default();
-            format!("{base}/{path}?{}={}", Escaped(name), Escaped(key))
-        }
-        _ => format!("{base}/{path}"),
+/// What belongs to a dialect is only for a provider that speaks it.
+fn belongs(name: &str, way: Way) -> bool {
+    way == Way::Pass || FORWARDED.contains(&name)
+}
+
+fn body(
+    request: &Request,
+    operation: Operation,
+    (provider, model): (&Provider, &str),
+    way: Way,
+    dropped: &mut Vec<&'static str>,
+) -> Result<Body, Error> {
+    let dialect = translate::dialect(operation).filter(|_| way == Way::Translate);
+    let Some(dialect) = dialect else {
+        return Ok(Body::Edited(request.edits(model, stream_options(provider, operation))));
+    };
+    let conversation = dialect.read(request.body())?;
+    dropped.extend(&conversation.dropped);
+    let body = translate::format(provider.api).request(&conversation, model, dropped);
+    dropped.sort_unstable();
+    dropped.dedup();
+    Ok(Body::Whole(body))
+}
+
+fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
+    match operation {
+        Operation::Chat | Operation::Completions if Quirks::of(provider).stream_options => StreamOptionsEdit::AskForUsage,
+        Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
+        _ => StreamOptionsEdit::Leave,
     }
 }
 
 fn authenticate(auth: &Auth, client: &ClientHeaders, headers: &mut Headers) {
     match auth {
         Auth::Bearer { key } => {
-            headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default()))
+            headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default()));
         }
         Auth::Header { name, key } => headers.set(name, key.value.as_deref().unwrap_or_default()),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
@@ -112,6 +197,30 @@ fn authenticate(auth: &Auth, client: &ClientHeaders, headers: &mut Headers) {
                 headers.set(name, value);
             }
         }
+    }
+}
+
+fn sign(aws: &Sigv4, host: &str, path: &str, query: &str, body: &[u8], now: Duration, headers: &mut Headers) {
+    let key = |key: &crate::config::Key| key.value.clone().unwrap_or_default();
+    let (access_key, secret_key) = (key(&aws.access_key), key(&aws.secret_key));
+    let unsigned = sigv4::Unsigned {
+        method: "POST",
+        host,
+        path,
+        query,
+        headers: &[("content-type", "application/json")],
+        body_sha256: sigv4::sha256(body),
+    };
+    let credentials = sigv4::Credentials {
+        access_key: &access_key,
+        secret_key: &secret_key,
+        session_token: aws.session_token.value.as_deref(),
+    };
+    let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
+    // What is signed must arrive as it was signed, whatever the client said of its own body.
+    headers.set("content-type", "application/json");
+    for (name, value) in sigv4::sign(&unsigned, &credentials, scope, now) {
+        headers.set(name, &value);
     }
 }
 
@@ -124,20 +233,5 @@ impl Headers {
             Some((_, old)) => value.clone_into(old),
             None => self.0.push((name.to_owned(), value.to_owned())),
         }
-    }
-}
-
-/// A text percent-encoded as one path segment or query value.
-struct Escaped<'a>(&'a str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for byte in self.0.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => write!(f, "{}", byte as char)?,
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
-        Ok(())
     }
 }

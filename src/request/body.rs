@@ -48,9 +48,9 @@ impl Modality {
 
     fn of_part(r#type: &str) -> Option<Self> {
         match r#type {
-            "image_url" => Some(Self::Image),
+            "image_url" | "image" | "input_image" => Some(Self::Image),
             "input_audio" => Some(Self::Audio),
-            "file" => Some(Self::File),
+            "file" | "document" | "input_file" => Some(Self::File),
             "video_url" => Some(Self::Video),
             _ => None,
         }
@@ -79,9 +79,22 @@ pub struct Request {
     text_bytes: usize,
 }
 
+/// What becomes of `stream_options`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamOptionsEdit {
+    /// Usage is asked for in streams.
+    AskForUsage,
+    /// It stays as it is.
+    Leave,
+    /// The upstream does not know it.
+    Remove,
+}
+
 /// Where `stream_options` stands.
 #[derive(Clone, Debug)]
 struct StreamOptions {
+    /// Which of the body's members it is.
+    index: usize,
     /// Its value, also where it is null.
     value: Span,
     members: Members,
@@ -170,7 +183,12 @@ impl Request {
             match field {
                 Field::Model => self.model_span = Some(value),
                 Field::StreamOptions => {
-                    self.stream_options = Some(StreamOptions { value, members: Members::new(), include_usage: None });
+                    self.stream_options = Some(StreamOptions {
+                        index: self.members.len(),
+                        value,
+                        members: Members::new(),
+                        include_usage: None,
+                    });
                 }
                 _ => {}
             }
@@ -184,7 +202,12 @@ impl Request {
                 self.stream = reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))?;
             }
             Field::StreamOptions => self.read_stream_options(kind, reader)?,
-            Field::MaxTokens | Field::MaxCompletionTokens => {
+            Field::N => {
+                if reader.u64()? <= Some(1) {
+                    self.fields.remove(field);
+                }
+            }
+            Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
             // Serde would also read the object's fields from an array.
@@ -193,10 +216,12 @@ impl Request {
                 let json = body.get(reader.skip()?).unwrap_or_default();
                 self.preferences = Preferences::parse(json).map_err(|problem| wrong(field, &problem))?;
             }
-            Field::Messages if kind == Kind::Array => {
+            Field::Messages | Field::Input if kind == Kind::Array => {
                 reader.array(|reader, _| self.message(reader))?;
             }
-            Field::Prompt | Field::Input => self.text_bytes += reader.skip()?.len(),
+            Field::Prompt | Field::Input | Field::System | Field::Instructions => {
+                self.text_bytes += reader.skip()?.len();
+            }
             _ => {
                 reader.skip()?;
             }
@@ -246,14 +271,14 @@ impl Request {
             members.push(member.key.span.start..reader.position());
             Ok::<_, JsonError>(())
         })?;
-        self.stream_options = Some(StreamOptions { value, members, include_usage });
+        self.stream_options = Some(StreamOptions { index: self.members.len(), value, members, include_usage });
         Ok(())
     }
 
     /// Counts text and notes other kinds of content.
     fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if reader.peek()? != Kind::Object {
-            reader.skip()?;
+            self.text_bytes += reader.skip()?.len();
             return Ok(());
         }
         reader.object(|reader, member| {
@@ -340,6 +365,11 @@ impl Request {
         self.modalities & (1 << modality as u8) != 0
     }
 
+    /// Whether a top-level field of this name is there, not null, and asks for something.
+    pub fn has(&self, name: &str) -> bool {
+        Field::of(name).is_some_and(|field| self.fields.contains(field))
+    }
+
     /// Names of all parameters used, as in `supported_parameters`.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         self.fields.iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
@@ -351,9 +381,9 @@ impl Request {
         [Field::Tools, Field::ResponseFormat].into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
     }
 
-    /// The edits that make this an OpenAI request for the upstream's `model`: its name in place of the client's, the
-    /// gateway's own fields gone, usage asked for in streams. Every other byte stays.
-    pub fn openai_edits(&self, model: &str) -> Edits {
+    /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
+    /// the client's, the gateway's own fields gone. Every other byte stays.
+    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit) -> Edits {
         let mut edits = Edits::new();
         let mut members = self.members.clone();
         let name = serde_json::to_string(model).unwrap_or_default();
@@ -362,8 +392,16 @@ impl Request {
             Some(span) => edits.replace(span.clone(), name.as_bytes()),
             None => members.insert_first(format!("\"model\":{name}").as_bytes()),
         }
-        if self.stream && !self.includes_usage() {
-            self.ask_for_usage(&mut edits, &mut members);
+        match stream_options {
+            StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
+                self.ask_for_usage(&mut edits, &mut members);
+            }
+            StreamOptionsEdit::Remove => {
+                if let Some(options) = &self.stream_options {
+                    members.remove(options.index);
+                }
+            }
+            _ => {}
         }
         members.write(&self.object, &mut edits);
         edits

@@ -54,7 +54,12 @@ fields! {
     Messages "messages" Read,
     Prompt "prompt" Read,
     Input "input" Read,
+    System "system" Read,
+    Instructions "instructions" Read,
+    MaxOutputTokens "max_output_tokens" Read,
+    N "n" Read,
     Models "models" Own,
+    Fallbacks "fallbacks" Own,
     Provider "provider" Own,
     Route "route" Own,
     Usage "usage" Own,
@@ -103,6 +108,11 @@ impl Fields {
         let new = self.0 & bit == 0;
         self.0 |= bit;
         new
+    }
+
+    /// Takes a field out.
+    pub(super) fn remove(&mut self, field: Field) {
+        self.0 &= !(1 << field as u64);
     }
 
     /// Whether the field is there.

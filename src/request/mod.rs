@@ -8,6 +8,6 @@ mod field;
 mod preferences;
 mod surface;
 
-pub use body::{Modality, Request};
+pub use body::{Modality, Request, StreamOptionsEdit};
 pub use preferences::{DataCollection, MaxPrice, Preferences};
 pub use surface::{Face, Operation, Surface};

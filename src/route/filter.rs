@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::catalog::{Endpoint, Model};
 use crate::config::Provider;
-use crate::request::{DataCollection, Modality, Preferences, Request};
+use crate::provider::Way;
+use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
+use crate::translate::{self, Loss};
 
 /// Why an endpoint is not in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Reason {
     Modality(Modality),
     /// It does not support a parameter the request uses.
     Parameter(&'static str),
+    /// Its wire format cannot do this at all.
+    Operation(&'static str),
     /// `provider.allow_fallbacks: false`, and it is not the first.
     AllowFallbacks,
     /// `routing.max_attempts` are in the plan already.
@@ -51,6 +55,7 @@ impl fmt::Display for Reason {
             Self::ContextLength => f.write_str("context length"),
             Self::OutputLength => f.write_str("output length"),
             Self::Modality(modality) => write!(f, "no {} input", modality.name()),
+            Self::Operation(name) => write!(f, "its API has no {name}"),
             Self::Parameter(name) => write!(f, "unsupported parameter: {name}"),
             Self::AllowFallbacks => f.write_str("provider.allow_fallbacks"),
             Self::MaxAttempts => f.write_str("routing.max_attempts"),
@@ -78,8 +83,14 @@ impl Offer<'_> {
     }
 
     /// The first hard filter that takes this offer out.
-    pub(super) fn refusal(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+    pub(super) fn refusal(
+        &self,
+        operation: Operation,
+        request: &Request,
+        preferences: &Preferences,
+    ) -> Option<Reason> {
         self.missing_key()
+            .or_else(|| self.refused_by_format(operation, request, preferences))
             .or_else(|| self.refused_by_name(preferences))
             .or_else(|| self.refused_by_policy(preferences))
             .or_else(|| self.refused_by_price(request, preferences))
@@ -93,6 +104,20 @@ impl Offer<'_> {
 
     fn missing_key(&self) -> Option<Reason> {
         self.provider.auth.missing_key().map(|key| Reason::NoKey(key.env.clone()))
+    }
+
+    /// What its wire format cannot express, if that would change the answer or everything must be supported.
+    fn refused_by_format(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        let api = self.provider.api;
+        match Way::of(api, operation) {
+            None => return Some(Reason::Operation(operation.path())),
+            Some(Way::Pass) => return None,
+            Some(Way::Translate) => {}
+        }
+        let all = preferences.require_parameters == Some(true);
+        let losses = translate::format(api).losses().iter();
+        let mut refused = losses.filter(|(_, loss)| *loss == Loss::Refused || all && *loss == Loss::Ignored);
+        refused.find(|(name, _)| request.has(name)).map(|(name, _)| Reason::Parameter(name))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {

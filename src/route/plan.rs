@@ -7,7 +7,7 @@ use super::health::Health;
 use super::order::{Circumstances, Draw, sort};
 use crate::catalog::{Endpoint, Model, ModelId};
 use crate::config::{Config, Provider};
-use crate::request::{Preferences, Request};
+use crate::request::{Operation, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,18 +83,18 @@ pub(super) type Asked<'a> = (ModelId, Option<&'a str>);
 pub fn plan(
     config: &Config,
     asked: &[Asked<'_>],
-    request: &Request,
-    preferences: &Preferences,
+    (operation, request): (Operation, &Request),
     health: &Health,
     seed: u64,
     now: Duration,
 ) -> Plan {
+    let preferences = request.preferences();
     let mut plan = Plan { seed, ..Plan::default() };
     let mut draw = Draw(seed);
     let with = Circumstances { preferences, sort: config.routing.sort, health, now };
     for (id, rest) in asked {
         let Some(model) = config.catalog.model(*id) else { continue };
-        let mut offers = admitted(config, model, request, preferences, &mut plan.dropped);
+        let mut offers = admitted(config, model, (operation, request), &mut plan.dropped);
         prefer_capable(&mut offers, request, &mut plan.dropped);
         sort(&mut offers, &with, &mut draw);
         plan.steps.extend(offers.iter().map(|offer| Step {
@@ -113,8 +113,7 @@ pub fn plan(
 fn admitted<'a>(
     config: &'a Config,
     model: &'a Model,
-    request: &Request,
-    preferences: &Preferences,
+    (operation, request): (Operation, &Request),
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Offer<'a>> {
     let offers = model.endpoints.iter().filter_map(|endpoint| {
@@ -122,7 +121,7 @@ fn admitted<'a>(
         Some(Offer { model, endpoint, provider })
     });
     offers
-        .filter(|offer| match offer.refusal(request, preferences) {
+        .filter(|offer| match offer.refusal(operation, request, request.preferences()) {
             Some(reason) => {
                 dropped.push(drop_of(offer, reason));
                 false

@@ -46,7 +46,7 @@ fn config(document: &Value) -> Config {
 fn plan_in(config: &Config, body: &Value, health: &Health, seed: u64) -> Plan {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
     let asked: Vec<_> = request.models().iter().map(|model| config.catalog.find(model).unwrap()).collect();
-    plan(config, &asked, &request, request.preferences(), health, seed, NOW)
+    plan(config, &asked, (Operation::Chat, &request), health, seed, NOW)
 }
 
 fn ids(config: &Config, plan: &Plan) -> Vec<String> {

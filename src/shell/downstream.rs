@@ -43,8 +43,8 @@ impl Downstream {
                 send(&Reply::json(200, catalog::listing::models(&config)));
                 return None;
             }
-            Surface::WrongMethod(face, allow) => {
-                send(&Error::WrongMethod { allow }.reply(face));
+            Surface::WrongMethod(form, allow) => {
+                send(&Error::WrongMethod { allow }.reply(form));
                 return None;
             }
         };

@@ -11,7 +11,7 @@ use super::host::{self, Map};
 use super::upstream::Upstream;
 use super::worker;
 use crate::config::Config;
-use crate::error::Reply;
+use crate::error::{ErrorForm, Reply};
 use crate::request::Surface;
 
 /// The filter state that leads an attempt to its exchange.
@@ -63,7 +63,7 @@ impl Stream {
                 Some(action)
             }
             None => match Surface::of(&config.paths, value(":method"), value(":path")) {
-                Surface::Exchange(face, _) => Some(Upstream::refuse(face)),
+                Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
                 _ => None,
             },
         }

@@ -7,24 +7,23 @@ use super::headers;
 use super::host::{self, Buffer, Map};
 use super::stream::send;
 use super::worker::{self, Shared, Watched};
-use crate::error::Error;
+use crate::error::{Error, ErrorForm};
 use crate::exchange::{Broken, Verdict};
-use crate::request::Face;
-use crate::wire::edit::Edits;
+use crate::provider::Body;
 
 /// One attempt's stream.
 pub(super) struct Upstream {
     context: u32,
     exchange: Shared,
     attempt: usize,
-    /// Changes to the request body, until they are made.
-    edits: Option<Edits>,
+    /// What becomes of the request body, until it has.
+    body: Option<Body>,
 }
 
 impl Upstream {
     /// Starts an attempt; without an exchange nothing is forwarded.
     pub(super) fn begin(context: u32, exchange: Option<Shared>, current: &[(&str, &str)]) -> (Option<Self>, Action) {
-        let Some(exchange) = exchange else { return (None, Self::refuse(Face::OpenAi)) };
+        let Some(exchange) = exchange else { return (None, Self::refuse(ErrorForm::OpenAi)) };
         let dispatch = exchange.borrow_mut().begin_attempt(current, host::now());
         match dispatch {
             Err(reply) => {
@@ -35,40 +34,46 @@ impl Upstream {
                 // Set before anything can fail, so that a refused connection moves on too.
                 host::set_property(NEXT, dispatch.next_cluster.as_bytes());
                 host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
-                let edits = Some(dispatch.body).filter(|edits| !edits.is_empty());
-                (Some(Self { context, exchange, attempt: dispatch.attempt, edits }), Action::Continue)
+                let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
+                let body = (!unchanged).then_some(dispatch.body);
+                (Some(Self { context, exchange, attempt: dispatch.attempt, body }), Action::Continue)
             }
         }
     }
 
     /// Answers a gateway request that no exchange belongs to.
-    pub(super) fn refuse(face: Face) -> Action {
-        send(&Error::Lost.reply(face));
+    pub(super) fn refuse(form: ErrorForm) -> Action {
+        send(&Error::Lost.reply(form));
         Action::Pause
     }
 
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
-        let Some(edits) = &self.edits else { return Action::Continue };
+        let Some(body) = &self.body else { return Action::Continue };
         let exchange = self.exchange.borrow();
-        let body = exchange.request().body();
-        if size == body.len() {
-            if let Some((drained, bytes)) = edits.head(body) {
-                host::splice(Buffer::RequestBody, drained, &bytes);
+        let original = exchange.request().body();
+        match body {
+            Body::Edited(edits) if size == original.len() => {
+                if let Some((drained, bytes)) = edits.head(original) {
+                    host::splice(Buffer::RequestBody, drained, &bytes);
+                }
             }
-        } else if end {
-            host::splice(Buffer::RequestBody, size, &edits.apply(body));
-        } else {
-            return Action::Pause;
+            Body::Edited(edits) if end => host::splice(Buffer::RequestBody, size, &edits.apply(original)),
+            Body::Whole(bytes) if end || size == original.len() => host::splice(Buffer::RequestBody, size, bytes),
+            _ => return Action::Pause,
         }
         drop(exchange);
-        self.edits = None;
+        self.body = None;
         Action::Continue
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
-        if let Some(edits) = self.edits.take() {
-            let exchange = self.exchange.borrow();
-            host::splice(Buffer::RequestBody, usize::MAX, &edits.apply(exchange.request().body()));
+        let exchange = self.exchange.borrow();
+        match self.body.take() {
+            Some(Body::Edited(edits)) => {
+                host::splice(Buffer::RequestBody, usize::MAX, &edits.apply(exchange.request().body()));
+            }
+            Some(Body::Whole(bytes)) => host::splice(Buffer::RequestBody, usize::MAX, &bytes),
+            None => {}
         }
         Action::Continue
     }

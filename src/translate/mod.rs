@@ -4,11 +4,15 @@
 //! a request goes dialect → common form → format, and an answer format → deltas → dialect. A pair of files per pair of
 //! dialects would be twenty-five; this way each dialect or format is one folder and one line in its registry.
 
+pub mod anthropic;
+pub mod bedrock;
 pub mod delta;
 pub mod form;
 pub mod gemini;
+pub mod openai;
 pub mod openrouter;
 pub mod responses;
+pub mod source;
 mod usage_event;
 
 pub use delta::Delta;
@@ -16,12 +20,12 @@ pub use form::Conversation;
 pub use usage_event::HideUsageEvent;
 
 use crate::error::Error;
-use crate::request::Face;
+use crate::config::Api;
+use crate::request::Operation;
 use crate::usage::{Meter, Seen};
 use crate::wire::openai::ErrorFields;
 
 use delta::Answer;
-use openrouter::Identity;
 
 /// The wire format of an upstream.
 ///
@@ -89,6 +93,8 @@ pub struct About {
     pub created: u64,
     /// Whether the client asked for usage in an OpenAI-style stream.
     pub include_usage: bool,
+    /// The upstream format's [`Format::thinking_format`]: a proof of thinking must find back to who can check it.
+    pub thinking_format: Option<&'static str>,
     /// The client's request body: some dialects repeat parts of it in their answers.
     pub request: Vec<u8>,
 }
@@ -128,11 +134,23 @@ pub trait Stage {
     fn end(&mut self, meter: &Meter) -> Vec<u8>;
 }
 
-/// The event that tells a client, in its own dialect, that its stream is broken.
-pub fn error_event(face: Face, identity: Option<&Identity>, error: &Error) -> Vec<u8> {
-    match (face, identity) {
-        (Face::OpenRouter, Some(identity)) => identity.error_chunk(error),
-        _ => [b"data: ", error.body(face).as_slice(), b"\n\n"].concat(),
+/// The wire format of a kind of provider.
+pub fn format(api: Api) -> &'static dyn Format {
+    match api {
+        Api::OpenAi | Api::AzureOpenAi => &openai::OpenAi,
+        Api::Anthropic => &anthropic::Anthropic,
+        Api::Gemini => &gemini::Gemini,
+        Api::Bedrock => &bedrock::Bedrock,
+    }
+}
+
+/// The dialect a client speaks to have this done; `None`: it is never translated.
+pub fn dialect(operation: Operation) -> Option<&'static dyn Dialect> {
+    match operation {
+        Operation::Chat => Some(&openai::OpenAi),
+        Operation::Messages => Some(&anthropic::Anthropic),
+        Operation::Responses => Some(&responses::Responses),
+        Operation::Completions | Operation::Embeddings | Operation::CountTokens => None,
     }
 }
 

@@ -1,35 +1,39 @@
 //! Reads the upstream's own figures out of an answer as it passes, and estimates where it gives none.
 //!
-//! Never changes a byte. Speaks the upstream's wire format; so far there is one, OpenAI's.
+//! Never changes a byte. Speaks OpenAI's wire format; readers of other formats tell it their deltas.
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 
 use super::{Source, Usage};
+use crate::translate::Delta;
 use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
 use crate::wire::sse;
 use crate::wire::watch::Watch;
 
 /// What an event turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Later ones outweigh earlier ones where one event says several things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seen {
     /// A comment, or nothing to read.
     Nothing,
-    /// Content, or anything else that is passed on.
-    Content,
+    /// The terminal event.
+    Done,
     /// A chunk without choices that only carries usage.
     UsageOnly,
+    /// Content, or anything else that is passed on.
+    Content,
     /// An error instead of content.
     Error,
-    /// `[DONE]`
-    Done,
 }
 
 /// Counts one answer.
 #[derive(Debug)]
 pub struct Meter {
-    usage: Option<UsageFields>,
+    usage: Option<Usage>,
+    error: Option<ErrorFields>,
     finish_reason: Option<String>,
     done: bool,
     failed: bool,
@@ -39,12 +43,13 @@ pub struct Meter {
     watch: Watch,
 }
 
-const WATCHED: &[(u8, &str)] = &[(1, "usage"), (3, "finish_reason"), (1, "error")];
+const WATCHED: &[(u8, &str)] = &[(1, "usage"), (3, "finish_reason"), (1, "error"), (1, "stop_reason")];
 
 impl Default for Meter {
     fn default() -> Self {
         Self {
             usage: None,
+            error: None,
             finish_reason: None,
             done: false,
             failed: false,
@@ -73,6 +78,9 @@ impl Meter {
             return Seen::Content;
         }
         let Some(chunk) = ChunkFields::parse(&data) else { return Seen::Content };
+        if chunk.error {
+            self.error = ErrorFields::parse(&data);
+        }
         self.chunk(chunk)
     }
 
@@ -85,13 +93,55 @@ impl Meter {
             self.finish_reason = Some(reason.into_owned());
         }
         if chunk.usage.is_some() {
-            self.usage = chunk.usage;
+            self.usage = chunk.usage.map(Usage::from);
             if chunk.no_choices {
                 self.events -= 1;
                 return Seen::UsageOnly;
             }
         }
         Seen::Content
+    }
+
+    /// Reads one delta of an answer in another format.
+    pub fn delta(&mut self, delta: &Delta<'_>) -> Seen {
+        match delta {
+            Delta::Start { .. } | Delta::Signature(_) => Seen::Nothing,
+            Delta::Text(text) | Delta::Refusal(text) | Delta::Thinking(text) | Delta::Arguments { json: text, .. } => {
+                self.content(text.len())
+            }
+            Delta::EncryptedThinking(_) | Delta::ToolCall { .. } | Delta::Annotation(_) | Delta::Image { .. } => {
+                self.content(0)
+            }
+            Delta::Finish { native, .. } => {
+                self.finish_reason = Some(native.clone().into_owned());
+                Seen::Content
+            }
+            Delta::Usage(usage) => {
+                self.usage = Some(*usage);
+                Seen::Nothing
+            }
+            Delta::Error(fields) => {
+                self.failed = true;
+                self.error = Some(fields.clone());
+                Seen::Error
+            }
+            Delta::Done => {
+                self.done = true;
+                Seen::Done
+            }
+        }
+    }
+
+    fn content(&mut self, bytes: usize) -> Seen {
+        self.events += 1;
+        self.bytes += bytes;
+        self.smallest = 0;
+        Seen::Content
+    }
+
+    /// What the upstream's error event said.
+    pub fn error(&self) -> Option<&ErrorFields> {
+        self.error.as_ref()
     }
 
     /// Reads a piece of an answer that is not a stream.
@@ -107,8 +157,8 @@ impl Meter {
 
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
-        self.usage = self.watch.captured(0).and_then(UsageFields::parse);
-        let reason = self.watch.captured(1).and_then(|json| serde_json::from_slice::<Cow<'_, str>>(json).ok());
+        self.usage = self.watch.captured(0).and_then(UsageFields::parse).map(Usage::from);
+        let reason = self.watch.captured(1).or(self.watch.captured(3)).and_then(|json| serde_json::from_slice::<Cow<'_, str>>(json).ok());
         self.finish_reason = reason.map(Cow::into_owned);
         self.done = self.watch.complete();
     }
@@ -168,7 +218,7 @@ impl Meter {
     /// bytes beyond the bare envelope, whichever is more.
     pub fn usage(&self, input_estimate: u64) -> Usage {
         match self.usage {
-            Some(fields) => fields.into(),
+            Some(usage) => usage,
             None => {
                 let envelope = (self.events as usize).saturating_mul(self.smallest.min(self.bytes));
                 let text = Usage::estimate(self.bytes.saturating_sub(envelope));

@@ -120,6 +120,16 @@ impl Members {
         self.members.len() - 1
     }
 
+    /// How many are recorded.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether none is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, index: usize) {
         if let Some(member) = self.members.get_mut(index) {

@@ -25,13 +25,18 @@ pub struct UsageFields {
 }
 
 impl UsageFields {
-    /// Reads a `usage` object; `None` if it is not an object or names neither input nor output.
+    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached; `None` if it is not an object or names neither input nor output.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut usage = Self::default();
         let mut counted = false;
+        let mut uncached = 0;
         let mut reader = Reader::new(json);
         let read = reader.object(|reader, member| {
             match member.key.decode().as_ref() {
+                "input_tokens" => counted |= set(&mut uncached, reader.u64()?),
+                "output_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
+                "cache_read_input_tokens" => counted |= set(&mut usage.cached_tokens, reader.u64()?),
+                "cache_creation_input_tokens" => counted |= set(&mut usage.cache_write_tokens, reader.u64()?),
                 "prompt_tokens" => counted |= set(&mut usage.prompt_tokens, reader.u64()?),
                 "completion_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
                 "prompt_tokens_details" => usage.details(reader)?,
@@ -40,6 +45,9 @@ impl UsageFields {
             }
             Ok::<_, JsonError>(())
         });
+        if usage.prompt_tokens == 0 {
+            usage.prompt_tokens = uncached.saturating_add(usage.cached_tokens).saturating_add(usage.cache_write_tokens);
+        }
         (read.is_ok() && counted).then_some(usage)
     }
 

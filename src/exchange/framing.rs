@@ -1,0 +1,83 @@
+//! Cuts a streamed body into events, whichever way its format frames them.
+
+use super::answer::Events;
+use crate::wire::event_stream::{self, Frames};
+use crate::wire::openai::ChunkFields;
+use crate::wire::sse::{self, Splitter};
+
+/// A streamed body being cut.
+pub(super) enum Framing {
+    Sse(Splitter),
+    Aws(Frames),
+}
+
+/// What is cut from it.
+pub(super) enum Piece<'a> {
+    /// One whole event as it came.
+    Event(&'a [u8]),
+    /// Part of an event that is too long to be held.
+    Opaque(&'a [u8]),
+    /// Nothing after it can be read.
+    Broken,
+}
+
+/// What is left when a stream ends.
+pub(super) struct Rest {
+    /// An event that only lacks its terminator.
+    pub event: Vec<u8>,
+    /// An event that was cut within, which no client could read.
+    pub is_cut: bool,
+    /// Something has begun and not ended.
+    pub is_unfinished: bool,
+}
+
+impl Framing {
+    pub(super) fn new(events: Events, max: usize) -> Self {
+        match events {
+            Events::Sse => Self::Sse(Splitter::new(max)),
+            Events::Aws => Self::Aws(Frames::new(max)),
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Self::Sse(splitter) => splitter.push(bytes, &mut |piece| {
+                take(match piece {
+                    sse::Piece::Event(event) => Piece::Event(event),
+                    sse::Piece::Opaque(bytes) => Piece::Opaque(bytes),
+                });
+            }),
+            Self::Aws(frames) => frames.push(bytes, &mut |piece| {
+                take(match piece {
+                    event_stream::Piece::Event(event) => Piece::Event(event),
+                    event_stream::Piece::Broken => Piece::Broken,
+                });
+            }),
+        }
+    }
+
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Sse(splitter) => splitter.held(),
+            Self::Aws(frames) => frames.held(),
+        }
+    }
+
+    /// To be called once, at the end.
+    pub(super) fn rest(&mut self) -> Rest {
+        match self {
+            Self::Sse(splitter) => {
+                let is_unfinished = !splitter.is_between_events();
+                let event = splitter.take_rest();
+                Rest { is_cut: is_cut(&event), event, is_unfinished }
+            }
+            Self::Aws(frames) => Rest { event: Vec::new(), is_cut: frames.held() > 0, is_unfinished: false },
+        }
+    }
+}
+
+/// Whether an event that lacks its blank line was cut in its data.
+fn is_cut(event: &[u8]) -> bool {
+    sse::fields(event).data.is_some_and(|data| !sse::is_done(&data) && ChunkFields::parse(&data).is_none())
+}

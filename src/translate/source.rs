@@ -1,0 +1,235 @@
+//! Where the client's answer comes from: the upstream's own events, changed here and there or not at all, or events
+//! written anew in another dialect. The meter reads along either way.
+
+use super::delta::{Answer, Delta};
+use super::openrouter::{Identity, OpenRouterEvents, Part};
+use super::{AnswerReader, AnswerWriter, Change, Malformed, Stage};
+use crate::error::{Error, ErrorForm};
+use crate::usage::{Meter, Seen};
+use crate::wire::sse::{Piece, Splitter};
+
+/// Turns one attempt's answer into the client's.
+pub trait Source {
+    /// Reads one raw event and says what goes on in its place.
+    fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change);
+
+    /// Events to append to a stream that ended well.
+    fn end(&mut self, meter: &mut Meter) -> Vec<u8>;
+
+    /// Events that end a stream that broke.
+    fn broken(&mut self, error: &Error) -> Vec<u8>;
+
+    /// A whole answer for the client; `None`: it goes on as it is.
+    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed>;
+
+    /// Whether the answer's length may change.
+    fn changes_length(&self) -> bool;
+
+    /// Whether the upstream's own bytes mean nothing to the client.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+}
+
+/// OpenAI's own events, through a stage at most.
+pub struct Passing {
+    stage: Option<Box<dyn Stage>>,
+    /// On OpenRouter's face.
+    identity: Option<Identity>,
+}
+
+impl Passing {
+    /// On OpenAI's face; `stage` changes single events.
+    pub fn openai(stage: Option<Box<dyn Stage>>) -> Self {
+        Self { stage, identity: None }
+    }
+
+    /// On OpenRouter's face.
+    pub fn openrouter(identity: Identity) -> Self {
+        Self { stage: Some(Box::new(OpenRouterEvents::new(identity.clone()))), identity: Some(identity) }
+    }
+}
+
+impl Source for Passing {
+    fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
+        let seen = meter.event(event);
+        (seen, self.stage.as_mut().map_or(Change::Keep, |stage| stage.event(event, seen, meter)))
+    }
+
+    fn end(&mut self, meter: &mut Meter) -> Vec<u8> {
+        self.stage.as_mut().map(|stage| stage.end(meter)).unwrap_or_default()
+    }
+
+    fn broken(&mut self, error: &Error) -> Vec<u8> {
+        match &self.identity {
+            Some(identity) => identity.error_chunk(error),
+            None => [b"data: ", error.body(ErrorForm::OpenAi).as_slice(), b"\n\n"].concat(),
+        }
+    }
+
+    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+        meter.plain(body);
+        meter.plain_end();
+        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else { return Ok(None) };
+        let usage = meter.usage(identity.input_estimate);
+        identity.rewrite(body, Part::Whole(usage)).map(Some).ok_or(Malformed)
+    }
+
+    fn changes_length(&self) -> bool {
+        self.stage.is_some()
+    }
+}
+
+/// Another format's own events, for a client who speaks it: only read.
+pub struct Watching {
+    reader: Box<dyn AnswerReader>,
+    writer: Box<dyn AnswerWriter>,
+}
+
+impl Watching {
+    /// `writer` only tells a stream's end where the upstream does not.
+    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>) -> Self {
+        Self { reader, writer }
+    }
+}
+
+impl Source for Watching {
+    fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
+        let mut seen = Seen::Nothing;
+        self.reader.event(event, &mut |delta| seen = seen.max(meter.delta(&delta)));
+        (seen, Change::Keep)
+    }
+
+    fn end(&mut self, _: &mut Meter) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn broken(&mut self, error: &Error) -> Vec<u8> {
+        let mut events = Vec::new();
+        self.writer.error(error, &mut events);
+        events
+    }
+
+    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+        self.reader.whole(body, &mut |delta| {
+            meter.delta(&delta);
+        })?;
+        Ok(None)
+    }
+
+    fn changes_length(&self) -> bool {
+        false
+    }
+}
+
+/// Events written anew in the client's dialect.
+pub struct Translating {
+    reader: Box<dyn AnswerReader>,
+    writer: Box<dyn AnswerWriter>,
+    /// On OpenRouter's face, where the client speaks chat completions.
+    openrouter: Option<OpenRouter>,
+}
+
+/// Gives written chat events OpenRouter's form.
+struct OpenRouter {
+    identity: Identity,
+    passing: Passing,
+    /// Reads what was written, not what the upstream sent.
+    meter: Meter,
+}
+
+impl Translating {
+    /// `identity`: for chat completions on OpenRouter's face.
+    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>, identity: Option<Identity>) -> Self {
+        let openrouter = identity.map(|identity| OpenRouter {
+            passing: Passing::openrouter(identity.clone()),
+            identity,
+            meter: Meter::default(),
+        });
+        Self { reader, writer, openrouter }
+    }
+}
+
+impl Translating {
+    fn dressed(&mut self, events: Vec<u8>) -> Vec<u8> {
+        match &mut self.openrouter {
+            Some(openrouter) => openrouter.dress(&events),
+            None => events,
+        }
+    }
+}
+
+impl OpenRouter {
+    fn dress(&mut self, events: &[u8]) -> Vec<u8> {
+        let mut dressed = Vec::with_capacity(events.len() * 2);
+        let mut splitter = Splitter::new(usize::MAX);
+        splitter.push(events, &mut |piece| {
+            let (Piece::Event(event) | Piece::Opaque(event)) = piece;
+            match self.passing.event(event, &mut self.meter).1 {
+                Change::Keep => dressed.extend_from_slice(event),
+                Change::Drop => {}
+                Change::Replace(events) => dressed.extend_from_slice(&events),
+            }
+        });
+        dressed
+    }
+}
+
+impl Source for Translating {
+    fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
+        let mut seen = Seen::Nothing;
+        let mut events = Vec::new();
+        let writer = &mut self.writer;
+        self.reader.event(event, &mut |delta| {
+            seen = seen.max(meter.delta(&delta));
+            if !matches!(delta, Delta::Error(_)) {
+                writer.delta(&delta, &mut events);
+            }
+        });
+        let mut events = self.dressed(events);
+        if seen == Seen::Error {
+            let error = meter.error().cloned().unwrap_or_default();
+            events.extend_from_slice(&self.broken(&Error::of_upstream(error)));
+        }
+        (seen, Change::Replace(events))
+    }
+
+    fn end(&mut self, _: &mut Meter) -> Vec<u8> {
+        let mut events = Vec::new();
+        self.writer.end(&mut events);
+        self.dressed(events)
+    }
+
+    fn broken(&mut self, error: &Error) -> Vec<u8> {
+        if let Some(openrouter) = &self.openrouter {
+            return openrouter.identity.error_chunk(error);
+        }
+        let mut events = Vec::new();
+        self.writer.error(error, &mut events);
+        events
+    }
+
+    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+        let mut answer = Answer::default();
+        self.reader.whole(body, &mut |delta| {
+            meter.delta(&delta);
+            answer.take(delta);
+        })?;
+        let written = self.writer.whole(&answer);
+        match &self.openrouter {
+            Some(OpenRouter { identity, .. }) => {
+                let usage = meter.usage(identity.input_estimate);
+                identity.rewrite(&written, Part::Whole(usage)).map(Some).ok_or(Malformed)
+            }
+            None => Ok(Some(written)),
+        }
+    }
+
+    fn changes_length(&self) -> bool {
+        true
+    }
+
+    fn is_foreign(&self) -> bool {
+        true
+    }
+}
