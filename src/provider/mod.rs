@@ -138,3 +138,6 @@ impl std::fmt::Display for Escaped<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
