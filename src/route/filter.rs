@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::{Endpoint, Model};
-use crate::config::{Auth, Provider};
+use crate::config::Provider;
 use crate::request::{DataCollection, Modality, Preferences, Request};
 
 /// Why an endpoint is not in the plan.
@@ -92,12 +92,7 @@ impl Offer<'_> {
     }
 
     fn missing_key(&self) -> Option<Reason> {
-        match &self.provider.auth {
-            Auth::Bearer { key } | Auth::Header { key, .. } | Auth::Query { key, .. } if key.value.is_none() => {
-                Some(Reason::NoKey(key.env.clone()))
-            }
-            _ => None,
-        }
+        self.provider.auth.missing_key().map(|key| Reason::NoKey(key.env.clone()))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {

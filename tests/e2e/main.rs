@@ -36,6 +36,7 @@ macro_rules! on_envoy {
     };
 }
 
+mod aborts;
 mod accounting;
 mod client;
 mod config;
