@@ -235,3 +235,6 @@ impl Headers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

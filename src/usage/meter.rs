@@ -242,3 +242,58 @@ impl From<UsageFields> for Usage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn events_are_told_apart() {
+        for (event, expected) in [
+            (": ping\n\n", Seen::Nothing),
+            ("\n", Seen::Nothing),
+            ("data:\n\n", Seen::Nothing),
+            ("event: x\n\n", Seen::Nothing),
+            ("data: [DONE]\n\n", Seen::Done),
+            ("data:[DONE] \r\n\r\n", Seen::Done),
+            ("data: {}\n\n", Seen::Content),
+            ("data: garbage \"usage\"\n\n", Seen::Content),
+            ("data: {\"choices\":[{\"delta\":{\"content\":\"[DONE]\"}}]}\n\n", Seen::Content),
+            ("data: {\"choices\":[],\"usage\":null}\n\n", Seen::Content),
+            ("data: {\"choices\":[],\"usage\":{}}\n\n", Seen::Content),
+            ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n", Seen::UsageOnly),
+            ("data: {\"usage\":{\"prompt_tokens\":1},\"choices\":[{}]}\n\n", Seen::Content),
+            ("data: {\"error\":null,\"choices\":[]}\n\n", Seen::Content),
+            ("data: {\"error\":\"x\"}\n\n", Seen::Error),
+            ("data: {\"error\":{\"message\":\"x\"},\"choices\":[{\"finish_reason\":\"error\"}]}\n\n", Seen::Error),
+            ("data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":1\"}}]}\n\n", Seen::Content),
+        ] {
+            assert_eq!(Meter::default().event(event.as_bytes()), expected, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_figures_of_a_stream_count() {
+        let mut meter = Meter::default();
+        for tokens in [1, 2, 3] {
+            let usage = format!("\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":{tokens}}}");
+            meter.event(format!("data: {{\"choices\":[{{\"delta\":{{}}}}],{usage}}}\n\n").as_bytes());
+        }
+        assert_eq!((meter.usage(5).input, meter.usage(5).output, meter.usage(5).source), (9, 3, Source::Reported));
+    }
+
+    #[test]
+    fn events_are_a_token_each_and_long_ones_more() {
+        let event = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+        let mut meter = Meter::default();
+        for _ in 0..10 {
+            meter.event(event("a").as_bytes());
+        }
+        assert_eq!((meter.usage(5).input, meter.usage(5).output), (5, 10));
+        meter.event(event(&"b".repeat(401)).as_bytes());
+        assert_eq!((meter.usage(5).output, meter.usage(5).source), (100, Source::Estimated));
+        assert_eq!(Meter::default().usage(5).output, 0);
+    }
+}

@@ -209,3 +209,87 @@ pub fn finish_reason_of(native: &str) -> &'static str {
         _ => "stop",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn usage_is_read_leniently() {
+        let read = |json: &str| UsageFields::parse(json.as_bytes());
+        let both = |prompt_tokens, completion_tokens| {
+            Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
+        };
+        for none in
+            ["", "null", "[]", "{}", "1", "{\"total_tokens\":3}", "{\"prompt_tokens\":\"3\"}", "{\"prompt_tokens\":3"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
+        assert_eq!(read(r#"{"prompt_tokens":3}"#), both(3, 0));
+        assert_eq!(read(r#"{"prompt_tokens":3.0,"completion_tokens":1e1}"#), both(3, 10));
+        assert_eq!(read(r#"{"prompt_tokens":-3,"completion_tokens":2}"#), both(0, 2));
+        assert_eq!(read(r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#), None);
+        assert_eq!(
+            read(r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#),
+            both(3, 0)
+        );
+        let all = r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
+            "audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":18446744073709551615}}"#;
+        let expected = UsageFields {
+            prompt_tokens: 9,
+            completion_tokens: 8,
+            cached_tokens: 7,
+            cache_write_tokens: 1,
+            reasoning_tokens: 5,
+            audio_tokens: u64::MAX,
+        };
+        assert_eq!(read(all), Some(expected));
+    }
+
+    #[test]
+    fn errors_are_read_in_every_form_providers_use() {
+        let read = |json: &str| {
+            ErrorFields::parse(json.as_bytes())
+                .map(|error| [error.message, error.code, error.kind].map(Option::unwrap_or_default))
+        };
+        for none in ["", "[]", "{}", "{\"error\":null}", "{\"error\":[]}", "{\"message\":\"x\"}", "{\"error\":\"x\""] {
+            assert_eq!(read(none), None, "{none}");
+        }
+        let told = |texts: [&str; 3]| Some(texts.map(str::to_owned));
+        assert_eq!(read(r#"{"error":"x"}"#), told(["x", "", ""]));
+        assert_eq!(read(r#"{"error":{}}"#), told(["", "", ""]));
+        assert_eq!(read(r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#), told(["m", "c", "t"]));
+        assert_eq!(read(r#"{"error":{"message":null,"type":[],"code":429}}"#), told(["", "429", ""]));
+        let status = |code: &str| ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status();
+        assert_eq!(
+            ["400", "599", "399", "600", "x", "-1", "4e2"].map(status),
+            [Some(400), Some(599), None, None, None, None, None]
+        );
+    }
+
+    #[test]
+    fn finish_reasons_are_normalised() {
+        for (native, expected) in [
+            ("stop", "stop"),
+            ("STOP", "stop"),
+            ("eos", "stop"),
+            ("end_turn", "stop"),
+            ("never seen", "stop"),
+            ("", "stop"),
+            ("length", "length"),
+            ("MAX_TOKENS", "length"),
+            ("model_length", "length"),
+            ("tool_calls", "tool_calls"),
+            ("function_call", "tool_calls"),
+            ("tool_use", "tool_calls"),
+            ("content_filter", "content_filter"),
+            ("SAFETY", "content_filter"),
+            ("error", "error"),
+            ("network_error", "error"),
+        ] {
+            assert_eq!(finish_reason_of(native), expected, "{native}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Headers of one attempt, row by row.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{Config, Limits};
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const CLIENT: &[(&str, &str)] = &[
+    ("authorization", "Bearer client"),
+    ("x-api-key", "client"),
+    ("api-key", "client"),
+    ("cookie", "c=1"),
+    ("content-type", "application/json; charset=utf-8"),
+    ("accept", "text/event-stream"),
+    ("user-agent", "sdk"),
+    ("openai-organization", "org"),
+    ("x-stainless-lang", "js"),
+    ("x-forwarded-for", "1.2.3.4"),
+    ("accept-encoding", "gzip"),
+    ("content-length", "999"),
+    ("te", "trailers"),
+];
+
+/// Headers for a provider that is configured as told.
+fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
+    let mut provider = provider.clone();
+    provider["api"] = "openai".into();
+    let document = json!({"providers": {"p": provider}});
+    let key = |_: &str| Some("a&b=c/\u{e9}".to_owned());
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &key).unwrap();
+    let request = Request::parse(b"{\"model\":\"m\"}".to_vec(), &Limits::default()).unwrap();
+    let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
+    prepare(&request, operation, &ClientHeaders::keep(CLIENT), &config.providers[0], "up", &current).headers
+}
+
+fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn only_what_is_on_the_list_reaches_a_provider() {
+    let headers = headers(&json!({"host": "h.example"}), Operation::Chat);
+    let told: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    assert_eq!(
+        told,
+        [
+            ":method: POST",
+            ":scheme: https",
+            ":authority: h.example",
+            ":path: /v1/chat/completions",
+            "content-type: application/json; charset=utf-8",
+            "content-length: 14",
+            "accept: text/event-stream",
+            "user-agent: sdk",
+            "openai-organization: org",
+            "accept-encoding: identity",
+            "traceparent: 00-now",
+        ]
+    );
+}
+
+#[test]
+fn a_provider_is_authenticated_in_its_own_way() {
+    let with = |auth: Value| headers(&json!({"auth": auth}), Operation::Embeddings);
+    let credentials = |headers: &[(String, String)]| {
+        let known = ["authorization", "x-api-key", "api-key"];
+        known.map(|name| value(headers, name).map(str::to_owned).unwrap_or_default())
+    };
+    let key = "a&b=c/\u{e9}";
+    assert_eq!(credentials(&with(json!({"type": "bearer", "env": "K"}))), [&format!("Bearer {key}"), "", ""]);
+    assert_eq!(credentials(&with(json!({"type": "header", "name": "Api-Key", "env": "K"}))), ["", "", key]);
+    assert_eq!(credentials(&with(json!({"type": "none"}))), ["", "", ""]);
+    assert_eq!(credentials(&with(json!({"type": "passthrough"}))), ["Bearer client", "client", "client"]);
+    let query = with(json!({"type": "query", "name": "key", "env": "K"}));
+    assert_eq!(value(&query, ":path"), Some("/v1/embeddings?key=a%26b%3Dc%2F%C3%A9"));
+    assert_eq!(credentials(&query), ["", "", ""]);
+}
+
+#[test]
+fn a_providers_own_headers_and_path_win() {
+    let provider =
+        json!({"base_path": "/openai/deployments/x", "headers": {"X-Team": "search", "User-Agent": "gateway"}});
+    let headers = headers(&provider, Operation::Completions);
+    assert_eq!(value(&headers, ":path"), Some("/openai/deployments/x/completions"));
+    assert_eq!((value(&headers, "x-team"), value(&headers, "user-agent")), (Some("search"), Some("gateway")));
+}
+
+#[test]
+fn what_could_steer_host_or_filter_is_stripped() {
+    let stripped =
+        ["authorization", "x-api-key", "api-key", "x-envoy-max-retries", "x-modelyard-retry", "x-modelyard-"];
+    assert!(stripped.into_iter().all(ClientHeaders::is_stripped));
+    assert!(!["x-request-id", "cookie", "x-envoy", "content-type"].into_iter().any(ClientHeaders::is_stripped));
+}
