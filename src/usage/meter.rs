@@ -32,6 +32,7 @@ pub struct Meter {
     usage: Option<UsageFields>,
     finish_reason: Option<String>,
     done: bool,
+    failed: bool,
     events: u64,
     bytes: usize,
     smallest: usize,
@@ -46,6 +47,7 @@ impl Default for Meter {
             usage: None,
             finish_reason: None,
             done: false,
+            failed: false,
             events: 0,
             bytes: 0,
             smallest: usize::MAX,
@@ -76,6 +78,7 @@ impl Meter {
 
     fn chunk(&mut self, chunk: ChunkFields<'_>) -> Seen {
         if chunk.error {
+            self.failed = true;
             return Seen::Error;
         }
         if let Some(reason) = chunk.finish_reason {
@@ -133,6 +136,11 @@ impl Meter {
     /// Whether the terminal event was seen.
     pub fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Whether the upstream itself told of an error in its stream.
+    pub fn is_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether the upstream has given its figures.

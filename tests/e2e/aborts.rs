@@ -1,0 +1,70 @@
+//! Clients that hang up, ten thousand of them: nothing stays behind.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::gateway::{FACES, Gateway, chat, stream};
+use crate::setup::Setup;
+
+const THREADS: usize = 32;
+const ROUNDS: usize = 5_000 / THREADS + 1;
+
+fn setup() -> Setup {
+    Setup { record: false, ..Setup::new() }
+        .chain("endless", &["status=503", "interval=20,tokens=10000"])
+        .chain("silent", &["stall=headers"])
+        .chain("stalled", &["stall=first"])
+        .chain("good", &[""])
+}
+
+on_envoy! { setup: ten_thousand_aborted_streams_leave_nothing_behind }
+
+/// Hangs up in one of five moments.
+fn abort(gateway: &Gateway, round: usize) {
+    let path = format!("{}/chat/completions", FACES[round / 5 % 2]);
+    let mut connection = gateway.connect();
+    match round % 5 {
+        0 => {
+            connection.head("POST", &path, &[("content-length", "1000")]);
+            connection.write(b"{\"model\":");
+        }
+        1 => connection.send("POST", &path, &[], chat("silent").to_string().as_bytes()),
+        2 => {
+            connection.send("POST", &path, &[], stream("stalled").to_string().as_bytes());
+            thread::sleep(Duration::from_millis(10));
+        }
+        _ => {
+            connection.send("POST", &path, &[], stream("endless").to_string().as_bytes());
+            connection.read_until("data: ", 2);
+        }
+    }
+    connection.abort();
+}
+
+fn abort_five_thousand(gateway: &Gateway) -> u64 {
+    thread::scope(|scope| {
+        for first in 0..THREADS {
+            scope.spawn(move || (first..first + ROUNDS).for_each(|round| abort(gateway, round)));
+        }
+    });
+    let idle = || {
+        gateway.stat("http.gateway.downstream_rq_active") == 0 && gateway.stat("http.gateway.downstream_cx_active") == 0
+    };
+    assert!(gateway.becomes(idle), "{}", gateway.envoy.get("/stats?filter=active"));
+    let upstream = || {
+        let active = gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active");
+        active.lines().all(|line| line.ends_with(": 0"))
+    };
+    assert!(gateway.becomes(upstream), "{}", gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active"));
+    gateway.envoy.resident()
+}
+
+fn ten_thousand_aborted_streams_leave_nothing_behind(gateway: &Gateway) {
+    let first = abort_five_thousand(gateway);
+    let second = abort_five_thousand(gateway);
+    println!("resident after 5,000: {first} KiB, after 10,000: {second} KiB");
+    assert!(second * 10 < first * 13, "memory grows: {first} KiB, then {second} KiB");
+    let stats = gateway.envoy.get("/stats?filter=modelyard.requests");
+    assert!(stats.contains("model=t/endless.operation=chat.status=aborted"), "{stats}");
+    assert_eq!(gateway.ask("/v1", &chat("good")).status, 200);
+}

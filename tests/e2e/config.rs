@@ -1,0 +1,216 @@
+//! How the document gets in: in both forms, with mistakes, without keys, and changed under load.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::envoy::Envoy;
+use crate::fake::Fake;
+use crate::gateway::{FACES, Gateway, chat, stream};
+use crate::setup::Setup;
+
+fn started(name: &str, setup: &Setup) -> Gateway {
+    Gateway::start(&format!("config::{name}"), setup).unwrap_or_else(|log| panic!("Envoy does not start: {log}"))
+}
+
+/// The hash in the last line about a configuration in use.
+fn hash_in_use(log: &str) -> Option<&str> {
+    let line = log.lines().rfind(|line| line.contains("configuration ") && line.contains(" in use"))?;
+    line.split("configuration ").nth(1)?.split(' ').next()
+}
+
+fn numbers() -> Setup {
+    Setup::new().chain("good", &[""]).model("good", json!({"context_length": 1_000_000})).document(json!({
+        "limits": {"request_bytes": 33_554_432},
+        "routing": {"max_attempts": 3, "first_token_timeout": "2.5s"},
+        "providers": {"good-0": {"regions": ["us", "eu"], "data_policy": {"retains": true, "trains": false}}},
+    }))
+}
+
+#[test]
+fn both_forms_of_a_document_are_the_same_configuration() {
+    let text = started("text", &numbers());
+    let structure = Setup { as_struct: true, ..numbers() };
+    let structure = started("struct", &structure);
+    let hashes = [&text, &structure].map(|gateway| hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned());
+    assert_eq!(hashes[0], hashes[1]);
+    for gateway in [text, structure] {
+        gateway.run(|gateway| {
+            let reply = gateway.ask("/v1", &chat("good"));
+            assert_eq!(reply.status, 200, "{reply:?}");
+        });
+    }
+}
+
+fn ten_mistakes() -> (Setup, [&'static str; 10]) {
+    let mut setup = Setup::new().chain("good", &[""]).document(json!({
+        "providers": {
+            "good-0": {"api": "opneai", "timeout": "soon", "base_path": "v1"},
+            "keyless": {"api": "openai", "host": "x.test", "auth": {"type": "bearer"}},
+        },
+        "routing": {"sort": "cheap", "max_attempts": 0},
+        "limits": {"request_bytes": "many"},
+        "telemetry": {"record": "all"},
+        "surprise": true,
+    }));
+    let model =
+        json!({"id": "t/bad", "endpoints": [{"provider": "good-0", "model": "x", "pricing": {"prompt": "-1"}}]});
+    setup.document["models"].as_array_mut().unwrap().push(model);
+    let paths = [
+        "providers.good-0.api:",
+        "providers.good-0.timeout:",
+        "providers.good-0.base_path:",
+        "providers.keyless.auth",
+        "routing.sort:",
+        "routing.max_attempts:",
+        "limits.request_bytes:",
+        "telemetry.record:",
+        "surprise:",
+        "models[1].endpoints[0].pricing.prompt:",
+    ];
+    (setup, paths)
+}
+
+#[test]
+fn envoy_does_not_start_with_ten_mistakes_and_names_them_all() {
+    let (text, paths) = ten_mistakes();
+    let structure = Setup { as_struct: true, ..ten_mistakes().0 };
+    for (name, setup) in [("mistakes", text), ("mistakes-struct", structure)] {
+        let fake = Fake::start(&setup.listeners, false);
+        let log = Envoy::start(&format!("config::{name}"), &setup, &fake.listeners).err().expect("Envoy starts");
+        for path in paths {
+            assert!(log.contains(path), "{path} is not in: {log}");
+        }
+        assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+#[test]
+fn a_document_that_is_none_is_refused() {
+    for (index, document) in [json!(null), json!([]), json!({}), json!("text")].into_iter().enumerate() {
+        let setup = Setup { document, ..Setup::new() };
+        let fake = Fake::start(&setup.listeners, false);
+        let started = Envoy::start(&format!("config::none-{index}"), &setup, &fake.listeners);
+        let log = started.err().unwrap_or_else(|| panic!("Envoy starts with {}", setup.document));
+        assert!(log.contains("configuration refused") && !log.contains("panicked"), "{log}");
+    }
+}
+
+#[test]
+fn without_its_key_an_endpoint_is_left_out_and_the_rest_works() {
+    let setup = Setup::new()
+        .chain("half", &["", ""])
+        .provider("half-0", json!({"auth": {"env": "E2E_UNSET"}}))
+        .chain("none", &[""])
+        .provider("none-0", json!({"auth": {"env": "E2E_UNSET"}}));
+    let gateway = started("unset", &setup);
+    gateway.run(|gateway| {
+        let log = gateway.envoy.log(0);
+        let warning = log.lines().find(|line| line.contains("[warning]") && line.contains("E2E_UNSET"));
+        assert!(warning.is_some_and(|line| line.contains("half-0") || line.contains("none-0")), "{log}");
+        for base in FACES {
+            let reply = gateway.ask(base, &chat("half"));
+            assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
+            let reply = gateway.ask(base, &chat("none"));
+            assert_eq!(reply.status, 404, "{reply:?}");
+            assert!(reply.text().contains("none-0"), "says what removed it: {reply:?}");
+        }
+        assert!(gateway.fake.received("half-0").is_empty());
+    });
+}
+
+fn discovered(workers: u32) -> Setup {
+    Setup { by_ecds: true, record: false, ..Setup::new() }
+        .chain("good", &["status=503", "interval=10"])
+        .workers(workers)
+}
+
+fn updated_under_load(workers: u32) {
+    let name = format!("ecds-{workers}");
+    let gateway = started(&name, &discovered(workers));
+    let stop = AtomicBool::new(false);
+    let served = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..6 {
+            let (gateway, stop, served) = (&gateway, &stop, &served);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let base = FACES[thread % 2];
+                    let reply = gateway.ask(base, &if thread < 3 { stream("good") } else { chat("good") });
+                    if (reply.status, reply.whole) != (200, true) || !reply.content().starts_with("Hello from good-1") {
+                        stop.store(true, Ordering::Relaxed);
+                        panic!("a request was lost: {reply:?}");
+                    }
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _stop = StopOnDrop(&stop);
+        let mut hashes = vec![hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned()];
+        for attempts in 2..6 {
+            let update = discovered(workers).document(json!({"routing": {"max_attempts": attempts}}));
+            gateway.envoy.update(&update);
+            let last = hashes.last().unwrap().clone();
+            assert!(
+                gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)) != Some(&last)),
+                "update {attempts} is not taken"
+            );
+            hashes.push(hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned());
+            thread::sleep(Duration::from_millis(300));
+        }
+        let from = gateway.envoy.log(0).len();
+        gateway.envoy.update(&discovered(workers).document(json!({"routing": {"max_attempts": "none"}})));
+        assert!(
+            gateway.becomes(|| gateway.envoy.log(from).contains("routing.max_attempts")),
+            "the mistake is not told"
+        );
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(hash_in_use(&gateway.envoy.log(from)), None, "nothing else came into use");
+        let reply = gateway.ask("/v1", &chat("good"));
+        assert_eq!(gateway.entry(&reply)["record"]["config"], hashes.last().unwrap().as_str(), "the old one stays");
+        gateway.envoy.update(&discovered(workers).document(json!({"routing": {"max_attempts": 9}})));
+        assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(from)).is_some()), "a good one after a bad one");
+    });
+    assert!(served.load(Ordering::Relaxed) > 20);
+    gateway.assert_sound(0);
+}
+
+/// Ends the load also when a check fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn updates_under_load_lose_nothing_with_one_worker() {
+    updated_under_load(1);
+}
+
+#[test]
+fn updates_under_load_lose_nothing_with_two_workers() {
+    updated_under_load(2);
+}
+
+#[test]
+fn headers_can_be_switched_off_and_paths_moved() {
+    let setup =
+        Setup::new().chain("good", &[""]).document(json!({"telemetry": {"record": "none", "expose_headers": false}}));
+    let gateway = started("quiet", &setup);
+    gateway.run(|gateway| {
+        let reply = gateway.ask("/v1", &chat("good"));
+        let own: Vec<&str> = reply
+            .headers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| name.starts_with("x-modelyard"))
+            .collect();
+        assert!(own.is_empty(), "{own:?}");
+        let entry = gateway.entry(&reply);
+        assert_eq!((&entry["record"], &entry["provider"]), (&Value::Null, &json!("good-0")), "{entry}");
+    });
+}

@@ -1,0 +1,370 @@
+//! Envoy as a process, and the configuration that puts the gateway into it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::Connection;
+use crate::process;
+use crate::setup::{KEYS, Setup, key, merge};
+
+/// Where cargo puts the module.
+const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port that nobody listens to.
+const REFUSING: &str = "127.0.0.1:1";
+
+/// A running Envoy.
+pub(crate) struct Envoy {
+    process: Child,
+    directory: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Envoy {
+    /// Starts an Envoy; the error is its log.
+    pub(crate) fn start(name: &str, setup: &Setup, fakes: &BTreeMap<String, SocketAddr>) -> Result<Self, String> {
+        let binary = existing("ENVOY", ".tools/venv/bin/envoy")?;
+        existing("MODELYARD_WASM", MODULE)?;
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        if setup.by_ecds {
+            write_ecds(&directory, setup);
+        }
+        let config = directory.join("envoy.json");
+        fs::write(&config, bootstrap(&directory, setup, fakes).to_string()).unwrap();
+        let mut command = Command::new(binary);
+        command.arg("--config-path").arg(&config).arg("--log-path").arg(directory.join("envoy.log"));
+        command.args(["--log-level", "warning", "--component-log-level", "wasm:info", "--disable-hot-restart"]);
+        command.args(["--concurrency", &setup.workers.to_string(), "--file-flush-interval-msec", "20"]);
+        command.arg("--admin-address-path").arg(directory.join("admin"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_remove("E2E_UNSET").envs((0..KEYS).map(key));
+        let process = process::spawn(command);
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut envoy = Self { process, directory, address: unknown, admin: unknown };
+        envoy.admin = envoy.wait_for(|envoy| fs::read_to_string(envoy.directory.join("admin")).ok()?.parse().ok())?;
+        envoy.address = envoy.wait_for(Self::listener)?;
+        Ok(envoy)
+    }
+
+    /// Waits for something, or for the end of the process.
+    fn wait_for<T>(&mut self, found: impl Fn(&Self) -> Option<T>) -> Result<T, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found(self) {
+                return Ok(found);
+            }
+            if self.exited().is_some() || Instant::now() > deadline {
+                return Err(self.log(0));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// The gateway's address, once Envoy serves.
+    fn listener(&self) -> Option<SocketAddr> {
+        if self.get("/ready").trim() != "LIVE" {
+            return None;
+        }
+        let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json")).ok()?;
+        let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Asks the admin interface; nothing if it is not there.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let Ok(mut connection) = Connection::try_open(self.admin) else { return String::new() };
+        connection.send("GET", path, &[("connection", "close")], b"");
+        String::from_utf8_lossy(&connection.read("GET").body).into_owned()
+    }
+
+    /// The log from a position on.
+    pub(crate) fn log(&self, from: usize) -> String {
+        let log = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
+        String::from_utf8_lossy(log.get(from..).unwrap_or_default()).into_owned()
+    }
+
+    /// What the access log says of one exchange; waits for it.
+    pub(crate) fn entry(&self, key: &str, value: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
+            let mut entries = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            if let Some(mut entry) = entries.find(|entry| entry[key] == value) {
+                let record = entry["record"].as_str().map(|record| serde_json::from_str(record).unwrap());
+                entry["record"] = record.unwrap_or(Value::Null);
+                return entry;
+            }
+            assert!(Instant::now() < deadline, "nothing in the access log has {key} {value}: {log}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Gives another document to the filter, in both roles.
+    pub(crate) fn update(&self, setup: &Setup) {
+        write_ecds(&self.directory, setup);
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A file named by the environment, or where the project has it.
+fn existing(variable: &str, default: &str) -> Result<PathBuf, String> {
+    let path = std::env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!("{} does not exist: build or install it, or name another one in {variable}", path.display()))
+}
+
+/// A message of that type.
+fn typed(name: &str, mut message: Value) -> Value {
+    message["@type"] = format!("type.googleapis.com/{name}").into();
+    message
+}
+
+fn named(name: &str, r#type: &str, message: Value) -> Value {
+    json!({"name": name, "typed_config": typed(r#type, message)})
+}
+
+/// The filter block, the same in both places.
+fn filter(setup: &Setup) -> Value {
+    let configuration = if setup.as_struct {
+        typed("google.protobuf.Struct", json!({"value": setup.document}))
+    } else {
+        typed("google.protobuf.StringValue", json!({"value": setup.document.to_string()}))
+    };
+    let variables: Vec<String> = (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
+    let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
+    let config = json!({
+        "name": "modelyard",
+        "root_id": "modelyard",
+        "failure_policy": "FAIL_RELOAD",
+        "allow_on_headers_stop_iteration": true,
+        "configuration": configuration,
+        "vm_config": {
+            "vm_id": "modelyard",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": wasm}},
+            "environment_variables": {"host_env_keys": variables},
+        },
+    });
+    named("modelyard", WASM, json!({"config": config}))
+}
+
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// The filter in one of its two places, in person or by discovery.
+fn placed(directory: &Path, setup: &Setup, place: &str) -> Value {
+    if !setup.by_ecds {
+        return filter(setup);
+    }
+    let source = json!({"path_config_source": {"path": ecds_file(directory, place)}, "resource_api_version": "V3"});
+    let types = [format!("type.googleapis.com/{WASM}")];
+    json!({"name": place, "config_discovery": {"config_source": source, "type_urls": types}})
+}
+
+fn ecds_file(directory: &Path, place: &str) -> PathBuf {
+    directory.join(format!("{place}.json"))
+}
+
+const PLACES: [&str; 2] = ["downstream", "upstream"];
+
+/// Replaces the files of discovery, the way Envoy takes notice of.
+fn write_ecds(directory: &Path, setup: &Setup) {
+    for place in PLACES {
+        let mut resource = filter(setup);
+        resource["name"] = place.into();
+        let resource = typed("envoy.config.core.v3.TypedExtensionConfig", resource);
+        let version = format!("{:?}", Instant::now());
+        let temporary = directory.join("next.json");
+        fs::write(&temporary, json!({"version_info": version, "resources": [resource]}).to_string()).unwrap();
+        fs::rename(temporary, ecds_file(directory, place)).unwrap();
+    }
+}
+
+fn bootstrap(directory: &Path, setup: &Setup, fakes: &BTreeMap<String, SocketAddr>) -> Value {
+    let refusing: SocketAddr = REFUSING.parse().unwrap();
+    let refused = setup.refused.iter().map(|name| (name, &refusing));
+    let mut clusters: Vec<Value> = fakes
+        .iter()
+        .chain(&setup.servers)
+        .chain(refused)
+        .map(|(name, address)| cluster(name, *address, setup))
+        .collect();
+    let names: Vec<String> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap().to_owned()).collect();
+    clusters.push(cluster("sink", refusing, setup));
+    json!({
+        "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
+        "stats_flush_on_admin": true,
+        "static_resources": {
+            "listeners": [{
+                "name": "gateway",
+                "address": address("127.0.0.1:0".parse().unwrap()),
+                "filter_chains": [{"filters": [connection_manager(directory, setup, &names)]}],
+            }],
+            "clusters": clusters,
+        },
+    })
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn cluster(name: &str, endpoint: SocketAddr, setup: &Setup) -> Value {
+    let many = 1_000_000;
+    let limits = json!({
+        "max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many,
+    });
+    let options = json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
+    let mut cluster = json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "circuit_breakers": {"thresholds": [limits]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint)}}]}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
+                typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", options),
+        },
+    });
+    if let Some(patch) = setup.clusters.get(name) {
+        merge(&mut cluster, patch);
+    }
+    cluster
+}
+
+fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> Value {
+    let codec = named(
+        "envoy.filters.http.upstream_codec",
+        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        json!({}),
+    );
+    let router = json!({
+        "suppress_envoy_headers": true,
+        "upstream_http_filters": [placed(directory, setup, PLACES[1]), codec],
+    });
+    let router = named("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", router);
+    let manager = json!({
+        "stat_prefix": "gateway",
+        "http_protocol_options": {"enable_trailers": true},
+        "access_log": [access_log(directory)],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(clusters)}]},
+        "http_filters": [placed(directory, setup, PLACES[0]), router],
+    });
+    let r#type = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    named("envoy.filters.network.http_connection_manager", r#type, manager)
+}
+
+/// The gateway's paths, websockets, and all the rest.
+fn routes(clusters: &[String]) -> Value {
+    let gateway = json!({
+        "match": {"safe_regex": {"regex": "/(api/)?v1/(chat/completions|completions|embeddings|models)(\\?.*)?"}},
+        "request_body_buffer_limit": 1 << 26,
+        "route": {
+            "timeout": "0s",
+            "inline_cluster_specifier_plugin": {"extension": matcher(clusters)},
+            "retry_policy": {
+                "retry_on": "retriable-headers,connect-failure,reset,refused-stream",
+                "retriable_headers": [{"name": "x-modelyard-retry", "present_match": true}],
+                "num_retries": 8,
+                "refresh_cluster_on_retry": true,
+                "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+            },
+        },
+    });
+    let socket = json!({
+        "match": {"prefix": "/socket"},
+        "route": {"cluster": "socket", "upgrade_configs": [{"upgrade_type": "websocket"}]},
+    });
+    let other = json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}});
+    let has_socket = clusters.iter().any(|name| name == "socket");
+    [gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
+}
+
+fn matcher(clusters: &[String]) -> Value {
+    let action = |cluster: &str| {
+        let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+        json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
+    };
+    let input = named(
+        "next",
+        "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+        json!({"key": "wasm.modelyard.next"}),
+    );
+    let map: serde_json::Map<String, Value> = clusters.iter().map(|name| (name.clone(), action(name))).collect();
+    let matcher = json!({
+        "matcher_tree": {"input": input, "exact_match_map": {"map": map}},
+        "on_no_match": action("sink"),
+    });
+    named(
+        "envoy.router.cluster_specifier_plugin.matcher",
+        "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
+        json!({"cluster_matcher": matcher}),
+    )
+}
+
+/// Filter state that the gateway leaves, besides the record.
+pub(crate) const PROPERTIES: [&str; 13] = [
+    "generation_id",
+    "tenant",
+    "operation",
+    "request_model",
+    "response_model",
+    "provider",
+    "attempts",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost_usd",
+    "error_type",
+];
+
+fn access_log(directory: &Path) -> Value {
+    let mut format = json!({
+        "response_code": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "host_attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "mark": "%REQ(X-MARK)%",
+    });
+    for name in PROPERTIES.into_iter().chain(["record"]) {
+        format[name] = format!("%FILTER_STATE(wasm.modelyard.{name}:PLAIN)%").into();
+    }
+    let file = json!({"path": directory.join("access.log"), "log_format": {"json_format": format}});
+    named("envoy.access_loggers.file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", file)
+}
