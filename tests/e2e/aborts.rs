@@ -11,7 +11,7 @@ const ROUNDS: usize = 5_000 / THREADS + 1;
 
 fn setup() -> Setup {
     Setup { record: false, ..Setup::new() }
-        .chain("endless", &["status=503", "interval=20,tokens=10000"])
+        .chain("endless", &["status=503", "interval=20,tokens=60"])
         .chain("silent", &["stall=headers"])
         .chain("stalled", &["stall=first"])
         .chain("good", &[""])
