@@ -3,8 +3,6 @@
 //! proxy-wasm stats have no labels: tags are written into the name and taken out again by `envoy/stats_tags.yaml`.
 //! Tag values come from the configuration or from this crate, never from a client's or provider's own strings.
 
-use std::fmt::Write;
-
 /// What a stat does with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -60,8 +58,9 @@ impl Stat {
         name.clear();
         name.push_str(self.name);
         for (tag, value) in self.tags.iter().zip(values) {
-            // Writing to a string cannot fail.
-            let _ = write!(name, ".{tag}={value}");
+            for piece in [".", tag, "=", value] {
+                name.push_str(piece);
+            }
         }
     }
 }

@@ -32,24 +32,38 @@ pub enum Auth {
         /// The parameter's value, not yet escaped.
         key: Key,
     },
+    /// AWS Signature Version 4.
+    Sigv4(Box<Sigv4>),
     /// No credentials.
     None,
     /// The client's own credentials go to the provider.
     Passthrough,
 }
 
-impl Auth {
-    /// The key it needs, if it needs one.
-    pub fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => Some(key),
-            Self::None | Self::Passthrough => None,
-        }
-    }
+/// What a signature of AWS needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sigv4 {
+    /// `us-east-1` …
+    pub region: String,
+    /// Default `bedrock`.
+    pub service: String,
+    /// Default `AWS_ACCESS_KEY_ID`.
+    pub access_key: Key,
+    /// Default `AWS_SECRET_ACCESS_KEY`.
+    pub secret_key: Key,
+    /// Default `AWS_SESSION_TOKEN`; only temporary credentials have one.
+    pub session_token: Key,
+}
 
-    /// Whether requests can be authenticated: no key is needed, or it is set.
-    pub fn is_usable(&self) -> bool {
-        self.key().is_none_or(|key| key.value.is_some())
+impl Auth {
+    /// The first key it needs that is not set: without it no request can be authenticated.
+    pub fn missing_key(&self) -> Option<&Key> {
+        let needed = match self {
+            Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => [Some(key), None],
+            Self::Sigv4(aws) => [Some(&aws.access_key), Some(&aws.secret_key)],
+            Self::None | Self::Passthrough => [None, None],
+        };
+        needed.into_iter().flatten().find(|key| key.value.is_none())
     }
 }
 
@@ -74,6 +88,7 @@ enum Type {
     Bearer,
     Header,
     Query,
+    Sigv4,
     None,
     Passthrough,
 }
@@ -82,7 +97,7 @@ const TYPES: &[(&str, Option<Type>)] = &[
     ("bearer", Some(Type::Bearer)),
     ("header", Some(Type::Header)),
     ("query", Some(Type::Query)),
-    ("sigv4", None),
+    ("sigv4", Some(Type::Sigv4)),
     ("none", Some(Type::None)),
     ("passthrough", Some(Type::Passthrough)),
 ];
@@ -90,7 +105,7 @@ const TYPES: &[(&str, Option<Type>)] = &[
 /// Reads the section; each type knows only the keys it needs.
 pub(super) fn read(section: Field<'_>) -> Option<Auth> {
     let mut o = section.object()?;
-    let expected = "bearer, header, query, none, passthrough";
+    let expected = "bearer, header, query, sigv4, none, passthrough";
     let auth = match o.required("type", expected)?.public().choice(TYPES)? {
         Type::Bearer => Auth::Bearer { key: key(&mut o) },
         Type::Header => {
@@ -98,6 +113,7 @@ pub(super) fn read(section: Field<'_>) -> Option<Auth> {
             Auth::Header { name, key: key(&mut o) }
         }
         Type::Query => Auth::Query { name: name(&mut o, &rule::QUERY_NAME), key: key(&mut o) },
+        Type::Sigv4 => Auth::Sigv4(Box::new(sigv4(&mut o))),
         Type::None => Auth::None,
         Type::Passthrough => Auth::Passthrough,
     };
@@ -110,14 +126,44 @@ fn name(o: &mut Object<'_>, rule: &Rule) -> String {
     field.and_then(|field| field.string(rule)).unwrap_or_default().to_owned()
 }
 
-/// A text that is no variable's name may be the key itself, so it is not shown.
+fn sigv4(o: &mut Object<'_>) -> Sigv4 {
+    let region = o.required("region", rule::REGION.allowed).map(Field::public);
+    let service = o.optional("service").map(Field::public);
+    let session_token = o.optional("session_token_env");
+    Sigv4 {
+        region: region.and_then(|field| field.string(&rule::REGION)).unwrap_or_default().to_owned(),
+        service: service.and_then(|field| field.string(&rule::REGION)).unwrap_or("bedrock").to_owned(),
+        access_key: aws_key(o, "access_key_env", "AWS_ACCESS_KEY_ID"),
+        secret_key: aws_key(o, "secret_key_env", "AWS_SECRET_ACCESS_KEY"),
+        session_token: match session_token {
+            Some(field) => key_named_by(&field),
+            // Only temporary credentials have one, so its absence is nothing to warn of.
+            None => Key { value: (o.whole().report.env)(SESSION_TOKEN), env: SESSION_TOKEN.to_owned() },
+        },
+    }
+}
+
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+
+fn aws_key(o: &mut Object<'_>, name: &'static str, usual: &str) -> Key {
+    match o.optional(name) {
+        Some(field) => key_named_by(&field),
+        None => key_in(o.whole(), usual),
+    }
+}
+
 fn key(o: &mut Object<'_>) -> Key {
-    let Some(field) = o.required("env", rule::VARIABLE.allowed) else {
-        return Key::unset("");
-    };
-    let Some(env) = field.string(&rule::VARIABLE) else {
-        return Key::unset("");
-    };
+    let field = o.required("env", rule::VARIABLE.allowed);
+    field.map_or_else(|| Key::unset(""), |field| key_named_by(&field))
+}
+
+/// A text that is no variable's name may be the key itself, so it is not shown.
+fn key_named_by(field: &Field<'_>) -> Key {
+    field.string(&rule::VARIABLE).map_or_else(|| Key::unset(""), |env| key_in(field, env))
+}
+
+/// The key in a variable; warns at `field` where there is none.
+fn key_in(field: &Field<'_>, env: &str) -> Key {
     match (field.report.env)(env).filter(|value| !value.is_empty()) {
         None => field.warn(WarningKind::KeyUnset { env: env.to_owned() }),
         Some(value) if is_clean(&value) => {
@@ -152,14 +198,10 @@ mod tests {
                 AUTH,
                 "{}",
                 "providers.openai.auth.type: missing \
-                 (expected: bearer, header, query, none, passthrough)",
+                 (expected: bearer, header, query, sigv4, none, passthrough)",
             ),
-            (
-                AUTH,
-                r#"{"type": "sigv4"}"#,
-                "providers.openai.auth.type: not supported by this build: \"sigv4\" \
-                 (supported: bearer, header, query, none, passthrough)",
-            ),
+            (AUTH, r#"{"type": "sigv4", "region": "us-east-1"}"#, ""),
+            (AUTH, r#"{"type": "sigv4"}"#, "providers.openai.auth.region: missing (expected: a name without spaces)"),
             (
                 AUTH,
                 r#"{"type": "basic"}"#,
@@ -222,7 +264,7 @@ mod tests {
             ),
         ] {
             let auth = config_with(AUTH, value).providers[1].auth.clone();
-            assert!(auth.is_usable());
+            assert!(auth.missing_key().is_none());
             assert_eq!(auth, expected);
         }
         assert_eq!(format!("{key:?}"), "Key(OPENAI_API_KEY, set)");
@@ -235,7 +277,7 @@ mod tests {
         {
             let value = format!(r#"{{"type": "bearer", "env": "{env}"}}"#);
             let (config, warnings) = parse_with(AUTH, &value).unwrap();
-            assert!(!config.providers[1].auth.is_usable());
+            assert!(!config.providers[1].auth.missing_key().is_none());
             let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
             assert_eq!(
                 warning.to_string(),

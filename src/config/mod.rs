@@ -27,7 +27,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Auth, Key};
+pub use auth::{Auth, Key, Sigv4};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use limits::Limits;
 pub use paths::Paths;

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn rules_of_ids() {
-        let allowed = "(allowed: author/slug or a name ending in its only `*`, \
+        let allowed = "(allowed: author/slug, a name, or either ending in its only `*`, \
                        at most 256 bytes, without spaces)";
         let long = format!("a/{}", "b".repeat(255));
         for (id, is_valid) in [
@@ -112,7 +112,7 @@ mod tests {
             ("*", true),
             ("c/*", true),
             ("c/d*", true),
-            ("c", false),
+            ("c", true),
             ("/d", false),
             ("c/", false),
             ("c//d", false),
@@ -142,7 +142,7 @@ mod tests {
             (
                 "/models/-",
                 &format!("{{{ENDPOINTS}}}"),
-                "models[1].id: missing (expected: author/slug or a name ending in its only `*`, \
+                "models[1].id: missing (expected: author/slug, a name, or either ending in its only `*`, \
                  at most 256 bytes, without spaces)",
             ),
             (

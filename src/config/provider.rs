@@ -24,8 +24,11 @@ pub struct Provider {
     pub cluster: String,
     /// `:authority`; default: the cluster.
     pub host: String,
-    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty. Default `/v1`.
+    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty.
+    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire format's own.
     pub base_path: String,
+    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes behind every path.
+    pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
     /// Added to every request; names in lower case, sorted.
@@ -42,10 +45,35 @@ pub struct Provider {
 pub enum Api {
     /// OpenAI and everything compatible.
     OpenAi,
+    /// OpenAI's models on Azure: OpenAI's bodies, other paths.
+    AzureOpenAi,
+    /// Anthropic's Messages.
+    Anthropic,
+    /// Google's generateContent, also on Vertex AI.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
 }
 
-const APIS: &[(&str, Option<Api>)] =
-    &[("openai", Some(Api::OpenAi)), ("anthropic", None), ("gemini", None), ("bedrock", None), ("azure-openai", None)];
+impl Api {
+    /// Where the API stands at its usual host.
+    fn base_path(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::Anthropic => "/v1",
+            Self::AzureOpenAi => "/openai/v1",
+            Self::Gemini => "/v1beta",
+            Self::Bedrock => "",
+        }
+    }
+}
+
+const APIS: &[(&str, Option<Api>)] = &[
+    ("openai", Some(Api::OpenAi)),
+    ("anthropic", Some(Api::Anthropic)),
+    ("gemini", Some(Api::Gemini)),
+    ("bedrock", Some(Api::Bedrock)),
+    ("azure-openai", Some(Api::AzureOpenAi)),
+];
 
 /// Every provider, with what its endpoints inherit; both in order of id.
 #[derive(Default)]
@@ -96,20 +124,24 @@ impl<'a> Upstreams<'a> {
 fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
     let mut o = field.object()?;
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let api = o.required("api", "openai").and_then(|field| field.choice(APIS));
+    let api =
+        o.required("api", "openai, anthropic, gemini, bedrock, azure-openai").and_then(|field| field.choice(APIS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
     let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
         false => o.required_string("host", &rule::HOST).unwrap_or_default(),
     };
-    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or("/v1");
+    let api = api.unwrap_or(Api::OpenAi);
+    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.base_path());
+    let (base_path, query) = base_path.split_once('?').unwrap_or((base_path, ""));
     let provider = Provider {
         id: id.to_owned(),
         name,
-        api: api.unwrap_or(Api::OpenAi),
+        api,
         cluster: cluster.to_owned(),
         host: host.to_owned(),
         base_path: base_path.trim_end_matches('/').to_owned(),
+        query: query.to_owned(),
         auth: o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None),
         headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
         first_token_timeout: o.duration("first_token_timeout").unwrap_or(timeouts.first_token),
@@ -151,22 +183,15 @@ mod tests {
         let path = "(allowed: empty or a path that starts with `/`)";
         let header = "(allowed: the name of a header that is neither of the connection nor `host` \
                       nor `content-length`)";
-        let supported = "(supported: openai)";
         check_errors(&[
             ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
             ("/providers/Open", r#"{"api": "openai"}"#, &format!("providers.Open: invalid {id}")),
             ("/providers/-x", r#"{"api": "openai"}"#, &format!("providers.-x: invalid {id}")),
             ("/providers/a~1b", r#"{"api": "openai"}"#, &format!("providers[\"a/b\"]: invalid {id}")),
-            ("/providers/openai", "{}", "providers.openai.api: missing (expected: openai)"),
             (
-                "/providers/openai/api",
-                r#""bedrock""#,
-                &format!("providers.openai.api: not supported by this build: \"bedrock\" {supported}"),
-            ),
-            (
-                "/providers/openai/api",
-                r#""azure-openai""#,
-                &format!("providers.openai.api: not supported by this build: \"azure-openai\" {supported}"),
+                "/providers/openai",
+                "{}",
+                "providers.openai.api: missing (expected: openai, anthropic, gemini, bedrock, azure-openai)",
             ),
             (
                 "/providers/openai/api",
@@ -194,10 +219,11 @@ mod tests {
             ),
             ("/providers/openai/host", r#""a b""#, &format!("providers.openai.host: invalid: \"a b\" {host}")),
             ("/providers/openai/base_path", r#""v1""#, &format!("providers.openai.base_path: invalid: \"v1\" {path}")),
+            ("/providers/openai/base_path", r#""/openai/deployments/{model}?api-version=2024-10-21""#, ""),
             (
                 "/providers/openai/base_path",
-                r#""/v1?x=y""#,
-                &format!("providers.openai.base_path: invalid: \"/v1?x=y\" {path}"),
+                r#""/v1?x=y?z""#,
+                &format!("providers.openai.base_path: invalid: \"/v1?x=y?z\" {path}"),
             ),
             (
                 "/providers/openai/headers",

@@ -58,6 +58,11 @@ impl<'a> Object<'a> {
         Self { field, entries, asked: Vec::new() }
     }
 
+    /// The object itself.
+    pub(super) fn whole(&self) -> &Field<'a> {
+        &self.field
+    }
+
     /// A field that may be absent.
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.asked.push(key);

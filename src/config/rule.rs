@@ -49,7 +49,7 @@ pub(super) const HOST: Rule = Rule {
 };
 
 pub(super) const BASE_PATH: Rule =
-    Rule { allowed: "empty or a path that starts with `/`", holds: |s| s.is_empty() || is_path(s) };
+    Rule { allowed: "empty or a path that starts with `/`", holds: |s| s.is_empty() || is_path_with_query(s) };
 
 pub(super) const FACE: Rule = Rule {
     allowed: "a path that starts and ends with `/`",
@@ -80,10 +80,10 @@ pub(super) const QUERY_NAME: Rule = Rule {
 };
 
 pub(super) const MODEL_ID: Rule = Rule {
-    allowed: "author/slug or a name ending in its only `*`, at most 256 bytes, without spaces",
+    allowed: "author/slug, a name, or either ending in its only `*`, at most 256 bytes, without spaces",
     holds: |s| match s.strip_suffix('*') {
         Some(prefix) => prefix.is_empty() || is_name(prefix),
-        None => is_name(s) && s.split('/').all(|part| !part.is_empty()) && s.contains('/'),
+        None => is_name(s) && s.split('/').all(|part| !part.is_empty()),
     },
 };
 
@@ -119,6 +119,11 @@ fn is_name(s: &str) -> bool {
 
 fn is_path(s: &str) -> bool {
     s.starts_with('/') && is_word(s) && !s.contains(['?', '#'])
+}
+
+fn is_path_with_query(s: &str) -> bool {
+    let (path, query) = s.split_once('?').unwrap_or((s, ""));
+    is_path(path) && is_clean(query) && !query.contains([' ', '?', '#'])
 }
 
 fn is_slug(s: &str, punctuation: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use crate::config::Limits;
 use crate::translate::openrouter::{Identity, OpenRouterEvents, Part};
 use crate::translate::{Change, HideUsageEvent, Stage};
 use crate::usage::{Meter, Seen};
-use crate::wire::openai::ErrorFields;
+use crate::wire::openai::{ChunkFields, ErrorFields};
 use crate::wire::sse::{self, Piece, Splitter};
 
 /// What a piece of an answer leads to.
@@ -43,8 +43,9 @@ pub(super) enum Fault {
 /// An answer being received.
 pub(super) struct Answer {
     form: Form,
-    /// Bytes received before the first content.
+    /// Bytes received before the first content; but for a whole body never more than `most_held`.
     held: Vec<u8>,
+    most_held: usize,
     committed: bool,
     pub meter: Meter,
 }
@@ -72,45 +73,61 @@ struct Stream {
 }
 
 impl Answer {
-    fn new(form: Form) -> Self {
-        Self { form, held: Vec::new(), committed: false, meter: Meter::default() }
+    fn new(form: Form, limits: &Limits) -> Self {
+        let (held, most_held) = (Vec::new(), limits.event_bytes);
+        Self { form, held, most_held, committed: false, meter: Meter::default() }
     }
 
     /// A stream on OpenAI's face.
     pub(super) fn stream(limits: &Limits, hide_usage: bool) -> Self {
         let stages: Vec<Box<dyn Stage>> = if hide_usage { vec![Box::new(HideUsageEvent)] } else { Vec::new() };
-        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })))
+        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })), limits)
     }
 
     /// A stream on OpenRouter's face.
     pub(super) fn openrouter_stream(limits: &Limits, identity: Identity) -> Self {
         let stages: Vec<Box<dyn Stage>> = vec![Box::new(OpenRouterEvents::new(identity))];
-        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })))
+        Self::new(Form::Stream(Box::new(Stream { splitter: Splitter::new(limits.event_bytes), stages })), limits)
     }
 
     /// A whole answer that passes as it is.
-    pub(super) fn plain() -> Self {
-        Self::new(Form::Plain)
+    pub(super) fn plain(limits: &Limits) -> Self {
+        Self::new(Form::Plain, limits)
     }
 
     /// A whole answer in OpenRouter's form.
     pub(super) fn openrouter(limits: &Limits, identity: Identity) -> Self {
-        Self::new(Form::Whole { identity: Box::new(identity), limit: limits.answer_bytes })
+        Self::new(Form::Whole { identity: Box::new(identity), limit: limits.answer_bytes }, limits)
     }
 
     /// An error's body.
     pub(super) fn error(limits: &Limits) -> Self {
-        Self::new(Form::Error { limit: limits.event_bytes })
+        Self::new(Form::Error { limit: limits.event_bytes }, limits)
     }
 
     /// An answer that cannot be read.
-    pub(super) fn opaque() -> Self {
-        Self::new(Form::Opaque)
+    pub(super) fn opaque(limits: &Limits) -> Self {
+        Self::new(Form::Opaque, limits)
     }
 
     /// Whether content has gone to the client.
     pub(super) fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// How many bytes are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let splitter = match &self.form {
+            Form::Stream(stream) => stream.splitter.held(),
+            _ => 0,
+        };
+        self.held.len() + splitter
+    }
+
+    /// Whether it is a stream of events.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.form, Form::Stream(_))
     }
 
     /// Whether the answer's length may change on the way.
@@ -159,10 +176,7 @@ impl Answer {
             Some(b'{') => {}
             Some(_) => return Progress::Failed(Fault::Malformed),
             None if end => return Progress::Failed(Fault::Empty),
-            None => {
-                self.held.extend_from_slice(piece);
-                return Progress::Hold;
-            }
+            None => return self.hold(piece),
         }
         if self.meter.is_plain_error() {
             return Progress::Failed(Fault::Error(ErrorFields::parse(piece)));
@@ -178,9 +192,21 @@ impl Answer {
         Progress::Replace(std::mem::take(&mut self.held))
     }
 
+    fn hold(&mut self, bytes: &[u8]) -> Progress {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() > self.most_held {
+            Progress::Failed(Fault::TooLarge(self.most_held))
+        } else {
+            Progress::Hold
+        }
+    }
+
     fn push_whole(&mut self, piece: &[u8], end: bool, limit: usize) -> Progress {
         if self.held.len() + piece.len() > limit {
-            return Progress::Failed(Fault::TooLarge(limit));
+            self.held = Vec::new();
+            // An error's status says enough without its body.
+            let is_error = self.is_error();
+            return if is_error { Progress::Error(Vec::new()) } else { Progress::Failed(Fault::TooLarge(limit)) };
         }
         self.held.extend_from_slice(piece);
         if !end {
@@ -196,7 +222,8 @@ impl Answer {
         if self.meter.is_plain_error() {
             return Progress::Failed(Fault::Error(ErrorFields::parse(&body)));
         }
-        match identity.rewrite(&body, Part::Whole) {
+        let usage = self.meter.usage(identity.input_estimate);
+        match identity.rewrite(&body, Part::Whole(usage)) {
             Some(rewritten) => {
                 self.committed = true;
                 Progress::Replace(rewritten)
@@ -227,34 +254,46 @@ impl Answer {
         };
         let Stream { splitter, stages } = stream.as_mut();
         splitter.push(piece, &mut |piece| event(piece, stages, &mut output));
+        let unfinished = !splitter.is_between_events();
         let rest = if end { splitter.take_rest() } else { Vec::new() };
-        if !rest.is_empty() {
+        if is_broken(&rest) {
+            output.put(&rest, Change::Drop);
+        } else if !rest.is_empty() {
             event(Piece::Event(&rest), stages, &mut output);
         }
         if let Some(fields) = fault {
             return Progress::Failed(Fault::Error(fields));
         }
         if !content {
-            self.held.extend_from_slice(&output.into_bytes());
-            return if end { Progress::Failed(Fault::Empty) } else { Progress::Hold };
+            let bytes = output.into_bytes();
+            return if end { Progress::Failed(Fault::Empty) } else { self.hold(&bytes) };
         }
         self.committed = true;
         if !end {
             return output.finish(splitter.held() == 0, &mut self.held);
         }
-        let complete = meter.is_complete();
-        if complete {
+        // An upstream that told of its error itself has told the client too.
+        let failed = meter.is_failed();
+        let complete = meter.is_complete() || failed;
+        if complete && !failed {
             for stage in stages.iter_mut() {
                 output.add(&stage.end(meter));
             }
         }
+        if unfinished && !complete {
+            output.add(b"\n\n");
+        }
         match output.finish(true, &mut self.held) {
-            // An upstream that told of its error itself has told the client too.
-            progress if complete || meter.is_failed() => progress,
+            progress if complete => progress,
             Progress::Replace(bytes) => Progress::Cut(bytes),
             _ => Progress::Cut(piece.to_vec()),
         }
     }
+}
+
+/// Whether the last event, which lacks its blank line, was cut in its data: no client would be told of it.
+fn is_broken(rest: &[u8]) -> bool {
+    sse::fields(rest).data.is_some_and(|data| !sse::is_done(&data) && ChunkFields::parse(&data).is_none())
 }
 
 /// Sends one event through all stages; later stages see each event that earlier ones made of it.

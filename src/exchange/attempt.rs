@@ -150,18 +150,17 @@ impl Exchange {
     fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
         let limits = &self.config.limits;
         if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return Answer::opaque();
+            return Answer::opaque(limits);
         }
         let is_stream = content_type.is_some_and(|text| text.trim_start().starts_with("text/event-stream"));
         let identity = || self.step(attempt).map(|step| self.identity(step));
         match (self.face, is_stream) {
             (Face::OpenAi, true) => Answer::stream(limits, !self.request.includes_usage()),
-            (Face::OpenAi, false) => Answer::plain(),
-            (Face::OpenRouter, true) => {
-                identity().map_or_else(Answer::opaque, |identity| Answer::openrouter_stream(limits, identity))
-            }
+            (Face::OpenAi, false) => Answer::plain(limits),
+            (Face::OpenRouter, true) => identity()
+                .map_or_else(|| Answer::opaque(limits), |identity| Answer::openrouter_stream(limits, identity)),
             (Face::OpenRouter, false) => {
-                identity().map_or_else(Answer::opaque, |identity| Answer::openrouter(limits, identity))
+                identity().map_or_else(|| Answer::opaque(limits), |identity| Answer::openrouter(limits, identity))
             }
         }
     }
@@ -194,7 +193,8 @@ impl Exchange {
     /// The upstream ended cleanly but too early: the client is told in its own dialect.
     fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
         self.close(attempt, Outcome::Reset, now);
-        if self.request.is_stream() {
+        let answer = self.attempts.get(attempt).and_then(|current| current.answer.as_ref());
+        if answer.is_some_and(Answer::is_stream) {
             let failure = self.failure(502, "The provider's stream ended before the answer was complete");
             let identity = self.step(attempt).map(|step| self.identity(step));
             bytes.extend_from_slice(&translate::error_event(self.face, identity.as_ref(), &Error::Upstream(failure)));

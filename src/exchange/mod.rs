@@ -185,7 +185,10 @@ impl Exchange {
             id: self.id.clone(),
             model: step.model_id(&self.config),
             provider: step.provider(&self.config).map(|provider| provider.name.clone()).unwrap_or_default(),
-            pricing: self.pricing_for(step, self.request.input_estimate()),
+            operation: self.operation,
+            pricing: step.endpoint(&self.config).map(|endpoint| endpoint.pricing.clone()).unwrap_or_default(),
+            overrides: step.endpoint(&self.config).map(|endpoint| endpoint.overrides.clone()).unwrap_or_default(),
+            minute_of_day: self.minute_of_day(),
             created: self.started.as_secs(),
             input_estimate: self.request.input_estimate(),
         }
@@ -193,9 +196,14 @@ impl Exchange {
 
     /// Prices in force for a request with that many input tokens at this endpoint.
     fn pricing_for(&self, step: &Step, input_tokens: u64) -> Pricing {
-        let minute = (self.started.as_secs() / 60 % (24 * 60)) as u16;
+        let minute = self.minute_of_day();
         let endpoint = step.endpoint(&self.config);
         endpoint.map(|endpoint| endpoint.pricing.at(&endpoint.overrides, input_tokens, minute)).unwrap_or_default()
+    }
+
+    /// Minutes after midnight UTC when the exchange began.
+    fn minute_of_day(&self) -> u16 {
+        (self.started.as_secs() / 60 % (24 * 60)) as u16
     }
 }
 
@@ -211,3 +219,6 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
     }
     id
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::attempt::{Attempt, Broken};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
 use crate::error::{Error, Failure, Reply};
-use crate::request::Face;
+use crate::request::{Face, Operation};
 use crate::route::{Health, Observation};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Source, Usage};
@@ -154,10 +154,12 @@ impl Exchange {
     }
 
     fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
-        let throttled = outcome.is_failure();
+        // An error status that is no reason to try another endpoint is the client's fault, whatever came of it.
+        let clients = |status: u16| status >= 400 && Outcome::of_status(status, true).is_none();
+        let failed = outcome.is_failure() && !attempt.status.is_some_and(clients);
         Observation {
-            failed: outcome.is_failure(),
-            retry_after: attempt.retry_after.filter(|_| throttled),
+            failed,
+            retry_after: attempt.retry_after.filter(|_| failed),
             first_token: attempt.first_content.map(|first| first.saturating_sub(attempt.started)),
             tokens_per_second: self.tokens_per_second(attempt, ended),
         }
@@ -173,7 +175,10 @@ impl Exchange {
     fn answered(&self) -> Option<Answered<'_>> {
         let attempt = self.attempts.last().filter(|attempt| attempt.first_content.is_some())?;
         let answer = attempt.answer.as_ref().filter(|answer| !answer.is_error())?;
-        let usage = answer.meter.usage(self.request.input_estimate());
+        let mut usage = answer.meter.usage(self.request.input_estimate());
+        if self.operation == Operation::Embeddings {
+            usage.output = 0;
+        }
         let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
         Some(Answered { attempt, usage, charge: usage.charge(&pricing) })
     }

@@ -103,7 +103,7 @@ fn authenticate(auth: &Auth, client: &ClientHeaders, headers: &mut Headers) {
             headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default()))
         }
         Auth::Header { name, key } => headers.set(name, key.value.as_deref().unwrap_or_default()),
-        Auth::Query { .. } | Auth::None => {}
+        Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
         Auth::Passthrough => {
             for (name, value) in &client.credentials {
                 headers.set(name, value);

@@ -8,13 +8,16 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Kind, Reader, Span, Text};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
 
 /// Longest name of a model, in bytes; it goes into paths, headers and logs.
 const LONGEST_MODEL: usize = 256;
+
+/// Most fallback models one request may name: no plan has more steps.
+const MOST_MODELS: usize = 20;
 
 /// Kinds of input besides text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +114,14 @@ fn wrong(field: Field, problem: &str) -> Problem {
     Problem::Said(Error::InvalidField { field: field.name(), problem: problem.to_owned() })
 }
 
+fn model_name(field: Field, text: &Text<'_>) -> Result<String, Problem> {
+    let model = text.decode().into_owned();
+    if model.is_empty() || model.len() > LONGEST_MODEL {
+        return Err(wrong(field, "must not be empty, nor longer than 256 bytes"));
+    }
+    Ok(model)
+}
+
 impl Request {
     /// Reads a body. Errors are the client's fault.
     pub fn parse(body: Vec<u8>, limits: &Limits) -> Result<Self, Error> {
@@ -198,11 +209,7 @@ impl Request {
             return Err(wrong(Field::Model, "must be a string"));
         }
         let text = reader.string()?;
-        let model = text.decode().into_owned();
-        if model.is_empty() || model.len() > LONGEST_MODEL {
-            return Err(wrong(Field::Model, "must not be empty, nor longer than 256 bytes"));
-        }
-        self.model = Some(model);
+        self.model = Some(model_name(Field::Model, &text)?);
         self.model_span = Some(text.span);
         Ok(())
     }
@@ -215,7 +222,10 @@ impl Request {
             if reader.peek()? != Kind::String {
                 return Err(wrong(Field::Models, "must be an array of strings"));
             }
-            self.models.push(reader.string()?.decode().into_owned());
+            if self.models.len() == MOST_MODELS {
+                return Err(wrong(Field::Models, "must have 20 items or fewer"));
+            }
+            self.models.push(model_name(Field::Models, &reader.string()?)?);
             Ok(())
         })?;
         Ok(())
@@ -373,3 +383,6 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

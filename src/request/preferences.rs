@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use crate::config::Sort;
 use crate::usage::Price;
 
+/// Longest description of what is wrong, in characters: it may repeat the client's own text.
+const LONGEST_PROBLEM: usize = 300;
+
 /// What the client asks of routing; every field may be absent or null.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -27,7 +30,8 @@ pub struct Preferences {
     pub zdr: Option<bool>,
     /// Only endpoints of these quantizations.
     pub quantizations: Option<Vec<String>>,
-    /// Strict order instead of the configured one.
+    /// Strict order instead of the configured one; a text, or an object with `by`.
+    #[serde(deserialize_with = "sort")]
     pub sort: Option<SortBy>,
     /// Upper bounds.
     pub max_price: Option<MaxPrice>,
@@ -44,8 +48,7 @@ pub enum DataCollection {
 }
 
 /// A strict order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     /// Cheapest first.
     Price,
@@ -83,6 +86,21 @@ pub struct MaxPrice {
     pub image: Option<Price>,
 }
 
+fn sort<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SortBy>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    // `partition` has no effect in this version.
+    let by = if value.is_object() { value.get("by").unwrap_or(&serde_json::Value::Null) } else { &value };
+    match by.as_str() {
+        Some("price") => Ok(Some(SortBy::Price)),
+        Some("latency") => Ok(Some(SortBy::Latency)),
+        Some("throughput") => Ok(Some(SortBy::Throughput)),
+        // OpenRouter's order by measured quality, of which nothing is known here.
+        Some("exacto") => Ok(None),
+        None if by.is_null() => Ok(None),
+        _ => Err(D::Error::custom("sort must be price, throughput, latency or exacto")),
+    }
+}
+
 fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D::Error> {
     let text = match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Null => return Ok(None),
@@ -96,7 +114,8 @@ fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D:
 impl Preferences {
     /// Reads the `provider` object; `null` is no preference. The error is a sentence for the client.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice::<Option<Self>>(json).map(Option::unwrap_or_default).map_err(|error| error.to_string())
+        let read = serde_json::from_slice::<Option<Self>>(json).map(Option::unwrap_or_default);
+        read.map_err(|error| error.to_string().chars().take(LONGEST_PROBLEM).collect())
     }
 
     /// Whether one endpoint is all that may be tried.

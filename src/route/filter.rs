@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::{Endpoint, Model};
-use crate::config::{Auth, Provider};
+use crate::config::Provider;
 use crate::request::{DataCollection, Modality, Preferences, Request};
 
 /// Why an endpoint is not in the plan.
@@ -92,12 +92,7 @@ impl Offer<'_> {
     }
 
     fn missing_key(&self) -> Option<Reason> {
-        match &self.provider.auth {
-            Auth::Bearer { key } | Auth::Header { key, .. } | Auth::Query { key, .. } if key.value.is_none() => {
-                Some(Reason::NoKey(key.env.clone()))
-            }
-            _ => None,
-        }
+        self.provider.auth.missing_key().map(|key| Reason::NoKey(key.env.clone()))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {
@@ -117,7 +112,10 @@ impl Offer<'_> {
             return Some(Reason::Retains);
         }
         let quantizations = preferences.quantizations.as_ref()?;
-        (!quantizations.contains(&self.endpoint.quantization)).then_some(Reason::Quantization)
+        let own = self.endpoint.quantization.as_str();
+        let covers =
+            |asked: &str| asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"));
+        (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
     }
 
     fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {

@@ -11,3 +11,6 @@ mod plan;
 pub use filter::Reason;
 pub use health::{Health, Observation};
 pub use plan::{Dropped, Plan, Step, plan};
+
+#[cfg(test)]
+mod tests;

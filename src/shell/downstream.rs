@@ -65,9 +65,6 @@ impl Downstream {
         if length.is_some_and(|length: u64| length > limit as u64) {
             return Err(Error::TooLarge { limit: Some(limit) });
         }
-        for (name, _) in headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name)) {
-            host::remove_header(Map::RequestHeaders, name);
-        }
         if end { Err(Error::InvalidJson("it is empty".to_owned())) } else { Ok(Action::Pause) }
     }
 
@@ -92,7 +89,9 @@ impl Downstream {
 
     /// Opens the exchange and sends it on its way, or answers with its error.
     fn open(&mut self, body: Vec<u8>, error: Option<Error>) -> Action {
-        let (exchange, link) = self.create(body, error);
+        let serialised = std::mem::take(&mut self.headers);
+        let headers = headers::parse(&serialised);
+        let (exchange, link) = self.create(&headers, body, error);
         let exchange = exchange.borrow();
         match exchange.departure() {
             Err(reply) => {
@@ -103,23 +102,28 @@ impl Downstream {
             Ok(departure) => {
                 host::set_property(LINK, &link);
                 host::set_property(NEXT, departure.cluster.as_bytes());
-                let set = |name, value: u128| host::set_header(Map::RequestHeaders, name, &value.to_string());
-                set("x-envoy-max-retries", departure.max_retries as u128);
-                set("x-envoy-upstream-rq-per-try-timeout-ms", departure.per_try_timeout.as_millis());
-                // A route's own timeout, 15 s by default, would cut streams off.
-                set("x-envoy-upstream-rq-timeout-ms", 0);
+                let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis());
+                let timeout = timeout.to_string();
+                let kept = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied();
+                let added = [
+                    ("x-envoy-max-retries", retries.as_str()),
+                    ("x-envoy-upstream-rq-per-try-timeout-ms", timeout.as_str()),
+                    // A route's own timeout, 15 s by default, would cut streams off.
+                    ("x-envoy-upstream-rq-timeout-ms", "0"),
+                ];
+                let headers: Vec<_> = kept.chain(added).collect();
+                host::replace_headers(Map::RequestHeaders, &headers::serialise(&headers));
                 host::clear_route_cache();
                 Action::Continue
             }
         }
     }
 
-    fn create(&mut self, body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
-        let serialised = std::mem::take(&mut self.headers);
+    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
         let arrival = Arrival {
             face: self.face,
             operation: self.operation,
-            headers: &headers::parse(&serialised),
+            headers,
             body,
             random: [worker::random(), worker::random()],
             now: host::now(),
@@ -136,37 +140,35 @@ impl Downstream {
     }
 
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
-        let status = response_status();
+        let serialised = host::headers(Map::ResponseHeaders);
+        let headers = headers::parse(&serialised);
+        let status = headers::status(&headers);
         let (exchange, is_whole) = match &self.exchange {
             Some((_, exchange)) => (exchange.clone(), true),
             // The host refused the request before it was whole.
-            None => (self.create(Vec::new(), Some(Error::of_host(status))).0, false),
+            None => (self.create(&[], Vec::new(), Some(Error::of_host(status))).0, false),
         };
         let mut exchange = exchange.borrow_mut();
+        let mut own = Vec::new();
         let mut sent = status;
         if !(exchange.is_answered() && is_whole) {
             let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
             let reply = exchange.host_answer(status, attempts, host::now());
             sent = reply.status;
-            self.replace(reply, end);
+            if end {
+                send(&reply);
+                return Action::Continue;
+            }
+            own.extend([(":status", reply.status.to_string()), ("content-length", reply.body.len().to_string())]);
+            own.extend(reply.headers);
+            self.replacement = Some(reply.body);
         }
-        host::remove_header(Map::ResponseHeaders, RETRY);
-        for (name, value) in exchange.client_headers(sent) {
-            host::set_header(Map::ResponseHeaders, name, &value);
-        }
+        own.extend(exchange.client_headers(sent));
+        let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
+        let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
+        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
+        host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
         Action::Continue
-    }
-
-    /// Puts our reply in the place of the one whose headers are under way.
-    fn replace(&mut self, reply: Reply, end: bool) {
-        if end {
-            return send(&reply);
-        }
-        let set = |name: &str, value: &str| host::set_header(Map::ResponseHeaders, name, value);
-        set(":status", &reply.status.to_string());
-        set("content-length", &reply.body.len().to_string());
-        reply.headers.iter().for_each(|(name, value)| set(name, value));
-        self.replacement = Some(reply.body);
     }
 
     pub(super) fn response_body(&mut self, size: usize) -> Action {
@@ -186,9 +188,4 @@ impl Downstream {
             host::set_property(&format!("modelyard.{name}"), value.as_bytes());
         }
     }
-}
-
-fn response_status() -> u16 {
-    let serialised = host::headers(Map::ResponseHeaders);
-    headers::value(&headers::parse(&serialised), ":status").and_then(|status| status.parse().ok()).unwrap_or(0)
 }

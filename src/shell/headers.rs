@@ -44,6 +44,11 @@ pub(super) fn value<'a>(headers: &[(&'a str, &'a str)], name: &str) -> Option<&'
     headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
+/// The response's status.
+pub(super) fn status(headers: &[(&str, &str)]) -> u16 {
+    value(headers, ":status").and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*number), rest))

@@ -79,7 +79,7 @@ impl Upstream {
         if headers::value(&parsed, RETRY).is_some() {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
-        let status = headers::value(&parsed, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let status = headers::status(&parsed);
         let verdict = self.exchange.borrow_mut().answer_headers(self.attempt, status, &parsed, end, host::now());
         if let Verdict::Hold { strip_length } = verdict {
             if strip_length && headers::value(&parsed, "content-length").is_some() {

@@ -1,17 +1,105 @@
-//! Between dialects: what a client gets where it is not the upstream's own bytes.
+//! Between dialects: what a client's request is upstream, and what an upstream's answer is to the client.
 //!
-//! An answer passes through stages, each a change to single events; passing through is the case without stages.
+//! Where client and upstream speak the same dialect, bytes pass and only stages touch single events. Where they do not,
+//! a request goes dialect → common form → format, and an answer format → deltas → dialect. A pair of files per pair of
+//! dialects would be twenty-five; this way each dialect or format is one folder and one line in its registry.
 
+pub mod delta;
+pub mod form;
 pub mod openrouter;
 mod usage_event;
 
+pub use delta::Delta;
+pub use form::Conversation;
 pub use usage_event::HideUsageEvent;
 
 use crate::error::Error;
 use crate::request::Face;
 use crate::usage::{Meter, Seen};
+use crate::wire::openai::ErrorFields;
 
+use delta::Answer;
 use openrouter::Identity;
+
+/// The wire format of an upstream.
+///
+/// Requests are written from the common form; writing the same one twice gives the same bytes.
+pub trait Format: Sync {
+    /// What this format cannot express, by the OpenAI name of the request's field.
+    fn losses(&self) -> &'static [(&'static str, Loss)];
+
+    /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that got lost here.
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8>;
+
+    /// Reads one answer; a new one for each attempt.
+    fn reader(&self) -> Box<dyn AnswerReader>;
+
+    /// What the body of an error status says; `None` if it is not an error of this format.
+    fn error(&self, body: &[u8]) -> Option<ErrorFields>;
+}
+
+/// What happens to a field a format cannot express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It would change what the client gets: the endpoint is not used.
+    Refused,
+    /// It is left out, and the client is told.
+    Ignored,
+    /// The nearest the format can say goes in its place, and the client is told where that differs.
+    Approximated,
+}
+
+/// Reads one answer of an upstream into deltas. Never fails on an event: what makes no sense is passed over.
+pub trait AnswerReader {
+    /// Reads a whole answer. `Err`: it is not one of this format, and nothing was told.
+    fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed>;
+
+    /// Reads one raw event of a stream (for SSE with all its lines; see [`crate::wire::sse::fields`]).
+    fn event(&mut self, event: &[u8], tell: &mut dyn FnMut(Delta<'_>));
+}
+
+/// An answer that is not what its format promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// A client's dialect.
+pub trait Dialect: Sync {
+    /// Reads a request body, which is known to be valid JSON and an object. Errors are the client's fault.
+    fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error>;
+
+    /// Writes one answer; a new one for each attempt.
+    fn writer(&self, about: About) -> Box<dyn AnswerWriter>;
+}
+
+/// What an answer says of itself besides its content.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// The gateway's id of the exchange, `gen-…`; dialects whose ids have a prefix of their own put it in front.
+    pub id: String,
+    /// The catalogue's id of the model.
+    pub model: String,
+    /// Unix seconds.
+    pub created: u64,
+    /// Whether the client asked for usage in an OpenAI-style stream.
+    pub include_usage: bool,
+    /// The client's request body: some dialects repeat parts of it in their answers.
+    pub request: Vec<u8>,
+}
+
+/// Writes one answer in a client's dialect.
+pub trait AnswerWriter {
+    /// Appends the events that a delta leads to, possibly none.
+    fn delta(&mut self, delta: &Delta<'_>, events: &mut Vec<u8>);
+
+    /// Appends the events that end a stream whose upstream ended well. Called once; nothing follows.
+    fn end(&mut self, events: &mut Vec<u8>);
+
+    /// Appends the events that end a stream that broke.
+    fn error(&mut self, error: &Error, events: &mut Vec<u8>);
+
+    /// A whole answer's body.
+    fn whole(&mut self, answer: &Answer) -> Vec<u8>;
+}
 
 /// What becomes of an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,3 +128,6 @@ pub fn error_event(face: Face, identity: Option<&Identity>, error: &Error) -> Ve
         _ => [b"data: ", error.body(face).as_slice(), b"\n\n"].concat(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,9 @@
 use std::fmt;
 
 use super::{Change, Stage};
-use crate::catalog::Pricing;
+use crate::catalog::{PriceOverride, Pricing};
 use crate::error::{Error, Failure};
+use crate::request::Operation;
 use crate::usage::{Charge, Cost, Meter, Seen, Usage};
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::{JsonError, Kind, Reader, Span};
@@ -23,8 +24,14 @@ pub struct Identity {
     pub model: String,
     /// The provider's display name.
     pub provider: String,
-    /// Prices in force for this request.
+    /// What the client wanted done; answers differ in form.
+    pub operation: Operation,
+    /// The endpoint's prices.
     pub pricing: Pricing,
+    /// When others hold.
+    pub overrides: Vec<PriceOverride>,
+    /// Minutes after midnight UTC, for those.
+    pub minute_of_day: u16,
     /// Unix seconds.
     pub created: u64,
     /// What is counted as input where the upstream does not say.
@@ -34,69 +41,99 @@ pub struct Identity {
 /// Whether a text is a whole answer or one chunk of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A whole answer.
-    Whole,
+    /// A whole answer, and the usage to tell where it has none.
+    Whole(Usage),
     /// One chunk.
     Chunk,
 }
 
-/// The choice that stands beside `usage` in a stream: clients index `choices[0]` of every chunk.
-const EMPTY_CHOICE: &str = r#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]"#;
+/// What a choice of a chunk that has nothing to say begins with.
+const EMPTY_DELTA: &str = r#""index":0,"delta":{"role":"assistant","content":""}"#;
+/// The same where completions have their text.
+const EMPTY_TEXT: &str = r#""index":0,"text":"""#;
 
 impl Identity {
     /// The answer or chunk `json` in OpenRouter's form; `None` if it is not a JSON object.
     pub fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
-        let mut rewriting =
-            Rewriting { identity: self, part, json, edits: Edits::new(), members: Members::new(), found: 0 };
+        let mut rewriting = Rewriting {
+            identity: self,
+            part,
+            json,
+            edits: Edits::new(),
+            members: Members::new(),
+            found: 0,
+            has_usage: false,
+        };
         let mut reader = Reader::new(json);
         let span = reader
             .object(|reader, member| rewriting.member(reader, member.key.span.start, &member.key.decode()))
             .ok()?;
         reader.end().ok()?;
         rewriting.add_missing();
+        rewriting.add_usage();
         rewriting.members.write(&span, &mut rewriting.edits);
         Some(rewriting.edits.apply(json))
     }
 
     /// `usage` in OpenRouter's form.
     pub fn usage(&self, usage: &Usage) -> String {
-        let charge = usage.charge(&self.pricing);
+        let Usage { input, cached, cache_write, reasoning, audio, .. } = *usage;
+        // What has no output is not charged for any, not even by estimate.
+        let is_generated = self.operation != Operation::Embeddings;
+        let output = if is_generated { usage.output } else { 0 };
+        let pricing = self.pricing.at(&self.overrides, input, self.minute_of_day);
+        let charge = Usage { output, ..*usage }.charge(&pricing);
         let cost =
             |part: fn(Charge) -> Cost| charge.map_or_else(|| "null".to_owned(), |charge| part(charge).to_string());
-        let Usage { input, output, cached, cache_write, reasoning, audio, .. } = usage;
-        let (total, total_cost) = (input.saturating_add(*output), cost(Charge::total));
+        let (total, total_cost) = (input.saturating_add(output), cost(Charge::total));
         let (input_cost, output_cost) = (cost(|charge| charge.input), cost(|charge| charge.output));
+        let completion = if is_generated { format!("\"completion_tokens\":{output},") } else { String::new() };
+        let completion_details = match is_generated {
+            true => format!(",\"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}"),
+            false => String::new(),
+        };
         format!(
-            "{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{total},\
+            "{{\"prompt_tokens\":{input},{completion}\"total_tokens\":{total},\
              \"cost\":{total_cost},\"is_byok\":false,\
              \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}},\
              \"cost_details\":{{\"upstream_inference_cost\":{total_cost},\
-             \"upstream_inference_prompt_cost\":{input_cost},\"upstream_inference_completions_cost\":{output_cost}}},\
-             \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}}}"
+             \"upstream_inference_prompt_cost\":{input_cost},\"upstream_inference_completions_cost\":{output_cost}}}\
+             {completion_details}}}"
         )
     }
 
     /// The chunk that carries usage where the upstream gave none.
     fn usage_chunk(&self, usage: &Usage) -> Vec<u8> {
-        self.chunk(&format!("\"choices\":{EMPTY_CHOICE},\"usage\":{}", self.usage(usage)))
+        self.chunk(&format!("\"choices\":{},\"usage\":{}", self.empty_choices(), self.usage(usage)))
     }
 
     /// The chunk that ends a stream with an error.
     pub fn error_chunk(&self, error: &Error) -> Vec<u8> {
         let message = error.to_string();
         let error = serde_json::to_string(&error.openrouter(&message)).unwrap_or_default();
+        let empty = self.empty();
         self.chunk(&format!(
-            "\"error\":{error},\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\
-             \"native_finish_reason\":null}}]"
+            "\"error\":{error},\"choices\":[{{{empty},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]"
         ))
+    }
+
+    /// The choice that stands beside `usage` in a stream: clients index `choices[0]` of every chunk.
+    fn empty_choices(&self) -> String {
+        let empty = self.empty();
+        format!("[{{{empty},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}}]")
+    }
+
+    fn empty(&self) -> &'static str {
+        if self.operation == Operation::Completions { EMPTY_TEXT } else { EMPTY_DELTA }
     }
 
     /// An event of the gateway's own; `members` follow those every chunk has.
     fn chunk(&self, members: &str) -> Vec<u8> {
         let Self { id, model, provider, created, .. } = self;
         let [id, model, provider] = [id, model, provider].map(|text| Json(text));
+        let object = if self.operation == Operation::Completions { "text_completion" } else { "chat.completion.chunk" };
         format!(
-            "data: {{\"id\":{id},\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{model},\
+            "data: {{\"id\":{id},\"object\":\"{object}\",\"created\":{created},\"model\":{model},\
              \"provider\":{provider},{members}}}\n\n"
         )
         .into_bytes()
@@ -129,6 +166,7 @@ impl Stage for OpenRouterEvents {
         let Some(data) = sse::fields(event).data else { return Change::Keep };
         let rewritten = match seen {
             Seen::Nothing => return Change::Keep,
+            Seen::Done if meter.is_failed() => return Change::Keep,
             Seen::Done => {
                 let mut events = self.own_usage(meter);
                 events.extend_from_slice(event);
@@ -138,7 +176,7 @@ impl Stage for OpenRouterEvents {
             Seen::Content | Seen::UsageOnly => self.identity.rewrite(&data, Part::Chunk),
         };
         self.usage_sent |= meter.is_reported();
-        rewritten.map_or(Change::Keep, |json| Change::Replace([b"data: ", json.as_slice(), b"\n\n"].concat()))
+        rewritten.map_or(Change::Keep, |json| Change::Replace([b"data: ", one_line(json).as_slice(), b"\n\n"].concat()))
     }
 
     fn end(&mut self, meter: &Meter) -> Vec<u8> {
@@ -149,6 +187,12 @@ impl Stage for OpenRouterEvents {
         events.extend_from_slice(b"data: [DONE]\n\n");
         events
     }
+}
+
+/// JSON that may have come as several lines of data; between its tokens a space is as good.
+fn one_line(mut json: Vec<u8>) -> Vec<u8> {
+    json.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    json
 }
 
 /// An error event of the upstream's as our own error.
@@ -181,6 +225,7 @@ struct Rewriting<'a> {
     members: Members,
     /// Bits of the members of [`OWN`] that are there already.
     found: u8,
+    has_usage: bool,
 }
 
 /// Members that every answer must have, and the bit that says so.
@@ -220,12 +265,25 @@ impl Rewriting<'_> {
         }
     }
 
+    /// A whole answer always says what it cost.
+    fn add_usage(&mut self) {
+        if let Part::Whole(usage) = &self.part
+            && !self.has_usage
+        {
+            let member = format!("\"usage\":{}", self.identity.usage(usage));
+            self.members.insert_first(member.as_bytes());
+        }
+    }
+
     /// A null usage confuses strict clients and is taken out.
     fn usage(&mut self, reader: &mut Reader<'_>, start: usize) -> Result<(), JsonError> {
         let value = reader.skip()?;
         let index = self.members.push(start..value.end);
         match self.json.get(value.clone()).and_then(UsageFields::parse) {
-            Some(fields) => self.edits.replace(value, self.identity.usage(&fields.into()).as_bytes()),
+            Some(fields) => {
+                self.has_usage = true;
+                self.edits.replace(value, self.identity.usage(&fields.into()).as_bytes());
+            }
             None => self.members.remove(index),
         }
         Ok(())
@@ -238,7 +296,7 @@ impl Rewriting<'_> {
             if reader.peek()? == Kind::Object { self.choice(reader) } else { reader.skip().map(|_| ()) }
         })?;
         if empty && self.part == Part::Chunk {
-            self.edits.replace(span, EMPTY_CHOICE.as_bytes());
+            self.edits.replace(span, self.identity.empty_choices().as_bytes());
         }
         Ok(())
     }

@@ -69,6 +69,11 @@ impl Splitter {
         self.held.len()
     }
 
+    /// Whether no event has begun.
+    pub fn is_between_events(&self) -> bool {
+        self.held.is_empty() && !self.opaque
+    }
+
     /// At the end of the stream: the event that has no blank line, or one that ends with CR. Empty if there is none.
     ///
     /// The splitter then stands between two events.
@@ -334,6 +339,16 @@ mod tests {
             let joined = whole.concat();
             assert!(joined.iter().filter(|byte| **byte != b'~').eq(&stream));
             every_split(&stream, |pieces| assert_eq!(split(pieces, max_event), whole, "{pieces:?}"));
+        }
+    }
+
+    #[test]
+    fn an_event_that_has_begun_is_known() {
+        for (stream, between) in [("", true), ("a\n\n", true), ("a\n", false), ("a\n\nb", false), ("123456789", false)]
+        {
+            let mut splitter = Splitter::new(5);
+            splitter.push(stream.as_bytes(), &mut |_| {});
+            assert_eq!(splitter.is_between_events(), between, "{stream:?}");
         }
     }
 

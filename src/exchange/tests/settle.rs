@@ -1,0 +1,294 @@
+//! What is counted and written down, exactly once.
+
+use super::*;
+use crate::stats;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn listed(books: &Books) -> Vec<String> {
+    books.stats.iter().map(|(name, value)| format!("{name} {value}")).collect()
+}
+
+#[test]
+fn a_plain_answer_after_a_failure_is_counted_in_full() {
+    let mut world = World::begun(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
+    world.wait(10).close(Broken::Connect);
+    world.wait(5).begin();
+    world.wait(100).headers(200, &[JSON], false);
+    let (left, right) = ANSWER.split_at(50);
+    world.wait(20).body(left, false);
+    world.wait(65).body(right, true);
+    let books = world.settle();
+    assert_eq!(
+        listed(&books),
+        [
+            "modelyard.attempts.provider=b.model=m/pass.outcome=ok 1",
+            "modelyard.attempts.provider=c.model=m/pass.outcome=connect 1",
+            "modelyard.endpoint_health.provider=b.model=m/pass 1",
+            "modelyard.endpoint_health.provider=c.model=m/pass 1",
+            "modelyard.fallbacks.provider=c.model=m/pass.reason=connect 1",
+            "modelyard.request_duration_ms.provider=b.model=m/pass 200",
+            "modelyard.requests.tenant=default.model=m/pass.operation=chat.status=2xx 1",
+            "modelyard.time_to_first_token_ms.provider=b.model=m/pass 135",
+            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=cached.source=reported 4",
+            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=input.source=reported 10",
+            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=output.source=reported 5",
+        ]
+    );
+    let told: Vec<_> = books.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        told,
+        [
+            "attempts=2",
+            "cached_tokens=4",
+            "finish_reason=stop",
+            "generation_id=gen-1800000000-10000000002000000000",
+            "input_tokens=10",
+            "operation=chat",
+            "output_tokens=5",
+            "provider=b",
+            "request_model=m/pass",
+            "response_model=m/pass",
+            "tenant=default",
+        ],
+        "no cost: the price is unknown, not free"
+    );
+    assert_eq!(
+        books.record,
+        json!({
+            "generation_id": "gen-1800000000-10000000002000000000", "tenant": "default", "operation": "chat",
+            "request_model": "m/pass", "response_model": "m/pass", "provider": "b", "finish_reason": "stop",
+            "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "estimated": false,
+            "cost_usd": null, "status": 200, "error": null, "stream": false, "duration_ms": 200,
+            "plan": ["c/p", "b/up-b"], "dropped": [],
+            "attempts": [
+                {"endpoint": "c/p", "outcome": "connect", "start_ms": 0, "duration_ms": 10},
+                {"endpoint": "b/up-b", "outcome": "ok", "status": 200, "start_ms": 15, "first_token_ms": 135, "duration_ms": 185},
+            ],
+            "seed": "0000000000000001", "config": books.record["config"],
+        })
+    );
+}
+
+#[test]
+fn a_stream_is_counted_with_its_cost_and_speed() {
+    let mut world = World::begun(&config(&document()), Face::OpenAi, STREAM);
+    world.wait(100).headers(200, &[SSE], false);
+    world.wait(100).body(content("hel"), false);
+    world.wait(1_000).body([FINISH, USAGE, DONE].concat(), true);
+    let books = world.settle();
+    assert_eq!(
+        listed(&books),
+        [
+            "modelyard.attempts.provider=a.model=m/one.outcome=ok 1",
+            "modelyard.cost_nanousd.tenant=default.provider=a.model=m/one 20000",
+            "modelyard.endpoint_health.provider=a.model=m/one 1",
+            "modelyard.output_tokens_per_second.provider=a.model=m/one 5",
+            "modelyard.request_duration_ms.provider=a.model=m/one 1200",
+            "modelyard.requests.tenant=default.model=m/one.operation=chat.status=2xx 1",
+            "modelyard.time_to_first_token_ms.provider=a.model=m/one 200",
+            "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type=input.source=reported 10",
+            "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type=output.source=reported 5",
+        ]
+    );
+    assert_eq!(books.properties["cost_usd"], "0.00002");
+    assert_eq!(world.health.first_token_ms("a/up-a"), Some(200.0));
+    assert_eq!(world.health.tokens_per_second("a/up-a"), Some(5.0));
+}
+
+#[test]
+fn cost_is_exact_and_the_same_in_books_and_answer() {
+    let mut document = document();
+    let endpoint = &mut document["models"][0]["endpoints"][0];
+    endpoint["pricing"] = json!({
+        "prompt": "0.0000003", "completion": "0.0000011", "input_cache_read": "0.00000003", "request": "0.0001",
+    });
+    endpoint["overrides"] = json!([{"min_prompt_tokens": 9, "completion": "0.0000022"}]);
+    let config = config(&document);
+    for (prompt, expected) in [(9, "0.000107120"), (10, "0.00011292")] {
+        // 4 cached, the others fresh, 5 out.
+        let cost: f64 = expected.parse().unwrap();
+        let answer = ANSWER.replace("\"prompt_tokens\":10", &format!("\"prompt_tokens\":{prompt}"));
+        let mut world = World::open(&config, Face::OpenRouter, CHAT);
+        world.play(&[answers(200, &answer)]);
+        assert_eq!(world.got.json()["usage"]["cost"], json!(cost), "{prompt}");
+        let books = world.settle();
+        assert_eq!(books.properties["cost_usd"], expected.trim_end_matches('0'), "{prompt}");
+    }
+}
+
+#[test]
+fn every_kind_of_token_is_counted() {
+    let usage = r#""usage":{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":20,"audio_tokens":3},"completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":4}}"#;
+    let answer = format!("{{\"choices\":[],{usage}}}");
+    for face in FACES {
+        let books = play(face, CHAT, &[answers(200, &answer)]).settle();
+        let tokens = |kind: &str| {
+            books.stats
+                [&format!("modelyard.tokens.tenant=default.provider=a.model=m/one.token_type={kind}.source=reported")]
+        };
+        let kinds = ["input", "output", "cached", "cache_write", "reasoning", "audio"];
+        assert_eq!(kinds.map(tokens), [100, 50, 40, 20, 30, 7]);
+    }
+}
+
+#[test]
+fn an_exchange_is_settled_once() {
+    let mut world = play(Face::OpenAi, CHAT, &[answers(200, ANSWER)]);
+    let first = world.settle();
+    assert!(!first.stats.is_empty() && !first.properties.is_empty());
+    assert_eq!(world.settle(), Books::default());
+    let mut world = World::begun(&config(&document()), Face::OpenAi, STREAM);
+    world.settle();
+    world.close(Broken::Reset);
+    assert_eq!(world.settle(), Books::default(), "the upstream's end after the client's changes nothing");
+}
+
+#[test]
+fn a_client_that_hangs_up_before_the_first_token_is_charged_nothing() {
+    for begin in [true, false] {
+        let mut world = World::open(&config(&document()), Face::OpenAi, STREAM);
+        if begin {
+            world.begin();
+            world.headers(200, &[SSE], false);
+        }
+        let books = world.wait(500).settle();
+        assert_eq!(books.tags(&stats::REQUESTS), ["default m/one chat aborted"]);
+        assert_eq!(books.tags(&stats::ATTEMPTS), if begin { vec!["a m/one aborted"] } else { vec![] });
+        assert_eq!((books.tags(&stats::TOKENS), books.tags(&stats::ENDPOINT_HEALTH)), (vec![], vec![]));
+        assert_eq!(books.properties["error_type"], "aborted");
+        assert!(!world.health.in_outage("a/up-a", world.now));
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_in_mid_stream_pays_for_what_was_produced() {
+    let mut world = World::begun(&config(&document()), Face::OpenAi, STREAM);
+    world.headers(200, &[SSE], false);
+    (0..7).for_each(|_| drop(world.wait(10).body(content("x"), false)));
+    let books = world.settle();
+    assert_eq!(books.tags(&stats::REQUESTS), ["default m/one chat aborted"]);
+    assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one aborted"]);
+    assert_eq!(books.record["estimated"], true);
+    // Two tokens of eight bytes and the quotes' share in, seven events out.
+    assert_eq!((&books.record["input_tokens"], &books.record["output_tokens"]), (&json!(3), &json!(7)));
+    assert_eq!(books.properties["cost_usd"], "0.000017");
+    assert!(books.tags(&stats::TOKENS).iter().all(|tags| tags.ends_with("estimated")));
+}
+
+#[test]
+fn usage_that_came_before_the_client_hung_up_is_reported_not_estimated() {
+    let mut world = World::begun(&config(&document()), Face::OpenAi, STREAM);
+    world.headers(200, &[SSE], false);
+    world.body(content("x"), false);
+    world.body(USAGE, false);
+    assert_eq!(world.settle().record["estimated"], false);
+}
+
+#[test]
+fn answers_without_figures_are_estimated() {
+    let plain = r#"{"id":"x","choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}"#;
+    for usage in ["", ",\"usage\":null", ",\"usage\":{}", ",\"usage\":\"none\""] {
+        let answer = plain.replace("]}", &format!("]{usage}}}"));
+        for face in FACES {
+            let mut world = play(face, CHAT, &[answers(200, &answer)]);
+            if face == Face::OpenRouter {
+                assert!(world.got.json()["usage"]["cost"].is_number(), "{}", world.got.text());
+            }
+            let books = world.settle();
+            assert_eq!(books.record["estimated"], true);
+            assert_eq!(books.record["input_tokens"], 3);
+            assert!(books.record["output_tokens"].as_u64().unwrap() > 5);
+        }
+    }
+    let mut world = play(Face::OpenAi, STREAM, &[streams(&[&content("a"), &content("b"), FINISH, DONE].concat())]);
+    assert_eq!(world.settle().record["estimated"], true);
+}
+
+#[test]
+fn embeddings_have_no_output() {
+    let config = config(&document());
+    let body = r#"{"model":"m/one","input":"12345678"}"#;
+    let long: Vec<String> = (0..100).map(|n| format!("0.{n}")).collect();
+    let answer = format!("{{\"object\":\"list\",\"data\":[{{\"embedding\":[{}]}}]}}", long.join(","));
+    for face in FACES {
+        let mut world = World::open_with(&config, (face, Operation::Embeddings), &[], body, Health::default());
+        world.play(&[answers(200, &answer)]);
+        let books = world.settle();
+        assert_eq!(books.tags(&stats::TOKENS), ["default a m/one input estimated"]);
+        assert_eq!(books.tags(&stats::REQUESTS), ["default m/one embeddings 2xx"]);
+        assert_eq!(books.properties["cost_usd"], "0.000003");
+    }
+}
+
+#[test]
+fn labels_come_from_the_configuration() {
+    let evil = r#"{"model":"w/evil.model=x.tenant=y","messages":[]}"#;
+    let mut world = play(Face::OpenAi, evil, &[answers(200, ANSWER)]);
+    assert_eq!(world.got.header("x-modelyard-model"), Some("w/evil.model=x.tenant=y"));
+    let books = world.settle();
+    assert!(books.stats.keys().all(|name| !name.contains("evil")), "{:?}", books.stats);
+    assert_eq!(books.tags(&stats::ATTEMPTS), ["a w/* ok"]);
+    assert_eq!(books.properties["request_model"], "w/evil.model=x.tenant=y");
+    let mut world = play(Face::OpenAi, r#"{"model":"evil"}"#, &[]);
+    assert_eq!(world.settle().tags(&stats::REQUESTS), ["default unknown chat 4xx"]);
+}
+
+#[test]
+fn foreign_text_cannot_break_a_line_or_a_header() {
+    let body = r#"{"model":"w/a\r\nx-evil: 1\u0000é\u2028","messages":[]}"#;
+    let answer = ANSWER.replace("\"stop\"", "\"st\\nop\"");
+    let mut world = play(Face::OpenAi, body, &[answers(200, &answer)]);
+    let model = world.got.header("x-modelyard-model").unwrap();
+    assert!(model.bytes().all(|byte| byte.is_ascii_graphic()), "{model}");
+    let books = world.settle();
+    for (name, value) in &books.properties {
+        assert!(!value.contains(char::is_control), "{name}: {value:?}");
+    }
+}
+
+#[test]
+fn all_dropped_endpoints_are_in_the_record() {
+    let body = CHAT.replace("}]}", r#"}],"provider":{"ignore":["a"],"zdr":null}}"#);
+    let books = play(Face::OpenAi, &body, &[answers(200, ANSWER)]).settle();
+    assert_eq!(books.record["plan"], json!(["b/up-b"]));
+    assert_eq!(books.record["dropped"], json!([{"endpoint": "a/up-a", "reason": "provider.ignore"}]));
+}
+
+#[test]
+fn the_seed_is_the_request_id_or_else_random() {
+    let open = |headers: &[(&str, &str)]| {
+        World::open_with(&config(&document()), (Face::OpenAi, Operation::Chat), headers, CHAT, Health::default())
+            .settle()
+            .record["seed"]
+            .clone()
+    };
+    assert_eq!(open(&[]), "0000000000000001");
+    let first = open(&[("x-request-id", "one")]);
+    assert_eq!(first, open(&[("x-request-id", "one")]));
+    assert_ne!(first, open(&[("x-request-id", "two")]));
+}
+
+#[test]
+fn the_record_can_be_switched_off() {
+    let mut document = document();
+    document["telemetry"] = json!({"record": "none"});
+    let mut world = World::open(&config(&document), Face::OpenAi, CHAT);
+    world.play(&[answers(200, ANSWER)]);
+    let books = world.settle();
+    assert_eq!(books.record, Value::Null);
+    assert_eq!(books.properties["output_tokens"], "5", "filter state stays");
+}
+
+#[test]
+fn nothing_of_prompt_or_completion_is_written_down() {
+    let body = CHAT.replace("12345678", "SECRET-PROMPT");
+    let answer = ANSWER.replace("hello", "SECRET-ANSWER");
+    let error = ERROR.replace("broken here", "SECRET-ERROR");
+    for acts in [vec![answers(200, &answer)], vec![answers(500, &error), answers(400, &error)]] {
+        for face in FACES {
+            let books = play(face, &body, &acts).settle();
+            assert!(!format!("{books:?}").contains("SECRET"), "{books:?}");
+        }
+    }
+}

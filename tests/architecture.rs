@@ -1,0 +1,249 @@
+//! The rules of the architecture, checked on the sources and on the built module.
+//! No test here builds anything: the module's are skipped, and say so, where `make build` has not run.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "this file is tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use modelyard::stats;
+
+const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
+const MOST_BYTES: usize = 1 << 20;
+
+/// All that the module may import. A new name is a decision, not an accident.
+const IMPORTS: &[(&str, &[&str])] = &[
+    // proxy-wasm 0.2.1: what the shell calls …
+    (
+        "env",
+        &[
+            "proxy_call_foreign_function",
+            "proxy_close_stream",
+            "proxy_continue_stream",
+            "proxy_define_metric",
+            "proxy_get_buffer_bytes",
+            "proxy_get_current_time_nanoseconds",
+            "proxy_get_header_map_pairs",
+            "proxy_get_property",
+            "proxy_increment_metric",
+            "proxy_log",
+            "proxy_record_metric",
+            "proxy_remove_header_map_value",
+            "proxy_replace_header_map_value",
+            "proxy_send_local_response",
+            "proxy_set_buffer_bytes",
+            "proxy_set_effective_context",
+            "proxy_set_header_map_pairs",
+            "proxy_set_property",
+            "proxy_set_tick_period_milliseconds",
+        ],
+    ),
+    // … and what the SDK links for the traits' methods that nobody calls.
+    (
+        "env",
+        &[
+            "proxy_add_header_map_value",
+            "proxy_dequeue_shared_queue",
+            "proxy_done",
+            "proxy_enqueue_shared_queue",
+            "proxy_get_header_map_value",
+            "proxy_get_shared_data",
+            "proxy_get_status",
+            "proxy_grpc_call",
+            "proxy_grpc_cancel",
+            "proxy_grpc_close",
+            "proxy_grpc_send",
+            "proxy_grpc_stream",
+            "proxy_http_call",
+            "proxy_register_shared_queue",
+            "proxy_resolve_shared_queue",
+            "proxy_set_shared_data",
+        ],
+    ),
+    // Rust's standard library: provider keys, panics, hash seeds.
+    ("wasi_snapshot_preview1", &["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"]),
+];
+
+/// What the core must not name, and why.
+const FOREIGN: &[(&str, &str)] = &[
+    ("proxy_wasm", "the core knows no host"),
+    (" log::", "only the shell logs"),
+    ("println!", "only the shell logs"),
+    ("Instant", "time is an argument"),
+    ("SystemTime", "time is an argument"),
+    ("std::env", "the environment is an argument"),
+    ("std::fs", "the core has no files"),
+    ("std::net", "the core has no sockets"),
+    ("std::thread", "the core has no threads"),
+    ("RandomState", "randomness is an argument"),
+    ("thread_local!", "the core has no globals"),
+    ("static mut", "the core has no globals"),
+    ("OnceLock", "the core has no globals"),
+    ("LazyLock", "the core has no globals"),
+    ("Mutex", "the core has no globals"),
+];
+
+/// A source file without its tests and comments.
+struct Source {
+    path: PathBuf,
+    code: String,
+}
+
+impl Source {
+    fn lines_with(&self, text: &str) -> Vec<String> {
+        let lines = self.code.lines().filter(|line| line.contains(text));
+        lines.map(|line| format!("{}: {}", self.path.display(), line.trim())).collect()
+    }
+}
+
+/// The library's sources: all of `src` but the programs.
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !is_test(&path) {
+                sources.push(Source { code: code(&path), path });
+            }
+        }
+    }
+    sources.retain(|source| !source.path.starts_with("src/bin"));
+    assert!(sources.len() > 50, "the walk found only {} files", sources.len());
+    sources
+}
+
+/// Whether the file is declared as a module of tests.
+fn is_test(path: &Path) -> bool {
+    let (name, folder) = (path.file_stem().unwrap().to_str().unwrap(), path.parent().unwrap());
+    let parent = folder.join("mod.rs");
+    let parent = fs::read_to_string(parent).unwrap_or_default();
+    parent.contains(&format!("#[cfg(test)]\nmod {name};"))
+}
+
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    // Test modules stand last.
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn only_the_shell_names_the_host_a_clock_the_environment_or_a_global() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| !source.path.starts_with("src/shell")) {
+        for (word, why) in FOREIGN {
+            found.extend(source.lines_with(word).into_iter().map(|line| format!("{line}   ({why})")));
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn wire_formats_import_nothing_of_ours() {
+    let sources = sources();
+    let wire = sources.iter().filter(|source| source.path.starts_with("src/wire"));
+    let ours = wire.flat_map(|source| source.lines_with("crate::"));
+    let ours: Vec<String> = ours.filter(|line| !line.contains("crate::wire")).collect();
+    assert!(ours.is_empty(), "\n{}", ours.join("\n"));
+}
+
+#[test]
+fn nothing_points_back_at_the_shell() {
+    let sources = sources();
+    let core = sources.iter().filter(|source| !source.path.starts_with("src/shell"));
+    let found: Vec<String> = core.flat_map(|source| source.lines_with("shell::")).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_tag_of_a_stat_has_its_regex_and_every_regex_a_tag() {
+    let mut tags: Vec<&str> = Vec::new();
+    for tag in stats::TABLE.iter().flat_map(|stat| stat.tags) {
+        if !tags.contains(tag) {
+            tags.push(tag);
+        }
+    }
+    let next = tags.join("|");
+    let entries = tags.iter().map(|tag| {
+        format!("  - tag_name: {tag}\n    regex: '^wasmcustom\\.modelyard\\..*?(\\.{tag}=(.*?))(?:\\.(?:{next})=|$)'\n")
+    });
+    let expected = format!("stats_config:\n  stats_tags:\n{}", entries.collect::<String>());
+    let file = fs::read_to_string("envoy/stats_tags.yaml").unwrap();
+    let written: String = file.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    assert!(written == expected, "envoy/stats_tags.yaml should be, after its comment:\n{expected}");
+}
+
+#[test]
+fn the_module_is_small_and_asks_only_for_what_it_may() {
+    let Ok(module) = fs::read(MODULE) else {
+        println!("{MODULE} is not there: skipped");
+        return;
+    };
+    println!("{MODULE}: {} bytes, of {MOST_BYTES} allowed", module.len());
+    assert!(module.len() <= MOST_BYTES);
+    let imports = imports(&module).expect("a well-formed module");
+    let names: Vec<String> = imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
+    println!("{} imports: {}", names.len(), names.join(" "));
+    let is_known = |(module, name): &(&str, &str)| {
+        IMPORTS.iter().any(|(known_module, names)| known_module == module && names.contains(name))
+    };
+    let strange: Vec<_> = imports.iter().filter(|import| !is_known(import)).collect();
+    assert!(strange.is_empty(), "not on the list of imports: {strange:?}");
+}
+
+/// Module and name of each import; `None` where the bytes are no module.
+fn imports(module: &[u8]) -> Option<Vec<(&str, &str)>> {
+    let mut rest = Bytes(module.strip_prefix(b"\0asm\x01\0\0\0")?);
+    while !rest.0.is_empty() {
+        let (id, size) = (rest.byte()?, rest.number()?);
+        let mut section = Bytes(rest.take(size)?);
+        if id == 2 {
+            return (0..section.number()?).map(|_| section.import()).collect();
+        }
+    }
+    Some(Vec::new())
+}
+
+/// What is left to read of a module's bytes.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
+    /// LEB128, unsigned.
+    fn number(&mut self) -> Option<usize> {
+        let mut number = 0;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            number |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn name(&mut self) -> Option<&'a str> {
+        let size = self.number()?;
+        str::from_utf8(self.take(size)?).ok()
+    }
+
+    fn import(&mut self) -> Option<(&'a str, &'a str)> {
+        let import = (self.name()?, self.name()?);
+        // Functions have the index of a type; a module for this host imports nothing else.
+        (self.byte()? == 0).then_some(())?;
+        self.number()?;
+        Some(import)
+    }
+}
