@@ -32,7 +32,9 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let (config, _) = Config::parse(document.to_string().as_bytes(), &key).unwrap();
     let request = Request::parse(b"{\"model\":\"m\"}".to_vec(), &Limits::default()).unwrap();
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
-    prepare(&request, operation, &ClientHeaders::keep(CLIENT), &config.providers[0], "up", &current).headers
+    let client = ClientHeaders::keep(CLIENT);
+    let target = (&config.providers[0], "up");
+    prepare(&request, operation, &client, target, &current, std::time::Duration::ZERO).unwrap().headers
 }
 
 fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
