@@ -118,10 +118,15 @@ pub(super) struct Place<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
     next: u64,
-    pub(super) silent: bool,
+    silent: bool,
 }
 
 impl Numbering {
+    /// From here on no event is written.
+    pub(super) fn silence(&mut self) {
+        self.silent = true;
+    }
+
     pub(super) fn write(&mut self, mut event: Event<'_>, events: &mut Vec<u8>) {
         event.sequence_number = self.next;
         self.append(event.r#type, &event, events);

@@ -78,6 +78,18 @@ pub(super) enum PieceKind {
 }
 
 impl Item {
+    /// A message that begins; `id` is the end of its own.
+    pub(super) fn message(id: &str) -> Self {
+        let (id, status) = (format!("msg_{id}"), Status::InProgress);
+        Self::Message { id, status, role: "assistant", content: Vec::new() }
+    }
+
+    /// A piece of thinking that begins.
+    pub(super) fn reasoning(id: &str) -> Self {
+        let (id, status) = (format!("rs_{id}"), Status::InProgress);
+        Self::Reasoning { id, status, summary: Vec::new(), content: Vec::new(), encrypted_content: None }
+    }
+
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Reasoning { id, .. }

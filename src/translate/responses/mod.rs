@@ -5,10 +5,12 @@
 //! are offered to the model as functions and their calls told in their own form (see [`tool`]); what the model must give
 //! back unchanged in the next turn (proofs of thinking) travels in `encrypted_content` (see [`proof`]).
 
+mod call;
 mod content;
 mod event;
 mod input;
 mod item;
+mod output;
 mod proof;
 mod read;
 mod response;

@@ -17,6 +17,8 @@ pub const LOSSES: &[(&str, Loss)] = &[
     ("previous_response_id", Loss::Refused),
     ("prompt", Loss::Refused),
     ("store", Loss::Refused),
+    // Tools of OpenAI's own servers but for those named below.
+    ("tools.hosted", Loss::Refused),
     ("client_metadata", Loss::Ignored),
     ("context_management", Loss::Ignored),
     ("input.image_generation_call", Loss::Ignored),

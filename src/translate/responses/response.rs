@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::item::Item;
+use crate::error::OpenAiError;
 use crate::usage::Usage;
 
 /// What a response repeats of its request.
@@ -88,8 +89,19 @@ pub(super) struct Said<'a> {
 /// Why a response failed.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Failed<'a> {
-    pub(super) code: &'a str,
-    pub(super) message: &'a str,
+    code: &'a str,
+    message: &'a str,
+    r#type: &'a str,
+    /// Stands beside the error, not in it.
+    #[serde(skip)]
+    error_type: &'a str,
+}
+
+impl<'a> Failed<'a> {
+    /// With a code of this dialect's own in place of the error's, which may be anything.
+    pub(super) fn new(error: &OpenAiError<'a>, code: &'a str) -> Self {
+        Self { code, message: error.message, r#type: error.r#type, error_type: error.error_type }
+    }
 }
 
 /// The object. Where the request says nothing, it says what OpenAI's does.
@@ -103,6 +115,9 @@ pub(super) struct Response<'a> {
     /// There is no clock here: always null, as while it is in progress.
     completed_at: Option<u64>,
     error: Option<Failed<'a>>,
+    /// OpenRouter's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'a str>,
     frequency_penalty: Given<'a>,
     incomplete_details: Option<Incomplete>,
     instructions: Given<'a>,
@@ -140,6 +155,7 @@ impl<'a> Response<'a> {
             background: false,
             completed_at: None,
             error: said.error,
+            error_type: said.error.map(|failed| failed.error_type),
             frequency_penalty: Given(&echo.frequency_penalty, "0.0"),
             incomplete_details: said.incomplete.map(|reason| Incomplete { reason }),
             instructions: Given(&echo.instructions, "null"),

@@ -87,9 +87,8 @@ pub(super) fn flat<'a>(namespace: Option<&str>, name: Text<'a>) -> Text<'a> {
 
 /// Adds tools to what the model is offered; those it is offered already are passed over.
 pub(super) fn read<'a>(raw: Option<&'a RawValue>, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-    walk(raw, &mut |fields, namespace| {
-        let lost = left_out(&fields);
-        if let Some(lost) = lost {
+    walk(raw, |fields, namespace| {
+        if let Some(lost) = left_out(&fields) {
             conversation.lose(lost);
             return Ok(());
         }
@@ -121,7 +120,7 @@ fn not_ours(tool: &str) -> Error {
 /// Calls `each` for every tool, with the namespace it stands in.
 fn walk<'a>(
     raw: Option<&'a RawValue>,
-    each: &mut dyn FnMut(ToolFields<'a>, Option<&str>) -> Result<(), Error>,
+    mut each: impl FnMut(ToolFields<'a>, Option<&str>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let tools: Option<Vec<ToolFields<'_>>> = field("tools", raw)?;
     for fields in tools.into_iter().flatten() {
@@ -229,7 +228,7 @@ impl Names {
 
     fn add(&mut self, tools: Option<&RawValue>) {
         // The request was read before, so nothing fails here.
-        let _ = walk(tools, &mut |mut fields, namespace| {
+        let _ = walk(tools, |mut fields, namespace| {
             let Some(kind) = fields.kind() else { return Ok(()) };
             let name = fields.name(kind)?;
             if kind != Kind::Function || namespace.is_some() {
