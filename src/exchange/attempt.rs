@@ -267,33 +267,42 @@ impl Exchange {
 
     /// A whole error body: the client's own mistake, or the last endpoint's failure.
     fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
-        let outcome = self.attempts.get(attempt).and_then(|current| current.outcome);
-        let status = self.attempts.get(attempt).and_then(|current| current.status).unwrap_or(502);
+        let current = self.attempts.get(attempt);
+        let (status, outcome) = current.map_or((None, None), |current| (current.status, current.outcome));
         let (api, way) = self.way(attempt).unwrap_or((Api::OpenAi, Way::Pass));
-        let fields = translate::format(api).error(&body);
-        let code = fields.as_ref().and_then(|fields| fields.code.clone());
-        self.close(attempt, outcome.unwrap_or(Outcome::Ok), now);
-        if outcome.is_none() && code.as_deref().is_some_and(is_about_the_model) && self.skip_to_next_model(attempt) {
-            if let Some(current) = self.attempts.get_mut(attempt) {
-                current.outcome = Some(Outcome::Status4xx);
-            }
+        let error = translate::format(api).error(&body);
+        let is_error = error.is_some();
+        let fields = error.unwrap_or_default();
+        let is_key = outcome == Some(Outcome::Key)
+            || fields.code.as_deref() == Some("invalid_api_key") && !self.is_passthrough(attempt);
+        let outcome = if is_key { Outcome::Key } else { outcome.unwrap_or(Outcome::Rejected) };
+        self.close(attempt, outcome, now);
+        let moves_on = match outcome {
+            Outcome::Rejected => fields.is_about_the_model() && self.skip_to_next_model(attempt),
+            Outcome::Key => self.may_fall_back(),
+            _ => false,
+        };
+        if moves_on {
             return self.move_on(attempt);
         }
-        // A rejected key's message may quote the key.
-        let is_key = outcome == Some(Outcome::Key);
-        let failure = self.failure(status, "Provider returned error");
-        let is_client_s = way == Way::Pass && self.error_form() != ErrorForm::OpenRouter;
-        if is_client_s && fields.is_some() && !is_key {
-            let own = fields.and_then(|fields| fields.message);
-            self.error = Some(Error::Upstream(Failure { code, message: own.unwrap_or(failure.message), ..failure }));
-            return Verdict::Replace(body);
-        }
+        let failure = self.failure(status.unwrap_or(502), "Provider returned error");
         if is_key {
-            return self
-                .fail(Failure { message: "The provider rejected the gateway's credentials".to_owned(), ..failure });
+            // Its message may quote the key.
+            let message = "The provider rejected the gateway's credentials".to_owned();
+            return self.fail(Failure { message, ..failure });
         }
-        let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
-        self.fail(Failure { code, raw, ..failure })
+        let failure = Failure { code: fields.code, ..failure };
+        let form = self.error_form();
+        if form == ErrorForm::OpenRouter {
+            let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
+            return self.fail(Failure { raw, ..failure });
+        }
+        let failure = Failure { message: fields.message.unwrap_or_else(|| failure.message.clone()), ..failure };
+        if way == Way::Translate || !is_error {
+            return self.fail(failure);
+        }
+        self.error = Some(Error::Upstream(failure));
+        Verdict::Replace(body)
     }
 
     /// Steps over the remaining endpoints of this attempt's model; false if there is no other model.
@@ -456,11 +465,6 @@ fn verdict_of(progress: Progress) -> Verdict {
         Progress::Replace(bytes) => Verdict::Replace(bytes),
         _ => Verdict::Pass,
     }
-}
-
-/// Errors that another model may not give: the context is too long, or a moderator objects.
-fn is_about_the_model(code: &str) -> bool {
-    matches!(code, "context_length_exceeded" | "content_policy_violation" | "content_filter" | "moderation_blocked")
 }
 
 /// `Retry-After` in seconds; the form with a date is not read.

@@ -3,8 +3,10 @@
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer for the client, which may be an error of the client's own making.
+    /// An answer for the client.
     Ok,
+    /// An error of the client's own making, or one that another endpoint of the model would give too.
+    Rejected,
     /// No connection.
     Connect,
     /// A connection that broke.
@@ -38,7 +40,7 @@ impl Outcome {
             Self::Reset => "reset",
             Self::Timeout => "timeout",
             Self::FirstToken => "first_token",
-            Self::Status4xx => "status_4xx",
+            Self::Rejected | Self::Status4xx => "status_4xx",
             Self::Status429 => "status_429",
             Self::Status5xx => "status_5xx",
             Self::Key => "key",
@@ -50,7 +52,7 @@ impl Outcome {
 
     /// Whether it speaks against the endpoint.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Ok | Self::Aborted)
+        !matches!(self, Self::Ok | Self::Rejected | Self::Aborted)
     }
 
     /// What an HTTP status means for the fallback; `None`: the client's own answer, error or not.

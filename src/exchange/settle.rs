@@ -18,6 +18,9 @@ use crate::usage::{Charge, Source, Usage};
 /// Longest client text that goes into filter state, in characters.
 const LONGEST_MODEL: usize = 256;
 
+/// Seconds; below it a stream's speed is not measured.
+const SHORTEST_STREAM: f64 = 0.02;
+
 /// What is to be written down.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settlement {
@@ -51,7 +54,7 @@ impl Exchange {
             }
             None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
             None => Error::of_host(status),
-            Some(last) if last.moved_on => {
+            Some(last) if last.moved_on || self.may_fall_back() => {
                 let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
                 Error::RetryOverflow { cluster: cluster.to_owned() }
             }
@@ -158,9 +161,7 @@ impl Exchange {
     }
 
     fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
-        // An error status that is no reason to try another endpoint is the client's fault, whatever came of it.
-        let clients = |status: u16| status >= 400 && Outcome::of_status(status, true).is_none();
-        let failed = outcome.is_failure() && !attempt.status.is_some_and(clients);
+        let failed = outcome.is_failure();
         Observation {
             failed,
             retry_after: attempt.retry_after.filter(|_| failed),
@@ -173,7 +174,8 @@ impl Exchange {
     fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
         let seconds = ended.saturating_sub(attempt.first_content?).as_secs_f64();
         let output = attempt.answer.as_ref()?.meter.usage(0).output;
-        (self.request.is_stream() && output > 1 && seconds > 0.0).then(|| output as f64 / seconds)
+        // A stream that came in one piece tells nothing of its speed.
+        (self.request.is_stream() && output > 1 && seconds > SHORTEST_STREAM).then(|| output as f64 / seconds)
     }
 
     fn answered(&self) -> Option<Answered<'_>> {

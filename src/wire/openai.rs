@@ -82,6 +82,9 @@ fn set(field: &mut u64, value: Option<u64>) -> bool {
     value.is_some()
 }
 
+/// How the message of an exceeded context begins.
+const CONTEXT_LENGTH_MESSAGE: &str = "This model's maximum context length is";
+
 /// An `error` object, as far as the gateway reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorFields {
@@ -129,6 +132,15 @@ impl ErrorFields {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether another model may not give this error: the context is too long, or a moderator objects. Told by the code;
+    /// where a server gives none, by the message that OpenAI documents and others copy.
+    pub fn is_about_the_model(&self) -> bool {
+        let known =
+            ["context_length_exceeded", "content_policy_violation", "content_filter", "moderation_blocked"];
+        self.code.as_deref().is_some_and(|code| known.contains(&code))
+            || self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
     /// The HTTP status in `code`, where it is one.
