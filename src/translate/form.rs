@@ -38,6 +38,8 @@ pub struct Conversation<'a> {
     pub stream: bool,
     /// The end user's id.
     pub user: Option<Text<'a>>,
+    /// What the client said and this form has no place for, by the OpenAI name of the field; no upstream gets it.
+    pub lost: Vec<&'static str>,
 }
 
 /// Numbers that steer sampling.
@@ -336,6 +338,13 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Conversation<'a> {
+    /// Notes that a field got lost on the way into this form.
+    pub fn lose(&mut self, field: &'static str) {
+        if !self.lost.contains(&field) {
+            self.lost.push(field);
+        }
+    }
+
     /// Adds parts to the last turn if it is the same role's, else a new turn.
     pub fn say(&mut self, role: Role, parts: impl IntoIterator<Item = Part<'a>>) {
         match self.turns.last_mut() {

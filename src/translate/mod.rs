@@ -82,6 +82,8 @@ pub struct About {
     pub created: u64,
     /// Whether the client asked for usage in an OpenAI-style stream.
     pub include_usage: bool,
+    /// OpenRouter's name of the form of the upstream's thinking, e.g. `google-gemini-v1`; empty: its default.
+    pub thinking_format: &'static str,
     /// The client's request body: some dialects repeat parts of it in their answers.
     pub request: Vec<u8>,
 }
