@@ -6,6 +6,7 @@
 
 pub mod delta;
 pub mod form;
+pub mod openai;
 pub mod openrouter;
 mod usage_event;
 
