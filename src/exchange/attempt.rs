@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use super::answer::{Answer, Events, Fault, Progress};
 use super::{Exchange, Outcome};
-use crate::config::{Api, Auth};
+use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::provider::{Body, Way, prepare};
 use crate::request::{Face, Operation, Request};
 use crate::route::Step;
-use crate::translate::openrouter::Identity;
 use crate::translate::source::{Passing, Source, Translating, Watching};
-use crate::translate::{self, About, AnswerWriter, HideUsageEvent};
+use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
 
 /// One try.
 pub(super) struct Attempt {
@@ -160,18 +159,21 @@ impl Exchange {
     fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
         let limits = &self.config.limits;
         let encoded = encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
-        let (Some(step), Some((api, way))) = (self.step(attempt), self.way(attempt)) else {
-            return Answer::opaque(limits);
-        };
+        let Some((step, provider, way)) = self.served_by(attempt) else { return Answer::opaque(limits) };
         if encoded && way == Way::Pass {
             return Answer::opaque(limits);
         }
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
         let events = events(content_type);
-        let source: Box<dyn Source> = match (way, api, identity) {
-            (Way::Translate, _, identity) => self.translating(api, identity.filter(|_| self.operation == Operation::Chat)),
+        let source: Box<dyn Source> = match (way, provider.api, identity) {
+            (Way::Translate, _, identity) => {
+                let identity = identity.filter(|_| self.operation == Operation::Chat);
+                let format = translate::format(provider);
+                Box::new(Translating::new(format.reader(), self.writer(step, format), identity))
+            }
             (Way::Pass, Api::Anthropic, _) if self.operation == Operation::Messages && events.is_some() => {
-                Box::new(Watching::new(translate::format(api).reader(), self.writer(api)))
+                let format = translate::format(provider);
+                Box::new(Watching::new(format.reader(), self.writer(step, format)))
             }
             (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return Answer::plain(limits),
@@ -184,28 +186,24 @@ impl Exchange {
         }
     }
 
-    fn translating(&self, api: Api, identity: Option<Identity>) -> Box<dyn Source> {
-        Box::new(Translating::new(translate::format(api).reader(), self.writer(api), identity))
-    }
-
     /// Writes answers in the client's dialect.
-    fn writer(&self, api: Api) -> Box<dyn AnswerWriter> {
-        let step = self.attempts.last().and_then(|attempt| self.plan.steps.get(attempt.step));
+    fn writer(&self, step: &Step, format: &dyn Format) -> Box<dyn AnswerWriter> {
         let about = About {
             id: self.id.clone(),
-            model: step.map(|step| step.model_id(&self.config)).unwrap_or_default(),
+            model: step.model_id(&self.config),
             created: self.started.as_secs(),
             include_usage: self.request.includes_usage() || self.face == Face::OpenRouter,
-            thinking_format: translate::format(api).thinking_format(),
-            request: if self.operation == Operation::Responses { self.request.body().to_vec() } else { Vec::new() },
+            thinking_format: format.thinking_format(),
+            request: self.request.body().to_vec(),
         };
-        translate::dialect(self.operation).unwrap_or(&translate::openai::OpenAi).writer(about)
+        translate::dialect(self.operation).unwrap_or(&translate::openai::Client).writer(about)
     }
 
-    /// The wire format of an attempt's provider, and how it serves this operation.
-    fn way(&self, attempt: usize) -> Option<(Api, Way)> {
-        let api = self.step(attempt)?.provider(&self.config)?.api;
-        Some((api, Way::of(api, self.operation)?))
+    /// Who makes an attempt, and how that provider serves this operation.
+    fn served_by(&self, attempt: usize) -> Option<(&Step, &Provider, Way)> {
+        let step = self.step(attempt)?;
+        let provider = step.provider(&self.config)?;
+        Some((step, provider, Way::of(provider.api, self.operation)?))
     }
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty.
@@ -269,8 +267,8 @@ impl Exchange {
     fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
         let current = self.attempts.get(attempt);
         let (status, outcome) = current.map_or((None, None), |current| (current.status, current.outcome));
-        let (api, way) = self.way(attempt).unwrap_or((Api::OpenAi, Way::Pass));
-        let error = translate::format(api).error(&body);
+        let Some((_, provider, way)) = self.served_by(attempt) else { return Verdict::Pass };
+        let error = translate::format(provider).error(&body);
         let is_error = error.is_some();
         let fields = error.unwrap_or_default();
         let is_key = outcome == Some(Outcome::Key)
@@ -395,7 +393,7 @@ impl Exchange {
         Verdict::Retry
     }
 
-    fn may_fall_back(&self) -> bool {
+    pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }
 

@@ -5,7 +5,6 @@
 //! [`prepare`] knows nothing of roles or hosts: the same arguments give the same bytes.
 
 mod path;
-mod quirk;
 pub mod sigv4;
 
 use std::time::Duration;
@@ -13,11 +12,11 @@ use std::time::Duration;
 use crate::config::{Api, Auth, Provider, Sigv4};
 use crate::error::Error;
 use crate::request::{Operation, Request, StreamOptionsEdit};
+use crate::translate::openai::Quirks;
 use crate::translate;
 use crate::wire::edit::Edits;
 
 use path::Escaped;
-pub use quirk::Quirks;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", "user-agent"];
@@ -171,7 +170,7 @@ fn body(
     };
     let conversation = dialect.read(request.body())?;
     dropped.extend(&conversation.dropped);
-    let body = translate::format(provider.api).request(&conversation, model, dropped);
+    let body = translate::format(provider).request(&conversation, model, dropped);
     dropped.sort_unstable();
     dropped.dedup();
     Ok(Body::Whole(body))
@@ -179,7 +178,7 @@ fn body(
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if Quirks::of(provider).stream_options => StreamOptionsEdit::AskForUsage,
+        Operation::Chat | Operation::Completions if Quirks::of_host(&provider.host).quirks.stream_options => StreamOptionsEdit::AskForUsage,
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
         _ => StreamOptionsEdit::Leave,
     }

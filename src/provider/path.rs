@@ -5,7 +5,8 @@ use std::fmt;
 use super::Way;
 use crate::config::{Api, Auth, Provider};
 use crate::request::Operation;
-use crate::translate::{bedrock, gemini};
+use super::bedrock;
+use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
 pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> (String, String) {

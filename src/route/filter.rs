@@ -108,14 +108,13 @@ impl Offer<'_> {
 
     /// What its wire format cannot express, if that would change the answer or everything must be supported.
     fn refused_by_format(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
-        let api = self.provider.api;
-        match Way::of(api, operation) {
+        match Way::of(self.provider.api, operation) {
             None => return Some(Reason::Operation(operation.path())),
             Some(Way::Pass) => return None,
             Some(Way::Translate) => {}
         }
         let all = preferences.require_parameters == Some(true);
-        let losses = translate::format(api).losses().iter();
+        let losses = translate::format(self.provider).losses().iter();
         let mut refused = losses.filter(|(_, loss)| *loss == Loss::Refused || all && *loss == Loss::Ignored);
         refused.find(|(name, _)| request.has(name)).map(|(name, _)| Reason::Parameter(name))
     }

@@ -20,7 +20,7 @@ pub use form::Conversation;
 pub use usage_event::HideUsageEvent;
 
 use crate::error::Error;
-use crate::config::Api;
+use crate::config::{Api, Provider};
 use crate::request::Operation;
 use crate::usage::{Meter, Seen};
 use crate::wire::openai::ErrorFields;
@@ -134,10 +134,11 @@ pub trait Stage {
     fn end(&mut self, meter: &Meter) -> Vec<u8>;
 }
 
-/// The wire format of a kind of provider.
-pub fn format(api: Api) -> &'static dyn Format {
-    match api {
-        Api::OpenAi | Api::AzureOpenAi => &openai::OpenAi,
+/// The wire format of a provider.
+pub fn format(provider: &Provider) -> &'static dyn Format {
+    match provider.api {
+        Api::OpenAi => openai::Quirks::of_host(&provider.host),
+        Api::AzureOpenAi => &openai::Upstream { quirks: openai::Quirks::OPENAI },
         Api::Anthropic => &anthropic::Anthropic,
         Api::Gemini => &gemini::Gemini,
         Api::Bedrock => &bedrock::Bedrock,
@@ -147,7 +148,7 @@ pub fn format(api: Api) -> &'static dyn Format {
 /// The dialect a client speaks to have this done; `None`: it is never translated.
 pub fn dialect(operation: Operation) -> Option<&'static dyn Dialect> {
     match operation {
-        Operation::Chat => Some(&openai::OpenAi),
+        Operation::Chat => Some(&openai::Client),
         Operation::Messages => Some(&anthropic::Anthropic),
         Operation::Responses => Some(&responses::Responses),
         Operation::Completions | Operation::Embeddings | Operation::CountTokens => None,

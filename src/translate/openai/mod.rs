@@ -1,0 +1,71 @@
+//! OpenAI's chat completions, as a client's dialect and as an upstream's format, with OpenRouter's additions.
+//!
+//! Used where only one side speaks it; where both do, bytes pass and nothing comes here. Sources: OpenAI's API reference
+//! and the types of openai-python (2026-11), OpenRouter's API description (2026-08), DeepSeek's and Mistral's references.
+//! Folder: `request_reader` → `message_reader`, `part`, `tool`, `reasoning` read what clients send; `request_writer`
+//! writes it for upstreams; `chunk` and `answer_reader` read what upstreams answer; `answer_writer` writes it for clients.
+
+mod answer_reader;
+mod answer_writer;
+mod asked;
+mod chunk;
+mod error_body;
+mod message_reader;
+mod message_writer;
+mod part;
+mod piece;
+mod quirks;
+mod reasoning;
+mod request_reader;
+mod request_writer;
+mod tool;
+mod value;
+mod whole_writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use quirks::{OutputLimit, Quirks, ReasoningForm, ThinkingForm};
+
+use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};
+use crate::error::Error;
+use crate::wire::openai::ErrorFields;
+
+/// Clients that speak chat completions.
+#[derive(Clone, Copy, Debug)]
+pub struct Client;
+
+impl Dialect for Client {
+    fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
+        request_reader::read(body)
+    }
+
+    fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
+        Box::new(answer_writer::Writer::new(about))
+    }
+}
+
+/// Upstreams that speak chat completions, each with its quirks.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    /// Where it departs from the others.
+    pub quirks: Quirks,
+}
+
+impl Format for Upstream {
+    fn losses(&self) -> &'static [(&'static str, Loss)] {
+        self.quirks.losses
+    }
+
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+        request_writer::write(conversation, model, &self.quirks, dropped)
+    }
+
+    fn reader(&self) -> Box<dyn AnswerReader> {
+        Box::new(answer_reader::ChatReader::default())
+    }
+
+    fn error(&self, body: &[u8]) -> Option<ErrorFields> {
+        error_body::parse(body)
+    }
+}

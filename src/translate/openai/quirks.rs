@@ -1,0 +1,188 @@
+//! In what OpenAI-compatible upstreams differ, as data.
+//!
+//! Sources: OpenAI's API reference (2026-11), OpenRouter's API description (2026-08), DeepSeek's "Thinking Mode"
+//! (2026-11), vLLM's "OpenAI-Compatible Server". [`Quirks::COMPATIBLE`] sends only what all of them take.
+
+use super::Upstream;
+use crate::translate::Loss::{self, Approximated, Ignored, Refused};
+
+/// How one upstream departs from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Name of the output limit.
+    pub output_limit: OutputLimit,
+    /// How it is asked to think.
+    pub reasoning: ReasoningForm,
+    /// How it takes its own thinking back.
+    pub thinking: ThinkingForm,
+    /// It understands `cache_control`.
+    pub cache_control: bool,
+    /// It understands `top_k`.
+    pub top_k: bool,
+    /// It understands `video_url`.
+    pub video: bool,
+    /// It fetches files by URL.
+    pub file_urls: bool,
+    /// It understands `stream_options`; those that do not send usage unasked.
+    pub stream_options: bool,
+    /// Most `stop` sequences it takes.
+    pub stop_limit: usize,
+    /// What it cannot express.
+    pub losses: &'static [(&'static str, Loss)],
+}
+
+/// Name of the output limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputLimit {
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+    /// `max_tokens`, the older name; OpenAI's reasoning models refuse it.
+    MaxTokens,
+}
+
+/// How an upstream is asked to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasoningForm {
+    /// `reasoning_effort`, a level.
+    Effort,
+    /// OpenRouter's `reasoning` object.
+    Object,
+}
+
+/// How an upstream takes thinking back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThinkingForm {
+    /// Not at all.
+    None,
+    /// OpenRouter's `reasoning_details`.
+    Details,
+    /// DeepSeek's `reasoning_content`, which it insists on where tools were called.
+    Content,
+}
+
+const OPENAI_LOSSES: &[(&str, Loss)] = &[
+    ("top_k", Ignored),
+    ("stop", Approximated),
+    ("reasoning.max_tokens", Approximated),
+    ("messages.reasoning", Ignored),
+    ("messages.cache_control", Ignored),
+    ("tools.cache_control", Ignored),
+    ("messages.images", Ignored),
+    ("messages.tool.content", Approximated),
+    ("messages.tool.is_error", Approximated),
+    ("messages.content.video_url", Refused),
+    ("messages.content.file.url", Refused),
+    ("messages.content.image_url.file_id", Refused),
+    ("messages.content.input_audio.url", Refused),
+];
+
+const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
+    ("top_k", Ignored),
+    ("reasoning.max_tokens", Approximated),
+    ("messages.reasoning", Ignored),
+    ("messages.cache_control", Ignored),
+    ("tools.cache_control", Ignored),
+    ("messages.images", Ignored),
+    ("messages.tool.content", Approximated),
+    ("messages.tool.is_error", Approximated),
+    ("messages.content.video_url", Refused),
+    ("messages.content.file.url", Refused),
+    ("messages.content.image_url.file_id", Refused),
+    ("messages.content.input_audio.url", Refused),
+];
+
+const VLLM_LOSSES: &[(&str, Loss)] = &[
+    ("reasoning.max_tokens", Approximated),
+    ("messages.reasoning", Ignored),
+    ("messages.cache_control", Ignored),
+    ("tools.cache_control", Ignored),
+    ("messages.images", Ignored),
+    ("messages.tool.content", Approximated),
+    ("messages.tool.is_error", Approximated),
+    ("messages.content.file.url", Refused),
+    ("messages.content.image_url.file_id", Refused),
+    ("messages.content.input_audio.url", Refused),
+];
+
+const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
+    ("stop", Approximated),
+    ("messages.tool_calls.cache_control", Ignored),
+    ("messages.images", Ignored),
+    ("messages.tool.content", Approximated),
+    ("messages.tool.is_error", Approximated),
+    ("messages.content.image_url.file_id", Refused),
+    ("messages.content.input_audio.url", Refused),
+];
+
+impl Quirks {
+    /// OpenAI itself.
+    pub const OPENAI: Self = Self {
+        output_limit: OutputLimit::MaxCompletionTokens,
+        stop_limit: 4,
+        losses: OPENAI_LOSSES,
+        ..Self::COMPATIBLE
+    };
+
+    /// Whatever else speaks chat completions.
+    pub const COMPATIBLE: Self = Self {
+        output_limit: OutputLimit::MaxTokens,
+        reasoning: ReasoningForm::Effort,
+        thinking: ThinkingForm::None,
+        cache_control: false,
+        top_k: false,
+        video: false,
+        file_urls: false,
+        stream_options: true,
+        stop_limit: usize::MAX,
+        losses: COMPATIBLE_LOSSES,
+    };
+
+    /// OpenRouter as an upstream.
+    pub const OPENROUTER: Self = Self {
+        output_limit: OutputLimit::MaxTokens,
+        reasoning: ReasoningForm::Object,
+        thinking: ThinkingForm::Details,
+        cache_control: true,
+        top_k: true,
+        video: true,
+        file_urls: true,
+        stream_options: true,
+        stop_limit: 4,
+        losses: OPENROUTER_LOSSES,
+    };
+
+    /// DeepSeek.
+    pub const DEEPSEEK: Self = Self { thinking: ThinkingForm::Content, ..Self::COMPATIBLE };
+
+    /// Mistral, which refuses what it does not know.
+    pub const MISTRAL: Self = Self { stream_options: false, ..Self::COMPATIBLE };
+
+    /// vLLM.
+    pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
+
+    /// All of them by name.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("openai", Self::OPENAI),
+        ("compatible", Self::COMPATIBLE),
+        ("openrouter", Self::OPENROUTER),
+        ("deepseek", Self::DEEPSEEK),
+        ("mistral", Self::MISTRAL),
+        ("vllm", Self::VLLM),
+    ];
+
+    /// Those of an upstream, told by its host; a model server of one's own can be anything compatible.
+    pub fn of_host(host: &str) -> &'static Upstream {
+        let known = HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
+        known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)
+    }
+}
+
+/// Hosts, or ends of hosts that begin with a dot.
+const HOSTS: &[(&str, Upstream)] = &[
+    ("api.openai.com", Upstream { quirks: Quirks::OPENAI }),
+    (".openai.azure.com", Upstream { quirks: Quirks::OPENAI }),
+    (".services.ai.azure.com", Upstream { quirks: Quirks::OPENAI }),
+    ("openrouter.ai", Upstream { quirks: Quirks::OPENROUTER }),
+    ("api.deepseek.com", Upstream { quirks: Quirks::DEEPSEEK }),
+    ("api.mistral.ai", Upstream { quirks: Quirks::MISTRAL }),
+];

@@ -1,0 +1,190 @@
+//! Reads one JSON value of a client's request as the type it must have, or tells where it has another one.
+//!
+//! `null` counts as absent everywhere, as it does at OpenAI. The `maybe_` readers never object: they are for answers of
+//! upstreams and for what clients only give back.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::translate::form::Text;
+use crate::wire::json::{JsonError, Kind, Reader};
+
+/// Why a value cannot be read.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The body is not JSON after all.
+    Json(JsonError),
+    /// A value is not what it must be.
+    Wrong {
+        /// Where, from the inside out: `[2].content`
+        path: String,
+        /// What is wrong with it.
+        what: Cow<'static, str>,
+    },
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl Problem {
+    /// At the value being read.
+    pub(super) fn wrong(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Wrong { path: String::new(), what: what.into() }
+    }
+
+    /// The same, as seen from the object that has it as `key`.
+    pub(super) fn in_member(self, key: &str) -> Self {
+        self.within(|path| format!(".{key}{path}"))
+    }
+
+    /// The same, as seen from the array.
+    pub(super) fn in_element(self, index: usize) -> Self {
+        self.within(|path| format!("[{index}]{path}"))
+    }
+
+    fn within(self, longer: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Wrong { path, what } => Self::Wrong { path: longer(path), what },
+            json @ Self::Json(_) => json,
+        }
+    }
+}
+
+pub(super) type Read<T> = Result<T, Problem>;
+
+/// Consumes a `null`, if there is one.
+pub(super) fn null(reader: &mut Reader<'_>) -> Read<bool> {
+    let null = reader.peek()? == Kind::Null;
+    if null {
+        reader.skip()?;
+    }
+    Ok(null)
+}
+
+/// A string.
+pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Read<Option<Text<'a>>> {
+    match reader.peek()? {
+        Kind::String => Ok(Some(reader.string()?.decode())),
+        _ if null(reader)? => Ok(None),
+        _ => Err(Problem::wrong("must be a string")),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(reader: &mut Reader<'_>) -> Read<Option<bool>> {
+    if null(reader)? {
+        return Ok(None);
+    }
+    reader.boolean()?.map(Some).ok_or_else(|| Problem::wrong("must be true or false"))
+}
+
+/// A whole number that is not negative.
+pub(super) fn whole(reader: &mut Reader<'_>) -> Read<Option<u64>> {
+    if null(reader)? {
+        return Ok(None);
+    }
+    reader.u64()?.map(Some).ok_or_else(|| Problem::wrong("must be a whole number"))
+}
+
+/// Any number.
+pub(super) fn number(reader: &mut Reader<'_>, body: &[u8]) -> Read<Option<f64>> {
+    let number = parsed::<f64>(reader, body, "must be a number")?;
+    Ok(number.filter(|number| number.is_finite()))
+}
+
+/// A whole number.
+pub(super) fn integer(reader: &mut Reader<'_>, body: &[u8]) -> Read<Option<i64>> {
+    parsed(reader, body, "must be a whole number")
+}
+
+fn parsed<T: std::str::FromStr>(reader: &mut Reader<'_>, body: &[u8], otherwise: &'static str) -> Read<Option<T>> {
+    if null(reader)? {
+        return Ok(None);
+    }
+    let is_number = reader.peek()? == Kind::Number;
+    let span = reader.skip()?;
+    let parsed = body.get(span).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    parsed.filter(|_| is_number).map(Some).ok_or_else(|| Problem::wrong(otherwise))
+}
+
+/// A JSON Schema: an object or a boolean, left as it stands.
+pub(super) fn schema<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Read<Option<&'a RawValue>> {
+    match reader.peek()? {
+        Kind::Object | Kind::True | Kind::False => {
+            let span = reader.skip()?;
+            Ok(body.get(span).and_then(|json| serde_json::from_slice(json).ok()))
+        }
+        _ if null(reader)? => Ok(None),
+        _ => Err(Problem::wrong("must be a JSON Schema")),
+    }
+}
+
+/// An object, member by member; `false` if it is `null`.
+pub(super) fn object<'a>(
+    reader: &mut Reader<'a>,
+    mut member: impl FnMut(&mut Reader<'a>, &str) -> Read<()>,
+) -> Read<bool> {
+    match reader.peek()? {
+        Kind::Object => {}
+        _ if null(reader)? => return Ok(false),
+        _ => return Err(Problem::wrong("must be an object")),
+    }
+    reader.object(|reader, found| {
+        let key = found.key.decode();
+        member(reader, &key).map_err(|problem| problem.in_member(&key))
+    })?;
+    Ok(true)
+}
+
+/// An array, element by element; `false` if it is `null`.
+pub(super) fn array<'a>(
+    reader: &mut Reader<'a>,
+    mut element: impl FnMut(&mut Reader<'a>, usize) -> Read<()>,
+) -> Read<bool> {
+    match reader.peek()? {
+        Kind::Array => {}
+        _ if null(reader)? => return Ok(false),
+        _ => return Err(Problem::wrong("must be an array")),
+    }
+    reader.array(|reader, index| element(reader, index).map_err(|problem| problem.in_element(index)))?;
+    Ok(true)
+}
+
+/// A string, or nothing in place of any other value.
+pub(super) fn maybe_text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
+    if reader.peek()? == Kind::String {
+        return Ok(Some(reader.string()?.decode()));
+    }
+    reader.skip()?;
+    Ok(None)
+}
+
+/// An object's members, or none in place of any other value.
+pub(super) fn maybe_object<'a>(
+    reader: &mut Reader<'a>,
+    mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    if reader.peek()? == Kind::Object {
+        reader.object(|reader, found| member(reader, &found.key.decode()))?;
+    } else {
+        reader.skip()?;
+    }
+    Ok(())
+}
+
+/// An array's elements, or none in place of any other value.
+pub(super) fn maybe_array<'a>(
+    reader: &mut Reader<'a>,
+    mut element: impl FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    if reader.peek()? == Kind::Array {
+        reader.array(|reader, _| element(reader))?;
+    } else {
+        reader.skip()?;
+    }
+    Ok(())
+}
