@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::provider::{Body, Way, prepare};
 use crate::request::{Face, Operation, Request};
 use crate::route::Step;
-use crate::translate::source::{Passing, Source, Translating, Watching};
+use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
 
 /// One try.
@@ -167,9 +167,11 @@ impl Exchange {
         let events = events(content_type);
         let source: Box<dyn Source> = match (way, provider.api, identity) {
             (Way::Translate, _, identity) => {
-                let identity = identity.filter(|_| self.operation == Operation::Chat);
+                let is_chat = self.operation == Operation::Chat;
+                let images = if is_chat { Images::Kept } else { Images::AsText };
                 let format = translate::format(provider);
-                Box::new(Translating::new(format.reader(), self.writer(step, format), identity))
+                let writer = self.writer(step, format);
+                Box::new(Translating::new(format.reader(), writer, images, identity.filter(|_| is_chat)))
             }
             (Way::Pass, Api::Anthropic, _) if self.operation == Operation::Messages && events.is_some() => {
                 let format = translate::format(provider);

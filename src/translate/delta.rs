@@ -153,6 +153,16 @@ pub enum Block {
     },
 }
 
+impl<'a> Delta<'a> {
+    /// For dialects without pictures: a picture as text in Markdown, everything else as it is.
+    pub fn without_images(self) -> Self {
+        match self {
+            Delta::Image { mime, base64 } => Delta::Text(format!("![image](data:{mime};base64,{base64})").into()),
+            other => other,
+        }
+    }
+}
+
 impl Answer {
     /// Takes one more delta.
     pub fn take(&mut self, delta: Delta<'_>) {

@@ -126,8 +126,27 @@ impl Source for Watching {
 pub struct Translating {
     reader: Box<dyn AnswerReader>,
     writer: Box<dyn AnswerWriter>,
+    images: Images,
     /// On OpenRouter's face, where the client speaks chat completions.
     openrouter: Option<OpenRouter>,
+}
+
+/// What becomes of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// The client's dialect has them.
+    Kept,
+    /// It has not.
+    AsText,
+}
+
+impl Images {
+    fn of<'a>(self, delta: Delta<'a>) -> Delta<'a> {
+        match self {
+            Self::Kept => delta,
+            Self::AsText => delta.without_images(),
+        }
+    }
 }
 
 /// Gives written chat events OpenRouter's form.
@@ -140,13 +159,18 @@ struct OpenRouter {
 
 impl Translating {
     /// `identity`: for chat completions on OpenRouter's face.
-    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>, identity: Option<Identity>) -> Self {
+    pub fn new(
+        reader: Box<dyn AnswerReader>,
+        writer: Box<dyn AnswerWriter>,
+        images: Images,
+        identity: Option<Identity>,
+    ) -> Self {
         let openrouter = identity.map(|identity| OpenRouter {
             passing: Passing::openrouter(identity.clone()),
             identity,
             meter: Meter::default(),
         });
-        Self { reader, writer, openrouter }
+        Self { reader, writer, images, openrouter }
     }
 }
 
@@ -179,9 +203,10 @@ impl Source for Translating {
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
         let mut seen = Seen::Nothing;
         let mut events = Vec::new();
-        let writer = &mut self.writer;
-        self.reader.event(event, &mut |delta| {
+        let Self { reader, writer, images, .. } = self;
+        reader.event(event, &mut |delta| {
             seen = seen.max(meter.delta(&delta));
+            let delta = images.of(delta);
             if !matches!(delta, Delta::Error(_)) {
                 writer.delta(&delta, &mut events);
             }
@@ -213,7 +238,7 @@ impl Source for Translating {
         let mut answer = Answer::default();
         self.reader.whole(body, &mut |delta| {
             meter.delta(&delta);
-            answer.take(delta);
+            answer.take(self.images.of(delta));
         })?;
         let written = self.writer.whole(&answer);
         match &self.openrouter {

@@ -237,6 +237,8 @@ impl Writer {
                 self.delta(&Delta::ToolCall { index, id: id.into(), name: name.into(), signature }, events);
                 self.delta(&Delta::Arguments { index, json: arguments.into() }, events);
             }
+            // Told as text: see `Delta::without_images`.
+            Block::Image { .. } => {}
             Block::Annotation(json) => self.delta(&Delta::Annotation(json.into()), events),
         }
     }
@@ -270,7 +272,8 @@ impl AnswerWriter for Writer {
             Delta::Finish { reason, .. } => self.finish = Some(*reason),
             Delta::Usage(usage) => self.usage = Some(*usage),
             Delta::Error(fields) => self.fail(&of_upstream(fields), events),
-            Delta::Done => {}
+            // Pictures are told as text: see `Delta::without_images`.
+            Delta::Image { .. } | Delta::Done => {}
         }
     }
 
