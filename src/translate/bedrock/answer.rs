@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::block::{Citations, Piece, Thought, ToolUse, say, usage};
 use super::fault;
-use super::json::{list, member, nested, object, string};
+use super::json::{each, list, member, nested, object, string};
 use crate::translate::delta::{Delta, FinishReason};
 use crate::translate::form::Text;
 use crate::translate::{AnswerReader, Malformed};
@@ -47,7 +47,7 @@ impl AnswerReader for Reading {
     fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed> {
         let parts = Parts::of(body)?;
         self.start(tell);
-        let _ = Reader::new(parts.content).array(|reader, _| self.block(reader, parts.content, tell));
+        let _ = each(&mut Reader::new(parts.content), &mut |reader| self.block(reader, parts.content, tell));
         self.finish(parts.stop_reason.unwrap_or_default(), tell);
         if let Some(usage) = parts.usage.and_then(usage) {
             tell(Delta::Usage(usage));
@@ -143,13 +143,13 @@ impl Reading {
     /// `contentBlockStart`: only tools have something to say at their start.
     fn block_start(&mut self, payload: &[u8], tell: Tell<'_>) -> Result<(), JsonError> {
         let (mut block, mut call) = (None, None);
-        Reader::new(payload).object(|reader, member| {
+        object(&mut Reader::new(payload), &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "contentBlockIndex" => block = reader.u64()?,
                 "start" => call = nested(reader, "toolUse", ToolUse::read)?,
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         self.start(tell);
         if let Some(call) = call {
@@ -161,13 +161,13 @@ impl Reading {
     /// `contentBlockDelta`, nearly every event of a stream.
     fn block_delta(&mut self, payload: &[u8], tell: Tell<'_>) -> Result<(), JsonError> {
         let (mut block, mut piece) = (None, None);
-        Reader::new(payload).object(|reader, member| {
+        object(&mut Reader::new(payload), &mut |reader, member| {
             if member.key.is("delta") {
                 piece = Piece::read(reader)?;
             } else if member.key.is("contentBlockIndex") {
                 block = reader.u64()?;
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         self.start(tell);
         match piece {
@@ -184,7 +184,7 @@ impl Reading {
 
     /// A block of a whole answer.
     fn block<'a>(&mut self, reader: &mut Reader<'a>, json: &'a [u8], tell: Tell<'_>) -> Result<(), JsonError> {
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "text" => string(reader)?.into_iter().for_each(|text| say(Delta::Text(text), tell)),
                 "toolUse" => {
@@ -216,16 +216,16 @@ impl<'a> Parts<'a> {
     fn of(body: &'a [u8]) -> Result<Self, Malformed> {
         let (mut content, mut stop_reason, mut usage) = (None, None, None);
         let mut reader = Reader::new(body);
-        let read = reader.object(|reader, found| {
+        let read = object(&mut reader, &mut |reader, found| {
             match found.key.decode().as_ref() {
                 "output" => content = nested(reader, "message", |reader| nested(reader, "content", list))?,
                 "stopReason" => stop_reason = string(reader)?,
                 "usage" => usage = Some(reader.skip()?),
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         });
-        read.and_then(|_| reader.end()).map_err(|_| Malformed)?;
+        read.and_then(|()| reader.end()).map_err(|_| Malformed)?;
         let content = content.and_then(|span: Span| body.get(span)).ok_or(Malformed)?;
         Ok(Self { content, stop_reason, usage: usage.and_then(|span| body.get(span)) })
     }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::json::{nested, object, string};
+use super::json::{each, nested, object, string};
 use crate::translate::delta::Delta;
 use crate::translate::form::Text;
 use crate::usage::{Source, Usage};
-use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Reader, Span};
 
 /// Where deltas go.
 type Tell<'t> = &'t mut dyn FnMut(Delta<'_>);
@@ -40,7 +40,7 @@ impl<'a> ToolUse<'a> {
     /// Reads a `toolUse`.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
         let mut call = Self::default();
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "toolUseId" => call.id = string(reader)?,
                 "name" => call.name = string(reader)?,
@@ -67,7 +67,7 @@ impl<'a> Piece<'a> {
     #[inline]
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
         let mut piece = None;
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "text" => piece = string(reader)?.map(|text| Self::Say(Delta::Text(text))),
                 "toolUse" => piece = nested(reader, "input", string)?.map(Self::Arguments),
@@ -83,7 +83,7 @@ impl<'a> Piece<'a> {
 
 fn thought_delta<'a>(reader: &mut Reader<'a>) -> Result<Option<Delta<'a>>, JsonError> {
     let mut delta = None;
-    object(reader, |reader, member| {
+    object(reader, &mut |reader, member| {
         let kind = match member.key.decode().as_ref() {
             "text" => Delta::Thinking,
             "signature" => Delta::Signature,
@@ -108,7 +108,7 @@ impl<'a> Thought<'a> {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut thought = Self::default();
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "reasoningText" => thought.read_text(reader)?,
                 "redactedContent" => thought.redacted = string(reader)?,
@@ -120,7 +120,7 @@ impl<'a> Thought<'a> {
     }
 
     fn read_text(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "text" => self.text = string(reader)?,
                 "signature" => self.signature = string(reader)?,
@@ -150,13 +150,13 @@ impl<'a> Citations<'a> {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut cited = Self::default();
-        object(reader, |reader, member| {
+        object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
-                "content" => each(reader, |reader| {
+                "content" => each(reader, &mut |reader| {
                     cited.texts.extend(nested(reader, "text", string)?);
                     Ok(())
                 })?,
-                "citations" => each(reader, |reader| {
+                "citations" => each(reader, &mut |reader| {
                     cited.annotations.extend(citation(reader)?);
                     Ok(())
                 })?,
@@ -172,16 +172,6 @@ impl<'a> Citations<'a> {
         self.texts.into_iter().for_each(|text| say(Delta::Text(text), tell));
         self.annotations.into_iter().for_each(|json| tell(Delta::Annotation(json.into())));
     }
-}
-
-fn each<'a>(
-    reader: &mut Reader<'a>,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    if reader.peek()? == Kind::Array {
-        reader.array(|reader, _| read(reader))?;
-    }
-    Ok(())
 }
 
 /// OpenRouter's form of a citation.
@@ -203,11 +193,11 @@ struct UrlCitation<'a> {
 /// Reads a citation of something on the web, as JSON text. Places in the request's own documents have no such form.
 fn citation(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
     let (mut cited, mut url, mut source) = (UrlCitation::default(), None, None);
-    object(reader, |reader, member| {
+    object(reader, &mut |reader, member| {
         match member.key.decode().as_ref() {
             "title" => cited.title = string(reader)?,
             "source" => source = string(reader)?.filter(|source| source.starts_with("http")),
-            "sourceContent" => each(reader, |reader| {
+            "sourceContent" => each(reader, &mut |reader| {
                 if let Some(text) = nested(reader, "text", string)? {
                     cited.content.get_or_insert_default().push_str(&text);
                 }
@@ -227,8 +217,7 @@ fn citation(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
 /// Reads `usage`, whose input is neither what was read from a cache nor what was written to one.
 pub(super) fn usage(json: &[u8]) -> Option<Usage> {
     let (mut input, mut output, mut cached, mut cache_write) = (None, None, None, None);
-    let mut reader = Reader::new(json);
-    let read = reader.object(|reader, member| {
+    let read = object(&mut Reader::new(json), &mut |reader, member| {
         let count = match member.key.decode().as_ref() {
             "inputTokens" => &mut input,
             "outputTokens" => &mut output,
@@ -237,7 +226,7 @@ pub(super) fn usage(json: &[u8]) -> Option<Usage> {
             _ => return Ok(()),
         };
         *count = reader.u64()?;
-        Ok::<_, JsonError>(())
+        Ok(())
     });
     if read.is_err() || (input.is_none() && output.is_none()) {
         return None;

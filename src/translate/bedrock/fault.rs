@@ -2,7 +2,8 @@
 //!
 //! The API has no code for a prompt that is too long, only messages, which it takes from the models.
 
-use crate::wire::json::{JsonError, Kind, Reader};
+use super::json::object;
+use crate::wire::json::{Kind, Reader};
 use crate::wire::openai::ErrorFields;
 
 /// Statuses of the API's exceptions. An error of the model is not the client's: where the API says 424, 502 is said.
@@ -90,7 +91,7 @@ impl Told {
     fn read(json: &[u8]) -> Option<Self> {
         let mut told = Self::default();
         let mut reader = Reader::new(json);
-        let read = reader.object(|reader, member| {
+        let read = object(&mut reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "message" | "Message" if reader.peek()? == Kind::String => {
                     told.message = Some(reader.string()?.decode().into_owned());
@@ -102,9 +103,9 @@ impl Told {
                 }
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         });
-        read.and_then(|_| reader.end()).ok().map(|()| told)
+        read.and_then(|()| reader.end()).ok().map(|()| told)
     }
 }
 

@@ -4,12 +4,25 @@ use crate::translate::form::Text;
 use crate::wire::json::{JsonError, Kind, Member, Reader, Span};
 
 /// Consumes an object, or leaves what is none.
+///
+/// One function for all closures: with one for each, the module would be tens of kilobytes larger.
 pub(super) fn object<'a>(
     reader: &mut Reader<'a>,
-    read: impl FnMut(&mut Reader<'a>, Member<'a>) -> Result<(), JsonError>,
+    read: &mut dyn FnMut(&mut Reader<'a>, Member<'a>) -> Result<(), JsonError>,
 ) -> Result<(), JsonError> {
     if reader.peek()? == Kind::Object {
         reader.object(read)?;
+    }
+    Ok(())
+}
+
+/// Consumes an array, calling `read` before each element, or leaves what is none.
+pub(super) fn each<'a>(
+    reader: &mut Reader<'a>,
+    read: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    if reader.peek()? == Kind::Array {
+        reader.array(|reader, _| read(reader))?;
     }
     Ok(())
 }
@@ -21,7 +34,7 @@ pub(super) fn nested<'a, T>(
     mut read: impl FnMut(&mut Reader<'a>) -> Result<Option<T>, JsonError>,
 ) -> Result<Option<T>, JsonError> {
     let mut found = None;
-    object(reader, |reader, member| {
+    object(reader, &mut |reader, member| {
         if member.key.is(key) {
             found = read(reader)?;
         }

@@ -1,8 +1,8 @@
 //! Amazon Bedrock's `Converse` and `ConverseStream`, API version 2023-09-30 (botocore's model of 2026-11).
 //!
-//! Requests are written by [`request`], answers read by [`answer`], and an event handed to the reader is one message of
+//! Requests are written by `request`, answers read by `answer`, and an event handed to the reader is one message of
 //! the binary event stream ([`crate::wire::event_stream`]), checked before. What models differ in is told by their name
-//! ([`model`]): the API itself takes the same request for all and refuses what the model behind it does not know.
+//! (`model`): the API itself takes the same request for all and refuses what the model behind it does not know.
 
 mod answer;
 mod block;
