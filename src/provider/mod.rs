@@ -4,6 +4,7 @@
 //! The client's headers pass an allowlist, and its credentials only where the provider says `passthrough`.
 //! [`prepare`] knows nothing of roles or hosts: the same arguments give the same bytes.
 
+pub mod bedrock;
 mod path;
 pub mod sigv4;
 
