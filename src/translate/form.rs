@@ -38,6 +38,8 @@ pub struct Conversation<'a> {
     pub stream: bool,
     /// The end user's id.
     pub user: Option<Text<'a>>,
+    /// Fields of the client's request that have no place here, by the dialect's own names: no format can be told them.
+    pub unread: Vec<&'static str>,
 }
 
 /// Numbers that steer sampling.

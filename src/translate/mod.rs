@@ -31,6 +31,11 @@ pub trait Format: Sync {
     /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that got lost here.
     fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8>;
 
+    /// OpenRouter's name of the form its thinking has (see [`form::Thinking::format`]); `None`: it has none of its own.
+    fn thinking_format(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads one answer; a new one for each attempt.
     fn reader(&self) -> Box<dyn AnswerReader>;
 
@@ -82,6 +87,8 @@ pub struct About {
     pub created: u64,
     /// Whether the client asked for usage in an OpenAI-style stream.
     pub include_usage: bool,
+    /// The upstream format's [`Format::thinking_format`]: a proof of thinking must find back to who can check it.
+    pub thinking_format: Option<&'static str>,
     /// The client's request body: some dialects repeat parts of it in their answers.
     pub request: Vec<u8>,
 }

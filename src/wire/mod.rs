@@ -13,4 +13,4 @@ pub mod watch;
 mod scan;
 
 #[cfg(test)]
-mod split;
+pub(crate) mod split;
