@@ -4,6 +4,7 @@
 //! a request goes dialect → common form → format, and an answer format → deltas → dialect. A pair of files per pair of
 //! dialects would be twenty-five; this way each dialect or format is one folder and one line in its registry.
 
+pub mod anthropic;
 pub mod delta;
 pub mod form;
 pub mod openrouter;
