@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::request::{Face, Operation};
+use crate::route::Dropped;
 use crate::translate::{anthropic, responses};
 use crate::wire::openai::ErrorFields;
-use crate::route::Dropped;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;

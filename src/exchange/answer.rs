@@ -151,6 +151,15 @@ impl Answer {
         }
     }
 
+    /// Whether the upstream's own bytes mean nothing to the client.
+    pub(super) fn is_foreign(&self) -> bool {
+        match &self.form {
+            Form::Stream(stream) => stream.source.is_foreign(),
+            Form::Whole { source, .. } => source.is_foreign(),
+            _ => false,
+        }
+    }
+
     /// Whether this is an error status's body.
     pub(super) fn is_error(&self) -> bool {
         matches!(self.form, Form::Error { .. })

@@ -214,7 +214,7 @@ impl Exchange {
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
             // What still comes is nothing the client could read.
-            return if answer.changes_length() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
+            return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
         let progress = answer.push(piece, end);
         let strip_length = answer.changes_length();

@@ -21,16 +21,19 @@ use crate::catalog::Pricing;
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
-use crate::provider::{Body, ClientHeaders, Prepared};
+use crate::provider::{ClientHeaders, Prepared, prepare};
 use crate::request::{Face, Operation, Request};
 use crate::route::{self, Health, Plan, Step};
-use crate::translate::openrouter::Identity;
 use crate::translate;
+use crate::translate::openrouter::Identity;
 
 use attempt::Attempt;
 
 /// Who pays; until tenants are configured there is one.
 const DEFAULT_TENANT: &str = "default";
+
+/// Bytes; a body this much below the limit is not looked at more closely.
+const MOST_GROWTH: usize = 64 * 1024;
 
 /// A client's request as it came in, whole.
 #[derive(Debug)]
@@ -146,17 +149,32 @@ impl Exchange {
             let models = asked.iter().map(|model| (*model).to_owned()).collect();
             return Err(Error::NoEndpoints { models, dropped: self.plan.dropped.clone() });
         }
+        self.grows_too_large()
+    }
+
+    /// Refuses at once what [`Self::fits`] would refuse later.
+    fn grows_too_large(&self) -> Result<(), Error> {
+        let limit = self.config.limits.request_bytes;
+        if self.request.body().len() + MOST_GROWTH <= limit {
+            return Ok(());
+        }
+        for step in &self.plan.steps {
+            let target = step.provider(&self.config).map(|provider| (provider, step.upstream_model(&self.config)));
+            if let Some(target) = target {
+                self.fits(prepare(&self.request, self.operation, &self.client, target, &[], self.started)?)?;
+            }
+        }
         Ok(())
     }
 
     /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
     fn fits(&self, prepared: Prepared) -> Result<Prepared, Error> {
         let limit = self.config.limits.request_bytes;
-        let length = match &prepared.body {
-            Body::Edited(edits) => edits.new_len(self.request.body().len()),
-            Body::Whole(bytes) => bytes.len(),
-        };
-        if length > limit { Err(Error::TooLarge { limit: Some(limit) }) } else { Ok(prepared) }
+        if prepared.body.len(self.request.body()) > limit {
+            Err(Error::TooLarge { limit: Some(limit) })
+        } else {
+            Ok(prepared)
+        }
     }
 
     fn error_form(&self) -> ErrorForm {

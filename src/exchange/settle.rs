@@ -38,7 +38,9 @@ struct Answered<'a> {
 impl Exchange {
     /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
     pub fn is_answered(&self) -> bool {
-        self.error.is_some() || self.own_answer.is_some() || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
+        self.error.is_some()
+            || self.own_answer.is_some()
+            || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
     }
 
     /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
@@ -78,7 +80,8 @@ impl Exchange {
                 headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.clone())));
             }
             headers.push(("x-modelyard-attempts", self.attempts.len().to_string()));
-            if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty()) {
+            if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty())
+            {
                 headers.push(("x-modelyard-dropped", dropped.join(", ")));
             }
             if self.error.is_some() && self.face == Face::OpenAi && !self.attempts.is_empty() {

@@ -8,13 +8,14 @@ pub mod bedrock;
 mod path;
 pub mod sigv4;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::{Api, Auth, Provider, Sigv4};
 use crate::error::Error;
 use crate::request::{Operation, Request, StreamOptionsEdit};
-use crate::translate::openai::Quirks;
 use crate::translate;
+use crate::translate::openai::Quirks;
 use crate::wire::edit::Edits;
 
 use path::Escaped;
@@ -81,6 +82,24 @@ pub enum Body {
     Whole(Vec<u8>),
 }
 
+impl Body {
+    /// The provider's body, made of the client's.
+    pub fn apply<'a>(&'a self, original: &[u8]) -> Cow<'a, [u8]> {
+        match self {
+            Self::Edited(edits) => Cow::Owned(edits.apply(original)),
+            Self::Whole(bytes) => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Its length.
+    pub fn len(&self, original: &[u8]) -> usize {
+        match self {
+            Self::Edited(edits) => edits.new_len(original.len()),
+            Self::Whole(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl ClientHeaders {
     /// Keeps what is on the allowlist, and the credentials apart from it.
     pub fn keep(headers: &[(&str, &str)]) -> Self {
@@ -115,10 +134,6 @@ pub fn prepare(
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
     let mut dropped = Vec::new();
     let body = body(request, operation, (provider, model), way, &mut dropped)?;
-    let length = match &body {
-        Body::Edited(edits) => edits.new_len(request.body().len()),
-        Body::Whole(bytes) => bytes.len(),
-    };
     let (path, query) = path::of(provider, way, operation, model, request.is_stream());
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
@@ -126,7 +141,7 @@ pub fn prepare(
     headers.set(":authority", &provider.host);
     headers.set(":path", &if query.is_empty() { path.clone() } else { format!("{path}?{query}") });
     headers.set("content-type", "application/json");
-    headers.set("content-length", &length.to_string());
+    headers.set("content-length", &body.len(request.body()).to_string());
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
@@ -142,11 +157,7 @@ pub fn prepare(
     }
     match &provider.auth {
         Auth::Sigv4(aws) => {
-            let bytes = match &body {
-                Body::Edited(edits) => &edits.apply(request.body()),
-                Body::Whole(bytes) => bytes,
-            };
-            sign(aws, &provider.host, &path, &query, bytes, now, &mut headers);
+            sign(aws, &provider.host, &path, &query, &body.apply(request.body()), now, &mut headers);
         }
         auth => authenticate(auth, client, &mut headers),
     }
@@ -179,7 +190,9 @@ fn body(
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if Quirks::of_host(&provider.host).quirks.stream_options => StreamOptionsEdit::AskForUsage,
+        Operation::Chat | Operation::Completions if Quirks::of_host(&provider.host).quirks.stream_options => {
+            StreamOptionsEdit::AskForUsage
+        }
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
         _ => StreamOptionsEdit::Leave,
     }

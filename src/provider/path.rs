@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::Way;
+use super::bedrock;
 use crate::config::{Api, Auth, Provider};
 use crate::request::Operation;
-use super::bedrock;
 use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.

@@ -216,8 +216,17 @@ impl Request {
                 let json = body.get(reader.skip()?).unwrap_or_default();
                 self.preferences = Preferences::parse(json).map_err(|problem| wrong(field, &problem))?;
             }
-            Field::Messages | Field::Input if kind == Kind::Array => {
+            Field::Messages if kind == Kind::Array => {
                 reader.array(|reader, _| self.message(reader))?;
+            }
+            Field::Input if kind == Kind::Array => {
+                reader.array(|reader, _| match reader.peek()? {
+                    Kind::Object => self.message(reader),
+                    _ => {
+                        self.text_bytes += reader.skip()?.len();
+                        Ok(())
+                    }
+                })?;
             }
             Field::Prompt | Field::Input | Field::System | Field::Instructions => {
                 self.text_bytes += reader.skip()?.len();
@@ -278,7 +287,7 @@ impl Request {
     /// Counts text and notes other kinds of content.
     fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if reader.peek()? != Kind::Object {
-            self.text_bytes += reader.skip()?.len();
+            reader.skip()?;
             return Ok(());
         }
         reader.object(|reader, member| {

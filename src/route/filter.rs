@@ -83,12 +83,7 @@ impl Offer<'_> {
     }
 
     /// The first hard filter that takes this offer out.
-    pub(super) fn refusal(
-        &self,
-        operation: Operation,
-        request: &Request,
-        preferences: &Preferences,
-    ) -> Option<Reason> {
+    pub(super) fn refusal(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
         self.missing_key()
             .or_else(|| self.refused_by_format(operation, request, preferences))
             .or_else(|| self.refused_by_name(preferences))

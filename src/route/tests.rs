@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Limits};
-use crate::request::{Modality, Request};
+use crate::request::{Modality, Operation, Request};
 use crate::wire::split::Random;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

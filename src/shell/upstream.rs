@@ -57,8 +57,7 @@ impl Upstream {
                     host::splice(Buffer::RequestBody, drained, &bytes);
                 }
             }
-            Body::Edited(edits) if end => host::splice(Buffer::RequestBody, size, &edits.apply(original)),
-            Body::Whole(bytes) if end || size == original.len() => host::splice(Buffer::RequestBody, size, bytes),
+            body if end || size == original.len() => host::splice(Buffer::RequestBody, size, &body.apply(original)),
             _ => return Action::Pause,
         }
         drop(exchange);
@@ -67,13 +66,9 @@ impl Upstream {
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
-        let exchange = self.exchange.borrow();
-        match self.body.take() {
-            Some(Body::Edited(edits)) => {
-                host::splice(Buffer::RequestBody, usize::MAX, &edits.apply(exchange.request().body()));
-            }
-            Some(Body::Whole(bytes)) => host::splice(Buffer::RequestBody, usize::MAX, &bytes),
-            None => {}
+        if let Some(body) = self.body.take() {
+            let exchange = self.exchange.borrow();
+            host::splice(Buffer::RequestBody, usize::MAX, &body.apply(exchange.request().body()));
         }
         Action::Continue
     }

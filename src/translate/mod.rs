@@ -19,8 +19,8 @@ pub use delta::Delta;
 pub use form::Conversation;
 pub use usage_event::HideUsageEvent;
 
-use crate::error::Error;
 use crate::config::{Api, Provider};
+use crate::error::Error;
 use crate::request::Operation;
 use crate::usage::{Meter, Seen};
 use crate::wire::openai::ErrorFields;

@@ -158,7 +158,11 @@ impl Meter {
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
         self.usage = self.watch.captured(0).and_then(UsageFields::parse).map(Usage::from);
-        let reason = self.watch.captured(1).or(self.watch.captured(3)).and_then(|json| serde_json::from_slice::<Cow<'_, str>>(json).ok());
+        let reason = self
+            .watch
+            .captured(1)
+            .or(self.watch.captured(3))
+            .and_then(|json| serde_json::from_slice::<Cow<'_, str>>(json).ok());
         self.finish_reason = reason.map(Cow::into_owned);
         self.done = self.watch.complete();
     }

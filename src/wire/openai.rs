@@ -137,8 +137,7 @@ impl ErrorFields {
     /// Whether another model may not give this error: the context is too long, or a moderator objects. Told by the code;
     /// where a server gives none, by the message that OpenAI documents and others copy.
     pub fn is_about_the_model(&self) -> bool {
-        let known =
-            ["context_length_exceeded", "content_policy_violation", "content_filter", "moderation_blocked"];
+        let known = ["context_length_exceeded", "content_policy_violation", "content_filter", "moderation_blocked"];
         self.code.as_deref().is_some_and(|code| known.contains(&code))
             || self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }

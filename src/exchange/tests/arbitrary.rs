@@ -1,7 +1,9 @@
 //! Whatever an upstream sends, cut however: no panic, no more memory than the limits, one settlement.
 
 use super::*;
-use crate::exchange::answer::{Answer, Progress};
+use crate::exchange::answer::{Answer, Events, Progress};
+use crate::translate::HideUsageEvent;
+use crate::translate::source::Passing;
 use crate::wire::split::Random;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -114,11 +116,11 @@ fn an_answer_never_holds_more_than_its_limits() {
     let mut random = Random::new(22);
     for _ in 0..4_000 {
         let mut answer = match random.below(7) {
-            0 => Answer::stream(limits, true),
-            1 => Answer::stream(limits, false),
-            2 => Answer::openrouter_stream(limits, identity()),
+            0 => Answer::stream(limits, Events::Sse, Box::new(Passing::openai(Some(Box::new(HideUsageEvent))))),
+            1 => Answer::stream(limits, Events::Sse, Box::new(Passing::openai(None))),
+            2 => Answer::stream(limits, Events::Sse, Box::new(Passing::openrouter(identity()))),
             3 => Answer::plain(limits),
-            4 => Answer::openrouter(limits, identity()),
+            4 => Answer::whole(limits, Box::new(Passing::openrouter(identity()))),
             5 => Answer::error(limits),
             _ => Answer::opaque(limits),
         };

@@ -250,7 +250,7 @@ fn the_hosts_own_refusals_are_told_in_the_dialect() {
     }
     let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
     world.wait(20).host_answers(503, 1);
-    assert_eq!(world.got.status, 502, "an attempt that is still open broke");
+    assert_eq!(world.got.status, 503, "an attempt that broke with others left: the host refused to try them");
 }
 
 #[test]

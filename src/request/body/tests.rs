@@ -282,6 +282,8 @@ fn text_is_counted_in_every_form_of_input() {
     for body in rows {
         assert_eq!((request(&body).input_estimate(), request(&body).least_input_tokens()), (20, 10), "{body}");
     }
+    let pieces = format!(r#"{{"input":["{}","{}"]}}"#, "x".repeat(38), "x".repeat(38));
+    assert_eq!(request(&pieces).input_estimate(), 20);
     let image = format!(r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{text}"}}}}]}}]}}"#);
     assert_eq!(request(&image).input_estimate(), 0, "an image is no text");
     for odd in [r#"{"messages":null}"#, r#"{"messages":"x"}"#, r#"{"messages":[1,null,"x",{"content":7}]}"#] {
@@ -407,7 +409,8 @@ fn the_upstream_gets_the_clients_bytes_with_its_own_model_name() {
 
 #[test]
 fn the_upstreams_name_is_escaped() {
-    let edited = request(r#"{"model":"m"}"#).edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage).apply(br#"{"model":"m"}"#);
+    let edited =
+        request(r#"{"model":"m"}"#).edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage).apply(br#"{"model":"m"}"#);
     assert_eq!(String::from_utf8_lossy(&edited), "{\"model\":\"a\\\"b\\\\\\u0001é\"}");
 }
 
@@ -518,7 +521,13 @@ fn arbitrary_bytes_never_panic() {
         let is_object = serde_json::from_slice::<Map<String, Value>>(&body).is_ok();
         match read(&body) {
             Ok(request) => {
-                assert!(is_object && serde_json::from_slice::<Value>(&request.edits("m", StreamOptionsEdit::AskForUsage).apply(&body)).is_ok())
+                assert!(
+                    is_object
+                        && serde_json::from_slice::<Value>(
+                            &request.edits("m", StreamOptionsEdit::AskForUsage).apply(&body)
+                        )
+                        .is_ok()
+                )
             }
             Err(error) => assert!(!is_object || error.status() == 400, "{error}"),
         }

@@ -81,7 +81,7 @@ fn nothing_is_sent_before_there_is_content() {
     assert!(events.is_empty());
     let error = Error::Upstream(Failure { status: 502, message: "gone".to_owned(), ..Failure::default() });
     writer.error(&error, &mut events);
-    let expected = [b"data: ", error.body(crate::request::Face::OpenAi).as_slice(), b"\n\n"].concat();
+    let expected = [b"data: ", error.body(crate::error::ErrorForm::OpenAi).as_slice(), b"\n\n"].concat();
     assert_eq!(events, expected);
 }
 

@@ -76,6 +76,7 @@ fn owned(delta: Delta<'_>) -> Delta<'static> {
         Delta::Finish { reason, native } => Delta::Finish { reason, native: own(native) },
         Delta::Usage(usage) => Delta::Usage(usage),
         Delta::Error(error) => Delta::Error(error),
+        Delta::Image { mime, base64 } => Delta::Image { mime: own(mime), base64: own(base64) },
         Delta::Done => Delta::Done,
     }
 }

@@ -40,6 +40,7 @@ fn writer(request: &str) -> Box<dyn AnswerWriter> {
         model: "anthropic/claude-sonnet-4.5".into(),
         created: 1_791_084_135,
         include_usage: false,
+        thinking_format: None,
         request: request.as_bytes().to_vec(),
     })
 }

@@ -1,0 +1,246 @@
+//! Parts of the common form as content blocks for an upstream.
+//!
+//! What a block cannot be is left out and noted by OpenAI's name of it. The API rejects empty texts, so those are left
+//! out too; ids of calls lose characters the API does not allow, on call and result alike.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::dialect::note;
+use super::{THINKING_FORMAT, base64};
+use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Role, Source, Thinking};
+
+/// The API's limit of breakpoints in one request.
+const MOST_BREAKPOINTS: usize = 4;
+
+/// A content block; the fields of all types.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Block<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<Cow<'a, RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_use_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    content: Vec<Block<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_error: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Where<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
+}
+
+impl<'a> Block<'a> {
+    /// A text.
+    pub(super) fn text(text: &'a str) -> Self {
+        Self { r#type: "text", text: Some(text), ..Self::default() }
+    }
+}
+
+/// `source`
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Where<'a> {
+    Base64 { media_type: &'a str, data: &'a str },
+    Url { url: &'a str },
+    File { file_id: &'a str },
+    Text { media_type: &'static str, data: String },
+}
+
+/// `cache_control`
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct CacheControl {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'static str>,
+}
+
+/// Writes blocks in the order in which the API reads them: tools, system, messages.
+pub(super) struct Blocks<'d> {
+    /// Breakpoints to leave out: the last four are kept, as each covers all that is before it.
+    surplus: usize,
+    /// A short breakpoint was written: no longer one may follow.
+    short: bool,
+    pub(super) dropped: &'d mut Vec<&'static str>,
+}
+
+impl<'d> Blocks<'d> {
+    /// For a request that asks for so many breakpoints.
+    pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
+        Self { surplus: breakpoints.saturating_sub(MOST_BREAKPOINTS), short: false, dropped }
+    }
+
+    /// The next breakpoint.
+    pub(super) fn breakpoint(&mut self, cache: Option<Cache>) -> Option<CacheControl> {
+        let cache = cache?;
+        if self.surplus > 0 {
+            self.surplus -= 1;
+            note(self.dropped, "messages.cache_control");
+            return None;
+        }
+        let long = cache == Cache::Long && !self.short;
+        if cache == Cache::Long && self.short {
+            note(self.dropped, "messages.cache_control");
+        }
+        self.short |= !long;
+        Some(CacheControl { r#type: "ephemeral", ttl: long.then_some("1h") })
+    }
+
+    /// The blocks of `parts`, said by `role`; tool results first, as the API demands.
+    pub(super) fn of<'a>(&mut self, role: Role, parts: &'a [Part<'a>]) -> Vec<Block<'a>> {
+        let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult { .. });
+        let (results, others) = (parts.iter().filter(is_result), parts.iter().filter(|part| !is_result(part)));
+        results.chain(others).filter_map(|part| self.block(role, part)).collect()
+    }
+
+    fn block<'a>(&mut self, role: Role, part: &'a Part<'a>) -> Option<Block<'a>> {
+        let block = match &part.content {
+            Content::Text(text) if text.trim_ascii().is_empty() => return None,
+            Content::Text(text) => Block::text(text),
+            Content::Media(media) => self.media(role, media)?,
+            Content::Thinking(thinking) => return self.thinking(thinking),
+            Content::ToolCall { id, name, arguments, signature } => {
+                if signature.is_some() {
+                    note(self.dropped, "messages.reasoning_details");
+                }
+                self.tool_use(id, name, arguments)
+            }
+            Content::ToolResult { id, parts, is_error } => Block {
+                r#type: "tool_result",
+                tool_use_id: Some(allowed(id)),
+                content: self.of(Role::User, parts),
+                is_error: *is_error,
+                ..Block::default()
+            },
+        };
+        Some(Block { cache_control: self.breakpoint(part.cache), ..block })
+    }
+
+    /// Only Claude's own: nobody else's proof passes its check.
+    fn thinking<'a>(&mut self, thinking: &'a Thinking<'a>) -> Option<Block<'a>> {
+        if !is_own(thinking) {
+            note(self.dropped, "messages.reasoning_details");
+            return None;
+        }
+        Some(match &thinking.encrypted {
+            Some(data) => Block { r#type: "redacted_thinking", data: Some(data), ..Block::default() },
+            None => Block {
+                r#type: "thinking",
+                thinking: Some(&thinking.text),
+                signature: thinking.signature.as_deref(),
+                ..Block::default()
+            },
+        })
+    }
+
+    fn tool_use<'a>(&mut self, id: &'a str, name: &'a str, arguments: &'a str) -> Block<'a> {
+        let input = match as_object(arguments) {
+            Some(input) => Cow::Borrowed(input),
+            None => {
+                note(self.dropped, "messages.tool_calls.arguments");
+                Cow::Owned(wrapped(arguments))
+            }
+        };
+        Block { r#type: "tool_use", id: Some(allowed(id)), name: Some(name), input: Some(input), ..Block::default() }
+    }
+
+    fn media<'a>(&mut self, role: Role, media: &'a Media<'a>) -> Option<Block<'a>> {
+        let (kind, name) = match media.kind {
+            MediaKind::Image => ("image", "messages.image_url"),
+            MediaKind::File if matches!(&media.source, Source::Data { mime, .. } if mime.starts_with("image/")) => {
+                ("image", "messages.file")
+            }
+            MediaKind::File => ("document", "messages.file"),
+            MediaKind::Audio => ("", "messages.input_audio"),
+            MediaKind::Video => ("", "messages.video_url"),
+        };
+        let source = if kind.is_empty() || role == Role::Assistant { None } else { source(kind, &media.source) };
+        if source.is_none() {
+            note(self.dropped, name);
+        }
+        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
+            note(self.dropped, "messages.image_url.detail");
+        }
+        let title = if kind == "document" { media.name.as_deref() } else { None };
+        Some(Block { r#type: kind, source: Some(source?), title, ..Block::default() })
+    }
+}
+
+fn source<'a>(kind: &str, source: &'a Source<'a>) -> Option<Where<'a>> {
+    Some(match source {
+        Source::Url(url) => Where::Url { url },
+        Source::Id(file_id) => Where::File { file_id },
+        Source::Data { mime, base64 } => match (kind, mime.as_ref()) {
+            ("image", "image/jpg") => Where::Base64 { media_type: "image/jpeg", data: base64 },
+            ("image", media_type) => Where::Base64 { media_type, data: base64 },
+            (_, "application/pdf") => Where::Base64 { media_type: "application/pdf", data: base64 },
+            (_, mime) if is_text(mime) => {
+                Where::Text { media_type: "text/plain", data: String::from_utf8(base64::decode(base64)?).ok()? }
+            }
+            _ => return None,
+        },
+    })
+}
+
+fn is_text(mime: &str) -> bool {
+    mime.starts_with("text/") || matches!(mime, "application/json" | "application/xml" | "application/yaml")
+}
+
+/// Whether Claude thought it, and proves it.
+pub(super) fn is_own(thinking: &Thinking<'_>) -> bool {
+    thinking.format.as_deref().is_none_or(|format| format == THINKING_FORMAT)
+        && (thinking.signature.is_some() || thinking.encrypted.is_some())
+}
+
+/// Arguments of a call as the object they must be; no text at all is an empty one.
+pub(super) fn as_object(arguments: &str) -> Option<&RawValue> {
+    let arguments = arguments.trim_ascii();
+    let arguments = if arguments.is_empty() { "{}" } else { arguments };
+    serde_json::from_str(arguments).ok().filter(|_| arguments.starts_with('{'))
+}
+
+/// What a model wrote instead of an object, in an object.
+pub(super) fn wrapped(arguments: &str) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Wrapped<'a> {
+        invalid_arguments: &'a str,
+    }
+    serde_json::value::to_raw_value(&Wrapped { invalid_arguments: arguments }).unwrap_or_default()
+}
+
+/// An id of letters, digits, `_` and `-` only.
+pub(super) fn allowed(id: &str) -> Cow<'_, str> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    match id.chars().all(is_allowed) {
+        true if !id.is_empty() => id.into(),
+        true => "_".into(),
+        false => id.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect(),
+    }
+}
+
+/// How many breakpoints `parts` ask for.
+pub(super) fn breakpoints(parts: &[Part<'_>]) -> usize {
+    let of = |part: &Part<'_>| match &part.content {
+        Content::Thinking(_) => 0,
+        Content::ToolResult { parts, .. } => usize::from(part.cache.is_some()) + breakpoints(parts),
+        _ => usize::from(part.cache.is_some()),
+    };
+    parts.iter().map(of).sum()
+}

@@ -1,0 +1,115 @@
+//! Anthropic's Messages API: an upstream's wire format and a client's dialect.
+//!
+//! Follows `anthropic-version: 2023-06-01` as documented on platform.claude.com and typed in the Python SDK 2.11
+//! (2026-11). No `anthropic-beta` is needed: structured outputs, one-hour caches, files and effort left beta.
+//! Upstream: [`Anthropic`] as a [`Format`]: `request` writes, `reader` reads the answer. Client: [`Anthropic`] as a
+//! [`Dialect`]: `dialect` and `block` read the request, `writer` writes the answer.
+
+mod answer;
+mod base64;
+mod block;
+mod calls;
+mod content;
+mod dialect;
+mod error;
+mod event;
+mod field;
+mod model;
+mod proof;
+mod reader;
+mod request;
+mod tally;
+mod thinking;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use super::form::Conversation;
+use super::{About, AnswerReader, AnswerWriter, Dialect, Format, Loss};
+use crate::error::Error;
+use crate::wire::openai::ErrorFields;
+
+pub use error::error_body;
+pub use proof::has_foreign_parts;
+
+/// The header every request to an upstream needs, besides `x-api-key` or `authorization`.
+pub const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+/// The path below an upstream's base path (`/v1` at Anthropic), and a client's below the gateway's.
+pub const PATH: &str = "messages";
+
+/// The path of a question for the number of input tokens.
+pub const COUNT_PATH: &str = "messages/count_tokens";
+
+/// OpenRouter's name for the form of Claude's thinking.
+pub const THINKING_FORMAT: &str = "anthropic-claude-v1";
+
+/// `max_tokens`, which the API demands, where the client names none.
+pub const DEFAULT_MAX_TOKENS: u64 = 8192;
+
+/// The Messages API.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+/// What the API cannot express, by OpenAI's names.
+const LOSSES: [(&str, Loss); 21] = [
+    ("n", Loss::Refused),
+    ("audio", Loss::Refused),
+    ("messages.input_audio", Loss::Refused),
+    ("messages.video_url", Loss::Refused),
+    ("logprobs", Loss::Ignored),
+    ("top_logprobs", Loss::Ignored),
+    ("logit_bias", Loss::Ignored),
+    ("frequency_penalty", Loss::Ignored),
+    ("presence_penalty", Loss::Ignored),
+    ("repetition_penalty", Loss::Ignored),
+    ("min_p", Loss::Ignored),
+    ("top_a", Loss::Ignored),
+    ("seed", Loss::Ignored),
+    ("prediction", Loss::Ignored),
+    ("web_search_options", Loss::Ignored),
+    ("temperature", Loss::Approximated),
+    ("top_p", Loss::Approximated),
+    ("stop", Loss::Approximated),
+    ("reasoning", Loss::Approximated),
+    ("tool_choice", Loss::Approximated),
+    ("response_format", Loss::Approximated),
+];
+
+impl Format for Anthropic {
+    fn losses(&self) -> &'static [(&'static str, Loss)] {
+        &LOSSES
+    }
+
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+        request::write(conversation, model, dropped)
+    }
+
+    fn thinking_format(&self) -> Option<&'static str> {
+        Some(THINKING_FORMAT)
+    }
+
+    fn reader(&self) -> Box<dyn AnswerReader> {
+        Box::<reader::Reader>::default()
+    }
+
+    fn error(&self, body: &[u8]) -> Option<ErrorFields> {
+        error::read(body)
+    }
+}
+
+impl Dialect for Anthropic {
+    fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
+        dialect::read(body)
+    }
+
+    fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
+        Box::new(writer::Writer::new(about))
+    }
+}
+
+/// The answer to `messages/count_tokens`.
+pub fn count_tokens_body(tokens: u64) -> Vec<u8> {
+    format!("{{\"input_tokens\":{tokens}}}").into_bytes()
+}

@@ -1,0 +1,65 @@
+//! How other providers' proofs of thinking travel through an Anthropic client and back.
+//!
+//! The client gives `signature` and `data` back as they came, but has no field for whose they are. A foreign proof is
+//! therefore stamped with the name of its form and a colon, which Claude's own (base64) never contain. A proof on a tool
+//! call (Gemini's) goes before the call as a `redacted_thinking` block with a stamp of its own.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::content::is_own;
+use super::{THINKING_FORMAT, dialect};
+use crate::translate::form::{Content, Part, Text};
+
+/// The stamp of a proof that belongs to the tool call behind it.
+const OF_CALL: &str = "modelyard-call-v1";
+
+/// A proof as the client gets it.
+pub(super) fn stamp<'a>(format: Option<&str>, proof: &'a str) -> Cow<'a, str> {
+    match format {
+        Some(format) if format != THINKING_FORMAT && !proof.is_empty() => format!("{format}:{proof}").into(),
+        _ => proof.into(),
+    }
+}
+
+/// The proof on a tool call as the client gets it.
+pub(super) fn stamp_call(proof: &str) -> String {
+    format!("{OF_CALL}:{proof}")
+}
+
+/// The proof on the tool call that follows, if `data` is one.
+pub(super) fn of_call(data: &Text<'_>) -> Option<String> {
+    Some(data.strip_prefix(OF_CALL)?.strip_prefix(':')?.to_owned())
+}
+
+/// Takes the stamp off: whose form it is, and the proof.
+pub(super) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<'_>) {
+    match proof {
+        Cow::Borrowed(proof) => match proof.split_once(':') {
+            Some((format, proof)) => (Some(format.into()), proof.into()),
+            None => (None, proof.into()),
+        },
+        Cow::Owned(proof) => match proof.split_once(':') {
+            Some((format, proof)) => (Some(format.to_owned().into()), proof.to_owned().into()),
+            None => (None, proof.into()),
+        },
+    }
+}
+
+/// Whether a client's body carries what answers of other providers left in it: thinking whose proof is foreign or missing,
+/// proofs of calls, citations nobody searched for. Anthropic rejects these, so such a body must not pass as bytes to an
+/// Anthropic upstream but be read and written anew.
+pub fn has_foreign_parts(body: &[u8]) -> bool {
+    let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
+    let is_foreign = |part: &Part<'_>| match &part.content {
+        Content::Thinking(thinking) => !is_own(thinking),
+        Content::ToolCall { signature, .. } => signature.is_some(),
+        _ => false,
+    };
+    let thinks = || {
+        has("thinking\"")
+            && dialect::read(body).is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
+    };
+    has("\"encrypted_index\":\"\"") || thinks()
+}

@@ -1,0 +1,121 @@
+//! `usage` and `stop_reason`, read and written.
+//!
+//! Anthropic counts fresh, cached and newly cached input apart; in a stream its counts are totals so far.
+
+use serde::Serialize;
+
+use crate::translate::delta::FinishReason;
+use crate::usage::Usage;
+use crate::wire::json::{JsonError, Kind, Reader};
+
+/// Counts read so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    fresh: u64,
+    read: u64,
+    written: u64,
+    output: u64,
+    thinking: u64,
+}
+
+impl Tally {
+    /// Reads a `usage` object; whether it said anything. Totals only grow, so a zero in a later event is no news.
+    pub(super) fn take(&mut self, reader: &mut Reader<'_>) -> Result<bool, JsonError> {
+        let mut counted = false;
+        if reader.peek()? != Kind::Object {
+            return Ok(false);
+        }
+        reader.object(|reader, member| {
+            let count = match member.key.decode().as_ref() {
+                "input_tokens" => &mut self.fresh,
+                "cache_read_input_tokens" => &mut self.read,
+                "cache_creation_input_tokens" => &mut self.written,
+                "output_tokens" => &mut self.output,
+                "output_tokens_details" => return self.details(reader),
+                _ => return Ok(()),
+            };
+            if let Some(tokens) = reader.u64()? {
+                counted = true;
+                *count = tokens.max(*count);
+            }
+            Ok::<_, JsonError>(())
+        })?;
+        Ok(counted)
+    }
+
+    fn details(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        if reader.peek()? != Kind::Object {
+            return Ok(());
+        }
+        reader.object(|reader, member| {
+            if member.key.is("thinking_tokens") {
+                self.thinking = reader.u64()?.unwrap_or(0).max(self.thinking);
+            }
+            Ok::<_, JsonError>(())
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            input: self.fresh.saturating_add(self.read).saturating_add(self.written),
+            output: self.output,
+            cached: self.read,
+            cache_write: self.written,
+            reasoning: self.thinking,
+            ..Usage::default()
+        }
+    }
+}
+
+/// A `usage` object to write.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Counts {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<Details>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Details {
+    thinking_tokens: u64,
+}
+
+impl From<Usage> for Counts {
+    fn from(usage: Usage) -> Self {
+        let cached = usage.cached.min(usage.input);
+        let written = usage.cache_write.min(usage.input - cached);
+        Self {
+            input_tokens: usage.input - cached - written,
+            cache_creation_input_tokens: written,
+            cache_read_input_tokens: cached,
+            output_tokens: usage.output,
+            output_tokens_details: (usage.reasoning > 0).then_some(Details { thinking_tokens: usage.reasoning }),
+        }
+    }
+}
+
+/// Anthropic's stop reasons in OpenAI's words. The first of a kind is the one written for it.
+const REASONS: [(&str, FinishReason); 7] = [
+    ("end_turn", FinishReason::Stop),
+    ("max_tokens", FinishReason::Length),
+    ("tool_use", FinishReason::ToolCalls),
+    ("refusal", FinishReason::ContentFilter),
+    ("stop_sequence", FinishReason::Stop),
+    ("pause_turn", FinishReason::Stop),
+    ("model_context_window_exceeded", FinishReason::Length),
+];
+
+/// A stop reason in OpenAI's words; an unknown one is an end like any other.
+pub(super) fn finish_reason(native: &str) -> FinishReason {
+    REASONS.iter().find(|(name, _)| *name == native).map_or(FinishReason::Stop, |(_, reason)| *reason)
+}
+
+/// The stop reason for an end that an upstream calls `native`: its own word where that is one of Anthropic's.
+pub(super) fn stop_reason(reason: FinishReason, native: &str) -> &'static str {
+    let own = REASONS.iter().find(|(name, meant)| *name == native && *meant == reason);
+    own.or_else(|| REASONS.iter().find(|(_, meant)| *meant == reason)).map_or("end_turn", |(name, _)| name)
+}
