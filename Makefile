@@ -45,7 +45,8 @@ ifeq ($(ENVOY),$(CURDIR)/.tools/venv/bin/envoy)
 	@rm -f .tools/envoy-* && touch $@
 endif
 
-INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force \
+# Unoptimised, because that takes a third of the time to build and costs a test run seconds.
+INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force --debug \
 	--root .tools --bin wasm-bindgen-test-runner --target-dir target/tools
 
 # The second way is for registry mirrors that lack the newest releases.

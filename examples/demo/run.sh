@@ -21,7 +21,7 @@ start() { # name, command: in a session of its own, so that Ctrl-C reaches only 
 }
 
 stop() {
-  trap - EXIT INT TERM
+  trap - EXIT INT TERM HUP
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   wait
 }
@@ -65,7 +65,7 @@ shorten() { # a chunk of a stream to what is new in it
 expect() { grep -qE -- "$1" "$run/answer" || { cat "$run/answer" >&2; fail "no /$1/ in the answer"; }; }
 
 trap stop EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 rm -rf "$run"
 mkdir -p "$run"
 
@@ -126,4 +126,6 @@ It stays up until Ctrl-C. What to try:
   Another document  edit a copy of envoy/gateway.yaml, raise its version_info, mv it over the old one: no restart
   Envoy             $admin (stats, clusters), logs in $run/
 END
-wait
+trap 'exit 0' INT TERM HUP
+wait -n || true
+fail "Envoy or the fake provider has ended: see the logs in $run/"
