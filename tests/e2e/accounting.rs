@@ -19,6 +19,8 @@ fn setup() -> Setup {
         .model("tiny", priced("tiny", json!({"prompt": "0.000000000000001", "completion": "0.123456789012"})))
         .chain("streamed", &[&format!("{USAGE},interval=10")])
         .chain("moved", &["status=503", REFUSED, USAGE])
+        .chain("facts", &["status=503", REFUSED, USAGE])
+        .chain("private", &[""])
         .chain("silent", &["no-usage"])
         .chain("abandoned", &["interval=30,tokens=1000"])
         .chain("unanswered", &["stall=headers"])
@@ -156,16 +158,16 @@ fn errors_are_counted_by_class(gateway: &Gateway) {
 }
 
 fn filter_state_and_record_tell_everything(gateway: &Gateway) {
-    let mut body = stream("moved");
-    body["provider"] = json!({"ignore": ["moved-1"]});
+    let mut body = stream("facts");
+    body["provider"] = json!({"ignore": ["facts-1"]});
     let reply = gateway.ask("/v1", &body);
     let entry = gateway.entry(&reply);
     for (name, expected) in [
         ("tenant", "default"),
         ("operation", "chat"),
-        ("request_model", "t/moved"),
-        ("response_model", "t/moved"),
-        ("provider", "moved-2"),
+        ("request_model", "t/facts"),
+        ("response_model", "t/facts"),
+        ("provider", "facts-2"),
         ("attempts", "2"),
         ("finish_reason", "stop"),
         ("input_tokens", "1000"),
@@ -178,8 +180,8 @@ fn filter_state_and_record_tell_everything(gateway: &Gateway) {
     assert_eq!(entry["error_type"], Value::Null);
     let record = &entry["record"];
     assert_eq!(record["plan"].as_array().unwrap().len(), 2, "{record}");
-    assert!(record["plan"][1].as_str().unwrap().starts_with("moved-2/t/moved"), "{record}");
-    assert!(record["dropped"][0]["endpoint"].as_str().unwrap().starts_with("moved-1/"), "{record}");
+    assert!(record["plan"][1].as_str().unwrap().starts_with("facts-2/"), "{record}");
+    assert!(record["dropped"][0]["endpoint"].as_str().unwrap().starts_with("facts-1/"), "{record}");
     assert!(record["dropped"][0]["reason"].as_str().unwrap().contains("ignore"), "{record}");
     assert_eq!(record["attempts"][0]["status"], 503, "{record}");
     assert_eq!(record["attempts"][1]["outcome"], "ok", "{record}");
@@ -190,7 +192,7 @@ fn filter_state_and_record_tell_everything(gateway: &Gateway) {
 }
 
 fn prompts_and_completions_are_never_logged(gateway: &Gateway) {
-    let mut body = chat("plain");
+    let mut body = chat("private");
     body["messages"][0]["content"] = "xyzzy-prompt".into();
     let entry = gateway.entry(&gateway.ask("/v1", &body));
     assert!(!entry.to_string().contains("xyzzy-prompt") && !entry.to_string().contains("Hello from"), "{entry}");

@@ -47,6 +47,7 @@ impl Envoy {
         command.arg("--config-path").arg(&config).arg("--log-path").arg(directory.join("envoy.log"));
         command.args(["--log-level", "warning", "--component-log-level", "wasm:info", "--disable-hot-restart"]);
         command.args(["--concurrency", &setup.workers.to_string(), "--file-flush-interval-msec", "20"]);
+        command.args(["--service-node", "e2e", "--service-cluster", "e2e"]);
         command.arg("--admin-address-path").arg(directory.join("admin"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env_remove("E2E_UNSET").envs((0..KEYS).map(key));

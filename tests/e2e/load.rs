@@ -1,53 +1,77 @@
-//! Large prompts and many requests at once.
+//! Many requests at once, and ten thousand clients that hang up: all are served, and nothing stays behind.
+//! The fake keeps no requests here: it would keep the last thousand only.
 
 use std::thread;
-
-use serde_json::{Value, json};
+use std::time::Duration;
 
 use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
+const THREADS: usize = 32;
+const ROUNDS: usize = 5_000 / THREADS + 1;
+
 fn setup() -> Setup {
-    Setup::new()
-        .document(json!({"limits": {"request_bytes": 1 << 25}}))
-        .chain("large", &["status=503", "status=429", ""])
+    Setup { record: false, ..Setup::new() }
+        .chain("endless", &["status=503", "interval=20,tokens=60"])
+        .chain("silent", &["stall=headers"])
+        .chain("stalled", &["stall=first"])
+        .chain("good", &[""])
         .chain("many", &["status=503", ""])
 }
 
 on_envoy! { setup:
-    five_megabytes_reach_the_third_provider_intact,
     two_thousand_requests_fall_back_at_once,
+    ten_thousand_aborted_streams_leave_nothing_behind,
 }
 
-/// 64-bit FNV-1a, by which the fake knows large bodies.
-fn fnv(bytes: &[u8]) -> String {
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{hash:016x}")
+/// Hangs up in one of five moments.
+fn abort(gateway: &Gateway, round: usize) {
+    let path = format!("{}/chat/completions", FACES[round / 5 % 2]);
+    let mut connection = gateway.connect();
+    match round % 5 {
+        0 => {
+            connection.head("POST", &path, &[("content-length", "1000")]);
+            connection.write(b"{\"model\":");
+        }
+        1 => connection.send("POST", &path, &[], chat("silent").to_string().as_bytes()),
+        2 => {
+            connection.send("POST", &path, &[], stream("stalled").to_string().as_bytes());
+            thread::sleep(Duration::from_millis(10));
+        }
+        _ => {
+            connection.send("POST", &path, &[], stream("endless").to_string().as_bytes());
+            connection.read_until("data: ", 2);
+        }
+    }
+    connection.abort();
 }
 
-fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
-    let mut expected = Vec::new();
-    for (index, (base, streamed)) in FACES.iter().flat_map(|base| [(base, false), (base, true)]).enumerate() {
-        let mut body: Value = if streamed { stream("large") } else { chat("large") };
-        let text = format!("{index} naïve 😀 \"quoted\" \\ ");
-        body["messages"][0]["content"] = text.repeat(5 * 1024 * 1024 / text.len()).into();
-        let bytes = body.to_string();
-        let reply = gateway.post(base, bytes.as_bytes());
-        assert_eq!(reply.status, 200, "{reply:?}");
-        assert!(reply.content().starts_with("Hello from large-2"), "{reply:?}");
-        if !streamed {
-            expected.push(fnv(bytes.replace("\"t/large\"", "\"up-large\"").as_bytes()));
+fn abort_five_thousand(gateway: &Gateway) -> u64 {
+    thread::scope(|scope| {
+        for first in 0..THREADS {
+            scope.spawn(move || (first..first + ROUNDS).for_each(|round| abort(gateway, round)));
         }
-    }
-    for step in 0..3 {
-        let received = gateway.fake.received(&format!("large-{step}"));
-        assert_eq!(received.len(), 4, "at step {step}");
-        for hash in &expected {
-            assert!(received.iter().any(|request| request.0["body_fnv"] == hash.as_str()), "at step {step}");
-        }
-    }
+    });
+    let idle = || {
+        gateway.stat("http.gateway.downstream_rq_active") == 0 && gateway.stat("http.gateway.downstream_cx_active") == 0
+    };
+    assert!(gateway.becomes(idle), "{}", gateway.envoy.get("/stats?filter=active"));
+    let upstream = || {
+        let active = gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active");
+        active.lines().all(|line| line.ends_with(": 0"))
+    };
+    assert!(gateway.becomes(upstream), "{}", gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active"));
+    gateway.envoy.resident()
+}
+
+fn ten_thousand_aborted_streams_leave_nothing_behind(gateway: &Gateway) {
+    let first = abort_five_thousand(gateway);
+    let second = abort_five_thousand(gateway);
+    println!("resident after 5,000: {first} KiB, after 10,000: {second} KiB");
+    assert!(second * 10 < first * 13, "memory grows: {first} KiB, then {second} KiB");
+    let stats = gateway.envoy.get("/stats?filter=modelyard.requests");
+    assert!(stats.contains("model=t/endless.operation=chat.status=aborted"), "{stats}");
+    assert_eq!(gateway.ask("/v1", &chat("good")).status, 200);
 }
 
 fn two_thousand_requests_fall_back_at_once(gateway: &Gateway) {

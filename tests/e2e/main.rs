@@ -36,7 +36,6 @@ macro_rules! on_envoy {
     };
 }
 
-mod aborts;
 mod accounting;
 mod client;
 mod config;
@@ -45,6 +44,7 @@ mod errors;
 mod fake;
 mod fallback;
 mod gateway;
+mod large;
 mod load;
 mod openrouter;
 mod process;

