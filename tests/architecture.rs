@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use modelyard::stats;
 
 const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 3 << 19;
 
 /// All that the module may import. A new name is a decision, not an accident.
 const IMPORTS: &[(&str, &[&str])] = &[

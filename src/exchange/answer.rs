@@ -137,11 +137,6 @@ impl Answer {
         self.held.len() + splitter
     }
 
-    /// Whether it is a stream of events.
-    pub(super) fn is_stream(&self) -> bool {
-        matches!(self.form, Form::Stream(_))
-    }
-
     /// Whether the answer's length may change on the way.
     pub(super) fn changes_length(&self) -> bool {
         match &self.form {
