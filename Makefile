@@ -51,7 +51,7 @@ INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION)
 
 # The second way is for registry mirrors that lack the newest releases.
 .tools/wasm-bindgen-$(BINDGEN_VERSION): | .tools/rust-$(TOOLCHAIN)
-	$(INSTALL_RUNNER) --locked || $(INSTALL_RUNNER)
+	$(INSTALL_RUNNER) --locked 2>/dev/null || $(INSTALL_RUNNER)
 	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
 
 .PHONY: build
