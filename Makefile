@@ -51,7 +51,7 @@ INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION)
 
 # The second way is for registry mirrors that lack the newest releases.
 .tools/wasm-bindgen-$(BINDGEN_VERSION): | .tools/rust-$(TOOLCHAIN)
-	$(INSTALL_RUNNER) --locked || $(INSTALL_RUNNER)
+	$(INSTALL_RUNNER) --locked 2>/dev/null || $(INSTALL_RUNNER)
 	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
 
 .PHONY: build
@@ -66,7 +66,7 @@ run: .tools/envoy-$(ENVOY_VERSION) build ## Start the demo, show it, and stay un
 
 .PHONY: test
 test: setup build ## Run all tests: on the host, under Node, and against Envoy with one and two workers
-	$(CARGO) test --features fake-provider
+	$(CARGO) test --no-fail-fast --features fake-provider
 	@$(MAKE) test-node
 
 .PHONY: test-node
