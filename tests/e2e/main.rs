@@ -39,6 +39,7 @@ macro_rules! on_envoy {
 mod accounting;
 mod client;
 mod config;
+mod dialect;
 mod envoy;
 mod errors;
 mod fake;
@@ -51,3 +52,4 @@ mod process;
 mod setup;
 mod shapes;
 mod stream;
+mod translate;
