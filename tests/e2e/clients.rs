@@ -13,11 +13,10 @@ use crate::setup::Setup;
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-/// Upstream formats, and how a provider of each differs from one of OpenAI's.
-const FORMATS: [(&str, &str); 1] = [("openai", "{}")];
+const FORMATS: [&str; 4] = ["openai", "anthropic", "gemini", "bedrock"];
 
 fn setup() -> Setup {
-    let setup = FORMATS.iter().fold(Setup::new(), |setup, (format, provider)| with_format(setup, format, provider));
+    let setup = FORMATS.into_iter().fold(Setup::new(), with_format);
     let mut setup = setup.chain("openai-json", &[""]);
     setup.listeners.remove("openai-json-0");
     setup.servers.insert("openai-json-0".to_owned(), structured_server());
@@ -25,13 +24,11 @@ fn setup() -> Setup {
 }
 
 /// The models that the script wants of each format.
-fn with_format(mut setup: Setup, format: &str, provider: &str) -> Setup {
-    let provider: Value = serde_json::from_str(provider).unwrap();
+fn with_format(mut setup: Setup, format: &str) -> Setup {
     for (kind, faults) in
         [("", ""), ("-tools", "tool-call"), ("-limited", "status=429,retry-after=7"), ("-broken", "error-event=2")]
     {
-        let name = format!("{format}{kind}");
-        setup = setup.chain(&name, &[faults]).provider(&format!("{name}-0"), provider.clone());
+        setup = setup.formats(&format!("{format}{kind}"), &[(format, faults)]);
     }
     setup
 }
@@ -44,7 +41,7 @@ fn sdks_work_unchanged(gateway: &Gateway) {
     let mut command = Command::new(PYTHON);
     // Without proxies, and without keys of whoever runs the tests.
     command.env_clear().arg("tests/clients/check.py").arg(gateway.envoy.address.to_string());
-    command.args(FORMATS.map(|(format, _)| format));
+    command.args(FORMATS);
     let output = command.output().unwrap_or_else(|error| panic!("{PYTHON}: {error} (make setup)"));
     let told = String::from_utf8_lossy(&output.stdout);
     print!("{told}");

@@ -11,72 +11,44 @@ use crate::setup::{Setup, key};
 const FORMATS: [&str; 4] = ["openai", "anthropic", "gemini", "bedrock"];
 const USAGE: &str = "prompt-tokens=1000,cached=400,reasoning=50,tokens=8";
 
-/// The model `t/{name}` whose steps speak these formats, with these faults.
-fn speaking(setup: Setup, name: &str, steps: &[(&str, &str)]) -> Setup {
-    let faults: Vec<&str> = steps.iter().map(|(_, faults)| *faults).collect();
-    let mut setup = setup.chain(name, &faults);
-    for (index, (api, _)) in steps.iter().enumerate() {
-        let id = format!("{name}-{index}");
-        let env = key(index).0;
-        let auth = match *api {
-            "openai" => json!({"type": "bearer", "env": env}),
-            "anthropic" => json!({"type": "header", "name": "x-api-key", "env": env}),
-            "gemini" => json!({"type": "query", "name": "key", "env": env}),
-            "azure-openai" => json!({"type": "header", "name": "api-key", "env": env}),
-            _ => json!({
-                "type": "sigv4",
-                "region": "eu-central-1",
-                "access_key_env": env,
-                "secret_key_env": key(6).0,
-                "session_token_env": key(7).0,
-            }),
-        };
-        let mut providers = json!({});
-        providers[&id] = json!({"auth": null});
-        setup = setup.document(json!({"providers": providers})).provider(&id, json!({"api": api, "auth": auth}));
-    }
-    setup
-}
-
 fn setup() -> Setup {
     let mut setup = Setup::new();
     for api in FORMATS {
         let own = |what: &str| format!("{api}-{what}");
         let faults = |faults: &str| if api == "bedrock" { format!("{faults},signed") } else { faults.to_owned() };
-        setup = speaking(setup, &own("good"), &[(api, &faults(USAGE))]);
-        setup = speaking(setup, &own("tool"), &[(api, &faults("tool-call"))]);
-        setup = speaking(setup, &own("tiny"), &[(api, &faults("tool-call,reasoning=3,bytes=1"))]);
-        setup = speaking(setup, &own("limit"), &[(api, "tokens=200")]);
-        setup = speaking(setup, &own("counted"), &[(api, USAGE)]);
-        setup = speaking(setup, &own("silent"), &[(api, "no-usage")]);
-        setup = speaking(setup, &own("refusing"), &[(api, "status=400")]);
-        setup = speaking(setup, &own("busy"), &[(api, "status=429,retry-after=7")]);
-        setup = speaking(setup, &own("cut"), &[(api, "cut=2")]);
-        setup = speaking(setup, &own("failing"), &[(api, "error-event=2")]);
-        setup = speaking(setup, &own("html"), &[(api, "body=html"), ("openai", "")]);
-        setup = speaking(setup, &own("zipped"), &[(api, "gzip"), ("openai", "")]);
-        setup = speaking(setup, &own("late"), &[(api, "error-event"), ("openai", "")]);
+        setup = setup.formats(&own("good"), &[(api, &faults(USAGE))]);
+        setup = setup.formats(&own("tool"), &[(api, &faults("tool-call"))]);
+        setup = setup.formats(&own("tiny"), &[(api, &faults("tool-call,reasoning=3,bytes=1"))]);
+        setup = setup.formats(&own("limit"), &[(api, "tokens=200")]);
+        setup = setup.formats(&own("counted"), &[(api, USAGE)]);
+        setup = setup.formats(&own("silent"), &[(api, "no-usage")]);
+        setup = setup.formats(&own("refusing"), &[(api, "status=400")]);
+        setup = setup.formats(&own("busy"), &[(api, "status=429,retry-after=7")]);
+        setup = setup.formats(&own("cut"), &[(api, "cut=2")]);
+        setup = setup.formats(&own("failing"), &[(api, "error-event=2")]);
+        setup = setup.formats(&own("html"), &[(api, "body=html"), ("openai", "")]);
+        setup = setup.formats(&own("zipped"), &[(api, "gzip"), ("openai", "")]);
+        setup = setup.formats(&own("late"), &[(api, "error-event"), ("openai", "")]);
     }
-    setup = speaking(setup, "down", &[("openai", "status=503"), ("anthropic", USAGE)]);
-    setup = speaking(setup, "overloaded", &[("anthropic", "status=529"), ("gemini", USAGE)]);
-    setup = speaking(setup, "throttled", &[("bedrock", "error-event"), ("openai", USAGE)]);
-    setup = speaking(
-        setup,
+    setup = setup.formats("down", &[("openai", "status=503"), ("anthropic", USAGE)]);
+    setup = setup.formats("overloaded", &[("anthropic", "status=529"), ("gemini", USAGE)]);
+    setup = setup.formats("throttled", &[("bedrock", "error-event"), ("openai", USAGE)]);
+    setup = setup.formats(
         "around",
         &[("gemini", "status=503"), ("bedrock", "status=429"), ("openai", "status=500"), ("anthropic", USAGE)],
     );
-    setup = speaking(setup, "passing", &[("anthropic", USAGE)]);
-    setup = speaking(setup, "foreign", &[("anthropic", USAGE)]);
-    setup = speaking(setup, "lossy", &[("anthropic", "")]);
-    setup = speaking(setup, "several", &[("anthropic", ""), ("gemini", ""), ("bedrock", ""), ("openai", "")]);
-    setup = speaking(setup, "single", &[("anthropic", "")]);
-    setup = speaking(setup, "azure", &[("azure-openai", "")]);
-    setup = speaking(setup, "deployed", &[("azure-openai", "")]);
+    setup = setup.formats("passing", &[("anthropic", USAGE)]);
+    setup = setup.formats("foreign", &[("anthropic", USAGE)]);
+    setup = setup.formats("lossy", &[("anthropic", "")]);
+    setup = setup.formats("several", &[("anthropic", ""), ("gemini", ""), ("bedrock", ""), ("openai", "")]);
+    setup = setup.formats("single", &[("anthropic", "")]);
+    setup = setup.formats("azure", &[("azure-openai", "")]);
+    setup = setup.formats("deployed", &[("azure-openai", "")]);
     setup = setup.provider("deployed-0", json!({"base_path": "/openai/deployments/{model}?api-version=2024-10-21"}));
-    setup = speaking(setup, "counting", &[("anthropic", "prompt-tokens=77")]);
-    setup = speaking(setup, "crc-first", &[("bedrock", "garbage=first"), ("gemini", "")]);
-    setup = speaking(setup, "crc-only", &[("bedrock", "garbage=first")]);
-    speaking(setup, "crc-later", &[("bedrock", "garbage=2")])
+    setup = setup.formats("counting", &[("anthropic", "prompt-tokens=77")]);
+    setup = setup.formats("crc-first", &[("bedrock", "garbage=first"), ("gemini", "")]);
+    setup = setup.formats("crc-only", &[("bedrock", "garbage=first")]);
+    setup.formats("crc-later", &[("bedrock", "garbage=2")])
 }
 
 on_envoy! { setup:
