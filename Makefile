@@ -91,6 +91,10 @@ lint: .tools/rust-$(TOOLCHAIN) ## Check format, clippy and documentation
 format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
 
+.PHONY: bench-core
+bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
+	$(CARGO) bench --bench translate
+
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports
 	@test -f $(WASM) || { echo '$(WASM) is missing: make build' >&2; exit 1; }
