@@ -91,6 +91,12 @@ lint: .tools/rust-$(TOOLCHAIN) ## Check format, clippy and documentation
 format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
 
+.PHONY: bench
+bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+	$(CARGO) build --release --features fake-provider --bin fake-provider
+	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
+	$(CARGO) bench --features fake-provider --bench proxy
+
 .PHONY: bench-core
 bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
 	$(CARGO) bench --bench translate
