@@ -177,8 +177,13 @@ fn body(
     dropped: &mut Vec<&'static str>,
 ) -> Result<Body, Error> {
     let dialect = translate::dialect(operation).filter(|_| way == Way::Translate);
+    dropped.extend(request.unapplied());
     let Some(dialect) = dialect else {
-        return Ok(Body::Edited(request.edits(model, stream_options(provider, operation))));
+        let edits = request.edits(model, stream_options(provider, operation));
+        return Ok(match request.is_merged() {
+            true => Body::Whole(edits.apply(request.body())),
+            false => Body::Edited(edits),
+        });
     };
     let conversation = dialect.read(request.body())?;
     dropped.extend(&conversation.dropped);
