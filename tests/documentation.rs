@@ -2,6 +2,7 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "clippy.toml allows them in tests, but clippy takes only #[test] functions for tests"
 )]
@@ -13,22 +14,26 @@ use std::process::Command;
 
 use modelyard::config::Config;
 use modelyard::stats::{self, Kind};
+use modelyard::translate::openai::Quirks;
+use modelyard::translate::{self, Loss};
 use serde_json::{Value, json};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "CHANGELOG.md",
     "envoy/README.md",
+    "examples/all-providers/README.md",
     "examples/demo/README.md",
     "examples/existing-ingress/README.md",
     "examples/tls-providers/README.md",
 ];
 
 /// Every object of the document: how the table writes its keys, where it stands, and what it needs to be read.
-const OBJECTS: [(&str, &str, &str); 12] = [
+const OBJECTS: [(&str, &str, &str); 13] = [
     ("", "", "{}"),
     ("providers.ID.", "/providers/x", r#"{"api": "openai"}"#),
     ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "header", "name": "x-key", "env": "KEY"}"#),
+    ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "sigv4", "region": "us-east-1"}"#),
     ("providers.ID.data_policy.", "/providers/x/data_policy", "{}"),
     ("models[].", "/models/0", "{}"),
     ("models[].endpoints[].", "/models/0/endpoints/0", "{}"),
@@ -94,6 +99,63 @@ fn the_table_of_keys_is_that_of_the_parser() {
     assert_eq!(expected.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "not in the README");
 }
 
+/// What the wire format of a provider with this `api` and host cannot express.
+fn losses(api: &str, host: &str) -> &'static [(&'static str, Loss)] {
+    let document = json!({
+        "providers": {"x": {"api": api, "host": host}},
+        "models": [{"id": "x", "endpoints": [{"provider": "x", "model": "x"}]}],
+    });
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    translate::format(&config.providers[0]).losses()
+}
+
+/// The wire formats that the parser knows.
+fn apis() -> Vec<String> {
+    let document = json!({"providers": {"x": {"api": "?"}}, "models": []});
+    let errors = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let apis = errors.iter().find_map(|error| error.split_once("providers.x.api: invalid: \"?\" (allowed: "));
+    apis.unwrap().1.trim_end_matches(')').split(", ").map(str::to_owned).collect()
+}
+
+/// Upstreams by what they lose, in the README's words.
+fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
+    let elsewhere = losses("openai", "example.com");
+    let mut hosts: Vec<(String, &[(&str, Loss)])> = Vec::new();
+    for (host, upstream) in Quirks::HOSTS.iter().filter(|(_, upstream)| upstream.quirks.losses != elsewhere) {
+        let host = if host.starts_with('.') { format!("`*{host}`") } else { format!("`{host}`") };
+        match hosts.iter_mut().find(|(_, losses)| *losses == upstream.quirks.losses) {
+            Some((hosts, _)) => *hosts += &format!(", {host}"),
+            None => hosts.push((format!("`openai` at {host}"), upstream.quirks.losses)),
+        }
+    }
+    hosts.push(("`openai` elsewhere".to_owned(), elsewhere));
+    let others = apis().into_iter().filter(|api| api != "openai");
+    hosts.extend(others.map(|api| (format!("`{api}`"), losses(&api, "example.com"))));
+    hosts
+}
+
+#[test]
+fn the_table_of_losses_is_what_the_formats_say() {
+    let mut table =
+        "| upstream | takes the endpoint out | is left out | is approximated |\n|---|---|---|---|\n".to_owned();
+    for (upstream, losses) in upstreams() {
+        let of = |wanted: Loss| {
+            let names = losses.iter().filter(|(_, loss)| *loss == wanted).map(|(name, _)| format!("`{name}`"));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let [refused, ignored, approximated] = [Loss::Refused, Loss::Ignored, Loss::Approximated].map(of);
+        table += &format!("| {upstream} | {refused} | {ignored} | {approximated} |\n");
+    }
+    let readme = page("README.md");
+    let start = readme.find("| upstream | takes the endpoint out |").unwrap();
+    let end = start + readme[start..].find("\n\n").unwrap() + 1;
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        return fs::write("README.md", [&readme[..start], &table, &readme[end..]].concat()).unwrap();
+    }
+    assert_eq!(&readme[start..end], table, "UPDATE_GOLDEN=1 writes it");
+}
+
 #[test]
 fn the_table_of_stats_is_that_of_the_source() {
     let readme = page("README.md");
@@ -138,14 +200,25 @@ fn the_targets_are_those_of_the_makefile() {
     }
 }
 
+/// The anchors of a page's headings, as they are made by those who show Markdown.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let kept = |c: char| c.is_alphanumeric() || c == '-' || c == ' ';
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
 #[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();
     for name in PAGES {
         let folder = Path::new(name).parent().unwrap();
         for target in page(name).split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let file = target.split('#').next().unwrap();
-            if !target.starts_with("http") && !folder.join(file).exists() {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { Path::new(name).to_owned() } else { folder.join(file) };
+            let has_anchor = || anchors(&fs::read_to_string(&path).unwrap()).iter().any(|known| known == anchor);
+            if !target.starts_with("http") && (!path.exists() || !anchor.is_empty() && !has_anchor()) {
                 broken.push(format!("{name}: {target}"));
             }
         }

@@ -18,6 +18,20 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The variables of all the examples' keys.
+const KEYS: [&str; 10] = [
+    "ANTHROPIC_API_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AZURE_OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "GROQ_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "STEADY_API_KEY",
+    "VERTEX_ACCESS_TOKEN",
+];
+
 /// A process that ends with the test.
 struct Process(Child);
 
@@ -76,8 +90,7 @@ impl Gateway {
         command.arg("--admin-address-path").arg(directory.join("admin"));
         command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warn"]);
         command.args(["--file-flush-interval-msec", "20", "--component-log-level", "wasm:info"]);
-        let keys = ["STEADY_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY"];
-        command.envs(keys.map(|key| (key, "sk-test")));
+        command.envs(KEYS.map(|key| (key, "sk-test"))).env_remove("AWS_SESSION_TOKEN");
         command.stdin(Stdio::null()).stdout(fs::File::create(directory.join("out")).unwrap());
         command.stderr(fs::File::create(directory.join("log")).unwrap());
         let process = command.spawn().unwrap_or_else(|error| panic!("{envoy}: {error} (make setup)"));
@@ -268,13 +281,21 @@ fn echoing_socket() -> u16 {
     port
 }
 
-/// The hosts of the TLS example in the order in which the tests name their listeners.
+/// The hosts of the TLS examples in the order in which the tests name their listeners.
 const HOSTS: [&str; 3] = ["api.openai.com", "api.groq.com", "openrouter.ai"];
+const ALL_HOSTS: [&str; 6] = [
+    "api.openai.com",
+    "my-resource.openai.azure.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "aiplatform.googleapis.com",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+];
 
-/// Starts the TLS example: the providers are TLS listeners at these ports, and one authority is trusted.
-fn start_tls(test: &str, authority: &Path, ports: &[u16]) -> Gateway {
+/// Starts a TLS example: its hosts are TLS listeners at these ports, and one authority is trusted.
+fn start_tls(example: &str, test: &str, hosts: &[&str], authority: &Path, ports: &[u16]) -> Gateway {
     let endpoint = |place: &str| format!("endpoint: {{{place}}}");
-    let mut changes: Vec<(String, String)> = HOSTS
+    let mut changes: Vec<(String, String)> = hosts
         .iter()
         .zip(ports)
         .map(|(host, port)| {
@@ -285,7 +306,7 @@ fn start_tls(test: &str, authority: &Path, ports: &[u16]) -> Gateway {
         })
         .collect();
     changes.push(("/etc/ssl/certs/ca-certificates.crt".to_owned(), authority.display().to_string()));
-    Gateway::start("tls-providers", test, &changes)
+    Gateway::start(example, test, &changes)
 }
 
 /// TLS listeners for the example's hosts, and the authority that signed their certificates.
@@ -299,7 +320,7 @@ fn start_tls_fake(directory: &str, listeners: &[&str]) -> (Fake, PathBuf) {
 #[test]
 fn providers_are_reached_over_tls() {
     let (fake, authority) = start_tls_fake("good", &["api.openai.com", "api.groq.com,status=500", "openrouter.ai"]);
-    let mut gateway = start_tls("tls", &authority, &fake.ports);
+    let mut gateway = start_tls("tls-providers", "tls", &HOSTS, &authority, &fake.ports);
     for stream in [false, true] {
         gateway.check("/v1", "gpt-4.1-mini", stream, &["x-modelyard-provider: openai", "x-modelyard-attempts: 1"]);
         let fallback = ["x-modelyard-provider: openrouter", "x-modelyard-attempts: 2"];
@@ -318,7 +339,8 @@ fn a_certificate_that_is_not_trusted_moves_on_to_the_next_provider() {
     let (good, authority) = start_tls_fake("trusted", &["wrong.test", "openrouter.ai"]);
     let (strange, _) = start_tls_fake("untrusted", &["api.groq.com"]);
     // OpenAI's name is not in the certificate at that port; Groq's is, but nobody trusts its authority.
-    let mut gateway = start_tls("untrusted", &authority, &[good.ports[0], strange.ports[0], good.ports[1]]);
+    let ports = [good.ports[0], strange.ports[0], good.ports[1]];
+    let mut gateway = start_tls("tls-providers", "untrusted", &HOSTS, &authority, &ports);
     for model in ["gpt-4.1-mini", "llama-3.3-70b"] {
         for stream in [false, true] {
             let expected = ["x-modelyard-provider: openrouter", "x-modelyard-attempts: 2"];
@@ -326,4 +348,14 @@ fn a_certificate_that_is_not_trusted_moves_on_to_the_next_provider() {
         }
     }
     gateway.wait_for("the record", |gateway| gateway.file("out").contains(r#""outcome":"connect""#).then_some(()));
+}
+
+#[test]
+fn every_kind_of_provider_is_configured() {
+    let (fake, authority) = start_tls_fake("all", &ALL_HOSTS);
+    let mut gateway = start_tls("all-providers", "all-providers", &ALL_HOSTS, &authority, &fake.ports);
+    assert!(!gateway.file("log").contains("providers."), "{}", gateway.file("log"));
+    for stream in [false, true] {
+        gateway.check("/v1", "any", stream, &["x-modelyard-provider: openai"]);
+    }
 }

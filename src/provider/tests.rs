@@ -34,7 +34,7 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
     let client = ClientHeaders::keep(CLIENT);
     let target = (&config.providers[0], "up");
-    prepare(&request, operation, &client, target, &current, std::time::Duration::ZERO).unwrap().headers
+    prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap().headers
 }
 
 fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {

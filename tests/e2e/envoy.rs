@@ -293,7 +293,7 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
 /// The gateway's paths, websockets, and all the rest.
 fn routes(clusters: &[String]) -> Value {
     let gateway = json!({
-        "match": {"safe_regex": {"regex": "/(api/)?v1/(chat/completions|completions|embeddings|models)(\\?.*)?"}},
+        "match": {"safe_regex": {"regex": "/(api/)?v1/(chat/completions|completions|embeddings|models|responses|messages|messages/count_tokens)(\\?.*)?"}},
         "request_body_buffer_limit": 1 << 26,
         "route": {
             "timeout": "0s",

@@ -38,6 +38,7 @@ macro_rules! on_envoy {
 
 mod accounting;
 mod client;
+mod clients;
 mod config;
 mod envoy;
 mod errors;

@@ -12,10 +12,11 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
+use crate::answer::{self, Answer};
+use crate::bedrock;
 use crate::body::ScriptBody;
 use crate::fault::{self, BadDirective, BodyKind, Faults, Point};
-use crate::list;
-use crate::openai::{self, Answer, Reply};
+use crate::format::Format;
 use crate::record::{Entry, Log, Ticket};
 use crate::request::{Ask, Endpoint};
 use crate::script::{self, Script};
@@ -24,7 +25,6 @@ use crate::socket::Plug;
 const CONTROL_PATH: &str = "/_fake/requests";
 const FAULT_HEADER: &str = "x-fake-fault";
 const JSON: &str = "application/json";
-const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 /// Requests seen by each listener and path that was asked with `times`.
 type Counts = HashMap<(SocketAddr, String), u64>;
@@ -68,6 +68,8 @@ pub(crate) struct Connection {
 struct Outcome {
     status: StatusCode,
     content_type: &'static str,
+    /// Bedrock's header of that meaning.
+    error_type: Option<String>,
     script: Script,
 }
 
@@ -89,7 +91,7 @@ impl Connection {
             }
             Err(error) => {
                 let faults = Faults::default();
-                let outcome = self.refusal(StatusCode::BAD_REQUEST, &error.to_string(), &faults);
+                let outcome = self.refusal(Format::OpenAi, StatusCode::BAD_REQUEST, &error.to_string(), &faults);
                 (faults, outcome)
             }
         };
@@ -108,7 +110,7 @@ impl Connection {
                 self.provider.counts().clear();
                 Outcome::plain(StatusCode::NO_CONTENT, JSON, Vec::new(), &faults)
             }
-            _ => self.refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET or DELETE", &faults),
+            _ => self.refusal(Format::OpenAi, StatusCode::METHOD_NOT_ALLOWED, "use GET or DELETE", &faults),
         };
         self.response(outcome, &faults, Version::HTTP_11, Ticket::default())
     }
@@ -172,35 +174,36 @@ impl Connection {
     fn outcome(&self, head: &Parts, body: &[u8], faults: &Faults) -> Outcome {
         let Some(endpoint) = Endpoint::of(&head.method, head.uri.path()) else {
             let message = format!("unknown request URL: {} {}", head.method, head.uri.path());
-            return self.refusal(StatusCode::NOT_FOUND, &message, faults);
+            return self.refusal(Format::OpenAi, StatusCode::NOT_FOUND, &message, faults);
         };
+        let format = Format::of(endpoint);
         let status = faults.status.unwrap_or(StatusCode::OK);
         if faults.empty {
-            return Outcome {
-                status: StatusCode::OK,
-                content_type: JSON,
-                script: Script { length: Some(0), ..Script::default() },
-            };
+            return Outcome::new(StatusCode::OK, JSON, Script { length: Some(0), ..Script::default() });
         }
         if faults.empty_stream {
-            return Outcome { status: StatusCode::OK, content_type: EVENTS, script: script::empty_stream() };
+            return Outcome::new(StatusCode::OK, format.stream_type(), script::empty_stream());
         }
         if status != StatusCode::OK || faults.body.is_some() {
-            return self.scripted_status(status, faults);
+            return self.scripted_status(format, status, faults);
         }
-        if endpoint == Endpoint::Models {
-            return Outcome::plain(StatusCode::OK, JSON, list::models(&self.listener.name), faults);
+        if let Err((status, message)) = format.check(&head.headers, faults) {
+            return self.refusal(format, status, message, faults);
         }
-        match Ask::read(endpoint, body) {
-            Ok(ask) => self.success(endpoint, &ask, faults),
-            Err(message) => self.refusal(StatusCode::BAD_REQUEST, &message, faults),
+        let ask = match endpoint {
+            Endpoint::Models => Ok(Ask::default()),
+            _ => Ask::read(endpoint, head.uri.path(), body),
+        };
+        match ask {
+            Ok(ask) => self.success(format, endpoint, &ask, faults),
+            Err(message) => self.refusal(format, StatusCode::BAD_REQUEST, &message, faults),
         }
     }
 
-    fn scripted_status(&self, status: StatusCode, faults: &Faults) -> Outcome {
+    fn scripted_status(&self, format: Format, status: StatusCode, faults: &Faults) -> Outcome {
         let message = format!("scripted status {}", status.as_u16());
         match faults.body.unwrap_or(BodyKind::Json) {
-            BodyKind::Json => self.refusal(status, &message, faults),
+            BodyKind::Json => self.refusal(format, status, &message, faults),
             BodyKind::Html => {
                 let name = &self.listener.name;
                 let page = format!(
@@ -216,24 +219,24 @@ impl Connection {
         }
     }
 
-    fn success(&self, endpoint: Endpoint, ask: &Ask, faults: &Faults) -> Outcome {
-        if endpoint == Endpoint::Embeddings {
-            return Outcome::plain(StatusCode::OK, JSON, list::embeddings(ask, faults), faults);
-        }
-        match Reply::new(&self.listener.name, endpoint, ask, faults).answer() {
+    fn success(&self, format: Format, endpoint: Endpoint, ask: &Ask, faults: &Faults) -> Outcome {
+        let name = &self.listener.name;
+        match format.answer(name, endpoint, ask, faults) {
             Answer::Plain(body) => Outcome::plain(StatusCode::OK, JSON, body, faults),
             Answer::Stream(events) => {
-                let script = script::stream(&self.listener.name, events, faults);
-                Outcome { status: StatusCode::OK, content_type: EVENTS, script }
+                let script = script::stream(name, format, &events, faults);
+                Outcome::new(StatusCode::OK, format.stream_type(), script)
             }
         }
     }
 
-    /// An error in OpenAI's form whose message says who refuses.
-    fn refusal(&self, status: StatusCode, message: &str, faults: &Faults) -> Outcome {
+    /// An error in the format's form whose message says who refuses.
+    fn refusal(&self, format: Format, status: StatusCode, message: &str, faults: &Faults) -> Outcome {
         let message = format!("{}: {message}", self.listener.name);
-        let body = openai::error(&message, status, faults.error_code.as_deref());
-        Outcome::plain(status, JSON, body, faults)
+        let code = faults.error_code.as_deref();
+        let mut outcome = Outcome::plain(status, JSON, format.error(&message, status, code), faults);
+        outcome.error_type = (format == Format::Bedrock).then(|| bedrock::error_type(status, code).to_owned());
+        outcome
     }
 
     fn response(&self, outcome: Outcome, faults: &Faults, version: Version, ticket: Ticket) -> Response<ScriptBody> {
@@ -246,6 +249,8 @@ impl Connection {
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(outcome.content_type));
+        let error_type = outcome.error_type.and_then(|kind| HeaderValue::from_str(&kind).ok());
+        headers.extend(error_type.map(|kind| (HeaderName::from_static("x-amzn-errortype"), kind)));
         self.identify(headers);
         add_faulty_headers(headers, faults);
         response
@@ -255,15 +260,19 @@ impl Connection {
         if let Ok(name) = HeaderValue::from_str(&self.listener.name) {
             headers.insert("x-fake-provider", name);
         }
-        if let Ok(id) = HeaderValue::from_str(&format!("req_fake{:016x}", openai::next_number())) {
+        if let Ok(id) = HeaderValue::from_str(&format!("req_fake{:016x}", answer::next_number())) {
             headers.insert("x-request-id", id);
         }
     }
 }
 
 impl Outcome {
+    fn new(status: StatusCode, content_type: &'static str, script: Script) -> Self {
+        Self { status, content_type, error_type: None, script }
+    }
+
     fn plain(status: StatusCode, content_type: &'static str, body: Vec<u8>, faults: &Faults) -> Self {
-        Self { status, content_type, script: script::plain(body, faults) }
+        Self::new(status, content_type, script::plain(body, faults))
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) struct Faults {
     pub(crate) retry_after: Option<HeaderValue>,
     pub(crate) body: Option<BodyKind>,
     pub(crate) error_code: Option<String>,
+    pub(crate) signed: bool,
     pub(crate) empty: bool,
     pub(crate) delay: Option<Duration>,
     pub(crate) interval: Option<Duration>,

@@ -1,8 +1,8 @@
 //! Writes OpenAI's two `list` answers: embeddings and models.
 //! The vectors are small and depend only on their index, so that a test can tell them apart.
 
+use crate::answer::json;
 use crate::fault::Faults;
-use crate::openai::json;
 use crate::request::Ask;
 use crate::wire::{Embedding, EmbeddingUsage, List, Model, Vector};
 

@@ -1,11 +1,16 @@
-//! `fake-provider`: an upstream that speaks OpenAI's wire format and plays every fault on demand.
+//! `fake-provider`: an upstream that speaks every wire format and plays every fault on demand.
 //! It serves rehearsals of fallbacks, end-to-end tests and benchmarks; it knows nothing of the gateway.
-//! From a request to its answer: `listener` → `exchange` → `request` → `openai` → `script` → `body`.
+//! From a request to its answer: `listener` → `exchange` → `request` → `format` (one file each) → `script` → `body`.
 
+mod answer;
+mod anthropic;
+mod bedrock;
 mod body;
 mod directive;
 mod exchange;
 mod fault;
+mod format;
+mod gemini;
 mod list;
 mod listener;
 mod openai;
@@ -34,7 +39,7 @@ use crate::fault::Faults;
 use crate::record::Log;
 use crate::tls::Authority;
 
-/// A scripted upstream that speaks OpenAI's wire format.
+/// A scripted upstream that speaks the wire formats of OpenAI, Anthropic, Gemini and Bedrock, told by the path.
 #[derive(Parser)]
 #[command(name = "fake-provider", version)]
 struct Cli {

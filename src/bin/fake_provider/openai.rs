@@ -1,41 +1,16 @@
 //! Writes the answers in OpenAI's wire format: chat completions, completions, embeddings, models, errors.
 //! It decides what an answer says, never how its bytes travel; that is `script`.
-//! Everything but ids and the time is a function of the request and the faults.
-
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use hyper::StatusCode;
 use serde::Serialize;
 
+use crate::answer::{Answer, Content, Event, Stage, json, now};
 use crate::fault::Faults;
 use crate::request::{Ask, Endpoint};
 use crate::wire::{
     ChatChoice, ChatDelta, Completion, CompletionDetails, Delta, ErrorBody, ErrorFields, FunctionCall, Message,
     PromptDetails, TextChoice, ToolCall, Usage,
 };
-
-/// What an answer says.
-pub(crate) enum Answer {
-    /// One JSON document.
-    Plain(Vec<u8>),
-    /// Server-sent events.
-    Stream(Vec<Event>),
-}
-
-/// The data of one server-sent event and the part of the stream it belongs to.
-pub(crate) struct Event {
-    pub(crate) stage: Stage,
-    pub(crate) data: Vec<u8>,
-}
-
-/// The parts of a stream, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Opening,
-    Content,
-    Closing,
-}
 
 /// A completion before it is written in one of its four forms.
 pub(crate) struct Reply<'a> {
@@ -45,8 +20,7 @@ pub(crate) struct Reply<'a> {
     id: String,
     created: u64,
     fingerprint: String,
-    /// The content, one piece per event; the pieces of a tool call's arguments when there is a tool.
-    pieces: Vec<String>,
+    content: Content<'a>,
     tool: Option<(&'a str, String)>,
     finish: &'a str,
     usage: Usage,
@@ -54,16 +28,10 @@ pub(crate) struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     pub(crate) fn new(name: &str, endpoint: Endpoint, ask: &'a Ask, faults: &'a Faults) -> Self {
-        let number = next_number();
-        let wanted = faults.token_count();
-        let count = ask.token_limit().map_or(wanted, |limit| wanted.min(limit));
-        let tool = ask.first_tool().filter(|_| faults.tool_call && endpoint == Endpoint::Chat);
-        let natural = match tool {
-            Some(_) => "tool_calls",
-            None if count < wanted => "length",
-            None => "stop",
-        };
-        let prefix = if endpoint == Endpoint::Chat { "chatcmpl" } else { "cmpl" };
+        let is_chat = endpoint == Endpoint::Chat;
+        let content = Content::new(name, is_chat, ask, faults);
+        let prefix = if is_chat { "chatcmpl" } else { "cmpl" };
+        let number = content.number;
         Self {
             ask,
             faults,
@@ -71,10 +39,10 @@ impl<'a> Reply<'a> {
             id: format!("{prefix}-fake{number:024x}"),
             created: now(),
             fingerprint: format!("fp_{name}"),
-            pieces: pieces(name, count, tool.is_some(), piece_size(ask, faults, count)),
-            tool: tool.map(|tool| (tool, format!("call_fake{number:016x}"))),
-            finish: faults.finish.as_deref().unwrap_or(natural),
-            usage: usage(ask, faults, count),
+            tool: content.tool.map(|tool| (tool, format!("call_fake{number:016x}"))),
+            finish: faults.finish.as_deref().unwrap_or(content.finish(["tool_calls", "length", "stop"])),
+            usage: usage(ask, &content),
+            content,
         }
     }
 
@@ -89,7 +57,7 @@ impl<'a> Reply<'a> {
 
     fn plain<C: Serialize>(&self, choice: impl Fn(u32, String) -> C) -> Vec<u8> {
         let object = if self.endpoint == Endpoint::Chat { "chat.completion" } else { "text_completion" };
-        let choices = (0..self.ask.choices()).map(|index| choice(index, self.pieces.concat())).collect();
+        let choices = (0..self.ask.choices()).map(|index| choice(index, self.content.pieces.concat())).collect();
         let usage = match self.faults {
             Faults { no_usage: true, .. } => None,
             Faults { usage_null: true, .. } => Some(None),
@@ -121,9 +89,9 @@ impl<'a> Reply<'a> {
     }
 
     fn chat_stream(&self) -> Vec<Event> {
-        let mut events = Vec::with_capacity(self.pieces.len() + 4);
+        let mut events = Vec::with_capacity(self.content.pieces.len() + 4);
         self.push_chat(&mut events, Stage::Opening, self.opening(), None);
-        for piece in &self.pieces {
+        for piece in &self.content.pieces {
             self.push_chat(&mut events, Stage::Content, self.content(piece), None);
         }
         self.push_chat(&mut events, Stage::Closing, Delta::default(), Some(self.finish));
@@ -132,8 +100,8 @@ impl<'a> Reply<'a> {
     }
 
     fn text_stream(&self) -> Vec<Event> {
-        let mut events = Vec::with_capacity(self.pieces.len() + 3);
-        for piece in &self.pieces {
+        let mut events = Vec::with_capacity(self.content.pieces.len() + 3);
+        for piece in &self.content.pieces {
             self.push_text(&mut events, Stage::Content, piece, None);
         }
         self.push_text(&mut events, Stage::Closing, "", Some(self.finish));
@@ -168,7 +136,7 @@ impl<'a> Reply<'a> {
         for index in 0..self.ask.choices() {
             let choice = ChatDelta { index, delta: &delta, logprobs: (), finish_reason: finish };
             let data = self.document("chat.completion.chunk", vec![choice], self.chunk_usage(finish.is_some()));
-            events.push(Event { stage, data });
+            events.push(Event { stage, kind: "", data });
         }
     }
 
@@ -176,7 +144,7 @@ impl<'a> Reply<'a> {
         for index in 0..self.ask.choices() {
             let choice = self.text_choice(index, text.to_owned(), finish);
             let data = self.document("text_completion", vec![choice], self.chunk_usage(finish.is_some()));
-            events.push(Event { stage, data });
+            events.push(Event { stage, kind: "", data });
         }
     }
 
@@ -185,10 +153,10 @@ impl<'a> Reply<'a> {
         let faults = self.faults;
         if self.ask.includes_usage() && !faults.no_usage && !faults.usage_in_finish {
             let data = self.document(object, Vec::<C>::new(), Some(Some(&self.usage)));
-            events.push(Event { stage: Stage::Closing, data });
+            events.push(Event { stage: Stage::Closing, kind: "", data });
         }
         if !faults.no_done {
-            events.push(Event { stage: Stage::Closing, data: b"[DONE]".to_vec() });
+            events.push(Event { stage: Stage::Closing, kind: "", data: b"[DONE]".to_vec() });
         }
     }
 
@@ -218,7 +186,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The body of an error and of an error event.
+/// The body of an error.
 pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Vec<u8> {
     let (kind, usual_code) = match status.as_u16() {
         401 => ("invalid_request_error", Some("invalid_api_key")),
@@ -229,67 +197,25 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
     json(&ErrorBody { error: ErrorFields { message, kind, param: (), code: code.or(usual_code) } })
 }
 
-pub(crate) fn json<T: Serialize>(document: &T) -> Vec<u8> {
-    // These types have string keys and finite numbers only, so that this cannot fail.
-    serde_json::to_vec(document).unwrap_or_default()
+/// Without a code something went wrong inside.
+pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
+    Event { stage: Stage::Failure, kind: "", data: error(message, StatusCode::INTERNAL_SERVER_ERROR, code) }
 }
 
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A number no other answer of this process has.
-pub(crate) fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-fn usage(ask: &Ask, faults: &Faults, count: usize) -> Usage {
-    let prompt_tokens = faults.prompt_tokens.unwrap_or(ask.prompt_tokens);
-    let reasoning_tokens = faults.reasoning.unwrap_or(0);
-    let content = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(u64::from(ask.choices()));
-    let completion_tokens = content.saturating_add(reasoning_tokens);
+fn usage(ask: &Ask, content: &Content<'_>) -> Usage {
+    let said = content.tokens.saturating_mul(u64::from(ask.choices()));
+    let completion_tokens = said.saturating_add(content.reasoning);
     Usage {
-        prompt_tokens,
+        prompt_tokens: content.prompt_tokens,
         completion_tokens,
-        total_tokens: prompt_tokens.saturating_add(completion_tokens),
-        prompt_tokens_details: PromptDetails { cached_tokens: faults.cached.unwrap_or(0), audio_tokens: 0 },
+        total_tokens: content.prompt_tokens.saturating_add(completion_tokens),
+        prompt_tokens_details: PromptDetails { cached_tokens: content.cached, audio_tokens: 0 },
         completion_tokens_details: CompletionDetails {
-            reasoning_tokens,
+            reasoning_tokens: content.reasoning,
             audio_tokens: 0,
             accepted_prediction_tokens: 0,
             rejected_prediction_tokens: 0,
         },
-    }
-}
-
-/// Bytes of one piece: `size` is of the whole text in a plain answer and of each event in a stream.
-fn piece_size(ask: &Ask, faults: &Faults, count: usize) -> Option<usize> {
-    let size = faults.size?;
-    Some(if ask.streams() { size } else { size.div_ceil(count.max(1)) })
-}
-
-/// `count` words that name the provider; as a tool's arguments they are one JSON object together.
-fn pieces(name: &str, count: usize, as_arguments: bool, size: Option<usize>) -> Vec<String> {
-    const FILLER: [&str; 6] = ["and", "this", "is", "a", "scripted", "answer"];
-    let words = ["Hello", "from", name].into_iter().chain(FILLER.into_iter().cycle());
-    let mut pieces: Vec<String> = words.take(count).enumerate().map(|(index, word)| piece(index, word, size)).collect();
-    if as_arguments {
-        if let Some(first) = pieces.first_mut() {
-            first.insert_str(0, "{\"text\":\"");
-        }
-        if let Some(last) = pieces.last_mut() {
-            last.push_str("\"}");
-        }
-    }
-    pieces
-}
-
-fn piece(index: usize, word: &str, size: Option<usize>) -> String {
-    let space = if index == 0 { "" } else { " " };
-    match size {
-        None => format!("{space}{word}"),
-        Some(size) => space.chars().chain(word.chars()).chain("abcdefghi ".chars().cycle()).take(size).collect(),
     }
 }
 
@@ -301,7 +227,7 @@ mod tests {
     fn reply(body: &str, faults: &str) -> Answer {
         let mut parsed = Faults::default();
         parsed.apply(faults).unwrap();
-        let ask = Ask::read(Endpoint::Chat, body.as_bytes()).unwrap();
+        let ask = Ask::read(Endpoint::Chat, "", body.as_bytes()).unwrap();
         Reply::new("alpha", Endpoint::Chat, &ask, &parsed).answer()
     }
 

@@ -10,7 +10,7 @@ use hyper::header::HOST;
 use hyper::http::request::Parts;
 use serde::{Serialize, Serializer};
 
-use crate::openai::json;
+use crate::answer::json;
 
 const CAPACITY: usize = 1000;
 /// A longer body is known by its length and hash only.

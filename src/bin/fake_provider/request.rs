@@ -16,6 +16,17 @@ pub(crate) enum Endpoint {
     Completions,
     Embeddings,
     Models,
+    /// Anthropic's.
+    Messages,
+    CountTokens,
+    /// Gemini's.
+    Generate {
+        stream: bool,
+    },
+    /// Bedrock's.
+    Converse {
+        stream: bool,
+    },
 }
 
 impl Endpoint {
@@ -24,13 +35,27 @@ impl Endpoint {
             Method::POST if path.ends_with("/chat/completions") => Some(Self::Chat),
             Method::POST if path.ends_with("/completions") => Some(Self::Completions),
             Method::POST if path.ends_with("/embeddings") => Some(Self::Embeddings),
+            Method::POST if path.ends_with("/messages") => Some(Self::Messages),
+            Method::POST if path.ends_with("/messages/count_tokens") => Some(Self::CountTokens),
+            Method::POST if path.ends_with(":generateContent") => Some(Self::Generate { stream: false }),
+            Method::POST if path.ends_with(":streamGenerateContent") => Some(Self::Generate { stream: true }),
+            Method::POST if path.ends_with("/converse") => Some(Self::Converse { stream: false }),
+            Method::POST if path.ends_with("/converse-stream") => Some(Self::Converse { stream: true }),
             Method::GET if path.ends_with("/models") => Some(Self::Models),
+            _ => None,
+        }
+    }
+
+    /// Whether the path says that the answer is to be streamed; `None`: the body does.
+    fn streams(self) -> Option<bool> {
+        match self {
+            Self::Generate { stream } | Self::Converse { stream } => Some(stream),
             _ => None,
         }
     }
 }
 
-/// The fields of a request body that shape the answer.
+/// The fields of a request body that shape the answer, in whichever format they stand.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Ask {
@@ -41,8 +66,14 @@ pub(crate) struct Ask {
     max_completion_tokens: Option<usize>,
     n: Option<u32>,
     tools: Option<Vec<Tool>>,
+    /// Gemini's and Bedrock's.
+    #[serde(alias = "generationConfig", alias = "inferenceConfig")]
+    limits: Option<Limits>,
+    #[serde(rename = "toolConfig")]
+    tool_config: Option<ToolConfig>,
     encoding_format: Option<String>,
     messages: Option<IgnoredAny>,
+    contents: Option<IgnoredAny>,
     prompt: Option<IgnoredAny>,
     input: Option<Value>,
     /// Estimated from the length of the body; at least 1.
@@ -58,8 +89,27 @@ struct StreamOptions {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+struct Limits {
+    #[serde(alias = "maxOutputTokens", alias = "maxTokens")]
+    tokens: Option<usize>,
+}
+
+/// Bedrock's; Gemini has one without `tools`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ToolConfig {
+    tools: Vec<Tool>,
+}
+
+/// OpenAI's `function`, Anthropic's `name`, Gemini's `functionDeclarations`, Bedrock's `toolSpec`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Tool {
+    #[serde(alias = "toolSpec")]
     function: Option<Function>,
+    name: Option<String>,
+    #[serde(rename = "functionDeclarations")]
+    functions: Vec<Function>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,9 +118,16 @@ struct Function {
     name: Option<String>,
 }
 
+impl Tool {
+    fn name(&self) -> Option<&str> {
+        let functions = self.function.iter().chain(&self.functions);
+        self.name.as_deref().or_else(|| functions.into_iter().find_map(|function| function.name.as_deref()))
+    }
+}
+
 impl Ask {
-    /// Reads the body of a request to `endpoint`; the error is a sentence for the client.
-    pub(crate) fn read(endpoint: Endpoint, body: &[u8]) -> Result<Self, String> {
+    /// Reads the path and the body of a request to `endpoint`; the error is a sentence for the client.
+    pub(crate) fn read(endpoint: Endpoint, path: &str, body: &[u8]) -> Result<Self, String> {
         // Serde would also read a struct from an array.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err("the body is not a JSON object".to_owned());
@@ -81,9 +138,18 @@ impl Ask {
             Endpoint::Completions => (ask.prompt.is_some(), "prompt"),
             Endpoint::Embeddings => (ask.input.is_some(), "input"),
             Endpoint::Models => (true, ""),
+            Endpoint::Messages if ask.max_tokens.is_none() => (false, "max_tokens"),
+            Endpoint::Messages | Endpoint::CountTokens | Endpoint::Converse { .. } => {
+                (ask.messages.is_some(), "messages")
+            }
+            Endpoint::Generate { .. } => (ask.contents.is_some(), "contents"),
         };
         if !present {
             return Err(format!("missing required parameter: '{field}'"));
+        }
+        if let Some(stream) = endpoint.streams() {
+            ask.stream = Some(stream);
+            ask.model = model_in(path);
         }
         ask.prompt_tokens = (characters(body) / 4).max(1);
         Ok(ask)
@@ -106,13 +172,14 @@ impl Ask {
     }
 
     pub(crate) fn token_limit(&self) -> Option<usize> {
-        self.max_completion_tokens.or(self.max_tokens)
+        let limits = self.limits.as_ref();
+        self.max_completion_tokens.or(self.max_tokens).or_else(|| limits?.tokens)
     }
 
     /// The name of the first function offered as a tool.
     pub(crate) fn first_tool(&self) -> Option<&str> {
-        let tools = self.tools.as_deref().unwrap_or_default();
-        tools.iter().find_map(|tool| tool.function.as_ref()?.name.as_deref())
+        let tools = self.tools.iter().chain(self.tool_config.as_ref().map(|config| &config.tools));
+        tools.flatten().find_map(Tool::name)
     }
 
     /// How many vectors an embedding request asks for; a list of numbers is one tokenised text.
@@ -122,6 +189,16 @@ impl Ask {
             _ => 1,
         }
     }
+}
+
+/// The model of `…/models/{model}:verb` and `/model/{model}/verb`, as it stands there.
+fn model_in(path: &str) -> Option<String> {
+    let (before, last) = path.rsplit_once('/')?;
+    let model = match last.rsplit_once(':') {
+        Some((model, _)) => model,
+        None => before.rsplit_once('/')?.1,
+    };
+    Some(model.to_owned())
 }
 
 /// Characters of UTF-8 text: every byte that does not continue one.
@@ -141,6 +218,12 @@ mod tests {
             ("/v1/completions", Some(Endpoint::Completions)),
             ("/fault:reset/embeddings", Some(Endpoint::Embeddings)),
             ("/v1/responses", None),
+            ("/v1/messages", Some(Endpoint::Messages)),
+            ("/v1/messages/count_tokens", Some(Endpoint::CountTokens)),
+            ("/v1beta/models/m:generateContent", Some(Endpoint::Generate { stream: false })),
+            ("/v1beta/models/m:streamGenerateContent", Some(Endpoint::Generate { stream: true })),
+            ("/model/a%3A0/converse", Some(Endpoint::Converse { stream: false })),
+            ("/model/a%3A0/converse-stream", Some(Endpoint::Converse { stream: true })),
         ] {
             assert_eq!(Endpoint::of(&Method::POST, path), expected, "{path}");
         }
@@ -151,21 +234,46 @@ mod tests {
     #[test]
     fn bodies_without_the_required_field_are_refused() {
         for body in ["", "[]", "{", "{}", r#"{"messages":null}"#, r#"{"prompt":"x"}"#] {
-            assert!(Ask::read(Endpoint::Chat, body.as_bytes()).is_err(), "{body}");
+            assert!(Ask::read(Endpoint::Chat, "", body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn every_format_names_its_model_limit_and_tool() {
+        let converse = Endpoint::Converse { stream: true };
+        let generate = Endpoint::Generate { stream: false };
+        for (endpoint, path, body) in [
+            (Endpoint::Messages, "", r#"{"model":"m","messages":[],"max_tokens":5,"tools":[{"name":"look"}]}"#),
+            (
+                generate,
+                "/v1beta/models/m:generateContent",
+                r#"{"contents":[],"generationConfig":{"maxOutputTokens":5},"toolConfig":{"functionCallingConfig":{}},
+                    "tools":[{"functionDeclarations":[{"name":"look"}]}]}"#,
+            ),
+            (
+                converse,
+                "/model/m/converse-stream",
+                r#"{"messages":[],"inferenceConfig":{"maxTokens":5},"toolConfig":{"tools":[{"toolSpec":{"name":"look"}}]}}"#,
+            ),
+        ] {
+            let ask = Ask::read(endpoint, path, body.as_bytes()).unwrap();
+            assert_eq!((ask.model.as_deref(), ask.token_limit(), ask.first_tool()), (Some("m"), Some(5), Some("look")));
+            assert_eq!(ask.streams(), endpoint == converse);
+        }
+        assert!(Ask::read(Endpoint::Messages, "", br#"{"messages":[]}"#).unwrap_err().contains("max_tokens"));
     }
 
     #[test]
     fn prompt_tokens_count_characters_not_bytes() {
         let body = r#"{"messages":["ééééééééé"]}"#;
-        assert_eq!(Ask::read(Endpoint::Chat, body.as_bytes()).unwrap().prompt_tokens, 6);
+        assert_eq!(Ask::read(Endpoint::Chat, "", body.as_bytes()).unwrap().prompt_tokens, 6);
     }
 
     #[test]
     fn inputs_are_counted_by_text() {
         for (input, expected) in [(r#""a""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1],[2]]", 2)] {
             let body = format!(r#"{{"input":{input}}}"#);
-            let ask = Ask::read(Endpoint::Embeddings, body.as_bytes()).unwrap();
+            let ask = Ask::read(Endpoint::Embeddings, "", body.as_bytes()).unwrap();
             assert_eq!(ask.input_count(), expected, "{input}");
         }
     }

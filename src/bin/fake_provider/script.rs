@@ -8,12 +8,12 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::HeaderMap;
-use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 
+use crate::answer::{Event, Stage};
 use crate::fault::{Faults, Point};
-use crate::openai::{self, Event, Stage};
+use crate::format::Format;
 
 /// Time for what was written to reach the peer before the connection breaks.
 const BEFORE_BREAK: Duration = Duration::from_millis(20);
@@ -83,8 +83,8 @@ pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
     Script { steps: travelling(steps, faults), length }
 }
 
-/// The script of a stream of server-sent events.
-pub(crate) fn stream(name: &str, events: Vec<Event>, faults: &Faults) -> Script {
+/// The script of a stream of events.
+pub(crate) fn stream(name: &str, format: Format, events: &[Event], faults: &Faults) -> Script {
     let count = |stage: Stage| events.iter().filter(|event| event.stage == stage).count();
     let layout = Layout { openings: count(Stage::Opening), contents: count(Stage::Content) };
     let stops = [
@@ -94,11 +94,10 @@ pub(crate) fn stream(name: &str, events: Vec<Event>, faults: &Faults) -> Script 
         (faults.truncate, Stop::Truncate),
         (faults.cut, Stop::Cut),
     ];
-    let garbage = faults.garbage.map(|point| (layout.index(point), framed(b"{not json", faults)));
-    let frames = events.iter().map(|event| framed(&event.data, faults)).collect();
-    let message = format!("{name}: scripted error event");
-    let error = openai::error(&message, StatusCode::INTERNAL_SERVER_ERROR, faults.error_code.as_deref());
-    let error = vec![Step::Data(framed(&error, faults))];
+    let garbage = faults.garbage.map(|point| (layout.index(point), format.garbage(faults).into()));
+    let frames = events.iter().map(|event| format.framed(event, faults).into()).collect();
+    let error = format.error_event(&format!("{name}: scripted error event"), faults.error_code.as_deref());
+    let error = vec![Step::Data(format.framed(&error, faults).into())];
     let steps = until_stop(frames, first_stop(&stops, &layout), garbage, error);
     let steps = if faults.gzip { gzipped_steps(steps) } else { steps };
     Script { steps: travelling(steps, faults), length: None }
@@ -154,17 +153,6 @@ fn until_stop(
         steps.extend(stop.steps(error));
     }
     steps
-}
-
-/// One server-sent event as it is written.
-fn framed(data: &[u8], faults: &Faults) -> Bytes {
-    let end: &[u8] = if faults.crlf { b"\r\n" } else { b"\n" };
-    let comment: &[&[u8]] = if faults.comments { &[b": keep-alive", end, end] } else { &[] };
-    let mut frame = Vec::with_capacity(data.len() + 32);
-    for part in comment.iter().chain(&[b"data: ".as_slice(), data, end, end]) {
-        frame.extend_from_slice(part);
-    }
-    frame.into()
 }
 
 /// The passes that are the same for every body.
@@ -267,7 +255,7 @@ mod tests {
     use super::*;
 
     fn events() -> Vec<Event> {
-        let event = |stage, data: &str| Event { stage, data: data.into() };
+        let event = |stage, data: &str| Event { stage, kind: "", data: data.into() };
         vec![
             event(Stage::Opening, "role"),
             event(Stage::Content, "one"),
@@ -320,14 +308,8 @@ mod tests {
             ("trailers", "role one two [DONE] TRAILERS"),
             ("trailers,stall=1", "role one STALL"),
         ] {
-            assert_eq!(played(&stream("a", events(), &faults(text)).steps), expected, "{text}");
+            assert_eq!(played(&stream("a", Format::OpenAi, &events(), &faults(text)).steps), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn events_are_framed_as_told() {
-        assert_eq!(framed(b"x", &faults("")), "data: x\n\n");
-        assert_eq!(framed(b"x", &faults("crlf,comments")), ": keep-alive\r\n\r\ndata: x\r\n\r\n");
     }
 
     #[test]
@@ -348,9 +330,9 @@ mod tests {
 
     #[test]
     fn small_pieces_cross_the_borders_of_events() {
-        let script = stream("a", events(), &faults("bytes=1000"));
+        let script = stream("a", Format::OpenAi, &events(), &faults("bytes=1000"));
         assert_eq!(script.steps.len(), 1);
-        let script = stream("a", events(), &faults("bytes=7"));
+        let script = stream("a", Format::OpenAi, &events(), &faults("bytes=7"));
         let data: Vec<u8> = script
             .steps
             .iter()
@@ -362,7 +344,7 @@ mod tests {
     #[test]
     fn gzip_unzips_to_the_same_stream() {
         use std::io::Read as _;
-        let script = stream("a", events(), &faults("gzip,bytes=5"));
+        let script = stream("a", Format::OpenAi, &events(), &faults("gzip,bytes=5"));
         let data: Vec<u8> = script
             .steps
             .iter()

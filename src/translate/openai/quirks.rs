@@ -170,19 +170,19 @@ impl Quirks {
         ("vllm", Self::VLLM),
     ];
 
+    /// Hosts, or ends of hosts that begin with a dot.
+    pub const HOSTS: &'static [(&'static str, Upstream)] = &[
+        ("api.openai.com", Upstream { quirks: Self::OPENAI }),
+        (".openai.azure.com", Upstream { quirks: Self::OPENAI }),
+        (".services.ai.azure.com", Upstream { quirks: Self::OPENAI }),
+        ("openrouter.ai", Upstream { quirks: Self::OPENROUTER }),
+        ("api.deepseek.com", Upstream { quirks: Self::DEEPSEEK }),
+        ("api.mistral.ai", Upstream { quirks: Self::MISTRAL }),
+    ];
+
     /// Those of an upstream, told by its host; a model server of one's own can be anything compatible.
     pub fn of_host(host: &str) -> &'static Upstream {
-        let known = HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
+        let known = Self::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
         known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)
     }
 }
-
-/// Hosts, or ends of hosts that begin with a dot.
-const HOSTS: &[(&str, Upstream)] = &[
-    ("api.openai.com", Upstream { quirks: Quirks::OPENAI }),
-    (".openai.azure.com", Upstream { quirks: Quirks::OPENAI }),
-    (".services.ai.azure.com", Upstream { quirks: Quirks::OPENAI }),
-    ("openrouter.ai", Upstream { quirks: Quirks::OPENROUTER }),
-    ("api.deepseek.com", Upstream { quirks: Quirks::DEEPSEEK }),
-    ("api.mistral.ai", Upstream { quirks: Quirks::MISTRAL }),
-];

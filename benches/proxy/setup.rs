@@ -1,0 +1,234 @@
+//! The proxies that are compared: one Envoy each, with the same clusters, and what costs the same left out of all.
+
+use std::io::Result;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::{env, fs, thread};
+
+use serde_json::{Value, json};
+
+/// The upstream's listeners: name, port and what they play.
+const UPSTREAMS: [(&str, u16, &str); 3] =
+    [("plain", 23001, ""), ("paced", 23002, ",tokens=100,interval=5"), ("burst", 23003, ",tokens=1000")];
+
+/// Models of the gateway's catalogue, each with two endpoints.
+const MODELS: usize = 400;
+
+const WASM: &str = "target/wasm32-wasip1/release/modelyard.wasm";
+const BASELINE: &str = "target/baseline/wasm32-wasip1/release/baseline.wasm";
+const TYPES: &str = "type.googleapis.com/envoy";
+
+/// A process that ends with its owner.
+pub(crate) struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
+    }
+
+    /// CPU seconds used so far.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        let mut nanoseconds = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            nanoseconds += times.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0.0);
+        }
+        Ok(nanoseconds / 1e9)
+    }
+
+    /// Proportional memory in MiB.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?;
+        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
+        Ok(pss.and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the upstream.
+pub(crate) fn upstream() -> Result<Process> {
+    let mut command = Command::new("target/release/fake-provider");
+    for (name, port, faults) in UPSTREAMS {
+        command.args(["--listen", &format!("{name}=127.0.0.1:{port}{faults}")]);
+    }
+    Process::start(command.arg("--no-record"))
+}
+
+/// One proxy under test.
+pub(crate) struct Proxy {
+    pub(crate) name: &'static str,
+    pub(crate) port: u16,
+    pub(crate) process: Process,
+}
+
+impl Proxy {
+    /// All of them, the bare Envoy first.
+    pub(crate) fn all() -> Result<Vec<Self>> {
+        let baseline = |name| vec![filter(BASELINE, "", name)];
+        let all = [
+            ("Envoy, no filter", direct(Vec::new())),
+            ("no-op filter", direct(baseline("noop"))),
+            ("naive filter", direct(baseline("naive"))),
+            ("Modelyard", gateway()),
+        ];
+        (0u16..).zip(all).map(|(index, (name, listener))| Self::start(index, name, listener)).collect()
+    }
+
+    fn start(index: u16, name: &'static str, listener: Value) -> Result<Self> {
+        let (port, admin) = (23100 + index, 23200 + index);
+        let clusters: Vec<_> = UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
+        let config = json!({
+            "admin": {"address": address(admin)},
+            "static_resources": {
+                "listeners": [{"name": "gateway", "address": address(port), "filter_chains": [{"filters": [listener]}]}],
+                "clusters": clusters,
+            },
+        });
+        let path = Path::new("target").join(format!("bench-{index}.json"));
+        fs::write(&path, config.to_string())?;
+        let envoy = env::var("ENVOY").unwrap_or_else(|_| "envoy".to_owned());
+        let mut command = Command::new(envoy);
+        command.arg("-c").arg(path).args(["--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]);
+        Ok(Self { name, port, process: Process::start(command.env("BENCH_KEY", "secret"))? })
+    }
+
+    /// Waits until it accepts connections.
+    pub(crate) fn wait(&self) {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}
+
+fn address(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}
+
+fn cluster(name: &str, port: u16) -> Value {
+    let many = 100_000;
+    json!({
+        "name": name, "type": "STATIC", "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [
+            {"max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many}
+        ]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(port)}}]}],
+        },
+    })
+}
+
+/// A listener's filter; request ids and access logs are Envoy's own cost and off.
+fn connection_manager(routes: Value, filters: Vec<Value>) -> Value {
+    let kind = format!("{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager");
+    json!({"name": "hcm", "typed_config": {
+        "@type": kind, "stat_prefix": "gateway", "generate_request_id": false, "http_filters": filters,
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+    }})
+}
+
+fn router(upstream_filters: Vec<Value>) -> Value {
+    let kind = format!("{TYPES}.extensions.filters.http.router.v3.Router");
+    json!({"name": "router", "typed_config": {
+        "@type": kind, "suppress_envoy_headers": true, "upstream_http_filters": upstream_filters,
+    }})
+}
+
+/// A route by header, as no-one but the gateway can choose by the body.
+fn direct(mut filters: Vec<Value>) -> Value {
+    let routes: Vec<_> = UPSTREAMS
+        .iter()
+        .map(|(name, ..)| {
+            json!({
+                "match": {"prefix": "/", "headers": [{"name": "x-bench", "string_match": {"exact": name}}]},
+                "request_body_buffer_limit": 64 << 20,
+                "route": {"cluster": name, "timeout": "0s"},
+            })
+        })
+        .collect();
+    filters.push(router(Vec::new()));
+    connection_manager(json!(routes), filters)
+}
+
+fn gateway() -> Value {
+    let specifier = format!("{TYPES}.extensions.router.cluster_specifiers.matcher.v3");
+    let action = |name: &str| {
+        let kind = format!("{specifier}.ClusterAction");
+        json!({"action": {"name": name, "typed_config": {"@type": kind, "cluster": name}}})
+    };
+    let input = format!("{TYPES}.extensions.matching.common_inputs.network.v3.FilterStateInput");
+    let actions: Value = UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), action(name))).collect();
+    let matcher = json!({
+        "@type": format!("{specifier}.MatcherClusterSpecifier"),
+        "cluster_matcher": {
+            "matcher_tree": {
+                "input": {"name": "next", "typed_config": {"@type": input, "key": "wasm.modelyard.next"}},
+                "exact_match_map": {"map": actions},
+            },
+            "on_no_match": action("sink"),
+        },
+    });
+    let routes = json!([{
+        "match": {"prefix": "/"}, "request_body_buffer_limit": 64 << 20,
+        "route": {
+            "timeout": "0s",
+            "inline_cluster_specifier_plugin": {"extension": {"name": "matcher", "typed_config": matcher}},
+            "retry_policy": {
+                "retry_on": "retriable-headers,connect-failure,reset,refused-stream",
+                "retriable_headers": [{"name": "x-modelyard-retry", "present_match": true}],
+                "num_retries": 8, "refresh_cluster_on_retry": true,
+                "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+            },
+        },
+    }]);
+    let document = catalogue().to_string();
+    let filter = filter(WASM, "modelyard", &document);
+    let codec = format!("{TYPES}.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
+    let codec = json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
+    connection_manager(routes, vec![filter.clone(), router(vec![filter, codec])])
+}
+
+fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {
+    json!({"name": "filter", "typed_config": {
+        "@type": format!("{TYPES}.extensions.filters.http.wasm.v3.Wasm"),
+        "config": {
+            "name": "filter", "root_id": root_id, "failure_policy": "FAIL_RELOAD",
+            "allow_on_headers_stop_iteration": true,
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+            "vm_config": {
+                "vm_id": "bench", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": wasm}},
+                "environment_variables": {"host_env_keys": ["BENCH_KEY"]},
+            },
+        },
+    }})
+}
+
+/// The gateway's configuration: a model for each kind of upstream among many others.
+fn catalogue() -> Value {
+    let endpoint = |provider: &str, index: usize| {
+        json!({
+            "provider": provider, "model": format!("up-{index}"),
+            "pricing": {"prompt": "0.000001", "completion": "0.000002"},
+        })
+    };
+    let model = |index: usize| {
+        let kind = UPSTREAMS.get(index).map_or("plain", |(name, ..)| name);
+        json!({"id": format!("m/model-{index}"), "endpoints": [endpoint(kind, index), endpoint("backup", index)]})
+    };
+    let provider = |cluster: &str| {
+        let auth = json!({"type": "bearer", "env": "BENCH_KEY"});
+        json!({"api": "openai", "cluster": cluster, "host": format!("{cluster}.test"), "auth": auth})
+    };
+    let mut providers: Value = UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), provider(name))).collect();
+    if let Some(providers) = providers.as_object_mut() {
+        providers.insert("backup".to_owned(), provider("plain"));
+    }
+    let models: Vec<_> = (0..MODELS).map(model).collect();
+    json!({"providers": providers, "models": models, "routing": {"sort": "order"}})
+}
