@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+pub mod explain;
 mod framing;
 mod outcome;
 mod settle;

@@ -13,7 +13,7 @@ use crate::error::{Error, Failure, Reply};
 use crate::request::{Face, Operation};
 use crate::route::{Health, Observation};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Source, Usage};
+use crate::usage::{Charge, Cost, Source, Usage};
 
 /// Longest client text that goes into filter state, in characters.
 const LONGEST_MODEL: usize = 256;
@@ -26,6 +26,8 @@ const SHORTEST_STREAM: f64 = 0.02;
 pub struct Settlement {
     /// Filter state, without the `modelyard.` in front; empty values are left out.
     pub properties: Vec<(&'static str, String)>,
+    /// What it cost, as far as that is known.
+    pub cost: Cost,
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
@@ -234,7 +236,7 @@ impl Exchange {
     fn write_down(&self, aborted: bool, now: Duration) -> Settlement {
         let answered = self.answered();
         let usage = answered.as_ref().map(|answered| answered.usage);
-        let cost = answered.as_ref().and_then(|answered| answered.charge).map(|charge| charge.total().to_string());
+        let cost = answered.as_ref().and_then(|answered| answered.charge).map(Charge::total);
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
         let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
@@ -251,9 +253,11 @@ impl Exchange {
             output_tokens: usage.map(|usage| usage.output),
             cached_tokens: usage.map(|usage| usage.cached),
             estimated: usage.map(|usage| usage.source == Source::Estimated),
-            cost_usd: cost,
+            reasoning_tokens: usage.map(|usage| usage.reasoning),
+            cost_usd: cost.map(|cost| cost.to_string()),
         };
-        let mut settlement = Settlement { properties: facts.properties(self.attempts.len()) };
+        let properties = facts.properties(self.attempts.len());
+        let mut settlement = Settlement { properties, cost: cost.unwrap_or_default() };
         if self.config.telemetry.record == RecordLevel::Metadata {
             let record = self.record(&facts, now);
             settlement.properties.push(("record", serde_json::to_string(&record).unwrap_or_default()));
@@ -307,6 +311,7 @@ struct Facts<'a> {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
     /// Whether the tokens are the gateway's estimate.
     estimated: Option<bool>,
     cost_usd: Option<String>,

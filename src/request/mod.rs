@@ -10,4 +10,4 @@ mod surface;
 
 pub use body::{Modality, Request, StreamOptionsEdit};
 pub use preferences::{DataCollection, MaxPrice, Preferences};
-pub use surface::{Face, Operation, Surface};
+pub use surface::{Face, Operation, Page, Surface};
