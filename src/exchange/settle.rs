@@ -50,7 +50,7 @@ impl Exchange {
     /// `host_attempts` is how many attempts the host has made.
     pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
         if let Some(error) = &self.error {
-            return error.reply(self.error_form());
+            return self.reply_with(error);
         }
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
@@ -67,8 +67,9 @@ impl Exchange {
                 return self.last_error();
             }
         };
-        let form = self.error_form();
-        self.error.insert(error).reply(form)
+        let reply = self.reply_with(&error);
+        self.error = Some(error);
+        reply
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.

@@ -67,16 +67,20 @@ impl Ledger {
     /// Begins the periods anew that are over.
     fn turn_to(&mut self, today: u64) {
         let [_, day, week, month] = &mut self.sums;
-        // The epoch was a Thursday.
-        let periods: [(&mut u128, fn(u64) -> u64); 3] =
-            [(day, |day| day), (week, |day| (day + 3) / 7), (month, |day| civil_date(day).0 * 12 + civil_date(day).1)];
-        for (sum, period) in periods {
-            if period(today) != period(self.day) {
+        let (now, then) = (periods(today), periods(self.day));
+        for (sum, (now, then)) in [day, week, month].into_iter().zip(now.into_iter().zip(then)) {
+            if now != then {
                 *sum = 0;
             }
         }
         self.day = today;
     }
+}
+
+/// The numbers of a day, its week and its month since the epoch, which was a Thursday.
+fn periods(day: u64) -> [u64; 3] {
+    let (year, month, _) = civil_date(day);
+    [day, (day + 3) / 7, year * 12 + month]
 }
 
 impl fmt::Display for Ledger {
