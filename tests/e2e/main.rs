@@ -46,6 +46,7 @@ mod fallback;
 mod gateway;
 mod large;
 mod load;
+mod local;
 mod openrouter;
 mod process;
 mod setup;
