@@ -47,7 +47,9 @@ impl Stream {
         let serialised = host::headers(Map::RequestHeaders);
         let parsed = headers::parse(&serialised);
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
-        if Self::attempt_count() == 0 {
+        // An attempt is known by its exchange, which saves asking for its number.
+        let link = host::property(LINK);
+        if link.is_none() && Self::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
                 return None;
             }
@@ -56,7 +58,7 @@ impl Stream {
             self.role = Role::Downstream(Box::new(downstream));
             return Some(action);
         }
-        match host::property(LINK) {
+        match link {
             Some(link) => {
                 let (upstream, action) = Upstream::begin(self.context, worker::find(&link), &parsed);
                 self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
