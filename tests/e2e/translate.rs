@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Reply;
+use crate::client::{Connection, Reply};
 use crate::dialect::{DIALECTS, Dialect, Said};
 use crate::fake::Received;
 use crate::gateway::{Gateway, chat, stream};
@@ -19,6 +19,10 @@ fn setup() -> Setup {
         setup = setup.formats(&own("good"), &[(api, &faults(USAGE))]);
         setup = setup.formats(&own("tool"), &[(api, &faults("tool-call"))]);
         setup = setup.formats(&own("tiny"), &[(api, &faults("tool-call,reasoning=3,bytes=1"))]);
+        setup = setup.formats(&own("think"), &[(api, "tool-call,reasoning=3")]);
+        let model = if api == "bedrock" { "anthropic.claude-sonnet-4-5-20250929-v1:0" } else { "claude-sonnet-4-5" };
+        let endpoint = json!({"provider": format!("{api}-think-0"), "model": model});
+        setup = setup.model(&own("think"), json!({"endpoints": [endpoint]}));
         setup = setup.formats(&own("limit"), &[(api, "tokens=200")]);
         setup = setup.formats(&own("counted"), &[(api, USAGE)]);
         setup = setup.formats(&own("silent"), &[(api, "no-usage")]);
@@ -55,6 +59,9 @@ on_envoy! { setup:
     every_dialect_reaches_every_format,
     tools_are_called_through_every_pair,
     streams_in_single_bytes_say_the_same,
+    what_a_tool_returned_reaches_every_format,
+    proofs_of_thinking_find_back_and_nowhere_else,
+    pictures_reach_every_format,
     limits_are_told_in_the_clients_words,
     every_format_gets_a_request_of_its_own,
     the_client_never_knows_who_failed,
@@ -134,6 +141,91 @@ fn streams_in_single_bytes_say_the_same(gateway: &Gateway) {
         let name = format!("{api}-tiny");
         let reply = dialect.ask(gateway, &dialect.question_with_tool(&name, streamed));
         assert_called(dialect, &reply, &name);
+    }
+}
+
+fn what_a_tool_returned_reaches_every_format(gateway: &Gateway) {
+    for dialect in DIALECTS {
+        for api in FORMATS {
+            let name = format!("{api}-tool");
+            let body = dialect.question_with_tool(&name, false);
+            let answer = dialect.ask(gateway, &body).json();
+            let reply = dialect.ask(gateway, &dialect.go_on(body, &answer));
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let received = last_received(gateway, &format!("{name}-0")).json();
+            let turns = if api == "gemini" { &received["contents"] } else { &received["messages"] };
+            let result = match api {
+                "openai" => &turns[2]["content"],
+                "anthropic" => &turns[2]["content"][0]["content"],
+                "gemini" => &turns[2]["parts"][0]["functionResponse"]["response"],
+                _ => &turns[2]["content"][0]["toolResult"]["content"],
+            };
+            assert!(result.to_string().contains("Sunny"), "{dialect:?} over {api}: {received}");
+            assert!(turns[1].to_string().contains("Hello from"), "the call's arguments: {received}");
+            assert_eq!(turns.as_array().map(Vec::len), Some(3), "{received}");
+        }
+    }
+}
+
+/// Which providers can check each other's proofs.
+fn family(api: &str) -> &str {
+    if api == "bedrock" { "anthropic" } else { api }
+}
+
+fn proofs_of_thinking_find_back_and_nowhere_else(gateway: &Gateway) {
+    for dialect in DIALECTS {
+        for from in ["anthropic", "gemini", "bedrock"] {
+            for to in ["anthropic", "gemini", "bedrock"] {
+                let mut body = dialect.question_with_tool(&format!("{from}-think"), false);
+                crate::setup::merge(&mut body, &dialect.thinking());
+                let answer = dialect.ask(gateway, &body);
+                assert_eq!(answer.status, 200, "{answer:?}");
+                let mut body = dialect.go_on(body, &answer.json());
+                body["model"] = format!("t/{to}-think").into();
+                let reply = dialect.ask(gateway, &body);
+                assert_eq!(reply.status, 200, "{reply:?}");
+                let received = last_received(gateway, &format!("{to}-think-0"));
+                let proof = "ZmFrZSBzaWduYXR1cmU=";
+                let expected = family(from) == family(to);
+                let context = format!("{dialect:?} from {from} to {to}: {received:?} after {body}");
+                assert_eq!(received.body().contains(proof), expected, "{context}");
+                assert!(received.body().contains("Sunny"), "{context}");
+            }
+        }
+    }
+}
+
+fn pictures_reach_every_format(gateway: &Gateway) {
+    const DATA: &str = "iVBORw0KGgo=";
+    for dialect in DIALECTS {
+        let url = format!("data:image/png;base64,{DATA}");
+        let source = json!({"type": "base64", "media_type": "image/png", "data": DATA});
+        let content = match dialect {
+            Dialect::Chat(_) => json!([{"type": "image_url", "image_url": {"url": url}}]),
+            Dialect::Messages => json!([{"type": "image", "source": source}]),
+            Dialect::Responses => json!([{"type": "input_image", "image_url": url}]),
+        };
+        for api in FORMATS {
+            let name = format!("{api}-limit");
+            let mut body = dialect.question(&name, false);
+            let turns = if dialect == Dialect::Responses { "input" } else { "messages" };
+            body[turns][0]["content"] = content.clone();
+            let reply = dialect.ask(gateway, &body);
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let received = last_received(gateway, &format!("{name}-0")).json();
+            let (picture, expected) = match api {
+                "openai" => (&received["messages"][0]["content"][0]["image_url"]["url"], json!(url)),
+                "anthropic" => (&received["messages"][0]["content"][0]["source"], source.clone()),
+                "gemini" => {
+                    (&received["contents"][0]["parts"][0]["inlineData"], json!({"mimeType": "image/png", "data": DATA}))
+                }
+                _ => (
+                    &received["messages"][0]["content"][0]["image"],
+                    json!({"format": "png", "source": {"bytes": DATA}}),
+                ),
+            };
+            assert_eq!(picture, &expected, "{dialect:?} over {api}: {received}");
+        }
     }
 }
 
@@ -261,13 +353,25 @@ fn the_clients_own_format_passes_untouched(gateway: &Gateway) {
         assert_eq!(received.header("anthropic-beta"), Some("context-1m"));
         assert_eq!(received.header("anthropic-version"), Some("2023-01-01"));
         assert_eq!(Dialect::Messages.said(&reply).thought, "Let me think this through.");
-        for own in ["\"service_tier\":\"standard\"", "ZmFrZSBzaWduYXR1cmU=", "up-passing"] {
-            assert!(reply.text().contains(own), "{own}: {reply:?}");
-        }
+        assert_eq!(without_ids(reply.text()), without_ids(&told_directly(gateway, &received)));
         let entry = gateway.entry(&reply);
         assert_eq!((&entry["input_tokens"], &entry["output_tokens"]), (&json!("1000"), &json!("58")), "{entry}");
         assert_eq!((&entry["cached_tokens"], &entry["finish_reason"]), (&json!("400"), &json!("end_turn")), "{entry}");
     }
+}
+
+/// What the fake answers to the very request it got.
+fn told_directly(gateway: &Gateway, received: &Received) -> String {
+    let mut connection = Connection::open(gateway.fake.listeners["passing-0"]);
+    let headers = [("x-api-key", "k"), ("anthropic-version", "2023-06-01")];
+    connection.send("POST", received.path(), &headers, received.body().as_bytes());
+    connection.read("POST").text().to_owned()
+}
+
+/// The same answer twice differs in its id.
+fn without_ids(answer: &str) -> String {
+    let (before, after) = answer.split_once("\"msg_fake").unwrap();
+    format!("{before}{}", after.split_once('"').unwrap().1)
 }
 
 fn parts_of_other_providers_do_not_pass(gateway: &Gateway) {
