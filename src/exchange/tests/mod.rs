@@ -8,6 +8,7 @@ mod fallback;
 mod settle;
 mod split;
 mod stream;
+mod translate;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
