@@ -178,10 +178,15 @@ fn body(
     way: Way,
     dropped: &mut Vec<&'static str>,
 ) -> Result<Body, Error> {
+    dropped.extend(request.unapplied());
     let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
     let dialect = translate::dialect(operation).filter(|_| rewritten);
     let Some(dialect) = dialect else {
-        return Ok(Body::Edited(request.edits(model, stream_options(provider, operation))));
+        let edits = request.edits(model, stream_options(provider, operation));
+        return Ok(match request.is_merged() {
+            true => Body::Whole(edits.apply(request.body())),
+            false => Body::Edited(edits),
+        });
     };
     let conversation = dialect.read(request.body())?;
     dropped.extend(&conversation.dropped);

@@ -13,7 +13,7 @@ use crate::setup::Setup;
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-const FORMATS: [&str; 4] = ["openai", "anthropic", "gemini", "bedrock"];
+const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
 
 fn setup() -> Setup {
     let setup = FORMATS.into_iter().fold(Setup::new(), with_format);
@@ -28,7 +28,8 @@ fn with_format(mut setup: Setup, format: &str) -> Setup {
     for (kind, faults) in
         [("", ""), ("-tools", "tool-call"), ("-limited", "status=429,retry-after=7"), ("-broken", "error-event=2")]
     {
-        setup = setup.formats(&format!("{format}{kind}"), &[(format, faults)]);
+        let signed = if format == "bedrock" { "signed" } else { "" };
+        setup = setup.formats(&format!("{format}{kind}"), &[(format, &format!("{signed},{faults}"))]);
     }
     setup
 }

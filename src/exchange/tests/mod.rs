@@ -9,6 +9,7 @@ mod settle;
 mod split;
 mod stream;
 mod translate;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
