@@ -202,11 +202,6 @@ impl Request {
                 self.stream = reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))?;
             }
             Field::StreamOptions => self.read_stream_options(kind, reader)?,
-            Field::N => {
-                if reader.u64()? <= Some(1) {
-                    self.fields.remove(field);
-                }
-            }
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
@@ -372,11 +367,6 @@ impl Request {
     /// Whether there is content of this kind.
     pub fn uses(&self, modality: Modality) -> bool {
         self.modalities & (1 << modality as u8) != 0
-    }
-
-    /// Whether a top-level field of this name is there, not null, and asks for something.
-    pub fn has(&self, name: &str) -> bool {
-        Field::of(name).is_some_and(|field| self.fields.contains(field))
     }
 
     /// Names of all parameters used, as in `supported_parameters`.

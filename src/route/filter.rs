@@ -1,12 +1,13 @@
 //! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use crate::catalog::{Endpoint, Model};
 use crate::config::Provider;
 use crate::provider::Way;
 use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
-use crate::translate::{self, Loss};
+use crate::translate::{self, Conversation, Loss};
 
 /// Why an endpoint is not in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +64,33 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What is asked for.
+pub(super) struct Ask<'a> {
+    pub operation: Operation,
+    pub request: &'a Request,
+    /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
+    conversation: OnceCell<Option<Conversation<'a>>>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(operation: Operation, request: &'a Request) -> Self {
+        Self { operation, request, conversation: OnceCell::new() }
+    }
+
+    fn conversation(&self) -> Option<&Conversation<'a>> {
+        let read = || translate::dialect(self.operation)?.read(self.request.body()).ok();
+        self.conversation.get_or_init(read).as_ref()
+    }
+}
+
 /// One offer under consideration.
 #[derive(Clone, Copy)]
 pub(super) struct Offer<'a> {
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
+    /// The provider's name for the model.
+    pub upstream_model: &'a str,
 }
 
 impl Offer<'_> {
@@ -83,9 +105,10 @@ impl Offer<'_> {
     }
 
     /// The first hard filter that takes this offer out.
-    pub(super) fn refusal(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
+    pub(super) fn refusal(&self, ask: &Ask<'_>, preferences: &Preferences) -> Option<Reason> {
+        let request = ask.request;
         self.missing_key()
-            .or_else(|| self.refused_by_format(operation, request, preferences))
+            .or_else(|| self.refused_by_format(ask, preferences))
             .or_else(|| self.refused_by_name(preferences))
             .or_else(|| self.refused_by_policy(preferences))
             .or_else(|| self.refused_by_price(request, preferences))
@@ -102,16 +125,25 @@ impl Offer<'_> {
     }
 
     /// What its wire format cannot express, if that would change the answer or everything must be supported.
-    fn refused_by_format(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
-        match Way::of(self.provider.api, operation) {
-            None => return Some(Reason::Operation(operation.path())),
+    fn refused_by_format(&self, ask: &Ask<'_>, preferences: &Preferences) -> Option<Reason> {
+        match Way::of(self.provider.api, ask.operation) {
+            None => return Some(Reason::Operation(ask.operation.path())),
             Some(Way::Pass) => return None,
             Some(Way::Translate) => {}
         }
+        let conversation = ask.conversation()?;
         let all = preferences.require_parameters == Some(true);
-        let losses = translate::format(self.provider).losses().iter();
-        let mut refused = losses.filter(|(_, loss)| *loss == Loss::Refused || all && *loss == Loss::Ignored);
-        refused.find(|(name, _)| request.has(name)).map(|(name, _)| Reason::Parameter(name))
+        let format = translate::format(self.provider);
+        let mut lost = conversation.dropped.clone();
+        if all || !conversation.is_plain() {
+            // Only by writing it can be told what of it gets lost.
+            format.request(conversation, self.upstream_model, &mut lost);
+        }
+        let is_refused = |(name, loss): &&(&str, Loss)| {
+            *loss == Loss::Refused || all && *loss == Loss::Ignored && !name.contains('.')
+        };
+        let mut refused = format.losses().iter().filter(is_refused);
+        refused.find(|(name, _)| lost.contains(name)).map(|(name, _)| Reason::Parameter(name))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::filter::{Offer, Reason};
+use super::filter::{Ask, Offer, Reason};
 use super::health::Health;
 use super::order::{Circumstances, Draw, sort};
 use crate::catalog::{Endpoint, Model, ModelId};
@@ -91,10 +91,11 @@ pub fn plan(
     let preferences = request.preferences();
     let mut plan = Plan { seed, ..Plan::default() };
     let mut draw = Draw(seed);
+    let ask = Ask::new(operation, request);
     let with = Circumstances { preferences, sort: config.routing.sort, health, now };
     for (id, rest) in asked {
         let Some(model) = config.catalog.model(*id) else { continue };
-        let mut offers = admitted(config, model, (operation, request), &mut plan.dropped);
+        let mut offers = admitted(config, model, *rest, &ask, &mut plan.dropped);
         prefer_capable(&mut offers, request, &mut plan.dropped);
         sort(&mut offers, &with, &mut draw);
         plan.steps.extend(offers.iter().map(|offer| Step {
@@ -113,15 +114,16 @@ pub fn plan(
 fn admitted<'a>(
     config: &'a Config,
     model: &'a Model,
-    (operation, request): (Operation, &Request),
+    rest: Option<&'a str>,
+    ask: &Ask<'_>,
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Offer<'a>> {
     let offers = model.endpoints.iter().filter_map(|endpoint| {
         let provider = config.provider(endpoint.provider)?;
-        Some(Offer { model, endpoint, provider })
+        Some(Offer { model, endpoint, provider, upstream_model: endpoint.upstream_model(rest) })
     });
     offers
-        .filter(|offer| match offer.refusal(operation, request, request.preferences()) {
+        .filter(|offer| match offer.refusal(ask, ask.request.preferences()) {
             Some(reason) => {
                 dropped.push(drop_of(offer, reason));
                 false
