@@ -324,7 +324,7 @@ impl Exchange {
         let waited = now.saturating_sub(current.started);
         let committed = answer.is_committed();
         let outcome = match self.request.is_stream() {
-            true if !committed && waited >= provider.first_token_timeout => Outcome::FirstToken,
+            true if !committed && waited >= self.first_token_timeout(provider) => Outcome::FirstToken,
             _ if waited >= provider.timeout => Outcome::Timeout,
             _ => return None,
         };

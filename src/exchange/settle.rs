@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
 use crate::error::{Error, Failure, Reply};
 use crate::request::{Face, Operation};
-use crate::route::{Health, Observation};
+use crate::route::{Health, Observation, Sticky};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Source, Usage};
 
@@ -73,6 +74,8 @@ impl Exchange {
     pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, String)> {
         self.status = Some(status);
         let mut headers = vec![("x-generation-id", self.id.clone())];
+        let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.to_owned())));
         if self.config.telemetry.expose_headers {
             if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
                 headers.push(("x-modelyard-model", header_value(&step.model_id(&self.config))));
@@ -109,6 +112,7 @@ impl Exchange {
         let aborted = self.abort_open_attempts(now);
         self.count_request(aborted, count);
         self.count_attempts(health, count);
+        self.stick(now, health);
         self.count_answer(now, count);
         self.write_down(aborted, now)
     }
@@ -160,6 +164,18 @@ impl Exchange {
                 let well = !health.in_outage(&endpoint.id, ended) && !health.in_cooldown(&endpoint.id, ended);
                 count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
             }
+        }
+    }
+
+    /// The conversation stays where it was answered.
+    fn stick(&self, now: Duration, health: &mut Health) {
+        let well = self.attempts.last().filter(|last| last.outcome == Some(Outcome::Ok) && self.error.is_none());
+        let step = well.and_then(|last| self.plan.steps.get(last.step));
+        let endpoint = step.and_then(|step| Some((step, step.endpoint(&self.config)?)));
+        let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
+        if let (Some((step, endpoint)), Some((conversation, ttl))) = (endpoint, wanted) {
+            let key = Sticky::key(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
+            health.sticky.learn(key, &endpoint.id, now + ttl);
         }
     }
 
@@ -285,6 +301,7 @@ impl Exchange {
             stream: self.request.is_stream(),
             duration_ms: milliseconds(now.saturating_sub(self.started)),
             plan: self.plan.steps.iter().map(endpoint).collect(),
+            sticky: self.plan.is_sticky,
             dropped: dropped.collect(),
             attempts: attempts.collect(),
             seed: format!("{:016x}", self.plan.seed),
@@ -345,6 +362,9 @@ struct Record<'a> {
     stream: bool,
     duration_ms: u64,
     plan: Vec<String>,
+    /// Whether the plan's first endpoint is the conversation's own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sticky: bool,
     dropped: Vec<DroppedRecord<'a>>,
     attempts: Vec<AttemptRecord>,
     seed: String,
