@@ -463,6 +463,11 @@ impl Request {
         self.modalities & (1 << modality as u8) != 0
     }
 
+    /// Whether a top-level field of this name is there and not null.
+    pub fn has(&self, name: &str) -> bool {
+        Field::of(name).is_some_and(|field| self.fields.contains(field))
+    }
+
     /// Names of all parameters used, as in `supported_parameters`.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         self.fields.iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
