@@ -2,8 +2,10 @@
 //!
 //! Keyed by endpoint id, which only comes from the configuration, so the size is bounded by it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::sticky::Sticky;
 
