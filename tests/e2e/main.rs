@@ -49,6 +49,7 @@ mod large;
 mod load;
 mod openrouter;
 mod process;
+mod routing;
 mod setup;
 mod shapes;
 mod stream;
