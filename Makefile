@@ -97,6 +97,10 @@ bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envo
 	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
 	$(CARGO) bench --features fake-provider --bench proxy
 
+.PHONY: bench-core
+bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
+	$(CARGO) bench --bench translate
+
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports
 	@test -f $(WASM) || { echo '$(WASM) is missing: make build' >&2; exit 1; }

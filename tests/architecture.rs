@@ -102,10 +102,10 @@ fn sources() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if !is_test(&path) {
-                sources.push(Source { code: code(&path), path });
+            match (is_test(&path), path.is_dir()) {
+                (true, _) => {}
+                (false, true) => folders.push(path),
+                (false, false) => sources.push(Source { code: code(&path), path }),
             }
         }
     }
@@ -114,7 +114,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Whether the file is declared as a module of tests.
+/// Whether the file or folder is declared as a module of tests.
 fn is_test(path: &Path) -> bool {
     let (name, folder) = (path.file_stem().unwrap().to_str().unwrap(), path.parent().unwrap());
     let parent = folder.join("mod.rs");

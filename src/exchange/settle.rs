@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
@@ -73,6 +74,8 @@ impl Exchange {
     pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, String)> {
         self.status = Some(status);
         let mut headers = vec![("x-generation-id", self.id.clone())];
+        let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.to_owned())));
         if self.config.telemetry.expose_headers {
             if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
                 headers.push(("x-modelyard-model", header_value(&step.model_id(&self.config))));
