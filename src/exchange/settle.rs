@@ -277,7 +277,7 @@ impl Exchange {
         let mut settlement = Settlement { properties, cost: cost.unwrap_or_default() };
         if self.config.telemetry.record == RecordLevel::Metadata {
             let record = self.record(&facts, now);
-            settlement.properties.push(("record", serde_json::to_string(&record).unwrap_or_default()));
+            settlement.properties.push(("record", json(&record)));
         }
         settlement
     }
@@ -399,12 +399,22 @@ struct AttemptRecord {
     dropped_parameters: Vec<&'static str>,
 }
 
+fn json(record: &Record<'_>) -> String {
+    // Room for most of them, so that it is not moved while it grows.
+    let mut json = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut json, record);
+    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+}
+
 fn milliseconds(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
 /// A foreign text fit for a log line: bounded, without control characters.
 fn printable(text: &str) -> String {
+    if text.len() <= LONGEST_MODEL && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     text.chars().take(LONGEST_MODEL).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

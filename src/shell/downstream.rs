@@ -12,7 +12,7 @@ use super::stream::{LINK, send};
 use super::worker::{self, Shared};
 use crate::config::Config;
 use crate::error::Error;
-use crate::exchange::{Arrival, Exchange};
+use crate::exchange::{Arrival, Departure, Exchange};
 use crate::provider::ClientHeaders;
 use crate::request::{Face, Operation};
 
@@ -96,17 +96,7 @@ impl Downstream {
             Ok(departure) => {
                 host::set_property(LINK, &link);
                 host::set_property(NEXT, departure.cluster.as_bytes());
-                let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis());
-                let timeout = timeout.to_string();
-                let kept = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied();
-                let added = [
-                    ("x-envoy-max-retries", retries.as_str()),
-                    ("x-envoy-upstream-rq-per-try-timeout-ms", timeout.as_str()),
-                    // A route's own timeout, 15 s by default, would cut streams off.
-                    ("x-envoy-upstream-rq-timeout-ms", "0"),
-                ];
-                let headers: Vec<_> = kept.chain(added).collect();
-                host::replace_headers(Map::RequestHeaders, &headers::serialise(&headers));
+                steer(&headers, headers::count(&serialised), &departure);
                 host::clear_route_cache();
                 Action::Continue
             }
@@ -158,6 +148,14 @@ impl Downstream {
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
+        if self.replacement.is_none() {
+            // Each costs less than handing all of them over.
+            own.iter().for_each(|(name, value)| host::set_header(Map::ResponseHeaders, name, value));
+            if headers::value(&headers, RETRY).is_some() {
+                host::remove_header(Map::ResponseHeaders, RETRY);
+            }
+            return Action::Continue;
+        }
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
         let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
@@ -178,9 +176,31 @@ impl Downstream {
         worker::forget(number);
         let mut exchange = exchange.borrow_mut();
         let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
+        let mut path = String::with_capacity(64);
         for (name, value) in &settlement.properties {
-            host::set_property(&format!("modelyard.{name}"), value.as_bytes());
+            path.clear();
+            path.push_str("modelyard.");
+            path.push_str(name);
+            host::set_property(&path, value.as_bytes());
         }
         shared::enter(&settlement, host::now());
     }
+}
+
+/// Makes the client's headers ones that the host's router obeys: what could steer it otherwise goes, and so do
+/// credentials. `count`: how many headers there are, with those that could not be read.
+fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
+    if headers.len() < count {
+        let kept: Vec<_> = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied().collect();
+        host::replace_headers(Map::RequestHeaders, &headers::serialise(&kept));
+    } else {
+        // Each costs less than handing all of them over.
+        let stripped = headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name));
+        stripped.for_each(|(name, _)| host::remove_header(Map::RequestHeaders, name));
+    }
+    let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis().to_string());
+    host::set_header(Map::RequestHeaders, "x-envoy-max-retries", &retries);
+    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-per-try-timeout-ms", &timeout);
+    // A route's own timeout, 15 s by default, would cut streams off.
+    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-timeout-ms", "0");
 }

@@ -50,7 +50,9 @@ impl Stream {
         let serialised = host::headers(Map::RequestHeaders);
         let parsed = headers::parse(&serialised);
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
-        if Self::attempt_count() == 0 {
+        // An attempt is known by its exchange, which saves asking for its number.
+        let link = host::property(LINK);
+        if link.is_none() && Self::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
                 return None;
             }
@@ -71,7 +73,7 @@ impl Stream {
             }
             return None;
         }
-        match host::property(LINK) {
+        match link {
             Some(link) => {
                 let (upstream, action) = Upstream::begin(self.context, worker::find(&link), &parsed);
                 self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
