@@ -29,7 +29,7 @@ const PAGES: [&str; 7] = [
 ];
 
 /// Every object of the document: how the table writes its keys, where it stands, and what it needs to be read.
-const OBJECTS: [(&str, &str, &str); 13] = [
+const OBJECTS: [(&str, &str, &str); 14] = [
     ("", "", "{}"),
     ("providers.ID.", "/providers/x", r#"{"api": "openai"}"#),
     ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "header", "name": "x-key", "env": "KEY"}"#),
@@ -40,6 +40,7 @@ const OBJECTS: [(&str, &str, &str); 13] = [
     ("", "/models/0/endpoints/0/pricing", "{}"),
     ("", "/models/0/endpoints/0/overrides/0", r#"{"min_prompt_tokens": 1}"#),
     ("routing.", "/routing", "{}"),
+    ("routing.sticky.", "/routing/sticky", "{}"),
     ("telemetry.", "/telemetry", "{}"),
     ("paths.", "/paths", "{}"),
     ("limits.", "/limits", "{}"),

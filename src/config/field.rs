@@ -141,14 +141,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// As it stands.
-    pub(super) fn json(&self) -> Value {
-        self.value.clone()
-    }
-
-    /// The number it is or spells, or else the value as it stands.
-    pub(super) fn number_or_json(&self) -> Value {
-        numeric(self.value).map_or_else(|| self.json(), Value::Number)
+    /// As JSON; with `numbers` a text that spells a number is one.
+    pub(super) fn json(&self, numbers: bool) -> String {
+        let number = numeric(self.value).filter(|_| numbers);
+        number.map_or_else(|| self.value.to_string(), |number| number.to_string())
     }
 
     /// Whether it is an empty object or list.

@@ -1,19 +1,22 @@
 //! `presets` of the document: request fields under a name, for `@preset/name`.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
-
 use super::document::quoted;
 use super::field::Field;
 use super::rule;
 use super::{ConfigErrorKind, Limits};
 use crate::catalog::Catalog;
-use crate::error::Error;
-use crate::request::{Request, split_preset};
+use crate::request::{Preset, Request, split_preset};
 
-/// Request fields by preset.
-pub type Presets = BTreeMap<String, Map<String, Value>>;
+/// Request fields by the name of their preset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Presets(Vec<(String, Preset)>);
+
+impl Presets {
+    /// The preset of that name.
+    pub fn find(&self, name: &str) -> Option<&Preset> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, preset)| preset)
+    }
+}
 
 /// What a request says for itself.
 const FOREIGN: &[&str] = &["messages", "prompt", "input", "preset", "session_id", "user"];
@@ -23,34 +26,35 @@ const TEXTS: &[&str] = &["model", "stop", "prompt_cache_key"];
 
 /// Reads the section.
 pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
-    let mut presets = Presets::new();
+    let mut presets = Presets::default();
     for (name, field) in section.map(|field| field.entries()).unwrap_or_default() {
         if !(rule::PROVIDER_ID.holds)(name) {
             let allowed = rule::PROVIDER_ID.allowed.to_owned();
             field.error(ConfigErrorKind::Invalid { value: quoted(name), allowed });
         } else if let Some(fields) = fields(&field, catalog) {
-            presets.insert(name.to_owned(), fields);
+            presets.0.push((name.to_owned(), fields));
         }
     }
     presets
 }
 
 /// What a request could say, and nothing that only a request can.
-fn fields(preset: &Field<'_>, catalog: &Catalog) -> Option<Map<String, Value>> {
+fn fields(preset: &Field<'_>, catalog: &Catalog) -> Option<Preset> {
     preset.object()?;
-    let mut fields = Map::new();
+    let mut fields = Preset::new();
     for (name, field) in preset.entries() {
-        if FOREIGN.contains(&name) {
+        if FOREIGN.contains(&name) || !(rule::VARIABLE.holds)(name) {
             field.invalid("any field of a request that is not about one conversation");
+            return None;
         }
         // In a `Struct` made from YAML numbers may be texts.
-        let value = if TEXTS.contains(&name) { field.json() } else { field.number_or_json() };
-        fields.insert(name.to_owned(), value);
+        fields.push((name.to_owned(), field.json(!TEXTS.contains(&name))));
     }
-    let body = Value::Object(fields.clone()).to_string().into_bytes();
-    match Request::parse(body, &Limits::default()) {
+    let body = fields.iter().map(|(name, json)| format!("\"{name}\":{json}"));
+    let body = format!("{{{}}}", body.collect::<Vec<_>>().join(","));
+    match Request::parse(body.into_bytes(), &Limits::default()) {
         Ok(request) => models(preset, &request, catalog),
-        Err(error) => preset.invalid(&said(&error)),
+        Err(error) => preset.invalid(&format!("what a request may say, but {error}")),
     }
     Some(fields)
 }
@@ -64,15 +68,8 @@ fn models(preset: &Field<'_>, request: &Request, catalog: &Catalog) {
     }
 }
 
-/// The text of a request's error, as the end of "allowed: a request, but …".
-fn said(error: &Error) -> String {
-    format!("what a request may say, but {error}")
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use crate::config::tests::{check_errors, config_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -107,6 +104,9 @@ mod tests {
     #[test]
     fn presets_keep_their_fields() {
         let config = config_with("/presets", r#"{"x": {"seed": 1, "provider": {"zdr": true}}}"#);
-        assert_eq!(json!(config.presets), json!({"x": {"seed": 1, "provider": {"zdr": true}}}));
+        let text = |name: &str, json: &str| (name.to_owned(), json.to_owned());
+        let expected = vec![text("provider", r#"{"zdr":true}"#), text("seed", "1")];
+        assert_eq!(config.presets.find("x"), Some(&expected));
+        assert_eq!(config.presets.find("y"), None);
     }
 }

@@ -163,7 +163,7 @@ impl Exchange {
         let request = Request::parse(body, limits)?;
         let Some(name) = request.preset() else { return self.limited(request) };
         let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
-        self.limited(request.with_preset(self.config.presets.get(name).ok_or_else(unknown)?, limits)?)
+        self.limited(request.with_preset(self.config.presets.find(name).ok_or_else(unknown)?, limits)?)
     }
 
     /// OpenRouter's own bound holds on its face.

@@ -2,12 +2,10 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
-use serde_json::{Map, Value};
-
 use super::conversation::{Conversation, Opening};
 use super::field::{Field, Fields, Role};
 use super::problem::{self, Problem};
-use super::{Partition, Preferences, plugin, preset};
+use super::{Partition, Preferences, Preset, plugin, preset};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
@@ -143,7 +141,7 @@ impl Request {
     }
 
     /// This request with the fields of a preset that it does not have itself.
-    pub fn with_preset(&self, preset: &Map<String, Value>, limits: &Limits) -> Result<Self, Error> {
+    pub fn with_preset(&self, preset: &Preset, limits: &Limits) -> Result<Self, Error> {
         let model = self.model.as_deref().zip(self.model_span.clone());
         let merged = Self::parse(preset::merge(&self.body, preset, model), limits)?;
         Ok(Self { merged: true, ..merged })

@@ -15,5 +15,5 @@ mod surface;
 pub use body::{Modality, Request, StreamOptionsEdit};
 pub use conversation::Conversation;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
-pub use preset::split as split_preset;
+pub use preset::{Preset, split as split_preset};
 pub use surface::{Face, Operation, Page, Surface};

@@ -129,7 +129,7 @@ impl Preferences {
     /// Reads the `provider` object of `body`, before which the reader stands.
     pub(super) fn read(reader: &mut Reader<'_>, body: &[u8]) -> Result<Self, Problem> {
         let mut read = Self::default();
-        object(reader, "provider", |reader, key| {
+        object(reader, "provider", &mut |reader, key| {
             match key {
                 "order" => read.order = Some(texts(reader, "provider.order")?),
                 "only" => read.only = Some(texts(reader, "provider.only")?),
@@ -163,7 +163,7 @@ impl Preferences {
     fn read_sort(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         match reader.peek()? {
             Kind::String => self.sort = Some(sort_by(reader, "provider.sort")?),
-            Kind::Object => object(reader, "provider.sort", |reader, key| {
+            Kind::Object => object(reader, "provider.sort", &mut |reader, key| {
                 match key {
                     "by" => self.sort = Some(sort_by(reader, "provider.sort.by")?),
                     "partition" => self.partition = Some(partition(reader)?),
@@ -186,7 +186,7 @@ impl Preferences {
 fn object(
     reader: &mut Reader<'_>,
     field: &'static str,
-    mut read: impl FnMut(&mut Reader<'_>, &str) -> Result<bool, Problem>,
+    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Problem>,
 ) -> Result<(), Problem> {
     if reader.peek()? != Kind::Object {
         return Err(wrong(field, "must be an object"));
@@ -244,7 +244,7 @@ fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
 
 fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Problem> {
     let mut max = MaxPrice::default();
-    object(reader, "provider.max_price", |reader, key| {
+    object(reader, "provider.max_price", &mut |reader, key| {
         let (field, place) = match key {
             "prompt" => ("provider.max_price.prompt", &mut max.prompt),
             "completion" => ("provider.max_price.completion", &mut max.completion),
@@ -272,7 +272,7 @@ fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<
         *p50 = bound(reader)?;
         return Ok(cutoffs);
     }
-    object(reader, field, |reader, key| {
+    object(reader, field, &mut |reader, key| {
         match key {
             "p50" => *p50 = bound(reader)?,
             "p75" => *p75 = bound(reader)?,

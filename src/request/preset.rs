@@ -2,12 +2,13 @@
 //!
 //! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the preset's first.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::wire::edit::Edits;
 use crate::wire::json::{JsonError, Kind, Reader, Span};
+
+/// The fields of a preset: names and JSON texts.
+pub type Preset = Vec<(String, String)>;
 
 /// The model and the preset of a name like `author/slug@preset/name` or `@preset/name`.
 pub fn split(model: &str) -> Option<(&str, &str)> {
@@ -15,61 +16,54 @@ pub fn split(model: &str) -> Option<(&str, &str)> {
 }
 
 /// A valid body, with the fields of a preset that it does not have. `model` is its own, and where that stands.
-pub(super) fn merge(body: &[u8], preset: &Map<String, Value>, model: Option<(&str, Span)>) -> Vec<u8> {
+pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -> Vec<u8> {
     let (object, own) = members(body);
     let mut edits = Edits::new();
-    let has = |name: &str| own.contains_key(name);
-    let mut added = Vec::new();
-    for (name, value) in preset {
-        let named = name == "model" && (has("models") || has("model"));
-        match own.get(name) {
-            Some(span) if name == "tools" => edits.replace(span.clone(), &united(body, span, value)),
-            _ if has(name) || named => {}
-            _ => {
-                added.extend_from_slice(Value::from(name.as_str()).to_string().as_bytes());
-                added.push(b':');
-                added.extend_from_slice(value.to_string().as_bytes());
-                added.push(b',');
-            }
+    let find = |name: &str| own.iter().find(|(own, _)| own == name).map(|(_, span)| span);
+    let mut added = String::new();
+    for (name, json) in preset {
+        match find(name) {
+            Some(span) if name == "tools" => edits.replace(span.clone(), &united(body, span, json)),
+            Some(_) => {}
+            None if name == "model" && find("models").is_some() => {}
+            None => added.extend(["\"", name, "\":", json, ","]),
         }
     }
     if own.is_empty() {
         added.pop();
     }
-    edits.insert(object.start + 1, &added);
+    edits.insert(object.start + 1, added.as_bytes());
     if let Some(((base, _), span)) = model.and_then(|(model, span)| Some((split(model)?, span))) {
-        let base = if base.is_empty() { preset.get("model").cloned().unwrap_or_default() } else { base.into() };
-        edits.replace(span, base.to_string().as_bytes());
+        let preset = preset.iter().find(|(name, _)| name == "model").map_or("null", |(_, json)| json);
+        let base = if base.is_empty() { preset.to_owned() } else { Value::from(base).to_string() };
+        edits.replace(span, base.as_bytes());
     }
     edits.apply(body)
 }
 
 /// Where an object stands, and its members' values.
-fn members(body: &[u8]) -> (Span, BTreeMap<String, Span>) {
-    let mut members = BTreeMap::new();
+fn members(body: &[u8]) -> (Span, Vec<(String, Span)>) {
+    let mut members = Vec::new();
     let object = Reader::new(body).object(|reader, member| {
-        members.insert(member.key.decode().into_owned(), reader.skip()?);
+        members.push((member.key.decode().into_owned(), reader.skip()?));
         Ok::<_, JsonError>(())
     });
     (object.unwrap_or_default(), members)
 }
 
 /// The preset's tools, each in the request's version if that has one, then the request's other tools.
-fn united(body: &[u8], span: &Span, preset: &Value) -> Vec<u8> {
+fn united(body: &[u8], span: &Span, preset: &str) -> Vec<u8> {
     let own = elements(body.get(span.clone()).unwrap_or_default());
     let identify = |json: &[u8]| serde_json::from_slice(json).ok().and_then(|tool: Value| identity(&tool));
     let mut own: Vec<(Option<String>, &[u8])> = own.into_iter().map(|json| (identify(json), json)).collect();
-    let mut tools: Vec<Vec<u8>> = Vec::new();
-    for tool in preset.as_array().into_iter().flatten() {
-        let name = identity(tool);
+    let mut tools: Vec<&[u8]> = Vec::new();
+    for tool in elements(preset.as_bytes()) {
+        let name = identify(tool);
         let same = own.iter().position(|(own, _)| own.is_some() && *own == name);
-        tools.push(match same {
-            Some(at) => own.remove(at).1.to_vec(),
-            None => tool.to_string().into_bytes(),
-        });
+        tools.push(same.map_or(tool, |at| own.remove(at).1));
     }
-    tools.extend(own.into_iter().map(|(_, json)| json.to_vec()));
-    [b"[".as_slice(), &tools.join(&b','), b"]"].concat()
+    tools.extend(own.into_iter().map(|(_, json)| json));
+    [b"[".as_slice(), &tools.join(b",".as_slice()), b"]"].concat()
 }
 
 fn elements(array: &[u8]) -> Vec<&[u8]> {
@@ -94,6 +88,8 @@ fn identity(tool: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Limits;
+    use crate::request::Request;
     use serde_json::json;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -101,8 +97,10 @@ mod tests {
     /// Body, preset, merged.
     #[track_caller]
     fn check(body: &str, preset: &Value, expected: &str) {
-        let request = crate::request::Request::parse(body.into(), &crate::config::Limits::default()).unwrap();
-        let merged = request.with_preset(preset.as_object().unwrap(), &crate::config::Limits::default()).unwrap();
+        let request = Request::parse(body.into(), &Limits::default()).unwrap();
+        let fields = preset.as_object().unwrap().iter();
+        let preset = fields.map(|(name, value)| (name.clone(), value.to_string())).collect();
+        let merged = request.with_preset(&preset, &Limits::default()).unwrap();
         assert_eq!(String::from_utf8_lossy(merged.body()), expected);
         assert!(merged.is_merged());
     }

@@ -2,11 +2,11 @@
 //!
 //! Keyed by endpoint id, which only comes from the configuration, so the size is bounded by it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::order::{ascending, order_of};
 use super::sticky::Sticky;
 
 /// Outcomes are remembered this long.
@@ -38,7 +38,7 @@ struct State {
     first_token_ms: Option<f64>,
     tokens_per_second: Option<f64>,
     /// The newest last.
-    samples: VecDeque<Sample>,
+    samples: Vec<Sample>,
 }
 
 /// What one attempt showed.
@@ -139,27 +139,27 @@ impl State {
         average(&mut self.tokens_per_second, seen.tokens_per_second);
         if first_token_ms.is_some() || seen.tokens_per_second.is_some() {
             if self.samples.len() == MOST_SAMPLES {
-                self.samples.pop_front();
+                self.samples.remove(0);
             }
-            self.samples.push_back(Sample { at: now, first_token_ms, tokens_per_second: seen.tokens_per_second });
+            self.samples.push(Sample { at: now, first_token_ms, tokens_per_second: seen.tokens_per_second });
         }
     }
 
     fn percentile(&self, measure: Measure, share: u8, now: Duration) -> Option<f64> {
         let oldest = now.saturating_sub(SAMPLED);
         let recent = self.samples.iter().filter(|sample| sample.at >= oldest);
-        let mut values: Vec<f64> = recent
+        let values: Vec<f64> = recent
             .filter_map(|sample| match measure {
                 Measure::FirstToken => sample.first_token_ms,
                 Measure::Throughput => sample.tokens_per_second,
             })
             .collect();
-        values.sort_by(f64::total_cmp);
+        let mut order = order_of(values.iter().map(|value| ascending(*value)).collect());
         if measure == Measure::Throughput {
-            values.reverse();
+            order.reverse();
         }
         let rank = (values.len() * usize::from(share)).div_ceil(100);
-        values.get(rank.saturating_sub(1)).copied()
+        values.get(*order.get(rank.saturating_sub(1))?).copied()
     }
 
     fn in_outage(&self, now: Duration) -> bool {

@@ -1,7 +1,5 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
-use std::cmp::Ordering;
-
 use super::filter::Offer;
 use super::health::Measure;
 use super::plan::Circumstances;
@@ -46,12 +44,14 @@ impl Wishes<'_> {
         let (health, now) = (self.with.health, self.with.now);
         let keeps_place = self.preferences.order.is_some() || sort.is_none() && self.sort == Sort::Order;
         let is_sticky = |offer: &Offer<'_>| sort.is_none() && self.is_sticky(offer);
-        offers.sort_by_cached_key(|offer| {
+        rank(offers, &mut |offer| {
             let id = &offer.endpoint.id;
             let sticky = is_sticky(offer);
             let place = if sticky { 0 } else { self.asked_place(offer) };
             let outage = !keeps_place && health.in_outage(id, now);
-            (health.in_cooldown(id, now), place, outage, self.is_slow(offer), !sticky)
+            let flags = [outage, self.is_slow(offer), !sticky];
+            let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
+            flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
         });
         offers.first().is_some_and(is_sticky)
     }
@@ -67,34 +67,26 @@ impl Wishes<'_> {
     }
 
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
+        let (health, now) = (self.with.health, self.with.now);
+        let slowness = |offer: &Offer<'_>| {
+            let speed = health.tokens_per_second(&offer.endpoint.id).filter(|speed| *speed > 0.0);
+            speed.map_or(u128::MAX, |speed| ascending(speed.recip()))
+        };
         match (asked, self.sort) {
             (Some(SortBy::Exacto), _) => {
-                self.by_throughput(offers);
-                self.by_failures(offers);
+                rank(offers, &mut |offer| slowness(offer));
+                rank(offers, &mut |offer| ascending(health.failed_share(&offer.endpoint.id, now)));
             }
             (Some(SortBy::Price), _) | (None, Sort::Price) => {
-                offers.sort_by_key(|offer| blended_price(offer).unwrap_or(u128::MAX));
+                rank(offers, &mut |offer| blended_price(offer).unwrap_or(u128::MAX));
             }
-            (Some(SortBy::Latency), _) | (None, Sort::Latency) => self.by_latency(offers),
-            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => self.by_throughput(offers),
+            (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
+                rank(offers, &mut |offer| health.first_token_ms(&offer.endpoint.id).map_or(u128::MAX, ascending));
+            }
+            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
             (None, Sort::Balanced) => shuffle(offers, draw),
             (None, Sort::Order) => {}
         }
-    }
-
-    fn by_latency(&self, offers: &mut [Offer<'_>]) {
-        let time = |offer: &Offer<'_>| self.with.health.first_token_ms(&offer.endpoint.id).unwrap_or(f64::MAX);
-        offers.sort_by(|a, b| time(a).total_cmp(&time(b)));
-    }
-
-    fn by_throughput(&self, offers: &mut [Offer<'_>]) {
-        let speed = |offer: &Offer<'_>| self.with.health.tokens_per_second(&offer.endpoint.id).unwrap_or(0.0);
-        offers.sort_by(|a, b| speed(b).total_cmp(&speed(a)));
-    }
-
-    fn by_failures(&self, offers: &mut [Offer<'_>]) {
-        let share = |offer: &Offer<'_>| self.with.health.failed_share(&offer.endpoint.id, self.with.now);
-        offers.sort_by(|a, b| share(a).total_cmp(&share(b)));
     }
 
     fn asked_place(&self, offer: &Offer<'_>) -> usize {
@@ -139,19 +131,35 @@ fn blended_price(offer: &Offer<'_>) -> Option<u128> {
 
 /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
 ///
-/// Efraimidis–Spirakis: sorting by `ln(u)/w` is that draw.
+/// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
 fn shuffle(offers: &mut [Offer<'_>], draw: &mut Draw) {
     let highest = offers.iter().filter_map(blended_price).max().unwrap_or(1);
-    let mut keyed: Vec<(f64, Offer<'_>)> = offers
-        .iter()
-        .map(|offer| {
-            let price = blended_price(offer).unwrap_or(highest).max(1) as f64;
-            let weight = offer.endpoint.weight / (price * price);
-            (draw.fraction().ln() / weight, *offer)
-        })
-        .collect();
-    keyed.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal));
-    for (place, (_, offer)) in offers.iter_mut().zip(keyed) {
-        *place = offer;
+    rank(offers, &mut |offer| {
+        let price = blended_price(offer).unwrap_or(highest).max(1) as f64;
+        let weight = offer.endpoint.weight / (price * price);
+        ascending(-draw.fraction().ln() / weight)
+    });
+}
+
+/// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.
+fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
+    let keys = offers.iter().map(key).collect();
+    let before = offers.to_vec();
+    for (place, index) in offers.iter_mut().zip(order_of(keys)) {
+        if let Some(offer) = before.get(index) {
+            *place = *offer;
+        }
     }
+}
+
+/// The indices of keys, the smallest key first.
+pub(super) fn order_of(keys: Vec<u128>) -> Vec<usize> {
+    let mut keyed: Vec<(u128, usize)> = keys.into_iter().enumerate().map(|(index, key)| (key, index)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, index)| index).collect()
+}
+
+/// A key that grows with a number that is not negative.
+pub(super) fn ascending(number: f64) -> u128 {
+    u128::from(number.max(0.0).to_bits())
 }

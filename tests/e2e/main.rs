@@ -51,6 +51,7 @@ mod load;
 mod local;
 mod openrouter;
 mod process;
+mod routing;
 mod setup;
 mod shapes;
 mod stream;

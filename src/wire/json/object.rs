@@ -86,7 +86,12 @@ mod tests {
     fn members_are_written_in_order() {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
-        let object = object.flag("e", true).texts("f", &["x", "y"]).list("g", &[inner.clone()]).json("h", "[]").end();
+        let object = object
+            .flag("e", true)
+            .texts("f", &["x", "y"])
+            .list("g", std::slice::from_ref(&inner))
+            .json("h", "[]")
+            .end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[]}"#);
     }
