@@ -72,7 +72,7 @@ run: .tools/envoy-$(ENVOY_VERSION) build ## Start the demo, show it, and stay un
 
 .PHONY: test
 test: setup build ## Run all tests: on the host, under Node, and against Envoy with one and two workers
-	$(CARGO) test --no-fail-fast --features fake-provider
+	$(CARGO) test --no-fail-fast --features cli,fake-provider
 	@$(MAKE) test-node
 
 .PHONY: test-node

@@ -46,6 +46,13 @@ pub enum Error {
         /// What is allowed.
         allow: &'static str,
     },
+    /// There is no such thing.
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// The name it was looked for by.
+        name: String,
+    },
     /// The request body is compressed.
     Encoded(String),
     /// Every endpoint was dropped before the first attempt.
@@ -181,7 +188,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
-            Self::NoEndpoints { .. } => 404,
+            Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
             Self::Encoded(_) => 415,
@@ -223,6 +230,7 @@ impl Error {
             Self::DuplicateKey(_) => Some("duplicate_key"),
             Self::UnknownModel(_) => Some("model_not_found"),
             Self::NoEndpoints { .. } => Some("no_endpoints"),
+            Self::NotFound { .. } => Some("not_found"),
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
@@ -317,6 +325,7 @@ impl fmt::Display for Error {
             Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
             Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
             Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
+            Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
             }

@@ -1,6 +1,5 @@
 //! Models and endpoints: what may be asked for, who offers it, at what price and under which policy.
 
-pub mod listing;
 mod pricing;
 mod variant;
 

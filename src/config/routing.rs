@@ -38,6 +38,13 @@ const SORTS: &[(&str, Option<Sort>)] = &[
     ("order", Some(Sort::Order)),
 ];
 
+impl Sort {
+    /// Its name in the document.
+    pub fn name(self) -> &'static str {
+        SORTS.iter().find(|(_, sort)| *sort == Some(self)).map_or("", |(name, _)| name)
+    }
+}
+
 impl Default for Routing {
     fn default() -> Self {
         Self { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None }

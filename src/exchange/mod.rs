@@ -6,7 +6,9 @@
 
 mod answer;
 mod attempt;
+pub mod explain;
 mod framing;
+mod metadata;
 mod outcome;
 mod settle;
 
@@ -63,6 +65,8 @@ pub struct Exchange {
     operation: Operation,
     started: Duration,
     client: ClientHeaders,
+    /// Whether the client asked for `openrouter_metadata`.
+    wants_metadata: bool,
     request: Request,
     plan: Plan,
     /// Where conversations stay at their endpoints: this one.
@@ -115,6 +119,7 @@ impl Exchange {
             operation: arrival.operation,
             started: arrival.now,
             client: ClientHeaders::keep(arrival.headers),
+            wants_metadata: metadata::is_asked(arrival.face, arrival.headers),
             request: Request::default(),
             plan: Plan::default(),
             conversation: None,
@@ -220,7 +225,7 @@ impl Exchange {
     /// Where to send the exchange first, or the answer that ends it.
     pub fn departure(&self) -> Result<Departure<'_>, Reply> {
         if let Some(error) = &self.error {
-            return Err(error.reply(self.error_form()));
+            return Err(self.reply_with(error));
         }
         if let Some(answer) = &self.own_answer {
             return Err(answer.clone());
@@ -265,6 +270,7 @@ impl Exchange {
             minute_of_day: self.minute_of_day(),
             created: self.started.as_secs(),
             input_estimate: self.request.input_estimate(),
+            metadata: self.metadata(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, Reply};
 use crate::request::{Face, Operation};
 use crate::route::{Health, Observation, Sticky};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Source, Usage};
+use crate::usage::{Charge, Cost, Source, Usage};
 
 /// Longest client text that goes into filter state, in characters.
 const LONGEST_MODEL: usize = 256;
@@ -27,6 +27,8 @@ const SHORTEST_STREAM: f64 = 0.02;
 pub struct Settlement {
     /// Filter state, without the `modelyard.` in front; empty values are left out.
     pub properties: Vec<(&'static str, String)>,
+    /// What it cost, as far as that is known.
+    pub cost: Cost,
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
@@ -49,7 +51,7 @@ impl Exchange {
     /// `host_attempts` is how many attempts the host has made.
     pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
         if let Some(error) = &self.error {
-            return error.reply(self.error_form());
+            return self.reply_with(error);
         }
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
@@ -66,8 +68,9 @@ impl Exchange {
                 return self.last_error();
             }
         };
-        let form = self.error_form();
-        self.error.insert(error).reply(form)
+        let reply = self.reply_with(&error);
+        self.error = Some(error);
+        reply
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.
@@ -250,7 +253,7 @@ impl Exchange {
     fn write_down(&self, aborted: bool, now: Duration) -> Settlement {
         let answered = self.answered();
         let usage = answered.as_ref().map(|answered| answered.usage);
-        let cost = answered.as_ref().and_then(|answered| answered.charge).map(|charge| charge.total().to_string());
+        let cost = answered.as_ref().and_then(|answered| answered.charge).map(Charge::total);
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
         let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
@@ -267,12 +270,14 @@ impl Exchange {
             output_tokens: usage.map(|usage| usage.output),
             cached_tokens: usage.map(|usage| usage.cached),
             estimated: usage.map(|usage| usage.source == Source::Estimated),
-            cost_usd: cost,
+            reasoning_tokens: usage.map(|usage| usage.reasoning),
+            cost_usd: cost.map(|cost| cost.to_string()),
         };
-        let mut settlement = Settlement { properties: facts.properties(self.attempts.len()) };
+        let properties = facts.properties(self.attempts.len());
+        let mut settlement = Settlement { properties, cost: cost.unwrap_or_default() };
         if self.config.telemetry.record == RecordLevel::Metadata {
             let record = self.record(&facts, now);
-            settlement.properties.push(("record", serde_json::to_string(&record).unwrap_or_default()));
+            settlement.properties.push(("record", json(&record)));
         }
         settlement
     }
@@ -324,6 +329,7 @@ struct Facts<'a> {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
     /// Whether the tokens are the gateway's estimate.
     estimated: Option<bool>,
     cost_usd: Option<String>,
@@ -393,12 +399,22 @@ struct AttemptRecord {
     dropped_parameters: Vec<&'static str>,
 }
 
+fn json(record: &Record<'_>) -> String {
+    // Room for most of them, so that it is not moved while it grows.
+    let mut json = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut json, record);
+    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+}
+
 fn milliseconds(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
 /// A foreign text fit for a log line: bounded, without control characters.
 fn printable(text: &str) -> String {
+    if text.len() <= LONGEST_MODEL && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     text.chars().take(LONGEST_MODEL).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

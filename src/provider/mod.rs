@@ -21,7 +21,9 @@ use crate::wire::edit::Edits;
 use path::Escaped;
 
 /// Request headers that may reach a provider, in lower case.
-const FORWARDED: [&str; 3] = ["content-type", "accept", "user-agent"];
+const FORWARDED: [&str; 3] = ["content-type", "accept", USER_AGENT];
+/// The only one of them that says nothing of the request's dialect.
+const USER_AGENT: &str = "user-agent";
 /// The same, by prefix: what belongs to a dialect.
 const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
@@ -164,9 +166,9 @@ pub fn prepare(
     Ok(Prepared { headers: headers.0, body, dropped })
 }
 
-/// What belongs to a dialect is only for a provider that speaks it.
+/// What belongs to a dialect, or says what form body and answer have, is only for a provider that speaks it.
 fn belongs(name: &str, way: Way) -> bool {
-    way == Way::Pass || FORWARDED.contains(&name)
+    way == Way::Pass || name == USER_AGENT
 }
 
 fn body(

@@ -30,7 +30,7 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let document = json!({"providers": {"p": provider}});
     let key = |_: &str| Some("a&b=c/\u{e9}".to_owned());
     let (config, _) = Config::parse(document.to_string().as_bytes(), &key).unwrap();
-    let request = Request::parse(b"{\"model\":\"m\"}".to_vec(), &Limits::default()).unwrap();
+    let request = Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
     let client = ClientHeaders::keep(CLIENT);
     let target = (&config.providers[0], "up");
@@ -53,7 +53,7 @@ fn only_what_is_on_the_list_reaches_a_provider() {
             ":authority: h.example",
             ":path: /v1/chat/completions",
             "content-type: application/json; charset=utf-8",
-            "content-length: 14",
+            "content-length: 28",
             "accept: text/event-stream",
             "user-agent: sdk",
             "openai-organization: org",
@@ -87,6 +87,14 @@ fn a_providers_own_headers_and_path_win() {
     let headers = headers(&provider, Operation::Completions);
     assert_eq!(value(&headers, ":path"), Some("/openai/deployments/x/completions"));
     assert_eq!((value(&headers, "x-team"), value(&headers, "user-agent")), (Some("search"), Some("gateway")));
+}
+
+#[test]
+fn what_is_said_of_the_clients_dialect_does_not_reach_a_provider_of_another() {
+    let headers = headers(&json!({"host": "h.example"}), Operation::Messages);
+    assert_eq!(value(&headers, "content-type"), Some("application/json"));
+    assert_eq!((value(&headers, "accept"), value(&headers, "openai-organization")), (None, None));
+    assert_eq!(value(&headers, "user-agent"), Some("sdk"));
 }
 
 #[test]

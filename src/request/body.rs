@@ -200,11 +200,6 @@ impl Request {
             Field::Models => self.read_models(kind, reader)?,
             Field::Stream => self.stream = problem::boolean(reader, field.name())?,
             Field::StreamOptions => self.read_stream_options(kind, reader)?,
-            Field::N => {
-                if reader.u64()? <= Some(1) {
-                    self.fields.remove(field);
-                }
-            }
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
@@ -466,7 +461,7 @@ impl Request {
         self.modalities & (1 << modality as u8) != 0
     }
 
-    /// Whether a top-level field of this name is there, not null, and asks for something.
+    /// Whether a top-level field of this name is there and not null.
     pub fn has(&self, name: &str) -> bool {
         Field::of(name).is_some_and(|field| self.fields.contains(field))
     }

@@ -111,11 +111,6 @@ impl Fields {
         new
     }
 
-    /// Takes a field out.
-    pub(super) fn remove(&mut self, field: Field) {
-        self.0 &= !(1 << field as u64);
-    }
-
     /// Whether the field is there.
     pub(super) fn contains(self, field: Field) -> bool {
         self.0 & (1 << field as u64) != 0

@@ -16,4 +16,4 @@ pub use body::{Modality, Request, StreamOptionsEdit};
 pub use conversation::Conversation;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};
-pub use surface::{Face, Operation, Surface};
+pub use surface::{Face, Operation, Page, Surface};

@@ -67,6 +67,18 @@ pub enum SortBy {
     Exacto,
 }
 
+impl SortBy {
+    /// Its name in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+            Self::Exacto => "exacto",
+        }
+    }
+}
+
 /// Whether the models of a request are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partition {

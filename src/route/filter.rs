@@ -1,5 +1,6 @@
 //! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use super::plan::model_id;
@@ -7,7 +8,7 @@ use crate::catalog::{Asked, Endpoint, Model, Variant};
 use crate::config::Provider;
 use crate::provider::Way;
 use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
-use crate::translate::{self, Loss};
+use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
 
 /// Why an endpoint is not in the plan.
@@ -94,6 +95,25 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What is asked for.
+pub(super) struct Wanted<'a> {
+    pub operation: Operation,
+    pub request: &'a Request,
+    /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
+    conversation: OnceCell<Option<Conversation<'a>>>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn new(operation: Operation, request: &'a Request) -> Self {
+        Self { operation, request, conversation: OnceCell::new() }
+    }
+
+    fn conversation(&self) -> Option<&Conversation<'a>> {
+        let read = || translate::dialect(self.operation)?.read(self.request.body()).ok();
+        self.conversation.get_or_init(read).as_ref()
+    }
+}
+
 /// One offer under consideration.
 #[derive(Clone, Copy)]
 pub(super) struct Offer<'a> {
@@ -127,9 +147,10 @@ impl Offer<'_> {
     }
 
     /// The first hard filter that takes this offer out.
-    pub(super) fn refusal(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
+    pub(super) fn refusal(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
+        let request = wanted.request;
         self.missing_key()
-            .or_else(|| self.refused_by_format(operation, request, preferences))
+            .or_else(|| self.refused_by_format(wanted, preferences))
             .or_else(|| self.refused_by_name(preferences))
             .or_else(|| self.refused_by_variant())
             .or_else(|| self.refused_by_policy(preferences))
@@ -147,16 +168,25 @@ impl Offer<'_> {
     }
 
     /// What its wire format cannot express, if that would change the answer or everything must be supported.
-    fn refused_by_format(&self, operation: Operation, request: &Request, preferences: &Preferences) -> Option<Reason> {
-        match Way::of(self.provider.api, operation) {
-            None => return Some(Reason::Operation(operation.path())),
+    fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
+        match Way::of(self.provider.api, wanted.operation) {
+            None => return Some(Reason::Operation(wanted.operation.path())),
             Some(Way::Pass) => return None,
             Some(Way::Translate) => {}
         }
+        let conversation = wanted.conversation()?;
         let all = preferences.require_parameters == Some(true);
-        let losses = translate::format(self.provider).losses().iter();
-        let mut refused = losses.filter(|(_, loss)| *loss == Loss::Refused || all && *loss == Loss::Ignored);
-        refused.find(|(name, _)| request.has(name)).map(|(name, _)| Reason::Parameter(name))
+        let format = translate::format(self.provider);
+        let mut lost = conversation.dropped.clone();
+        if all || !conversation.is_plain() {
+            // Only by writing it can be told what of it gets lost.
+            format.request(conversation, self.endpoint.upstream_model(self.asked.rest), &mut lost);
+        }
+        let is_refused = |(name, loss): &&(&str, Loss)| {
+            *loss == Loss::Refused || all && *loss == Loss::Ignored && !name.contains('.')
+        };
+        let mut refused = format.losses().iter().filter(is_refused);
+        refused.find(|(name, _)| lost.contains(name)).map(|(name, _)| Reason::Parameter(name))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {

@@ -2,8 +2,9 @@
 //!
 //! Keyed by endpoint id, which only comes from the configuration, so the size is bounded by it.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::order::{ascending, order_of};
 use super::sticky::Sticky;

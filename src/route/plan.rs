@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::filter::{Offer, Reason};
+use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
 use crate::catalog::{Asked, Endpoint, Model, ModelId};
@@ -105,11 +105,12 @@ pub fn plan(
     with: &Circumstances<'_>,
 ) -> Plan {
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
+    let wanted = Wanted::new(operation, request);
     let mut draw = Draw(with.seed);
     let wishes = Wishes { preferences: request.preferences(), sort: config.routing.sort, with };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
-        let offers = admitted(config, *asked, (operation, request), &mut plan.dropped);
+        let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
         match groups.last_mut().filter(|_| request.partition() == Partition::None) {
             Some(group) => group.extend(offers),
             None => groups.push(offers),
@@ -135,7 +136,7 @@ pub fn plan(
 fn admitted<'a>(
     config: &'a Config,
     asked: Asked<'a>,
-    (operation, request): (Operation, &Request),
+    wanted: &Wanted<'_>,
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Offer<'a>> {
     let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
@@ -144,7 +145,7 @@ fn admitted<'a>(
         Some(Offer { asked, index, model, endpoint, provider })
     });
     offers
-        .filter(|offer| match offer.refusal(operation, request, request.preferences()) {
+        .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
             Some(reason) => {
                 dropped.push(drop_of(offer, reason));
                 false

@@ -81,6 +81,32 @@ fn without_wishes_the_configured_order_holds() {
 }
 
 #[test]
+fn what_a_wire_format_cannot_say_takes_its_endpoint_out() {
+    let mut document = document(&three());
+    document["providers"]["beta"]["api"] = "bedrock".into();
+    let config = config(&document);
+    let text = json!([{"role": "user", "content": "Hi"}]);
+    let image = |url: &str| json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
+    let strict = json!({"require_parameters": true});
+    for (body, lost) in [
+        (json!({"messages": text}), None),
+        (json!({"messages": text, "n": 1}), None),
+        (json!({"messages": text, "n": 2}), Some("n")),
+        (json!({"messages": image("data:image/png;base64,AAAA")}), None),
+        (json!({"messages": image("https://x.test/y.png")}), Some("messages.url")),
+        (json!({"messages": text, "seed": 7}), None),
+        (json!({"messages": text, "seed": 7, "provider": strict}), Some("seed")),
+        (json!({"messages": text, "temperature": 0.5, "provider": strict}), None),
+    ] {
+        let mut body = body;
+        body["model"] = "x/m".into();
+        let plan = plan_in(&config, &body, &Health::default(), 1);
+        let reasons: Vec<_> = plan.dropped.iter().map(|drop| drop.reason.clone()).collect();
+        assert_eq!(reasons, lost.map(Reason::Parameter).into_iter().collect::<Vec<_>>(), "{body}");
+    }
+}
+
+#[test]
 fn an_endpoint_without_a_key_is_dropped() {
     let endpoints = json!([{"provider": "keyless", "model": "k"}, {"provider": "beta", "model": "b"}]);
     check(&endpoints, &json!({}), &[B], &[("keyless/k", Reason::NoKey("NOT_SET".to_owned()))]);

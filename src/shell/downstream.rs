@@ -7,14 +7,14 @@ use proxy_wasm::types::Action;
 
 use super::headers;
 use super::host::{self, Buffer, Map};
+use super::shared;
 use super::stream::{LINK, send};
 use super::worker::{self, Shared};
-use crate::catalog;
 use crate::config::Config;
-use crate::error::{Error, Reply};
-use crate::exchange::{Arrival, Exchange};
+use crate::error::Error;
+use crate::exchange::{Arrival, Departure, Exchange};
 use crate::provider::ClientHeaders;
-use crate::request::{Face, Operation, Surface};
+use crate::request::{Face, Operation};
 
 /// The filter state by which the route chooses the cluster.
 pub(super) const NEXT: &str = "modelyard.next";
@@ -34,28 +34,22 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Decides what a request is; `None`: not ours.
-    pub(super) fn begin(config: Rc<Config>, surface: Surface, headers: Vec<u8>, end: bool) -> Option<(Self, Action)> {
-        let (face, operation) = match surface {
-            Surface::Elsewhere => return None,
-            Surface::Exchange(face, operation) => (face, operation),
-            Surface::Models(_) => {
-                send(&Reply::json(200, catalog::listing::models(&config)));
-                return None;
-            }
-            Surface::WrongMethod(form, allow) => {
-                send(&Error::WrongMethod { allow }.reply(form));
-                return None;
-            }
-        };
+    /// Takes in a request for a model.
+    pub(super) fn begin(
+        config: Rc<Config>,
+        face: Face,
+        operation: Operation,
+        headers: Vec<u8>,
+        end: bool,
+    ) -> (Self, Action) {
         let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
-        Some(match stream.take_in(end) {
+        match stream.take_in(end) {
             Ok(action) => (stream, action),
             Err(error) => {
                 stream.open(Vec::new(), Some(error));
                 (stream, Action::Pause)
             }
-        })
+        }
     }
 
     fn take_in(&mut self, end: bool) -> Result<Action, Error> {
@@ -102,17 +96,7 @@ impl Downstream {
             Ok(departure) => {
                 host::set_property(LINK, &link);
                 host::set_property(NEXT, departure.cluster.as_bytes());
-                let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis());
-                let timeout = timeout.to_string();
-                let kept = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied();
-                let added = [
-                    ("x-envoy-max-retries", retries.as_str()),
-                    ("x-envoy-upstream-rq-per-try-timeout-ms", timeout.as_str()),
-                    // A route's own timeout, 15 s by default, would cut streams off.
-                    ("x-envoy-upstream-rq-timeout-ms", "0"),
-                ];
-                let headers: Vec<_> = kept.chain(added).collect();
-                host::replace_headers(Map::RequestHeaders, &headers::serialise(&headers));
+                steer(&headers, headers::count(&serialised), &departure);
                 host::clear_route_cache();
                 Action::Continue
             }
@@ -164,6 +148,14 @@ impl Downstream {
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
+        if self.replacement.is_none() {
+            // Each costs less than handing all of them over.
+            own.iter().for_each(|(name, value)| host::set_header(Map::ResponseHeaders, name, value));
+            if headers::value(&headers, RETRY).is_some() {
+                host::remove_header(Map::ResponseHeaders, RETRY);
+            }
+            return Action::Continue;
+        }
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
         let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
@@ -184,8 +176,31 @@ impl Downstream {
         worker::forget(number);
         let mut exchange = exchange.borrow_mut();
         let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
+        let mut path = String::with_capacity(64);
         for (name, value) in &settlement.properties {
-            host::set_property(&format!("modelyard.{name}"), value.as_bytes());
+            path.clear();
+            path.push_str("modelyard.");
+            path.push_str(name);
+            host::set_property(&path, value.as_bytes());
         }
+        shared::enter(&settlement, host::now());
     }
+}
+
+/// Makes the client's headers ones that the host's router obeys: what could steer it otherwise goes, and so do
+/// credentials. `count`: how many headers there are, with those that could not be read.
+fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
+    if headers.len() < count {
+        let kept: Vec<_> = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied().collect();
+        host::replace_headers(Map::RequestHeaders, &headers::serialise(&kept));
+    } else {
+        // Each costs less than handing all of them over.
+        let stripped = headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name));
+        stripped.for_each(|(name, _)| host::remove_header(Map::RequestHeaders, name));
+    }
+    let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis().to_string());
+    host::set_header(Map::RequestHeaders, "x-envoy-max-retries", &retries);
+    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-per-try-timeout-ms", &timeout);
+    // A route's own timeout, 15 s by default, would cut streams off.
+    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-timeout-ms", "0");
 }

@@ -21,6 +21,11 @@ pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
     headers
 }
 
+/// How many headers there are in `serialised`.
+pub(super) fn count(serialised: &[u8]) -> usize {
+    split_u32(serialised).map_or(0, |(count, _)| count as usize)
+}
+
 /// The host's form of these headers.
 pub(super) fn serialise<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Vec<u8> {
     let texts: usize = headers.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 10).sum();

@@ -3,10 +3,11 @@
 //! A VM belongs to one worker thread, and both roles of a request run in it, so they share the exchange in memory.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
+
+use hashbrown::HashMap;
 
 use super::host;
 use crate::exchange::Exchange;

@@ -335,6 +335,14 @@ impl<'a> Part<'a> {
     pub fn text(text: impl Into<Text<'a>>) -> Self {
         Self { content: Content::Text(text.into()), cache: None }
     }
+
+    fn has_media(&self) -> bool {
+        match &self.content {
+            Content::Media(_) => true,
+            Content::ToolResult { parts, .. } => parts.iter().any(Self::has_media),
+            _ => false,
+        }
+    }
 }
 
 impl<'a> Conversation<'a> {
@@ -343,6 +351,13 @@ impl<'a> Conversation<'a> {
         if !self.dropped.contains(&field) {
             self.dropped.push(field);
         }
+    }
+
+    /// Whether there is nothing but text and tools in it, and no form of the answer is asked for.
+    pub fn is_plain(&self) -> bool {
+        let asks_for_form = self.response_format.as_ref().is_some_and(|form| !matches!(form, ResponseFormat::Text));
+        let mut parts = self.system.iter().chain(self.turns.iter().flat_map(|turn| &turn.parts));
+        !asks_for_form && !parts.any(Part::has_media)
     }
 
     /// Adds parts to the last turn if it is the same role's, else a new turn.

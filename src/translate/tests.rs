@@ -3,7 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
 use super::openrouter::{Identity, OpenRouterEvents, Part};
-use super::{Change, Stage};
+use super::{Change, Dialect as _, Format, Stage, anthropic, bedrock, gemini, openai};
 use crate::catalog::{PriceOverride, Pricing};
 use crate::request::Operation;
 use crate::usage::{Meter, Price};
@@ -65,6 +65,7 @@ fn identity(operation: Operation) -> Identity {
         minute_of_day: 0,
         created: 1_791_084_135,
         input_estimate: 7,
+        metadata: None,
     }
 }
 
@@ -130,5 +131,36 @@ fn an_answer_in_openrouters_form_stays_as_it_is() {
     for case in CASES.iter().filter(|case| case.name.ends_with(".json")) {
         let again = Golden { from: case.expected, ..*case };
         assert_eq!(translate(&again), case.expected, "{}", case.name);
+    }
+}
+
+/// A chat request with every field that some format cannot express, each with a value that asks for something.
+const EVERYTHING: &str = r#"{
+    "model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 2, "modalities": ["text", "audio"],
+    "audio": {"voice": "alloy"}, "image_config": {"aspect_ratio": "1:1"}, "web_search_options": {}, "min_p": 0.1,
+    "top_a": 0.2, "top_k": 5, "top_p": 0.5, "temperature": 1.9, "frequency_penalty": 0.5, "presence_penalty": 0.5,
+    "repetition_penalty": 1.2, "seed": 7, "logit_bias": {"1": 2}, "logprobs": true, "top_logprobs": 3, "user": "u",
+    "parallel_tool_calls": false, "tool_choice": "none", "prediction": {"type": "content", "content": "x"},
+    "service_tier": "flex", "verbosity": "low", "metadata": {"a": "b"}, "store": true, "max_tool_calls": 3,
+    "prompt_cache_key": "k", "prompt_cache_retention": "24h", "prompt_cache_options": {"a": 1},
+    "stop": ["a", "b", "c", "d", "e", "f"], "reasoning": {"effort": "high"}, "response_format": {"type": "json_object"},
+    "tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object"}}}]
+}"#;
+
+#[test]
+fn what_gets_lost_is_declared() {
+    let conversation = openai::Client.read(EVERYTHING.as_bytes()).unwrap();
+    let formats: [(&dyn Format, &[&str]); 3] = [
+        (&anthropic::Anthropic, &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
+        (&gemini::Gemini, &["gemini-2.5-flash", "gemini-3-pro"]),
+        (&bedrock::Bedrock, &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"]),
+    ];
+    for (format, models) in formats {
+        for model in models {
+            let mut lost = conversation.dropped.clone();
+            format.request(&conversation, model, &mut lost);
+            let undeclared = lost.iter().filter(|lost| !format.losses().iter().any(|(name, _)| name == *lost));
+            assert_eq!(undeclared.collect::<Vec<_>>(), Vec::<&&str>::new(), "{model}");
+        }
     }
 }

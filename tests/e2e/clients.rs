@@ -13,20 +13,10 @@ use crate::setup::Setup;
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-/// Upstream formats, and how a provider of each is authenticated.
-const FORMATS: [(&str, &str); 5] = [
-    ("openai", r#"{"type": "bearer", "env": "E2E_KEY_0"}"#),
-    ("azure-openai", r#"{"type": "header", "name": "api-key", "env": "E2E_KEY_0"}"#),
-    ("anthropic", r#"{"type": "header", "name": "x-api-key", "env": "E2E_KEY_0"}"#),
-    ("gemini", r#"{"type": "header", "name": "x-goog-api-key", "env": "E2E_KEY_0"}"#),
-    (
-        "bedrock",
-        r#"{"type": "sigv4", "region": "us-east-1", "access_key_env": "E2E_KEY_0", "secret_key_env": "E2E_KEY_1"}"#,
-    ),
-];
+const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
 
 fn setup() -> Setup {
-    let setup = FORMATS.iter().fold(Setup::new(), |setup, (format, auth)| with_format(setup, format, auth));
+    let setup = FORMATS.into_iter().fold(Setup::new(), with_format);
     let mut setup = setup.chain("openai-json", &[""]);
     setup.listeners.remove("openai-json-0");
     setup.servers.insert("openai-json-0".to_owned(), structured_server());
@@ -34,16 +24,12 @@ fn setup() -> Setup {
 }
 
 /// The models that the script wants of each format.
-fn with_format(mut setup: Setup, format: &str, auth: &str) -> Setup {
+fn with_format(mut setup: Setup, format: &str) -> Setup {
     for (kind, faults) in
         [("", ""), ("-tools", "tool-call"), ("-limited", "status=429,retry-after=7"), ("-broken", "error-event=2")]
     {
-        let name = format!("{format}{kind}");
         let signed = if format == "bedrock" { "signed" } else { "" };
-        setup = setup.chain(&name, &[&format!("{signed},{faults}")]);
-        let provider = &mut setup.document["providers"][format!("{name}-0")];
-        provider["api"] = format.into();
-        provider["auth"] = serde_json::from_str(auth).unwrap();
+        setup = setup.formats(&format!("{format}{kind}"), &[(format, &format!("{signed},{faults}"))]);
     }
     setup
 }
@@ -56,7 +42,7 @@ fn sdks_work_unchanged(gateway: &Gateway) {
     let mut command = Command::new(PYTHON);
     // Without proxies, and without keys of whoever runs the tests.
     command.env_clear().arg("tests/clients/check.py").arg(gateway.envoy.address.to_string());
-    command.args(FORMATS.map(|(format, _)| format));
+    command.args(FORMATS);
     let output = command.output().unwrap_or_else(|error| panic!("{PYTHON}: {error} (make setup)"));
     let told = String::from_utf8_lossy(&output.stdout);
     print!("{told}");

@@ -68,6 +68,46 @@ impl Dialect {
         body
     }
 
+    /// The next question of a conversation in which a tool was called: it returned `Sunny`.
+    pub(crate) fn go_on(self, mut body: Value, answer: &Value) -> Value {
+        match self {
+            Self::Chat(_) => {
+                let message = answer["choices"][0]["message"].clone();
+                let id = &message["tool_calls"][0]["id"];
+                let result = json!({"role": "tool", "tool_call_id": id, "content": "Sunny"});
+                body["messages"].as_array_mut().unwrap().extend([message, result]);
+            }
+            Self::Messages => {
+                let content = &answer["content"];
+                let call = content.as_array().unwrap().iter().find(|block| block["type"] == "tool_use").unwrap();
+                let result = json!({"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny"});
+                let turns =
+                    [json!({"role": "assistant", "content": content}), json!({"role": "user", "content": [result]})];
+                body["messages"].as_array_mut().unwrap().extend(turns);
+            }
+            Self::Responses => {
+                let items = answer["output"].as_array().unwrap();
+                let call = items.iter().find(|item| item["type"] == "function_call").unwrap();
+                let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "Sunny"});
+                body["input"].as_array_mut().unwrap().extend(items.iter().cloned().chain([result]));
+            }
+        }
+        body
+    }
+
+    /// Asks for thinking, in this dialect's own words.
+    pub(crate) fn thinking(self) -> Value {
+        match self {
+            Self::Chat(_) => json!({"max_tokens": 4096, "reasoning": {"max_tokens": 1024}}),
+            Self::Messages => json!({"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+            Self::Responses => json!({
+                "max_output_tokens": 4096,
+                "reasoning": {"effort": "low"},
+                "include": ["reasoning.encrypted_content"],
+            }),
+        }
+    }
+
     pub(crate) fn ask(self, gateway: &Gateway, body: &Value) -> Reply {
         gateway.request("POST", &self.path(), &[("content-type", "application/json")], body.to_string().as_bytes())
     }

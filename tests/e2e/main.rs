@@ -48,6 +48,7 @@ mod fallback;
 mod gateway;
 mod large;
 mod load;
+mod local;
 mod openrouter;
 mod process;
 mod routing;

@@ -53,9 +53,12 @@ pub const DEFAULT_MAX_TOKENS: u64 = 8192;
 pub struct Anthropic;
 
 /// What the API cannot express, by OpenAI's names.
-const LOSSES: [(&str, Loss); 21] = [
+const LOSSES: &[(&str, Loss)] = &[
     ("n", Loss::Refused),
     ("audio", Loss::Refused),
+    ("modalities", Loss::Refused),
+    ("image_config", Loss::Refused),
+    ("web_search_options", Loss::Refused),
     ("messages.input_audio", Loss::Refused),
     ("messages.video_url", Loss::Refused),
     ("logprobs", Loss::Ignored),
@@ -68,7 +71,15 @@ const LOSSES: [(&str, Loss); 21] = [
     ("top_a", Loss::Ignored),
     ("seed", Loss::Ignored),
     ("prediction", Loss::Ignored),
-    ("web_search_options", Loss::Ignored),
+    ("verbosity", Loss::Ignored),
+    ("top_k", Loss::Ignored),
+    ("max_tool_calls", Loss::Ignored),
+    ("service_tier", Loss::Ignored),
+    ("metadata", Loss::Ignored),
+    ("store", Loss::Ignored),
+    ("prompt_cache_key", Loss::Ignored),
+    ("prompt_cache_options", Loss::Ignored),
+    ("prompt_cache_retention", Loss::Ignored),
     ("temperature", Loss::Approximated),
     ("top_p", Loss::Approximated),
     ("stop", Loss::Approximated),
@@ -79,7 +90,7 @@ const LOSSES: [(&str, Loss); 21] = [
 
 impl Format for Anthropic {
     fn losses(&self) -> &'static [(&'static str, Loss)] {
-        &LOSSES
+        LOSSES
     }
 
     fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {

@@ -30,8 +30,10 @@ pub struct Gemini;
 
 const LOSSES: &[(&str, Loss)] = &[
     ("audio", Loss::Refused),
+    ("image_config", Loss::Ignored),
     ("logit_bias", Loss::Ignored),
     ("logprobs", Loss::Ignored),
+    ("max_tool_calls", Loss::Ignored),
     ("messages.cache_control", Loss::Ignored),
     ("messages.content", Loss::Ignored),
     ("messages.file.filename", Loss::Ignored),
@@ -40,12 +42,16 @@ const LOSSES: &[(&str, Loss)] = &[
     ("messages.reasoning_details", Loss::Ignored),
     ("messages.tool_call_id", Loss::Approximated),
     ("messages.tool_calls.arguments", Loss::Approximated),
+    ("metadata", Loss::Ignored),
     ("min_p", Loss::Ignored),
-    ("modalities", Loss::Refused),
+    // Models that draw do so unasked.
+    ("modalities", Loss::Ignored),
     ("n", Loss::Refused),
     ("parallel_tool_calls", Loss::Ignored),
     ("prediction", Loss::Ignored),
     ("prompt_cache_key", Loss::Ignored),
+    ("prompt_cache_options", Loss::Ignored),
+    ("prompt_cache_retention", Loss::Ignored),
     ("reasoning", Loss::Approximated),
     ("repetition_penalty", Loss::Ignored),
     ("response_format", Loss::Ignored),
@@ -54,12 +60,14 @@ const LOSSES: &[(&str, Loss)] = &[
     ("seed", Loss::Approximated),
     ("service_tier", Loss::Ignored),
     ("stop", Loss::Approximated),
+    ("store", Loss::Ignored),
     ("tools.cache_control", Loss::Ignored),
     ("tools.strict", Loss::Ignored),
     ("top_a", Loss::Ignored),
     ("top_logprobs", Loss::Ignored),
     ("user", Loss::Ignored),
     ("verbosity", Loss::Ignored),
+    ("web_search_options", Loss::Refused),
 ];
 
 impl Format for Gemini {

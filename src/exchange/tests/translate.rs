@@ -1,0 +1,85 @@
+//! Upstreams that speak another wire format than the client.
+
+use super::*;
+use crate::wire::event_stream::encode;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const AWS: (&str, &str) = ("content-type", "application/vnd.amazon.eventstream");
+const MESSAGE: &str = r#"{"type":"message","id":"m","model":"up","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}"#;
+
+/// `m/one` at `a`, which speaks `api`, then at `b`.
+fn speaking(api: &str) -> Rc<Config> {
+    let mut document = document();
+    document["providers"]["a"]["api"] = api.into();
+    if api == "bedrock" {
+        document["providers"]["a"]["auth"] = json!({"type": "sigv4", "region": "eu-central-1"});
+    }
+    config(&document)
+}
+
+fn begun(api: &str, operation: Operation, body: &str) -> World {
+    let asked = (Face::OpenAi, operation);
+    let mut world = World::open_with(&speaking(api), asked, &[], body, Health::default());
+    world.begin();
+    world
+}
+
+/// A message of Converse's stream.
+fn message(kind: &str, payload: &str) -> Vec<u8> {
+    let (header, message) =
+        if kind.ends_with("Exception") { (":exception-type", "exception") } else { (":event-type", "event") };
+    encode(&[(header, kind), (":message-type", message)], payload.as_bytes()).unwrap()
+}
+
+fn converse_stream() -> Vec<u8> {
+    let events = [
+        ("messageStart", r#"{"role":"assistant"}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hello"}}"#),
+        ("messageStop", r#"{"stopReason":"end_turn"}"#),
+        ("metadata", r#"{"usage":{"inputTokens":10,"outputTokens":5,"totalTokens":15}}"#),
+    ];
+    events.map(|(kind, payload)| message(kind, payload)).concat()
+}
+
+#[test]
+fn the_content_type_is_of_what_an_answer_became() {
+    let mut world = begun("bedrock", Operation::Chat, STREAM);
+    world.headers(200, &[AWS], false);
+    world.body(converse_stream(), true);
+    assert_eq!(world.got.header("content-type"), Some("text/event-stream"));
+    assert!(world.got.text().contains("\"content\":\"hello\"") && world.got.text().ends_with(DONE));
+    let mut world = begun("anthropic", Operation::Chat, CHAT);
+    world.headers(200, &[("content-type", "application/json; charset=utf-8")], false);
+    world.body(MESSAGE, true);
+    assert_eq!(world.got.header("content-type"), Some("application/json"));
+    assert_eq!(world.got.json()["choices"][0]["message"]["content"], "hello");
+    let mut world = begun("anthropic", Operation::Messages, CHAT);
+    world.headers(200, &[JSON], false);
+    world.body(MESSAGE, true);
+    assert_eq!((world.got.header("content-type"), world.got.text()), (None, MESSAGE), "what passes keeps its own");
+}
+
+#[test]
+fn an_exception_before_any_content_moves_on_and_after_it_ends_the_stream() {
+    let throttled = message("throttlingException", r#"{"message":"too fast"}"#);
+    let mut world = begun("bedrock", Operation::Chat, STREAM);
+    world.headers(200, &[AWS], false);
+    assert_eq!(world.body(&throttled, false), Verdict::Retry);
+    let mut world = begun("bedrock", Operation::Chat, STREAM);
+    world.headers(200, &[AWS], false);
+    let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
+    world.body([content, throttled].concat(), true);
+    assert!(world.got.text().contains("\"hel\"") && world.got.text().contains("too fast"), "{}", world.got.text());
+}
+
+#[test]
+fn an_html_page_in_place_of_an_answer_moves_on() {
+    for api in ["anthropic", "gemini", "bedrock"] {
+        for (body, content_type) in [(CHAT, "text/html"), (STREAM, "text/html"), (CHAT, JSON.1)] {
+            let mut world = begun(api, Operation::Chat, body);
+            world.headers(200, &[("content-type", content_type)], false);
+            assert_eq!(world.body("<html>Welcome</html>", true), Verdict::Retry, "{api} {content_type}");
+        }
+    }
+}
