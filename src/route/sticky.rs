@@ -2,8 +2,9 @@
 //!
 //! Only hashes are kept, and at most [`MOST`] of them: when one half is full, the older half is forgotten.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use crate::fnv::Fnv;
 

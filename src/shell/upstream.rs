@@ -57,7 +57,10 @@ impl Upstream {
                     host::splice(Buffer::RequestBody, drained, &bytes);
                 }
             }
-            body if end || size == original.len() => host::splice(Buffer::RequestBody, size, &body.apply(original)),
+            // Of a merged body the length says nothing about what the client sent.
+            body if end || size == original.len() && !exchange.request().is_merged() => {
+                host::splice(Buffer::RequestBody, size, &body.apply(original));
+            }
             _ => return Action::Pause,
         }
         drop(exchange);
