@@ -72,7 +72,7 @@ run: .tools/envoy-$(ENVOY_VERSION) build ## Start the demo, show it, and stay un
 
 .PHONY: test
 test: setup build ## Run all tests: on the host, under Node, and against Envoy with one and two workers
-	$(CARGO) test --no-fail-fast --features fake-provider
+	$(CARGO) test --no-fail-fast --features cli,fake-provider
 	@$(MAKE) test-node
 
 .PHONY: test-node
@@ -96,6 +96,10 @@ bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envo
 	$(CARGO) build --release --features fake-provider --bin fake-provider
 	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
 	$(CARGO) bench --features fake-provider --bench proxy
+
+.PHONY: bench-core
+bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
+	$(CARGO) bench --bench translate
 
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports

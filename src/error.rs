@@ -9,12 +9,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::request::{Face, Operation};
-use crate::route::Dropped;
+use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
 use crate::wire::openai::ErrorFields;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;
+
+/// Most of a client's own names that are repeated in a message.
+const MOST_NAMED: usize = 10;
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,13 @@ pub enum Error {
         /// What is allowed.
         allow: &'static str,
     },
+    /// There is no such thing.
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// The name it was looked for by.
+        name: String,
+    },
     /// The request body is compressed.
     Encoded(String),
     /// Every endpoint was dropped before the first attempt.
@@ -51,6 +61,10 @@ pub enum Error {
         models: Vec<String>,
         /// What removed each endpoint.
         dropped: Vec<Dropped>,
+        /// Ids of the providers that offer these models.
+        serving: Vec<String>,
+        /// What `provider.only` names.
+        permitted: Vec<String>,
     },
     /// Every attempt failed; this is the last one's error.
     Upstream(Failure),
@@ -174,7 +188,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
-            Self::NoEndpoints { .. } => 404,
+            Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
             Self::Encoded(_) => 415,
@@ -216,6 +230,7 @@ impl Error {
             Self::DuplicateKey(_) => Some("duplicate_key"),
             Self::UnknownModel(_) => Some("model_not_found"),
             Self::NoEndpoints { .. } => Some("no_endpoints"),
+            Self::NotFound { .. } => Some("not_found"),
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
@@ -296,7 +311,7 @@ impl Error {
             previous_errors: attempts.get(..attempts.len().saturating_sub(1)).unwrap_or_default(),
             tried: attempts,
         };
-        OpenRouterError { code: self.status(), message, metadata }
+        OpenRouterError { code: self.status(), message, metadata, availability: self.availability() }
     }
 }
 
@@ -310,10 +325,11 @@ impl fmt::Display for Error {
             Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
             Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
             Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
+            Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
             }
-            Self::NoEndpoints { models, dropped } => no_endpoints(f, models, dropped),
+            Self::NoEndpoints { .. } => self.no_endpoints(f),
             Self::Upstream(failure) => f.write_str(&failure.message),
             Self::RetryOverflow { cluster } => write!(
                 f,
@@ -330,14 +346,82 @@ impl fmt::Display for Error {
     }
 }
 
-fn no_endpoints(f: &mut fmt::Formatter<'_>, models: &[String], dropped: &[Dropped]) -> fmt::Result {
-    let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
-    write!(f, "No endpoints found for {}.", models.join(", "))?;
-    for (index, dropped) in dropped.iter().enumerate() {
-        let lead = if index == 0 { " Removed: " } else { ", " };
-        write!(f, "{lead}{} ({})", dropped.endpoint, dropped.reason)?;
+impl Error {
+    /// OpenRouter's text for what removed all endpoints, if it is one thing, and then what removed each of them.
+    fn no_endpoints(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::NoEndpoints { models, dropped, serving, permitted } = self else { return Ok(()) };
+        let all = |is: fn(&Reason) -> bool| !dropped.is_empty() && dropped.iter().all(|dropped| is(&dropped.reason));
+        let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
+        let models = models.join(", ");
+        match dropped.first().map(|dropped| &dropped.reason) {
+            Some(Reason::Modality(kind)) if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) => {
+                write!(f, "No endpoints found that support {} input.", kind.name())?;
+            }
+            _ if all(Reason::is_about_tools) => f.write_str("No endpoints found that support tool use.")?,
+            _ if all(|reason| matches!(reason, Reason::Parameter(_))) => {
+                f.write_str("No endpoints found that can handle the requested parameters.")?;
+            }
+            _ if all(|reason| matches!(reason, Reason::Retains)) => {
+                f.write_str("No endpoints found matching your data policy (Zero data retention).")?;
+            }
+            _ if all(|reason| matches!(reason, Reason::Retains | Reason::Trains)) => {
+                f.write_str("No endpoints found matching your data policy (No training on prompts).")?;
+            }
+            _ if all(|reason| matches!(reason, Reason::Only | Reason::Ignore)) => {
+                let serving = serving.join(", ");
+                write!(
+                    f,
+                    "No allowed providers are available for the selected model. Providers serving {models}: {serving}, "
+                )?;
+                if all(|reason| *reason == Reason::Only) {
+                    let permitted: Vec<_> = permitted.iter().map(|name| echo(name)).take(MOST_NAMED).collect();
+                    let permitted = permitted.join(", ");
+                    write!(f, "but your request's provider.only preference permits only: {permitted}.")?;
+                } else if all(|reason| *reason == Reason::Ignore) {
+                    f.write_str("but your request's provider.ignore preference excludes them.")?;
+                } else {
+                    f.write_str("but your request's provider.only and provider.ignore preferences exclude them.")?;
+                }
+            }
+            _ => write!(f, "No endpoints found for {models}.")?,
+        }
+        for (index, dropped) in dropped.iter().enumerate() {
+            let lead = if index == 0 { " Removed: " } else { ", " };
+            write!(f, "{lead}{} ({})", dropped.endpoint, dropped.reason)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn availability(&self) -> Option<Availability<'_>> {
+        match self {
+            Self::UnknownModel(model) => Some(Availability {
+                code: "model_not_found",
+                retryable: false,
+                requested_models: std::slice::from_ref(model),
+                affected_providers: &[],
+                excluded_by: Vec::new(),
+            }),
+            Self::NoEndpoints { models, dropped, serving, .. } => {
+                let mut excluded_by: Vec<_> = dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
+                excluded_by.sort_unstable();
+                excluded_by.dedup();
+                let private = |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
+                let code = match dropped.as_slice() {
+                    _ if excluded_by.is_empty() => "no_endpoints",
+                    dropped if dropped.iter().all(private) => "privacy_restricted",
+                    _ => "constraint_filtered",
+                };
+                Some(Availability {
+                    code,
+                    retryable: false,
+                    requested_models: models,
+                    affected_providers: serving,
+                    excluded_by,
+                })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A client's text, short enough to repeat.
@@ -374,6 +458,20 @@ pub(crate) struct OpenRouterError<'a> {
     code: u16,
     message: &'a str,
     metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    availability: Option<Availability<'a>>,
+}
+
+/// OpenRouter's `availability`: why nobody can serve a request, for machines.
+#[derive(Serialize)]
+struct Availability<'a> {
+    code: &'static str,
+    retryable: bool,
+    requested_models: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    affected_providers: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    excluded_by: Vec<&'static str>,
 }
 
 #[derive(Serialize)]

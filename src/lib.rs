@@ -43,9 +43,12 @@ pub mod provider;
 pub mod translate;
 pub mod usage;
 
+pub mod listing;
+
 pub mod error;
 pub mod stats;
 
+mod calendar;
 mod fnv;
 pub mod wire;
 

@@ -24,6 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_get_current_time_nanoseconds",
             "proxy_get_header_map_pairs",
             "proxy_get_property",
+            "proxy_get_shared_data",
             "proxy_increment_metric",
             "proxy_log",
             "proxy_record_metric",
@@ -34,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_set_effective_context",
             "proxy_set_header_map_pairs",
             "proxy_set_property",
+            "proxy_set_shared_data",
             "proxy_set_tick_period_milliseconds",
         ],
     ),
@@ -46,7 +48,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_done",
             "proxy_enqueue_shared_queue",
             "proxy_get_header_map_value",
-            "proxy_get_shared_data",
             "proxy_get_status",
             "proxy_grpc_call",
             "proxy_grpc_cancel",
@@ -56,7 +57,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_http_call",
             "proxy_register_shared_queue",
             "proxy_resolve_shared_queue",
-            "proxy_set_shared_data",
         ],
     ),
     // Rust's standard library: provider keys, panics, hash seeds.
@@ -102,10 +102,10 @@ fn sources() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if !is_test(&path) {
-                sources.push(Source { code: code(&path), path });
+            match (is_test(&path), path.is_dir()) {
+                (true, _) => {}
+                (false, true) => folders.push(path),
+                (false, false) => sources.push(Source { code: code(&path), path }),
             }
         }
     }
@@ -114,7 +114,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Whether the file is declared as a module of tests.
+/// Whether the file or folder is declared as a module of tests.
 fn is_test(path: &Path) -> bool {
     let (name, folder) = (path.file_stem().unwrap().to_str().unwrap(), path.parent().unwrap());
     let parent = folder.join("mod.rs");

@@ -351,11 +351,31 @@ fn a_certificate_that_is_not_trusted_moves_on_to_the_next_provider() {
 }
 
 #[test]
-fn every_kind_of_provider_is_configured() {
-    let (fake, authority) = start_tls_fake("all", &ALL_HOSTS);
-    let mut gateway = start_tls("all-providers", "all-providers", &ALL_HOSTS, &authority, &fake.ports);
-    assert!(!gateway.file("log").contains("providers."), "{}", gateway.file("log"));
-    for stream in [false, true] {
-        gateway.check("/v1", "any", stream, &["x-modelyard-provider: openai"]);
+fn every_kind_of_provider_answers() {
+    check_all_providers("all", "", ["openai", "anthropic", "gemini"], 1);
+}
+
+#[test]
+fn every_kind_of_provider_takes_over() {
+    check_all_providers("all-others", ",status=503", ["azure", "bedrock", "vertex"], 2);
+}
+
+/// Who answers for the three models with two endpoints each, when the first one of them has these faults.
+fn check_all_providers(test: &str, faults: &str, providers: [&str; 3], attempts: usize) {
+    let with_faults = |host: &str| match host {
+        "api.openai.com" | "api.anthropic.com" | "generativelanguage.googleapis.com" => format!("{host}{faults}"),
+        "bedrock-runtime.us-east-1.amazonaws.com" => format!("{host},signed"),
+        host => host.to_owned(),
+    };
+    let listeners = ALL_HOSTS.map(with_faults);
+    let (fake, authority) = start_tls_fake(test, &listeners.each_ref().map(String::as_str));
+    let mut gateway = start_tls("all-providers", test, &ALL_HOSTS, &authority, &fake.ports);
+    for (model, provider) in ["gpt-4.1-mini", "claude-sonnet-4-5", "gemini-2.5-flash"].into_iter().zip(providers) {
+        let expected =
+            [format!("x-modelyard-provider: {provider}\r\n"), format!("x-modelyard-attempts: {attempts}\r\n")];
+        for stream in [false, true] {
+            gateway.check("/v1", model, stream, &expected.each_ref().map(String::as_str));
+        }
     }
+    assert!(!gateway.file("log").contains("providers."), "{}", gateway.file("log"));
 }

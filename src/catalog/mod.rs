@@ -1,9 +1,10 @@
 //! Models and endpoints: what may be asked for, who offers it, at what price and under which policy.
 
-pub mod listing;
 mod pricing;
+mod variant;
 
 pub use pricing::{PriceOverride, Pricing};
+pub use variant::{Asked, Variant};
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,8 @@ pub struct Model {
     pub context_length: Option<u64>,
     /// `text`, `image`, `file`, `audio`, `video`; `None`: everything.
     pub input_modalities: Option<Vec<String>>,
+    /// Whether its answers may be used to train other models; unknown counts as no.
+    pub distillable: bool,
     /// In the order written.
     pub endpoints: Vec<Endpoint>,
 }
@@ -156,6 +159,7 @@ mod tests {
             aliases: aliases.iter().map(ToString::to_string).collect(),
             context_length: None,
             input_modalities: None,
+            distillable: false,
             endpoints: Vec::new(),
         }
     }

@@ -122,8 +122,6 @@ pub enum WarningKind {
         /// The variable's name.
         env: String,
     },
-    /// Understood, but not acted on in this version.
-    NoEffect,
 }
 
 impl fmt::Display for ConfigError {
@@ -182,7 +180,6 @@ impl fmt::Display for WarningKind {
             Self::KeyMalformed { env } => {
                 write!(f, "environment variable {env} holds control characters, so the provider cannot be used")
             }
-            Self::NoEffect => f.write_str("has no effect in this version"),
         }
     }
 }

@@ -141,6 +141,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// As it stands.
+    pub(super) fn json(&self) -> Value {
+        self.value.clone()
+    }
+
+    /// The number it is or spells, or else the value as it stands.
+    pub(super) fn number_or_json(&self) -> Value {
+        numeric(self.value).map_or_else(|| self.json(), Value::Number)
+    }
+
     /// Whether it is an empty object or list.
     pub(super) fn is_empty(&self) -> bool {
         match self.value {

@@ -16,6 +16,7 @@ mod json;
 mod limits;
 mod model;
 mod paths;
+mod preset;
 mod pricing;
 mod protobuf;
 mod provider;
@@ -28,9 +29,11 @@ mod terms;
 mod tests;
 
 pub use auth::{Auth, Key, Sigv4};
+pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use limits::Limits;
 pub use paths::Paths;
+pub use preset::Presets;
 pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
@@ -59,6 +62,8 @@ pub struct Config {
     pub paths: Paths,
     /// Bounds on memory.
     pub limits: Limits,
+    /// Request fields by preset.
+    pub presets: Presets,
 }
 
 /// The sections in the order of the documentation, which is the order of errors.
@@ -106,6 +111,7 @@ impl Config {
         let catalog = model::read(o.optional("models"), &upstreams);
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
+        let presets = preset::read(o.optional("presets"), &catalog);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -115,6 +121,7 @@ impl Config {
             telemetry: telemetry::read(o.optional("telemetry")),
             paths: paths::read(o.optional("paths")),
             limits: limits::read(o.optional("limits")),
+            presets,
         };
         o.finish();
         config
@@ -123,10 +130,8 @@ impl Config {
 
 /// What a later version enforces must not be accepted silently by this one.
 fn refuse_later_sections(o: &mut Object<'_>) {
-    for key in ["tenants", "presets"] {
-        if let Some(field) = o.optional(key).filter(|field| !field.is_empty()) {
-            field.not_supported("none");
-        }
+    if let Some(field) = o.optional("tenants").filter(|field| !field.is_empty()) {
+        field.not_supported("none");
     }
     if let Some(field) = o.optional("anonymous") {
         field.not_supported("none, everyone may use everything");

@@ -35,6 +35,7 @@ fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Opt
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
     let aliases = o.optional("aliases").map(|field| aliases(&field, id, names)).unwrap_or_default();
     let input_modalities = o.optional("input_modalities").map(|field| modalities(&field));
+    let distillable = o.boolean("distillable").unwrap_or(false);
     let terms = Terms::read(&mut o);
     let context_length = terms.context_length;
     let endpoints = o
@@ -42,7 +43,7 @@ fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Opt
         .map(|field| endpoint::read_all(&field, &endpoint::Above { is_wildcard, terms, upstreams }))
         .unwrap_or_default();
     o.finish();
-    Some(Model { id: id.to_owned(), name, aliases, context_length, input_modalities, endpoints })
+    Some(Model { id: id.to_owned(), name, aliases, context_length, input_modalities, distillable, endpoints })
 }
 
 /// A wildcard has none: an alias takes no part of a name for the upstream.
@@ -134,6 +135,9 @@ mod tests {
         check_errors(&[
             ("/models", "[]", ""),
             ("/models/0/name", r#""A B""#, ""),
+            ("/models/0/aliases", r#"["~a/b-latest", "a/b:free"]"#, ""),
+            ("/models/0/distillable", "true", ""),
+            ("/models/0/distillable", "1", "models[0].distillable: wrong type: number (allowed: true or false)"),
             (
                 "/models/0/name",
                 r#""A\nB""#,
@@ -192,7 +196,7 @@ mod tests {
                 "/models/0/pricing",
                 "{}",
                 "models[0].pricing: unknown key (known: aliases, context_length, data_policy, \
-                 endpoints, id, input_modalities, max_completion_tokens, name, regions)",
+                 distillable, endpoints, id, input_modalities, max_completion_tokens, name, regions)",
             ),
         ]);
     }

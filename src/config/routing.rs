@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::error::WarningKind;
 use super::field::Field;
 
 /// `routing` of the document.
@@ -12,6 +11,8 @@ pub struct Routing {
     pub sort: Sort,
     /// At most this many attempts an exchange, 1 to 20.
     pub max_attempts: usize,
+    /// How long a conversation stays where its prompt is cached, from its last success on; `None`: not at all.
+    pub sticky_ttl: Option<Duration>,
 }
 
 /// Orders of endpoints.
@@ -37,9 +38,16 @@ const SORTS: &[(&str, Option<Sort>)] = &[
     ("order", Some(Sort::Order)),
 ];
 
+impl Sort {
+    /// Its name in the document.
+    pub fn name(self) -> &'static str {
+        SORTS.iter().find(|(_, sort)| *sort == Some(self)).map_or("", |(name, _)| name)
+    }
+}
+
 impl Default for Routing {
     fn default() -> Self {
-        Self { sort: Sort::Balanced, max_attempts: 6 }
+        Self { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None }
     }
 }
 
@@ -67,29 +75,18 @@ pub(super) fn read(section: Option<Field<'_>>) -> (Routing, Timeouts) {
     routing.max_attempts = o.size("max_attempts", 1..=20).unwrap_or(routing.max_attempts);
     timeouts.first_token = o.duration("first_token_timeout").unwrap_or(timeouts.first_token);
     timeouts.whole = o.duration("timeout").unwrap_or(timeouts.whole);
-    if let Some(field) = o.optional("sticky") {
-        sticky(&field);
+    if let Some(mut sticky) = o.optional("sticky").and_then(|field| field.object()) {
+        routing.sticky_ttl = sticky.duration("ttl");
+        sticky.finish();
     }
     o.finish();
     (routing, timeouts)
 }
 
-/// Checked, so that a document stays valid when it takes effect.
-fn sticky(section: &Field<'_>) {
-    let Some(mut o) = section.object() else {
-        return;
-    };
-    if !section.is_empty() {
-        section.warn(WarningKind::NoEffect);
-    }
-    o.duration("ttl");
-    o.finish();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{check_errors, config_with, parse_with};
+    use crate::config::tests::{check_errors, config_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -117,13 +114,13 @@ mod tests {
             ),
         ]);
         let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
-        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20 });
+        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20, sticky_ttl: None });
     }
 
     #[test]
-    fn stickiness_is_warned_of_only_if_asked_for() {
-        assert_eq!(parse_with("/routing", r#"{"sticky": {}}"#).unwrap().1, []);
-        let (_, warnings) = parse_with("/routing", r#"{"sticky": {"ttl": "10m"}}"#).unwrap();
-        assert_eq!(warnings[0].to_string(), "routing.sticky: has no effect in this version");
+    fn stickiness_is_off_unless_it_is_given_a_time() {
+        assert_eq!(config_with("/routing", r#"{"sticky": {}}"#).routing.sticky_ttl, None);
+        let config = config_with("/routing", r#"{"sticky": {"ttl": "10m"}}"#);
+        assert_eq!(config.routing.sticky_ttl, Some(Duration::from_secs(600)));
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn check_errors(rows: &[(&str, &str, &str)]) {
 fn the_example_reads_alike_as_text_and_as_struct() {
     let document: Value = serde_json::from_str(EXAMPLE).unwrap();
     let (config, warnings) = parse_both(&document).unwrap();
-    assert_eq!(lines(&warnings), "routing.sticky: has no effect in this version");
+    assert_eq!(warnings, []);
     assert_eq!(Config::parse(EXAMPLE.as_bytes(), &env), Ok((config.clone(), warnings)));
 
     let [openai, vllm] = config.providers.as_slice() else { panic!("two providers") };
@@ -142,7 +142,7 @@ fn the_example_reads_alike_as_text_and_as_struct() {
 fn absent_sections_have_the_documented_defaults() {
     let (config, warnings) = parse_both(&smallest()).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6 });
+    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None });
     assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true });
     assert_eq!(config.paths.openrouter, "/api/v1/");
     assert_eq!(config.limits.event_bytes, 1 << 20);
@@ -196,7 +196,6 @@ fn sections_of_later_versions_are_refused_unless_empty() {
         ("/presets", "null", ""),
         ("/mode", r#""native""#, ""),
         ("/tenants", r#"[{"id": "x"}]"#, "tenants: not supported by this build (supported: none)"),
-        ("/presets", r#"{"x": {}}"#, "presets: not supported by this build (supported: none)"),
         (
             "/anonymous",
             r#""deny""#,

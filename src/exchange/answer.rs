@@ -155,6 +155,15 @@ impl Answer {
         }
     }
 
+    /// The type of what the client gets, where that may not be what the upstream sent.
+    pub(super) fn content_type(&self) -> Option<&'static str> {
+        match &self.form {
+            Form::Stream(stream) => stream.source.is_foreign().then_some("text/event-stream"),
+            Form::Whole { source, .. } => source.is_foreign().then_some("application/json"),
+            _ => None,
+        }
+    }
+
     /// Whether this is an error status's body.
     pub(super) fn is_error(&self) -> bool {
         matches!(self.form, Form::Error { .. })

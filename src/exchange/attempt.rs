@@ -83,8 +83,9 @@ impl Exchange {
         let prepared = match prepared.and_then(|prepared| self.fits(prepared)) {
             Ok(prepared) => prepared,
             Err(error) => {
-                let form = self.error_form();
-                return Err(self.error.insert(error).reply(form));
+                let reply = self.reply_with(&error);
+                self.error = Some(error);
+                return Err(reply);
             }
         };
         self.attempts.push(Attempt {
@@ -324,7 +325,7 @@ impl Exchange {
         let waited = now.saturating_sub(current.started);
         let committed = answer.is_committed();
         let outcome = match self.request.is_stream() {
-            true if !committed && waited >= provider.first_token_timeout => Outcome::FirstToken,
+            true if !committed && waited >= self.first_token_timeout(provider) => Outcome::FirstToken,
             _ if waited >= provider.timeout => Outcome::Timeout,
             _ => return None,
         };
@@ -401,7 +402,7 @@ impl Exchange {
 
     fn fail(&mut self, failure: Failure) -> Verdict {
         let error = Error::Upstream(failure);
-        let reply = error.reply(self.error_form());
+        let reply = self.reply_with(&error);
         self.error = Some(error);
         Verdict::Answer(reply)
     }
@@ -414,8 +415,10 @@ impl Exchange {
             Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
             _ => self.failure(502, "The provider's connection broke before it answered"),
         };
-        let form = self.error_form();
-        self.error.get_or_insert(Error::Upstream(failure)).reply(form)
+        let error = self.error.take().unwrap_or(Error::Upstream(failure));
+        let reply = self.reply_with(&error);
+        self.error = Some(error);
+        reply
     }
 
     /// The common part of an upstream's failure.

@@ -6,7 +6,9 @@
 
 mod answer;
 mod attempt;
+pub mod explain;
 mod framing;
+mod metadata;
 mod outcome;
 mod settle;
 
@@ -17,13 +19,13 @@ pub use attempt::{Broken, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::Settlement;
 
-use crate::catalog::Pricing;
-use crate::config::Config;
-use crate::error::{Error, ErrorForm, Reply};
+use crate::catalog::{Asked, Pricing, Variant};
+use crate::config::{Config, Provider};
+use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::fnv::Fnv;
 use crate::provider::{ClientHeaders, Prepared, prepare};
-use crate::request::{Face, Operation, Request};
-use crate::route::{self, Health, Plan, Step};
+use crate::request::{Conversation, Face, Operation, Request};
+use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
 use crate::translate::openrouter::Identity;
 
@@ -31,6 +33,9 @@ use attempt::Attempt;
 
 /// Who pays; until tenants are configured there is one.
 const DEFAULT_TENANT: &str = "default";
+
+/// Most fallback models on OpenRouter's face.
+const MOST_FALLBACKS: usize = 3;
 
 /// Bytes; a body this much below the limit is not looked at more closely.
 const MOST_GROWTH: usize = 64 * 1024;
@@ -60,8 +65,12 @@ pub struct Exchange {
     operation: Operation,
     started: Duration,
     client: ClientHeaders,
+    /// Whether the client asked for `openrouter_metadata`.
+    wants_metadata: bool,
     request: Request,
     plan: Plan,
+    /// Where conversations stay at their endpoints: this one.
+    conversation: Option<Conversation>,
     /// The plan's step that the next attempt takes.
     next: usize,
     attempts: Vec<Attempt>,
@@ -110,8 +119,10 @@ impl Exchange {
             operation: arrival.operation,
             started: arrival.now,
             client: ClientHeaders::keep(arrival.headers),
+            wants_metadata: metadata::is_asked(arrival.face, arrival.headers),
             request: Request::default(),
             plan: Plan::default(),
+            conversation: None,
             next: 0,
             attempts: Vec::new(),
             error: None,
@@ -126,19 +137,14 @@ impl Exchange {
         if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::Encoded(encoding.to_owned()));
         }
-        self.request = Request::parse(body, &self.config.limits)?;
-        let asked = self.request.models();
-        let mut found = Vec::with_capacity(asked.len());
-        for model in &asked {
-            found.push(self.config.catalog.find(model).ok_or_else(|| Error::UnknownModel((*model).to_owned()))?);
-        }
-        if found.is_empty() {
-            let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-            let name = self.config.default_model.as_deref().ok_or_else(missing)?;
-            found.push(self.config.catalog.find(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?);
-        }
-        let wanted = (self.operation, &self.request);
-        self.plan = route::plan(&self.config, &found, wanted, health, seed, self.started);
+        self.request = self.read(body)?;
+        let asked = asked(&self.config, &self.request)?;
+        let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        self.conversation =
+            self.config.routing.sticky_ttl.and_then(|_| self.request.conversation(header("x-session-id")));
+        let conversation = self.conversation;
+        let with = Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
+        self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
         if self.plan.steps.is_empty() && self.operation == Operation::CountTokens {
             // Nobody to ask: the estimate is better than no answer.
             let counted = translate::anthropic::count_tokens_body(self.request.input_estimate());
@@ -146,10 +152,45 @@ impl Exchange {
             return Ok(());
         }
         if self.plan.steps.is_empty() {
-            let models = asked.iter().map(|model| (*model).to_owned()).collect();
-            return Err(Error::NoEndpoints { models, dropped: self.plan.dropped.clone() });
+            return Err(self.no_endpoints(&asked));
         }
         self.grows_too_large()
+    }
+
+    /// The request, with its preset's fields.
+    fn read(&self, body: Vec<u8>) -> Result<Request, Error> {
+        let limits = &self.config.limits;
+        let request = Request::parse(body, limits)?;
+        let Some(name) = request.preset() else { return self.limited(request) };
+        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
+        self.limited(request.with_preset(self.config.presets.get(name).ok_or_else(unknown)?, limits)?)
+    }
+
+    /// OpenRouter's own bound holds on its face.
+    fn limited(&self, request: Request) -> Result<Request, Error> {
+        if self.face == Face::OpenRouter && request.fallbacks() > MOST_FALLBACKS {
+            let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
+            return Err(Error::InvalidField { field: "models", problem });
+        }
+        Ok(request)
+    }
+
+    fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
+        let models = self.request.models();
+        let models =
+            if models.is_empty() { self.config.default_model.as_deref().into_iter().collect() } else { models };
+        let mut serving: Vec<String> = Vec::new();
+        let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
+        for endpoint in models_asked.flat_map(|model| &model.endpoints) {
+            let provider = self.config.provider(endpoint.provider).map(|provider| provider.id.clone());
+            serving.extend(provider.filter(|id| !serving.contains(id)));
+        }
+        Error::NoEndpoints {
+            models: models.into_iter().map(str::to_owned).collect(),
+            dropped: self.plan.dropped.clone(),
+            serving,
+            permitted: self.request.preferences().only.clone().unwrap_or_default(),
+        }
     }
 
     /// Refuses at once what [`Self::fits`] would refuse later.
@@ -184,7 +225,7 @@ impl Exchange {
     /// Where to send the exchange first, or the answer that ends it.
     pub fn departure(&self) -> Result<Departure<'_>, Reply> {
         if let Some(error) = &self.error {
-            return Err(error.reply(self.error_form()));
+            return Err(self.reply_with(error));
         }
         if let Some(answer) = &self.own_answer {
             return Err(answer.clone());
@@ -200,10 +241,16 @@ impl Exchange {
     fn per_try_timeout(&self) -> Duration {
         let providers = self.plan.steps.iter().filter_map(|step| step.provider(&self.config));
         let timeouts = providers.map(|provider| match self.request.is_stream() {
-            true => provider.first_token_timeout,
+            true => self.first_token_timeout(provider),
             false => provider.timeout,
         });
         timeouts.max().unwrap_or_default()
+    }
+
+    /// A provider's own, or the client's if that is shorter.
+    fn first_token_timeout(&self, provider: &Provider) -> Duration {
+        let asked = self.request.preferences().first_token_timeout;
+        asked.map_or(provider.first_token_timeout, |asked| asked.min(provider.first_token_timeout))
     }
 
     /// The cluster of a step; empty past the end, which the route sends to its sink.
@@ -223,6 +270,7 @@ impl Exchange {
             minute_of_day: self.minute_of_day(),
             created: self.started.as_secs(),
             input_estimate: self.request.input_estimate(),
+            metadata: self.metadata(),
         }
     }
 
@@ -237,6 +285,26 @@ impl Exchange {
     fn minute_of_day(&self) -> u16 {
         (self.started.as_secs() / 60 % (24 * 60)) as u16
     }
+}
+
+/// The models asked for, or the default one.
+fn asked<'a>(config: &'a Config, request: &'a Request) -> Result<Vec<Asked<'a>>, Error> {
+    let mut names = request.models();
+    if names.is_empty() {
+        let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
+        names.push(config.default_model.as_deref().ok_or_else(missing)?);
+    }
+    let resolve = |name: &'a str| {
+        let asked = config.catalog.resolve(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?;
+        match asked.variant {
+            Some(Variant::Online) => {
+                let problem = "the variant :online is not supported: this gateway has no web search".to_owned();
+                Err(Error::InvalidField { field: "model", problem })
+            }
+            _ => Ok(asked),
+        }
+    };
+    names.into_iter().map(resolve).collect()
 }
 
 /// `gen-<unix seconds>-<20 alphanumerics>`, as OpenRouter's.

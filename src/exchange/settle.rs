@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
 use crate::error::{Error, Failure, Reply};
 use crate::request::{Face, Operation};
-use crate::route::{Health, Observation};
+use crate::route::{Health, Observation, Sticky};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Source, Usage};
+use crate::usage::{Charge, Cost, Source, Usage};
 
 /// Longest client text that goes into filter state, in characters.
 const LONGEST_MODEL: usize = 256;
@@ -26,6 +27,8 @@ const SHORTEST_STREAM: f64 = 0.02;
 pub struct Settlement {
     /// Filter state, without the `modelyard.` in front; empty values are left out.
     pub properties: Vec<(&'static str, String)>,
+    /// What it cost, as far as that is known.
+    pub cost: Cost,
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
@@ -48,7 +51,7 @@ impl Exchange {
     /// `host_attempts` is how many attempts the host has made.
     pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
         if let Some(error) = &self.error {
-            return error.reply(self.error_form());
+            return self.reply_with(error);
         }
         let error = match self.attempts.last() {
             Some(_) if host_attempts > self.attempts.len() && status < 400 => {
@@ -65,14 +68,17 @@ impl Exchange {
                 return self.last_error();
             }
         };
-        let form = self.error_form();
-        self.error.insert(error).reply(form)
+        let reply = self.reply_with(&error);
+        self.error = Some(error);
+        reply
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.
     pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, String)> {
         self.status = Some(status);
         let mut headers = vec![("x-generation-id", self.id.clone())];
+        let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.to_owned())));
         if self.config.telemetry.expose_headers {
             if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
                 headers.push(("x-modelyard-model", header_value(&step.model_id(&self.config))));
@@ -109,6 +115,7 @@ impl Exchange {
         let aborted = self.abort_open_attempts(now);
         self.count_request(aborted, count);
         self.count_attempts(health, count);
+        self.stick(now, health);
         self.count_answer(now, count);
         self.write_down(aborted, now)
     }
@@ -160,6 +167,18 @@ impl Exchange {
                 let well = !health.in_outage(&endpoint.id, ended) && !health.in_cooldown(&endpoint.id, ended);
                 count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
             }
+        }
+    }
+
+    /// The conversation stays where it was answered.
+    fn stick(&self, now: Duration, health: &mut Health) {
+        let well = self.attempts.last().filter(|last| last.outcome == Some(Outcome::Ok) && self.error.is_none());
+        let step = well.and_then(|last| self.plan.steps.get(last.step));
+        let endpoint = step.and_then(|step| Some((step, step.endpoint(&self.config)?)));
+        let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
+        if let (Some((step, endpoint)), Some((conversation, ttl))) = (endpoint, wanted) {
+            let key = Sticky::key(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
+            health.sticky.learn(key, &endpoint.id, now + ttl);
         }
     }
 
@@ -234,7 +253,7 @@ impl Exchange {
     fn write_down(&self, aborted: bool, now: Duration) -> Settlement {
         let answered = self.answered();
         let usage = answered.as_ref().map(|answered| answered.usage);
-        let cost = answered.as_ref().and_then(|answered| answered.charge).map(|charge| charge.total().to_string());
+        let cost = answered.as_ref().and_then(|answered| answered.charge).map(Charge::total);
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
         let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
@@ -251,9 +270,11 @@ impl Exchange {
             output_tokens: usage.map(|usage| usage.output),
             cached_tokens: usage.map(|usage| usage.cached),
             estimated: usage.map(|usage| usage.source == Source::Estimated),
-            cost_usd: cost,
+            reasoning_tokens: usage.map(|usage| usage.reasoning),
+            cost_usd: cost.map(|cost| cost.to_string()),
         };
-        let mut settlement = Settlement { properties: facts.properties(self.attempts.len()) };
+        let properties = facts.properties(self.attempts.len());
+        let mut settlement = Settlement { properties, cost: cost.unwrap_or_default() };
         if self.config.telemetry.record == RecordLevel::Metadata {
             let record = self.record(&facts, now);
             settlement.properties.push(("record", json(&record)));
@@ -285,6 +306,7 @@ impl Exchange {
             stream: self.request.is_stream(),
             duration_ms: milliseconds(now.saturating_sub(self.started)),
             plan: self.plan.steps.iter().map(endpoint).collect(),
+            sticky: self.plan.is_sticky,
             dropped: dropped.collect(),
             attempts: attempts.collect(),
             seed: format!("{:016x}", self.plan.seed),
@@ -307,6 +329,7 @@ struct Facts<'a> {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
     /// Whether the tokens are the gateway's estimate.
     estimated: Option<bool>,
     cost_usd: Option<String>,
@@ -345,6 +368,9 @@ struct Record<'a> {
     stream: bool,
     duration_ms: u64,
     plan: Vec<String>,
+    /// Whether the plan's first endpoint is the conversation's own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sticky: bool,
     dropped: Vec<DroppedRecord<'a>>,
     attempts: Vec<AttemptRecord>,
     seed: String,

@@ -176,9 +176,15 @@ fn body(
     way: Way,
     dropped: &mut Vec<&'static str>,
 ) -> Result<Body, Error> {
-    let dialect = translate::dialect(operation).filter(|_| way == Way::Translate);
+    dropped.extend(request.unapplied());
+    let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
+    let dialect = translate::dialect(operation).filter(|_| rewritten);
     let Some(dialect) = dialect else {
-        return Ok(Body::Edited(request.edits(model, stream_options(provider, operation))));
+        let edits = request.edits(model, stream_options(provider, operation));
+        return Ok(match request.is_merged() {
+            true => Body::Whole(edits.apply(request.body())),
+            false => Body::Edited(edits),
+        });
     };
     let conversation = dialect.read(request.body())?;
     dropped.extend(&conversation.dropped);
@@ -186,6 +192,13 @@ fn body(
     dropped.sort_unstable();
     dropped.dedup();
     Ok(Body::Whole(body))
+}
+
+/// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left their parts in it.
+/// Only the body is written anew then; the answer passes.
+fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
+    let speaks = api == Api::Anthropic && operation == Operation::Messages;
+    speaks && translate::anthropic::has_foreign_parts(request.body())
 }
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {

@@ -90,6 +90,45 @@ fn a_providers_own_headers_and_path_win() {
 }
 
 #[test]
+fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
+    let document = json!({"providers": {"p": {"api": "anthropic", "host": "h.example"}}});
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    let client = ClientHeaders::keep(&[("anthropic-beta", "b")]);
+    let body_with = |block: Value| {
+        let turns = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
+        let body = json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns}).to_string();
+        let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
+        let target = (&config.providers[0], "up");
+        let prepared = prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
+        assert_eq!(value(&prepared.headers, "anthropic-beta"), Some("b"));
+        assert_eq!(value(&prepared.headers, ":path"), Some("/v1/messages"));
+        (
+            matches!(prepared.body, Body::Edited(_)),
+            String::from_utf8(prepared.body.apply(request.body()).into()).unwrap(),
+        )
+    };
+    for own in [
+        json!({"type": "text", "text": "thinking"}),
+        json!({"type": "thinking", "thinking": "t", "signature": "c2ln"}),
+        json!({"type": "redacted_thinking", "data": "ZGF0YQ=="}),
+    ] {
+        let (passes, body) = body_with(own.clone());
+        assert!(passes && body.contains("\"own\":1") && body.contains("\"up\""), "{own}: {body}");
+    }
+    for foreign in [
+        json!({"type": "thinking", "thinking": "t", "signature": "google-gemini-v1:c2ln"}),
+        json!({"type": "thinking", "thinking": "t", "signature": ""}),
+        json!({"type": "redacted_thinking", "data": "modelyard-call-v1:c2ln"}),
+    ] {
+        let (passes, body) = body_with(foreign.clone());
+        assert!(!passes, "{foreign}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["model"], &body["stream"]), (&json!("up"), &json!(true)), "{body}");
+        assert!(!body.to_string().contains("c2ln"), "{body}");
+    }
+}
+
+#[test]
 fn what_could_steer_host_or_filter_is_stripped() {
     let stripped =
         ["authorization", "x-api-key", "api-key", "x-envoy-max-retries", "x-modelyard-retry", "x-modelyard-"];

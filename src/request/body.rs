@@ -2,19 +2,26 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
-use super::Preferences;
+use serde_json::{Map, Value};
+
+use super::conversation::{Conversation, Opening};
 use super::field::{Field, Fields, Role};
+use super::problem::{self, Problem};
+use super::{Partition, Preferences, plugin, preset};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Span, Text};
+use crate::wire::json::{JsonError, Kind, Reader, Span};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
 
 /// Longest name of a model, in bytes; it goes into paths, headers and logs.
 const LONGEST_MODEL: usize = 256;
+
+/// Longest `session_id`, in characters.
+const LONGEST_SESSION: usize = 256;
 
 /// Most fallback models one request may name: no plan has more steps.
 const MOST_MODELS: usize = 20;
@@ -77,6 +84,16 @@ pub struct Request {
     fields: Fields,
     modalities: u8,
     text_bytes: usize,
+    /// `route`, the old name of `provider.sort.partition`.
+    partition: Option<Partition>,
+    preset: Option<String>,
+    session_id: Option<String>,
+    prompt_cache_key: Option<String>,
+    opening: Opening,
+    /// Fields that would have changed nothing but are not silently left out.
+    unapplied: Vec<&'static str>,
+    /// Whether a preset has changed the body that the client sent.
+    merged: bool,
 }
 
 /// What becomes of `stream_options`.
@@ -102,33 +119,11 @@ struct StreamOptions {
     include_usage: Option<(Span, bool)>,
 }
 
-/// Why reading stopped: the text is not JSON, or says something it must not.
-enum Problem {
-    Json(JsonError),
-    Said(Error),
-}
-
-impl From<JsonError> for Problem {
-    fn from(error: JsonError) -> Self {
-        Self::Json(error)
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Json(error) => Self::InvalidJson(error.to_string()),
-            Problem::Said(error) => error,
-        }
-    }
-}
-
 fn wrong(field: Field, problem: &str) -> Problem {
-    Problem::Said(Error::InvalidField { field: field.name(), problem: problem.to_owned() })
+    problem::wrong(field.name(), problem)
 }
 
-fn model_name(field: Field, text: &Text<'_>) -> Result<String, Problem> {
-    let model = text.decode().into_owned();
+fn model_name(field: Field, model: String) -> Result<String, Problem> {
     if model.is_empty() || model.len() > LONGEST_MODEL {
         return Err(wrong(field, "must not be empty, nor longer than 256 bytes"));
     }
@@ -145,6 +140,13 @@ impl Request {
         request.read(&body)?;
         request.body = body;
         Ok(request)
+    }
+
+    /// This request with the fields of a preset that it does not have itself.
+    pub fn with_preset(&self, preset: &Map<String, Value>, limits: &Limits) -> Result<Self, Error> {
+        let model = self.model.as_deref().zip(self.model_span.clone());
+        let merged = Self::parse(preset::merge(&self.body, preset, model), limits)?;
+        Ok(Self { merged: true, ..merged })
     }
 
     fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
@@ -198,9 +200,7 @@ impl Request {
         match field {
             Field::Model => self.read_model(kind, reader)?,
             Field::Models => self.read_models(kind, reader)?,
-            Field::Stream => {
-                self.stream = reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))?;
-            }
+            Field::Stream => self.stream = problem::boolean(reader, field.name())?,
             Field::StreamOptions => self.read_stream_options(kind, reader)?,
             Field::N => {
                 if reader.u64()? <= Some(1) {
@@ -210,12 +210,28 @@ impl Request {
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
-            // Serde would also read the object's fields from an array.
-            Field::Provider if kind != Kind::Object => return Err(wrong(field, "must be an object")),
-            Field::Provider => {
-                let json = body.get(reader.skip()?).unwrap_or_default();
-                self.preferences = Preferences::parse(json).map_err(|problem| wrong(field, &problem))?;
+            Field::Provider => self.preferences = Preferences::read(reader, body)?,
+            Field::Route => self.partition = Some(partition(reader)?),
+            Field::Preset => self.preset = Some(problem::text(reader, field.name())?),
+            Field::SessionId => self.session_id = Some(session_id(reader)?),
+            Field::PromptCacheKey if kind == Kind::String => {
+                self.prompt_cache_key = Some(problem::text(reader, field.name())?);
             }
+            Field::Transforms => {
+                if !problem::texts(reader, field.name())?.is_empty() {
+                    self.unapplied.push(field.name());
+                }
+            }
+            Field::Plugins => {
+                if plugin::read(reader)? {
+                    self.unapplied.push(field.name());
+                }
+            }
+            Field::Debug => {
+                reader.skip()?;
+                self.unapplied.push(field.name());
+            }
+            Field::Fallbacks => self.read_fallbacks(kind, reader)?,
             Field::Messages if kind == Kind::Array => {
                 reader.array(|reader, _| self.message(reader))?;
             }
@@ -228,8 +244,15 @@ impl Request {
                     }
                 })?;
             }
-            Field::Prompt | Field::Input | Field::System | Field::Instructions => {
-                self.text_bytes += reader.skip()?.len();
+            Field::System | Field::Instructions => {
+                let span = reader.skip()?;
+                self.text_bytes += span.len();
+                self.opening.note(true, span);
+            }
+            Field::Prompt | Field::Input => {
+                let span = reader.skip()?;
+                self.text_bytes += span.len();
+                self.opening.note(false, span);
             }
             _ => {
                 reader.skip()?;
@@ -243,7 +266,7 @@ impl Request {
             return Err(wrong(Field::Model, "must be a string"));
         }
         let text = reader.string()?;
-        self.model = Some(model_name(Field::Model, &text)?);
+        self.model = Some(model_name(Field::Model, text.decode().into_owned())?);
         self.model_span = Some(text.span);
         Ok(())
     }
@@ -256,12 +279,40 @@ impl Request {
             if reader.peek()? != Kind::String {
                 return Err(wrong(Field::Models, "must be an array of strings"));
             }
-            if self.models.len() == MOST_MODELS {
-                return Err(wrong(Field::Models, "must have 20 items or fewer"));
-            }
-            self.models.push(model_name(Field::Models, &reader.string()?)?);
-            Ok(())
+            let model = reader.string()?.decode().into_owned();
+            self.add_fallback(Field::Models, model)
         })?;
+        Ok(())
+    }
+
+    /// Fallback models in the form of Anthropic's dialect: `[{"model": "..."}]`.
+    fn read_fallbacks(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        const EXPECTED: &str = "must be an array of objects with a model";
+        if kind != Kind::Array {
+            return Err(wrong(Field::Fallbacks, EXPECTED));
+        }
+        reader.array(|reader, _| {
+            if reader.peek()? != Kind::Object {
+                return Err(wrong(Field::Fallbacks, EXPECTED));
+            }
+            let mut model = None;
+            reader.object(|reader, member| {
+                if member.key.is("model") && reader.peek()? == Kind::String {
+                    model = Some(reader.string()?.decode().into_owned());
+                }
+                Ok::<_, JsonError>(())
+            })?;
+            self.add_fallback(Field::Fallbacks, model.ok_or_else(|| wrong(Field::Fallbacks, EXPECTED))?)
+        })?;
+        Ok(())
+    }
+
+    fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Problem> {
+        if self.models.len() == MOST_MODELS {
+            let problem = format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
+            return Err(wrong(field, &problem));
+        }
+        self.models.push(model_name(field, model)?);
         Ok(())
     }
 
@@ -284,25 +335,36 @@ impl Request {
         Ok(())
     }
 
-    /// Counts text and notes other kinds of content.
+    /// Counts text and notes other kinds of content, and how the conversation begins.
     fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if reader.peek()? != Kind::Object {
             reader.skip()?;
             return Ok(());
         }
+        let mut instructs = false;
+        let mut content = 0..0;
         reader.object(|reader, member| {
+            if member.key.is("role") && reader.peek()? == Kind::String {
+                let role = reader.string()?;
+                instructs = role.is("system") || role.is("developer");
+                return Ok(());
+            }
             if !member.key.is("content") {
                 return Ok(());
             }
-            match reader.peek()? {
+            let kind = reader.peek()?;
+            let start = reader.position();
+            match kind {
                 Kind::String => self.text_bytes += reader.skip()?.len(),
                 Kind::Array => {
                     reader.array(|reader, _| self.part(reader))?;
                 }
-                _ => {}
+                _ => return Ok(()),
             }
+            content = start..reader.position();
             Ok::<_, Problem>(())
         })?;
+        self.opening.note(instructs, content);
         Ok(())
     }
 
@@ -323,7 +385,7 @@ impl Request {
         Ok(())
     }
 
-    /// The body as the client sent it.
+    /// The body as the client sent it, or as a preset changed it.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -337,6 +399,38 @@ impl Request {
             }
         }
         models
+    }
+
+    /// Whether [`Self::body`] is not what the client sent, so that the host must be given a whole body instead of edits.
+    pub fn is_merged(&self) -> bool {
+        self.merged
+    }
+
+    /// How many fallback models are named.
+    pub fn fallbacks(&self) -> usize {
+        self.models.len()
+    }
+
+    /// The preset asked for, by `preset` or behind the model's name.
+    pub fn preset(&self) -> Option<&str> {
+        let by_model = self.model.as_deref().and_then(preset::split);
+        by_model.map(|(_, preset)| preset).or(self.preset.as_deref())
+    }
+
+    /// Which conversation this belongs to; `session` is the header `x-session-id`.
+    pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
+        let session = self.session_id.as_deref().or(session);
+        Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, &self.body))
+    }
+
+    /// Names of the fields for the gateway that it knows and does not apply.
+    pub fn unapplied(&self) -> &[&'static str] {
+        &self.unapplied
+    }
+
+    /// Whether the models are kept apart in the plan.
+    pub fn partition(&self) -> Partition {
+        self.preferences.partition.or(self.partition).unwrap_or(Partition::Model)
     }
 
     /// What the client asks of routing.
@@ -387,7 +481,8 @@ impl Request {
     /// The parameters used whose loss would change what the client gets.
     pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
         let fields = self.fields;
-        [Field::Tools, Field::ResponseFormat].into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
+        let all = [Field::Tools, Field::ResponseFormat, Field::Verbosity];
+        all.into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
     }
 
     /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
@@ -428,6 +523,22 @@ impl Request {
             }
             Some(StreamOptions { value, .. }) => edits.replace(value.clone(), br#"{"include_usage":true}"#),
         }
+    }
+}
+
+fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
+    match problem::text(reader, Field::Route.name())?.as_str() {
+        "fallback" => Ok(Partition::Model),
+        "sort" => Ok(Partition::None),
+        _ => Err(wrong(Field::Route, "must be fallback or sort")),
+    }
+}
+
+fn session_id(reader: &mut Reader<'_>) -> Result<String, Problem> {
+    let id = problem::text(reader, Field::SessionId.name())?;
+    match id.chars().count() {
+        ..=LONGEST_SESSION => Ok(id),
+        _ => Err(wrong(Field::SessionId, "must be 256 characters or fewer")),
     }
 }
 

@@ -58,6 +58,7 @@ fields! {
     Instructions "instructions" Read,
     MaxOutputTokens "max_output_tokens" Read,
     N "n" Read,
+    PromptCacheKey "prompt_cache_key" Read,
     Models "models" Own,
     Fallbacks "fallbacks" Own,
     Provider "provider" Own,

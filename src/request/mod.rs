@@ -4,10 +4,16 @@
 //! Fields: OpenAI's chat, completions and embeddings requests with OpenRouter's additions.
 
 mod body;
+mod conversation;
 mod field;
+mod plugin;
 mod preferences;
+mod preset;
+mod problem;
 mod surface;
 
 pub use body::{Modality, Request, StreamOptionsEdit};
-pub use preferences::{DataCollection, MaxPrice, Preferences};
-pub use surface::{Face, Operation, Surface};
+pub use conversation::Conversation;
+pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
+pub use preset::split as split_preset;
+pub use surface::{Face, Operation, Page, Surface};

@@ -1,18 +1,17 @@
 //! The request's `provider` object: OpenRouter's routing preferences.
 //!
-//! Source: OpenRouter's ProviderPreferences schema; unknown fields are ignored as OpenRouter does, wrong types refused.
+//! Source: OpenRouter's ProviderPreferences schema. Unknown fields are ignored as OpenRouter does; wrong types and
+//! unknown values are refused with the path of the field. `first_token_timeout` is this gateway's own.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use std::time::Duration;
 
-use crate::config::Sort;
+use super::problem::{Problem, boolean, text, texts, wrong};
+use crate::config;
 use crate::usage::Price;
-
-/// Longest description of what is wrong, in characters: it may repeat the client's own text.
-const LONGEST_PROBLEM: usize = 300;
+use crate::wire::json::{Kind, Reader};
 
 /// What the client asks of routing; every field may be absent or null.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preferences {
     /// Providers to try first, in this order.
     pub order: Option<Vec<String>>,
@@ -28,18 +27,26 @@ pub struct Preferences {
     pub data_collection: Option<DataCollection>,
     /// `true`: only endpoints that retain nothing.
     pub zdr: Option<bool>,
+    /// `true`: only models whose answers may train other models.
+    pub enforce_distillable_text: Option<bool>,
     /// Only endpoints of these quantizations.
     pub quantizations: Option<Vec<String>>,
-    /// Strict order instead of the configured one; a text, or an object with `by`.
-    #[serde(deserialize_with = "sort")]
+    /// Strict order instead of the configured one.
     pub sort: Option<SortBy>,
+    /// Whether the models of a request are kept apart.
+    pub partition: Option<Partition>,
     /// Upper bounds.
     pub max_price: Option<MaxPrice>,
+    /// Output tokens per second below which an endpoint goes last.
+    pub preferred_min_throughput: Option<Cutoffs>,
+    /// Seconds to the first token above which an endpoint goes last.
+    pub preferred_max_latency: Option<Cutoffs>,
+    /// Upper bound on the wait for a stream's first token.
+    pub first_token_timeout: Option<Duration>,
 }
 
 /// Whether endpoints that train on prompts may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataCollection {
     /// They may.
     Allow,
@@ -56,70 +63,248 @@ pub enum SortBy {
     Latency,
     /// Most output tokens per second first.
     Throughput,
+    /// Fewest recent failures first, then most output tokens per second.
+    Exacto,
 }
 
-impl From<SortBy> for Sort {
-    fn from(by: SortBy) -> Self {
-        match by {
-            SortBy::Price => Self::Price,
-            SortBy::Latency => Self::Latency,
-            SortBy::Throughput => Self::Throughput,
+impl SortBy {
+    /// Its name in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+            Self::Exacto => "exacto",
         }
     }
 }
 
-/// Upper bounds on prices in USD, given as numbers or decimal strings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct MaxPrice {
-    /// Per million input tokens.
-    #[serde(deserialize_with = "price")]
-    pub prompt: Option<Price>,
-    /// Per million output tokens.
-    #[serde(deserialize_with = "price")]
-    pub completion: Option<Price>,
-    /// Per request.
-    #[serde(deserialize_with = "price")]
-    pub request: Option<Price>,
-    /// Per image.
-    #[serde(deserialize_with = "price")]
-    pub image: Option<Price>,
+/// Whether the models of a request are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partition {
+    /// All endpoints of the first model, then those of the next.
+    Model,
+    /// One order over the endpoints of all models.
+    None,
 }
 
-fn sort<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SortBy>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    // `partition` has no effect in this version.
-    let by = if value.is_object() { value.get("by").unwrap_or(&serde_json::Value::Null) } else { &value };
-    match by.as_str() {
-        Some("price") => Ok(Some(SortBy::Price)),
-        Some("latency") => Ok(Some(SortBy::Latency)),
-        Some("throughput") => Ok(Some(SortBy::Throughput)),
-        // OpenRouter's order by measured quality, of which nothing is known here.
-        Some("exacto") => Ok(None),
-        None if by.is_null() => Ok(None),
-        _ => Err(D::Error::custom("sort must be price, throughput, latency or exacto")),
+/// Upper bounds on prices in USD, given as numbers or decimal strings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MaxPrice {
+    /// Per million input tokens.
+    pub prompt: Option<Price>,
+    /// Per million output tokens.
+    pub completion: Option<Price>,
+    /// Per request.
+    pub request: Option<Price>,
+    /// Per image.
+    pub image: Option<Price>,
+    /// Per million audio input tokens.
+    pub audio: Option<Price>,
+}
+
+/// Bounds on a measurement, each for the share of requests that does at least as well. All of them must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cutoffs {
+    /// For [`Cutoffs::SHARES`], in that order.
+    pub bounds: [Option<f64>; 4],
+}
+
+impl Cutoffs {
+    /// Percent of the requests.
+    pub const SHARES: [u8; 4] = [50, 75, 90, 99];
+
+    /// Every bound with its share.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, f64)> {
+        let bounds = Self::SHARES.into_iter().zip(self.bounds);
+        bounds.filter_map(|(share, bound)| Some((share, bound?)))
     }
 }
 
-fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D::Error> {
-    let text = match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Null => return Ok(None),
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Number(number) => number.to_string(),
-        _ => return Err(D::Error::custom("a price must be a number or a decimal string")),
-    };
-    Price::parse(&text).map(Some).map_err(|error| D::Error::custom(format_args!("price: {error}")))
-}
+/// OpenRouter's names of weight formats.
+const QUANTIZATIONS: [&str; 12] =
+    ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
 impl Preferences {
-    /// Reads the `provider` object; `null` is no preference. The error is a sentence for the client.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let read = serde_json::from_slice::<Option<Self>>(json).map(Option::unwrap_or_default);
-        read.map_err(|error| error.to_string().chars().take(LONGEST_PROBLEM).collect())
+    /// Reads the `provider` object of `body`, before which the reader stands.
+    pub(super) fn read(reader: &mut Reader<'_>, body: &[u8]) -> Result<Self, Problem> {
+        let mut read = Self::default();
+        object(reader, "provider", |reader, key| {
+            match key {
+                "order" => read.order = Some(texts(reader, "provider.order")?),
+                "only" => read.only = Some(texts(reader, "provider.only")?),
+                "ignore" => read.ignore = Some(texts(reader, "provider.ignore")?),
+                "allow_fallbacks" => read.allow_fallbacks = Some(boolean(reader, "provider.allow_fallbacks")?),
+                "require_parameters" => {
+                    read.require_parameters = Some(boolean(reader, "provider.require_parameters")?);
+                }
+                "zdr" => read.zdr = Some(boolean(reader, "provider.zdr")?),
+                "enforce_distillable_text" => {
+                    read.enforce_distillable_text = Some(boolean(reader, "provider.enforce_distillable_text")?);
+                }
+                "data_collection" => read.data_collection = Some(data_collection(reader)?),
+                "quantizations" => read.quantizations = Some(quantizations(reader)?),
+                "sort" => read.read_sort(reader)?,
+                "max_price" => read.max_price = Some(max_price(reader, body)?),
+                "preferred_min_throughput" => {
+                    read.preferred_min_throughput = Some(cutoffs(reader, body, "provider.preferred_min_throughput")?);
+                }
+                "preferred_max_latency" => {
+                    read.preferred_max_latency = Some(cutoffs(reader, body, "provider.preferred_max_latency")?);
+                }
+                "first_token_timeout" => read.first_token_timeout = Some(first_token_timeout(reader, body)?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        Ok(read)
+    }
+
+    fn read_sort(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        match reader.peek()? {
+            Kind::String => self.sort = Some(sort_by(reader, "provider.sort")?),
+            Kind::Object => object(reader, "provider.sort", |reader, key| {
+                match key {
+                    "by" => self.sort = Some(sort_by(reader, "provider.sort.by")?),
+                    "partition" => self.partition = Some(partition(reader)?),
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?,
+            _ => return Err(wrong("provider.sort", "must be a string or an object")),
+        }
+        Ok(())
     }
 
     /// Whether one endpoint is all that may be tried.
     pub fn single(&self) -> bool {
         self.allow_fallbacks == Some(false)
     }
+}
+
+/// Reads the members that are not null. `read` says whether it knows a key; none of those may stand there twice.
+fn object(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    mut read: impl FnMut(&mut Reader<'_>, &str) -> Result<bool, Problem>,
+) -> Result<(), Problem> {
+    if reader.peek()? != Kind::Object {
+        return Err(wrong(field, "must be an object"));
+    }
+    let mut keys: Vec<String> = Vec::new();
+    reader.object(|reader, member| {
+        let key = member.key.decode();
+        if keys.iter().any(|known| *known == key) {
+            return Err(wrong(field, &format!("has the key {key:?} twice")));
+        }
+        if reader.peek()? != Kind::Null && read(reader, &key)? {
+            keys.push(key.into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Problem> {
+    const FIELD: &str = "provider.data_collection";
+    match text(reader, FIELD)?.as_str() {
+        "allow" => Ok(DataCollection::Allow),
+        "deny" => Ok(DataCollection::Deny),
+        _ => Err(wrong(FIELD, "must be allow or deny")),
+    }
+}
+
+fn quantizations(reader: &mut Reader<'_>) -> Result<Vec<String>, Problem> {
+    const FIELD: &str = "provider.quantizations";
+    let asked = texts(reader, FIELD)?;
+    if asked.iter().any(|name| !QUANTIZATIONS.contains(&name.as_str())) {
+        return Err(wrong(FIELD, &format!("must be of {}", QUANTIZATIONS.join(", "))));
+    }
+    Ok(asked)
+}
+
+fn sort_by(reader: &mut Reader<'_>, field: &'static str) -> Result<SortBy, Problem> {
+    match text(reader, field)?.as_str() {
+        "price" => Ok(SortBy::Price),
+        "latency" => Ok(SortBy::Latency),
+        "throughput" => Ok(SortBy::Throughput),
+        "exacto" => Ok(SortBy::Exacto),
+        _ => Err(wrong(field, "must be price, throughput, latency or exacto")),
+    }
+}
+
+fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
+    const FIELD: &str = "provider.sort.partition";
+    match text(reader, FIELD)?.as_str() {
+        "model" => Ok(Partition::Model),
+        "none" => Ok(Partition::None),
+        _ => Err(wrong(FIELD, "must be model or none")),
+    }
+}
+
+fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Problem> {
+    let mut max = MaxPrice::default();
+    object(reader, "provider.max_price", |reader, key| {
+        let (field, place) = match key {
+            "prompt" => ("provider.max_price.prompt", &mut max.prompt),
+            "completion" => ("provider.max_price.completion", &mut max.completion),
+            "request" => ("provider.max_price.request", &mut max.request),
+            "image" => ("provider.max_price.image", &mut max.image),
+            "audio" => ("provider.max_price.audio", &mut max.audio),
+            _ => return Ok(false),
+        };
+        let price = number(reader, body)?.and_then(|text| Price::parse(&text).ok());
+        *place = Some(price.ok_or_else(|| wrong(field, "must be a price in USD, a number or a decimal string"))?);
+        Ok(true)
+    })?;
+    Ok(max)
+}
+
+fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<Cutoffs, Problem> {
+    let bound = |reader: &mut Reader<'_>| {
+        let number = number(reader, body)?.and_then(|text| text.parse::<f64>().ok());
+        let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+        number.map(Some).ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
+    };
+    let mut cutoffs = Cutoffs::default();
+    let [p50, p75, p90, p99] = &mut cutoffs.bounds;
+    if reader.peek()? != Kind::Object {
+        *p50 = bound(reader)?;
+        return Ok(cutoffs);
+    }
+    object(reader, field, |reader, key| {
+        match key {
+            "p50" => *p50 = bound(reader)?,
+            "p75" => *p75 = bound(reader)?,
+            "p90" => *p90 = bound(reader)?,
+            "p99" => *p99 = bound(reader)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(cutoffs)
+}
+
+fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Problem> {
+    let is_number = reader.peek()? == Kind::Number;
+    let text = number(reader, body)?.unwrap_or_default();
+    let time = if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
+    time.ok_or_else(|| {
+        wrong("provider.first_token_timeout", "must be seconds, or a duration such as \"500ms\" or \"10s\"")
+    })
+}
+
+/// Consumes any value; the text of a number, or what a string spells.
+fn number(reader: &mut Reader<'_>, body: &[u8]) -> Result<Option<String>, Problem> {
+    Ok(match reader.peek()? {
+        Kind::String => Some(reader.string()?.decode().into_owned()),
+        Kind::Number => {
+            let number = body.get(reader.skip()?).unwrap_or_default();
+            Some(String::from_utf8_lossy(number).into_owned())
+        }
+        _ => {
+            reader.skip()?;
+            None
+        }
+    })
 }

@@ -45,6 +45,12 @@ impl Operation {
         }
     }
 
+    /// By its path, or `chat` for short.
+    pub fn named(name: &str) -> Option<Self> {
+        let path = if name == "chat" { Self::Chat.path() } else { name };
+        Self::ALL.into_iter().find(|operation| operation.path() == path)
+    }
+
     /// `gen_ai.operation.name`.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,22 +67,62 @@ impl Operation {
     }
 }
 
+/// What the gateway answers itself. Names are percent-encoded still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page<'a> {
+    /// `models`
+    Models,
+    /// `models/count`
+    Count,
+    /// `model/{author}/{slug}`
+    Model(&'a str),
+    /// `models/{author}/{slug}/endpoints`
+    Endpoints(&'a str),
+    /// `providers`
+    Providers,
+    /// `key`
+    Key,
+    /// `generation?id=`
+    Generation,
+}
+
+impl<'a> Page<'a> {
+    /// The page of a path below a base path.
+    fn of(rest: &'a str) -> Option<Self> {
+        Some(match rest {
+            "models" => Self::Models,
+            "models/count" => Self::Count,
+            "providers" => Self::Providers,
+            "key" => Self::Key,
+            "generation" => Self::Generation,
+            _ => {
+                let listed = rest.strip_prefix("models/").and_then(|rest| rest.strip_suffix("/endpoints"));
+                let page = listed.map(Self::Endpoints).or_else(|| rest.strip_prefix("model/").map(Self::Model))?;
+                let (Self::Endpoints(name) | Self::Model(name)) = page else { return None };
+                return (!name.is_empty()).then_some(page);
+            }
+        })
+    }
+}
+
 /// What a path and method ask of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
+pub enum Surface<'a> {
     /// Not ours: passes untouched and unbuffered.
     Elsewhere,
     /// A request to a model.
     Exchange(Face, Operation),
-    /// `GET models`
-    Models(Face),
+    /// Answered from what the gateway knows.
+    Page(Face, Page<'a>),
+    /// `POST api/explain` below the operator's path.
+    Explain,
     /// A known path with a wrong method.
     WrongMethod(ErrorForm, &'static str),
 }
 
-impl Surface {
+impl<'a> Surface<'a> {
     /// Classifies a request by its method and `:path`, which may carry a query.
-    pub fn of(paths: &Paths, method: &str, path: &str) -> Self {
+    pub fn of(paths: &Paths, method: &str, path: &'a str) -> Self {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let faces = [(&paths.openai, Face::OpenAi), (&paths.openrouter, Face::OpenRouter)];
         for (base, face) in faces {
@@ -84,13 +130,17 @@ impl Surface {
                 return Self::below(face, method, rest);
             }
         }
-        Self::Elsewhere
+        match path.strip_prefix(paths.operator.as_str()) {
+            Some("api/explain") if method == "POST" => Self::Explain,
+            Some("api/explain") => Self::WrongMethod(ErrorForm::OpenRouter, "POST"),
+            _ => Self::Elsewhere,
+        }
     }
 
-    fn below(face: Face, method: &str, rest: &str) -> Self {
-        if rest == "models" {
+    fn below(face: Face, method: &str, rest: &'a str) -> Self {
+        if let Some(page) = Page::of(rest) {
             return match method {
-                "GET" | "HEAD" => Self::Models(face),
+                "GET" | "HEAD" => Self::Page(face, page),
                 _ => Self::WrongMethod(ErrorForm::of(face, Operation::Chat), "GET, HEAD"),
             };
         }
@@ -114,6 +164,7 @@ mod tests {
 
     #[test]
     fn only_the_gateways_paths_are_claimed() {
+        use super::Page::*;
         use Surface::*;
         let rows = [
             ("POST", "/v1/chat/completions", Exchange(Face::OpenAi, Operation::Chat)),
@@ -123,8 +174,21 @@ mod tests {
             ("POST", "/v1/messages", Exchange(Face::OpenAi, Operation::Messages)),
             ("POST", "/v1/messages/count_tokens?beta=true", Exchange(Face::OpenAi, Operation::CountTokens)),
             ("POST", "/api/v1/responses", Exchange(Face::OpenRouter, Operation::Responses)),
-            ("GET", "/v1/models", Models(Face::OpenAi)),
-            ("HEAD", "/api/v1/models", Models(Face::OpenRouter)),
+            ("GET", "/v1/models", Page(Face::OpenAi, Models)),
+            ("HEAD", "/api/v1/models?limit=1", Page(Face::OpenRouter, Models)),
+            ("GET", "/v1/models/count", Page(Face::OpenAi, Count)),
+            ("GET", "/v1/models/a/b:free/endpoints", Page(Face::OpenAi, Endpoints("a/b:free"))),
+            ("GET", "/api/v1/model/a/b", Page(Face::OpenRouter, Model("a/b"))),
+            ("GET", "/api/v1/providers", Page(Face::OpenRouter, Providers)),
+            ("GET", "/api/v1/key", Page(Face::OpenRouter, Key)),
+            ("GET", "/api/v1/generation?id=gen-1", Page(Face::OpenRouter, Generation)),
+            ("DELETE", "/api/v1/key", WrongMethod(ErrorForm::OpenRouter, "GET, HEAD")),
+            ("GET", "/v1/models//endpoints", Elsewhere),
+            ("GET", "/v1/models/a", Elsewhere),
+            ("GET", "/v1/model/", Elsewhere),
+            ("POST", "/modelyard/api/explain?seed=1", Explain),
+            ("GET", "/modelyard/api/explain", WrongMethod(ErrorForm::OpenRouter, "POST")),
+            ("GET", "/modelyard/", Elsewhere),
             ("GET", "/v1/embeddings", WrongMethod(ErrorForm::OpenAi, "POST")),
             ("HEAD", "/v1/chat/completions", WrongMethod(ErrorForm::OpenAi, "POST")),
             ("DELETE", "/v1/models", WrongMethod(ErrorForm::OpenAi, "GET, HEAD")),

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use crate::catalog::{Endpoint, Model};
+use super::plan::model_id;
+use crate::catalog::{Asked, Endpoint, Model, Variant};
 use crate::config::Provider;
 use crate::provider::Way;
 use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
 use crate::translate::{self, Loss};
+use crate::usage::Price;
 
 /// Why an endpoint is not in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,10 @@ pub enum Reason {
     Trains,
     /// `provider.zdr`, and it retains.
     Retains,
+    /// `provider.enforce_distillable_text`, and the model's answers may not train others.
+    Distillable,
+    /// The variant `:free`, and it costs something, or nobody knows what.
+    NotFree,
     /// `provider.quantizations` does not name its own.
     Quantization,
     /// Its price is above `provider.max_price`, or unknown.
@@ -42,6 +48,29 @@ pub enum Reason {
     MaxAttempts,
 }
 
+impl Reason {
+    /// OpenRouter's name of the filter (`excluded_by`); `None` where it has none.
+    pub fn filter(&self) -> Option<&'static str> {
+        match self {
+            Self::Only | Self::Ignore => Some("allowed_providers"),
+            Self::Trains => Some("data_policy:training"),
+            Self::Retains => Some("data_policy:zdr"),
+            Self::Quantization => Some("quantization"),
+            Self::MaxPrice => Some("max_price"),
+            Self::ContextLength | Self::OutputLength => Some("context_length"),
+            Self::Parameter(_) | Self::Modality(_) | Self::Operation(_) => Some("require_parameters"),
+            Self::Distillable => Some("enforce_distillable_text"),
+            Self::NotFree => Some("free"),
+            Self::NoKey(_) | Self::AllowFallbacks | Self::MaxAttempts => None,
+        }
+    }
+
+    /// Whether it is that tools cannot be used.
+    pub fn is_about_tools(&self) -> bool {
+        matches!(self, Self::Parameter("tools" | "tool_choice" | "parallel_tool_calls"))
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,6 +79,8 @@ impl fmt::Display for Reason {
             Self::Ignore => f.write_str("provider.ignore"),
             Self::Trains => f.write_str("data policy: trains on prompts"),
             Self::Retains => f.write_str("data policy: retains prompts"),
+            Self::Distillable => f.write_str("provider.enforce_distillable_text"),
+            Self::NotFree => f.write_str("not free"),
             Self::Quantization => f.write_str("provider.quantizations"),
             Self::MaxPrice => f.write_str("provider.max_price"),
             Self::ContextLength => f.write_str("context length"),
@@ -66,16 +97,29 @@ impl fmt::Display for Reason {
 /// One offer under consideration.
 #[derive(Clone, Copy)]
 pub(super) struct Offer<'a> {
+    /// How its model was asked for.
+    pub asked: Asked<'a>,
+    /// Its place in the model's list.
+    pub index: usize,
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
 }
 
 impl Offer<'_> {
+    /// The model's id, with a wildcard filled in.
+    pub(super) fn model_id(&self) -> String {
+        model_id(self.model, self.asked.rest)
+    }
+
     /// Whether a provider named in a request means this one: by id, display name, or id and tag.
     pub(super) fn is_named(&self, name: &str) -> bool {
         let full = |tag: &str| {
-            name.strip_prefix(self.provider.id.as_str()).and_then(|rest| rest.strip_prefix('/')) == Some(tag)
+            let parts = name.split_at_checked(self.provider.id.len());
+            parts.is_some_and(|(id, rest)| {
+                let rest = rest.strip_prefix('/');
+                id.eq_ignore_ascii_case(&self.provider.id) && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
+            })
         };
         name.eq_ignore_ascii_case(&self.provider.id)
             || name.eq_ignore_ascii_case(&self.provider.name)
@@ -87,6 +131,7 @@ impl Offer<'_> {
         self.missing_key()
             .or_else(|| self.refused_by_format(operation, request, preferences))
             .or_else(|| self.refused_by_name(preferences))
+            .or_else(|| self.refused_by_variant())
             .or_else(|| self.refused_by_policy(preferences))
             .or_else(|| self.refused_by_price(request, preferences))
             .or_else(|| self.refused_by_size(request))
@@ -122,6 +167,14 @@ impl Offer<'_> {
         preferences.ignore.as_ref().is_some_and(named).then_some(Reason::Ignore)
     }
 
+    fn refused_by_variant(&self) -> Option<Reason> {
+        let prices = &self.endpoint.pricing;
+        let is_free = prices.prompt == Some(Price::ZERO)
+            && prices.completion == Some(Price::ZERO)
+            && prices.entries().all(|(_, price)| price.unwrap_or_default() == Price::ZERO);
+        (self.asked.variant == Some(Variant::Free) && !is_free).then_some(Reason::NotFree)
+    }
+
     fn refused_by_policy(&self, preferences: &Preferences) -> Option<Reason> {
         let policy = self.endpoint.data_policy;
         if preferences.data_collection == Some(DataCollection::Deny) && policy.trains {
@@ -129,6 +182,9 @@ impl Offer<'_> {
         }
         if preferences.zdr == Some(true) && policy.retains {
             return Some(Reason::Retains);
+        }
+        if preferences.enforce_distillable_text == Some(true) && !self.model.distillable {
+            return Some(Reason::Distillable);
         }
         let quantizations = preferences.quantizations.as_ref()?;
         let own = self.endpoint.quantization.as_str();
@@ -145,6 +201,7 @@ impl Offer<'_> {
             (max.completion, prices.completion, 1_000_000),
             (max.request, Some(prices.request.unwrap_or_default()), 1),
             (max.image, prices.image.or((!request.uses(Modality::Image)).then(Default::default)), 1),
+            (max.audio, prices.audio.or((!request.uses(Modality::Audio)).then(Default::default)), 1_000_000),
         ];
         let within = bounds.iter().all(|(max, price, units)| match (max, price) {
             (None, _) => true,

@@ -2,9 +2,12 @@
 //!
 //! Keyed by endpoint id, which only comes from the configuration, so the size is bounded by it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+
+use super::sticky::Sticky;
 
 /// Outcomes are remembered this long.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -15,11 +18,17 @@ const MIN_FAILURES: u32 = 3;
 const MAX_COOLDOWN: Duration = Duration::from_secs(600);
 /// Weight of the newest sample in a moving average.
 const NEWEST: f64 = 0.2;
+/// Samples for percentiles are as young as this, which is OpenRouter's window …
+const SAMPLED: Duration = Duration::from_secs(300);
+/// … and at most so many an endpoint.
+const MOST_SAMPLES: usize = 128;
 
 /// What is known of the endpoints' recent behaviour.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     endpoints: HashMap<String, State>,
+    /// Where conversations are.
+    pub(crate) sticky: Sticky,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -28,6 +37,25 @@ struct State {
     cooldown_until: Duration,
     first_token_ms: Option<f64>,
     tokens_per_second: Option<f64>,
+    /// The newest last.
+    samples: VecDeque<Sample>,
+}
+
+/// What one attempt showed.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at: Duration,
+    first_token_ms: Option<f64>,
+    tokens_per_second: Option<f64>,
+}
+
+/// Something measured, of which percentiles are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Time to first token in ms: less is better.
+    FirstToken,
+    /// Output tokens per second: more is better.
+    Throughput,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +99,17 @@ impl Health {
         self.endpoints.get(endpoint).is_some_and(|state| state.in_outage(now))
     }
 
+    /// Share of the tries in the last 30 s that failed, 0 to 1; 0 if there was none.
+    pub fn failed_share(&self, endpoint: &str, now: Duration) -> f64 {
+        let (tries, failures) = self.endpoints.get(endpoint).map(|state| state.recent(now)).unwrap_or_default();
+        f64::from(failures) / f64::from(tries.max(1))
+    }
+
+    /// What `share` percent of the last five minutes' requests reached or did better than; `None` without samples.
+    pub fn percentile(&self, endpoint: &str, measure: Measure, share: u8, now: Duration) -> Option<f64> {
+        self.endpoints.get(endpoint)?.percentile(measure, share, now)
+    }
+
     /// Moving average of the time to first token, in ms.
     pub fn first_token_ms(&self, endpoint: &str) -> Option<f64> {
         self.endpoints.get(endpoint)?.first_token_ms
@@ -95,15 +134,44 @@ impl State {
         if let Some(wait) = seen.retry_after {
             self.cooldown_until = self.cooldown_until.max(now + wait.min(MAX_COOLDOWN));
         }
-        average(&mut self.first_token_ms, seen.first_token.map(|time| time.as_secs_f64() * 1000.0));
+        let first_token_ms = seen.first_token.map(|time| time.as_secs_f64() * 1000.0);
+        average(&mut self.first_token_ms, first_token_ms);
         average(&mut self.tokens_per_second, seen.tokens_per_second);
+        if first_token_ms.is_some() || seen.tokens_per_second.is_some() {
+            if self.samples.len() == MOST_SAMPLES {
+                self.samples.pop_front();
+            }
+            self.samples.push_back(Sample { at: now, first_token_ms, tokens_per_second: seen.tokens_per_second });
+        }
+    }
+
+    fn percentile(&self, measure: Measure, share: u8, now: Duration) -> Option<f64> {
+        let oldest = now.saturating_sub(SAMPLED);
+        let recent = self.samples.iter().filter(|sample| sample.at >= oldest);
+        let mut values: Vec<f64> = recent
+            .filter_map(|sample| match measure {
+                Measure::FirstToken => sample.first_token_ms,
+                Measure::Throughput => sample.tokens_per_second,
+            })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        if measure == Measure::Throughput {
+            values.reverse();
+        }
+        let rank = (values.len() * usize::from(share)).div_ceil(100);
+        values.get(rank.saturating_sub(1)).copied()
     }
 
     fn in_outage(&self, now: Duration) -> bool {
+        let (tries, failures) = self.recent(now);
+        failures >= MIN_FAILURES && failures * 2 >= tries
+    }
+
+    /// Tries and failures in the window.
+    fn recent(&self, now: Duration) -> (u32, u32) {
         let oldest = Self::epoch(now).saturating_sub(BUCKETS as u64 - 1);
         let recent = self.buckets.iter().filter(|bucket| bucket.epoch >= oldest);
-        let (tries, failures) = recent.fold((0, 0), |(t, f), bucket| (t + bucket.tries, f + bucket.failures));
-        failures >= MIN_FAILURES && failures * 2 >= tries
+        recent.fold((0, 0), |(t, f), bucket| (t + bucket.tries, f + bucket.failures))
     }
 
     /// Number of the bucket a time falls into.
@@ -158,6 +226,35 @@ mod tests {
         assert!(!health.in_cooldown("a", at(7)));
         health.observe("a", wait(1_000_000), at(10));
         assert!(!health.in_cooldown("a", at(10 + 600)));
+    }
+
+    #[test]
+    fn percentiles_are_of_the_last_five_minutes_and_the_better_requests() {
+        let mut health = Health::default();
+        let seen = |n: u64| Observation {
+            first_token: Some(Duration::from_millis(n)),
+            tokens_per_second: Some(n as f64),
+            ..Observation::default()
+        };
+        (1..=100).for_each(|n| health.observe("a", seen(n), at(n)));
+        for (share, latency, throughput) in [(50, 50.0, 51.0), (75, 75.0, 26.0), (90, 90.0, 11.0), (99, 99.0, 2.0)] {
+            assert_eq!(health.percentile("a", Measure::FirstToken, share, at(100)), Some(latency), "{share}");
+            assert_eq!(health.percentile("a", Measure::Throughput, share, at(100)), Some(throughput), "{share}");
+        }
+        assert_eq!(health.percentile("a", Measure::FirstToken, 50, at(399)), Some(99.0), "two are left");
+        assert_eq!(health.percentile("a", Measure::FirstToken, 50, at(401)), None);
+        assert_eq!(health.percentile("b", Measure::FirstToken, 50, at(0)), None);
+        (0..1000).for_each(|n| health.observe("a", seen(n), at(500)));
+        assert_eq!(health.percentile("a", Measure::FirstToken, 99, at(500)), Some(998.0), "only the newest are kept");
+    }
+
+    #[test]
+    fn the_share_of_failures_is_of_the_last_thirty_seconds() {
+        let mut health = Health::default();
+        health.observe("a", FAILED, at(0));
+        health.observe("a", Observation::default(), at(1));
+        assert_eq!(health.failed_share("a", at(2)), 0.5);
+        assert_eq!((health.failed_share("a", at(60)), health.failed_share("b", at(2))), (0.0, 0.0));
     }
 
     #[test]

@@ -7,10 +7,12 @@ mod filter;
 mod health;
 mod order;
 mod plan;
+mod sticky;
 
 pub use filter::Reason;
-pub use health::{Health, Observation};
-pub use plan::{Dropped, Plan, Step, plan};
+pub use health::{Health, Measure, Observation};
+pub use plan::{Circumstances, Dropped, Plan, Step, plan};
+pub(crate) use sticky::Sticky;
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,22 @@
-//! The order of the endpoints of one model: asked for, configured, drawn by weight, and what health changes in it.
+//! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
 use std::cmp::Ordering;
-use std::time::Duration;
 
 use super::filter::Offer;
-use super::health::Health;
+use super::health::Measure;
+use super::plan::Circumstances;
+use super::sticky::Sticky;
+use crate::catalog::Variant;
 use crate::config::Sort;
-use crate::request::Preferences;
+use crate::request::{Cutoffs, Preferences, SortBy};
 use crate::usage::Price;
 
 /// What the order depends on besides the offers.
-pub(super) struct Circumstances<'a> {
+pub(super) struct Wishes<'a> {
     pub preferences: &'a Preferences,
+    /// The configured order.
     pub sort: Sort,
-    pub health: &'a Health,
-    pub now: Duration,
+    pub with: &'a Circumstances<'a>,
 }
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
@@ -34,37 +36,98 @@ impl Draw {
     }
 }
 
-/// Sorts the offers of one model: `provider.order`, then the request's sort, then the configured one;
-/// endpoints in cooldown go last, and so do those with a recent outage where no explicit order holds.
-pub(super) fn sort(offers: &mut [Offer<'_>], with: &Circumstances<'_>, draw: &mut Draw) {
-    let asked = with.preferences.sort.map(Sort::from);
-    let sort = asked.unwrap_or(with.sort);
-    match sort {
-        Sort::Order => {}
-        Sort::Balanced => shuffle(offers, draw),
-        Sort::Price => offers.sort_by_key(|offer| blended_price(offer).unwrap_or(u128::MAX)),
-        Sort::Latency => offers.sort_by(|a, b| {
-            let time = |offer: &Offer<'_>| with.health.first_token_ms(&offer.endpoint.id).unwrap_or(f64::MAX);
-            time(a).total_cmp(&time(b))
-        }),
-        Sort::Throughput => offers.sort_by(|a, b| {
-            let speed = |offer: &Offer<'_>| with.health.tokens_per_second(&offer.endpoint.id).unwrap_or(0.0);
-            speed(b).total_cmp(&speed(a))
-        }),
+impl Wishes<'_> {
+    /// Sorts offers: `provider.order`, then the request's sort, then the configured one. Endpoints that miss a preferred
+    /// latency or throughput go last within that, then those with a recent outage where no explicit order holds, and
+    /// those in cooldown last of all. Whether the conversation's own endpoint came first because of it.
+    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
+        let sort = self.asked_sort(offers);
+        self.arrange(offers, sort, draw);
+        let (health, now) = (self.with.health, self.with.now);
+        let keeps_place = self.preferences.order.is_some() || sort.is_none() && self.sort == Sort::Order;
+        let is_sticky = |offer: &Offer<'_>| sort.is_none() && self.is_sticky(offer);
+        offers.sort_by_cached_key(|offer| {
+            let id = &offer.endpoint.id;
+            let sticky = is_sticky(offer);
+            let place = if sticky { 0 } else { self.asked_place(offer) };
+            let outage = !keeps_place && health.in_outage(id, now);
+            (health.in_cooldown(id, now), place, outage, self.is_slow(offer), !sticky)
+        });
+        offers.first().is_some_and(is_sticky)
     }
-    let keeps_place = sort == Sort::Order || with.preferences.order.is_some();
-    offers.sort_by_key(|offer| {
-        let id = &offer.endpoint.id;
-        let outage = !keeps_place && with.health.in_outage(id, with.now);
-        (asked_place(offer, with.preferences), outage, with.health.in_cooldown(id, with.now))
-    });
-    // A cooldown moves to the end even of an explicit order.
-    offers.sort_by_key(|offer| with.health.in_cooldown(&offer.endpoint.id, with.now));
-}
 
-fn asked_place(offer: &Offer<'_>, preferences: &Preferences) -> usize {
-    let order = preferences.order.as_deref().unwrap_or_default();
-    order.iter().position(|name| offer.is_named(name)).unwrap_or(order.len())
+    /// The request's own sort: `provider.sort`, or the variant of the first model.
+    fn asked_sort(&self, offers: &[Offer<'_>]) -> Option<SortBy> {
+        self.preferences.sort.or_else(|| match offers.first()?.asked.variant? {
+            Variant::Nitro => Some(SortBy::Throughput),
+            Variant::Floor => Some(SortBy::Price),
+            Variant::Exacto => Some(SortBy::Exacto),
+            Variant::Free | Variant::Online => None,
+        })
+    }
+
+    fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
+        match (asked, self.sort) {
+            (Some(SortBy::Exacto), _) => {
+                self.by_throughput(offers);
+                self.by_failures(offers);
+            }
+            (Some(SortBy::Price), _) | (None, Sort::Price) => {
+                offers.sort_by_key(|offer| blended_price(offer).unwrap_or(u128::MAX));
+            }
+            (Some(SortBy::Latency), _) | (None, Sort::Latency) => self.by_latency(offers),
+            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => self.by_throughput(offers),
+            (None, Sort::Balanced) => shuffle(offers, draw),
+            (None, Sort::Order) => {}
+        }
+    }
+
+    fn by_latency(&self, offers: &mut [Offer<'_>]) {
+        let time = |offer: &Offer<'_>| self.with.health.first_token_ms(&offer.endpoint.id).unwrap_or(f64::MAX);
+        offers.sort_by(|a, b| time(a).total_cmp(&time(b)));
+    }
+
+    fn by_throughput(&self, offers: &mut [Offer<'_>]) {
+        let speed = |offer: &Offer<'_>| self.with.health.tokens_per_second(&offer.endpoint.id).unwrap_or(0.0);
+        offers.sort_by(|a, b| speed(b).total_cmp(&speed(a)));
+    }
+
+    fn by_failures(&self, offers: &mut [Offer<'_>]) {
+        let share = |offer: &Offer<'_>| self.with.health.failed_share(&offer.endpoint.id, self.with.now);
+        offers.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    }
+
+    fn asked_place(&self, offer: &Offer<'_>) -> usize {
+        let order = self.preferences.order.as_deref().unwrap_or_default();
+        order.iter().position(|name| offer.is_named(name)).unwrap_or(order.len())
+    }
+
+    /// Whether it is known to miss a preferred latency or throughput.
+    fn is_slow(&self, offer: &Offer<'_>) -> bool {
+        let measured = |measure, share| self.with.health.percentile(&offer.endpoint.id, measure, share, self.with.now);
+        let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
+            cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
+        };
+        misses(&self.preferences.preferred_max_latency, &|share, seconds| {
+            measured(Measure::FirstToken, share).is_some_and(|ms| ms > seconds * 1000.0)
+        }) || misses(&self.preferences.preferred_min_throughput, &|share, bound| {
+            measured(Measure::Throughput, share).is_some_and(|speed| speed < bound)
+        })
+    }
+
+    /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
+    /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
+    fn is_sticky(&self, offer: &Offer<'_>) -> bool {
+        let Some(conversation) = self.with.conversation else { return false };
+        let pricing = &offer.endpoint.pricing;
+        let cheaper = pricing.input_cache_read.zip(pricing.prompt).is_some_and(|(cached, prompt)| cached < prompt);
+        let may = match &self.preferences.order {
+            None => true,
+            Some(order) => conversation.is_named && self.asked_place(offer) < order.len(),
+        };
+        let key = || Sticky::key(self.with.tenant, &offer.model_id(), conversation.key);
+        cheaper && may && self.with.health.sticky.is_at(key(), &offer.endpoint.id, self.with.now)
+    }
 }
 
 /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::filter::{Offer, Reason};
 use super::health::Health;
-use super::order::{Circumstances, Draw, sort};
-use crate::catalog::{Endpoint, Model, ModelId};
+use super::order::{Draw, Wishes};
+use crate::catalog::{Asked, Endpoint, Model, ModelId};
 use crate::config::{Config, Provider};
-use crate::request::{Operation, Request};
+use crate::request::{Conversation, Operation, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Plan {
     pub dropped: Vec<Dropped>,
     /// Seed of the draw: with it the same inputs give the same plan.
     pub seed: u64,
+    /// Whether the first step is where the conversation's prompt is cached, and first because of it.
+    pub is_sticky: bool,
 }
 
 /// One endpoint of a plan.
@@ -63,11 +65,7 @@ impl Step {
 
     /// The catalogue's id of the model, with a wildcard filled in.
     pub fn model_id(&self, config: &Config) -> String {
-        match (self.model(config), &self.rest) {
-            (Some(model), Some(rest)) => format!("{}{rest}", model.id.trim_end_matches('*')),
-            (Some(model), None) => model.id.clone(),
-            (None, _) => String::new(),
-        }
+        self.model(config).map(|model| model_id(model, self.rest.as_deref())).unwrap_or_default()
     }
 
     /// Whether both steps answer with the same model.
@@ -76,34 +74,58 @@ impl Step {
     }
 }
 
-/// A model that was asked for, as the catalogue found it: its id, and what its wildcard took.
-pub(super) type Asked<'a> = (ModelId, Option<&'a str>);
+/// A model's id, with a wildcard filled in.
+pub(super) fn model_id(model: &Model, rest: Option<&str>) -> String {
+    match rest {
+        Some(rest) => format!("{}{rest}", model.id.trim_end_matches('*')),
+        None => model.id.clone(),
+    }
+}
 
-/// Plans a request for `asked` models, first to last. `now` is time since the Unix epoch.
+/// What a plan depends on besides the request and the configuration.
+#[derive(Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// How the endpoints behaved.
+    pub health: &'a Health,
+    /// Who pays.
+    pub tenant: &'a str,
+    /// The conversation the request goes on with, where conversations stay at their endpoints.
+    pub conversation: Option<Conversation>,
+    /// Of the draw.
+    pub seed: u64,
+    /// Since the Unix epoch.
+    pub now: Duration,
+}
+
+/// Plans a request for `asked` models, first to last.
 pub fn plan(
     config: &Config,
     asked: &[Asked<'_>],
     (operation, request): (Operation, &Request),
-    health: &Health,
-    seed: u64,
-    now: Duration,
+    with: &Circumstances<'_>,
 ) -> Plan {
-    let preferences = request.preferences();
-    let mut plan = Plan { seed, ..Plan::default() };
-    let mut draw = Draw(seed);
-    let with = Circumstances { preferences, sort: config.routing.sort, health, now };
-    for (id, rest) in asked {
-        let Some(model) = config.catalog.model(*id) else { continue };
-        let mut offers = admitted(config, model, (operation, request), &mut plan.dropped);
-        prefer_capable(&mut offers, request, &mut plan.dropped);
-        sort(&mut offers, &with, &mut draw);
+    let mut plan = Plan { seed: with.seed, ..Plan::default() };
+    let mut draw = Draw(with.seed);
+    let wishes = Wishes { preferences: request.preferences(), sort: config.routing.sort, with };
+    let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
+    for asked in asked {
+        let offers = admitted(config, *asked, (operation, request), &mut plan.dropped);
+        match groups.last_mut().filter(|_| request.partition() == Partition::None) {
+            Some(group) => group.extend(offers),
+            None => groups.push(offers),
+        }
+    }
+    prefer_capable(&mut groups, request, &mut plan.dropped);
+    for (index, offers) in groups.iter_mut().enumerate() {
+        let is_sticky = wishes.sort(offers, &mut draw);
+        plan.is_sticky |= is_sticky && index == 0;
         plan.steps.extend(offers.iter().map(|offer| Step {
-            model: *id,
-            endpoint: model.endpoints.iter().position(|e| e.id == offer.endpoint.id).unwrap_or_default(),
-            rest: rest.map(str::to_owned),
+            model: offer.asked.model,
+            endpoint: offer.index,
+            rest: offer.asked.rest.map(str::to_owned),
         }));
     }
-    if preferences.single() {
+    if request.preferences().single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
     }
     cut(config, &mut plan, config.routing.max_attempts, &Reason::MaxAttempts);
@@ -112,13 +134,14 @@ pub fn plan(
 
 fn admitted<'a>(
     config: &'a Config,
-    model: &'a Model,
+    asked: Asked<'a>,
     (operation, request): (Operation, &Request),
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Offer<'a>> {
-    let offers = model.endpoints.iter().filter_map(|endpoint| {
+    let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
+    let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
-        Some(Offer { model, endpoint, provider })
+        Some(Offer { asked, index, model, endpoint, provider })
     });
     offers
         .filter(|offer| match offer.refusal(operation, request, request.preferences()) {
@@ -131,20 +154,22 @@ fn admitted<'a>(
         .collect()
 }
 
-/// If some endpoints support what the request builds on, only those are used.
-fn prefer_capable(offers: &mut Vec<Offer<'_>>, request: &Request, dropped: &mut Vec<Dropped>) {
+/// If some endpoints support what the request builds on, only those are used: no fallback loses it in silence.
+fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {
     for capability in request.capabilities() {
         let lacks = |offer: &Offer<'_>| offer.unsupported(std::iter::once(capability)).is_some();
-        if offers.iter().all(lacks) {
+        if groups.iter().flatten().all(lacks) {
             continue;
         }
-        offers.retain(|offer| {
-            let lacks = lacks(offer);
-            if lacks {
-                dropped.push(drop_of(offer, Reason::Parameter(capability)));
-            }
-            !lacks
-        });
+        for offers in groups.iter_mut() {
+            offers.retain(|offer| {
+                let lacks = lacks(offer);
+                if lacks {
+                    dropped.push(drop_of(offer, Reason::Parameter(capability)));
+                }
+                !lacks
+            });
+        }
     }
 }
 

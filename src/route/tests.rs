@@ -45,8 +45,10 @@ fn config(document: &Value) -> Config {
 /// The plan for a body that asks for models of the catalogue.
 fn plan_in(config: &Config, body: &Value, health: &Health, seed: u64) -> Plan {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked: Vec<_> = request.models().iter().map(|model| config.catalog.find(model).unwrap()).collect();
-    plan(config, &asked, (Operation::Chat, &request), health, seed, NOW)
+    let asked: Vec<_> = request.models().iter().map(|model| config.catalog.resolve(model).unwrap()).collect();
+    let conversation = request.conversation(None);
+    let with = Circumstances { health, tenant: "t", conversation, seed, now: NOW };
+    plan(config, &asked, (Operation::Chat, &request), &with)
 }
 
 fn ids(config: &Config, plan: &Plan) -> Vec<String> {
@@ -423,6 +425,8 @@ fn a_plan_never_holds_what_it_dropped_nor_anything_twice_that_was_not_asked_twic
         json!({"zdr": true, "require_parameters": true}),
         json!({"quantizations": ["fp8"], "max_price": {"prompt": 1}}),
         json!({"data_collection": "deny", "sort": "latency"}),
+        json!({"sort": {"by": "price", "partition": "none"}, "preferred_max_latency": {"p90": 0.1}}),
+        json!({"sort": {"by": "exacto", "partition": "none"}, "only": ["alpha", "gamma"]}),
     ];
     let mut random = Random::new(7);
     for seed in 0..3_000 {
@@ -459,4 +463,153 @@ fn a_model_asked_for_twice_is_planned_twice_under_either_name() {
     let config = config(&document(&three()));
     let plan = plan_in(&config, &json!({"models": ["x/m", "m"]}), &Health::default(), 1);
     assert_eq!(ids(&config, &plan), [A, B, C, A, B, C]);
+}
+
+/// Model `x/m` at three providers and `x/n` at two, with prices per million tokens.
+fn two_models() -> Value {
+    let offer = |provider: &str, model: &str, usd: &str| json!({"provider": provider, "model": model, "pricing": {"prompt": usd, "completion": usd}});
+    let mut document = document(&json!([
+        offer("alpha", "a", "0.000003"),
+        offer("beta", "b", "0.000001"),
+        offer("gamma", "c", "0.000005"),
+    ]));
+    let other = json!({"id": "x/n", "endpoints": [offer("alpha", "na", "0.000002"), offer("gamma", "nc", "0")]});
+    document["models"].as_array_mut().unwrap().push(other);
+    document
+}
+
+#[test]
+fn without_partition_one_order_holds_over_all_models() {
+    let config = config(&two_models());
+    let (na, nc) = ("alpha/na", "gamma/nc");
+    let rows = [
+        (json!({"sort": "price"}), [B, A, C, nc, na]),
+        (json!({"sort": {"by": "price", "partition": "model"}}), [B, A, C, nc, na]),
+        (json!({"sort": {"by": "price", "partition": "none"}}), [nc, B, na, A, C]),
+        (json!({"sort": {"partition": "none"}}), [A, B, C, na, nc]),
+        (json!({"sort": {"by": "price", "partition": "none"}, "order": ["gamma"]}), [nc, C, B, na, A]),
+        (json!({"order": ["gamma"]}), [C, A, B, nc, na]),
+    ];
+    for (preferences, expected) in rows {
+        let body = json!({"models": ["x/m", "x/n"], "provider": preferences});
+        assert_eq!(ids(&config, &plan_in(&config, &body, &Health::default(), 1)), expected, "{body}");
+    }
+    let body = json!({"models": ["x/m", "x/n"], "provider": {"sort": "price"}, "route": "sort"});
+    let plan = plan_in(&config, &body, &Health::default(), 1);
+    assert_eq!(ids(&config, &plan), [nc, B, na, A, C]);
+    let models: Vec<_> = plan.steps.iter().map(|step| step.model_id(&config)).collect();
+    assert_eq!(models, ["x/n", "x/m", "x/n", "x/m", "x/m"]);
+}
+
+#[test]
+fn variants_ask_for_an_order_or_for_what_is_free() {
+    let config = config(&two_models());
+    let mut health = Health::default();
+    let failed = Observation { failed: true, ..Observation::default() };
+    let fast = |speed| Observation { tokens_per_second: Some(speed), ..Observation::default() };
+    health.observe(C, fast(50.0), NOW);
+    health.observe(A, fast(20.0), NOW);
+    health.observe(C, failed, NOW);
+    let rows: [(&str, Value, &[&str]); 7] = [
+        ("x/m:nitro", json!({}), &[C, A, B]),
+        ("x/m:floor", json!({}), &[B, A, C]),
+        ("x/m:exacto", json!({}), &[A, B, C]),
+        ("m:floor", json!({"sort": "throughput"}), &[C, A, B]),
+        ("x/m:nitro", json!({"order": ["beta"]}), &[B, C, A]),
+        ("x/n:free", json!({}), &["gamma/nc"]),
+        ("x/m:free", json!({}), &[]),
+    ];
+    for (model, preferences, expected) in rows {
+        let plan = plan_in(&config, &json!({"model": model, "provider": preferences}), &health, 1);
+        assert_eq!(ids(&config, &plan), expected, "{model} {preferences}");
+    }
+    let plan = plan_in(&config, &json!({"model": "x/n:free"}), &health, 1);
+    assert_eq!(plan.dropped[0].reason, Reason::NotFree);
+}
+
+#[test]
+fn a_preferred_speed_moves_endpoints_last_and_never_away() {
+    let config = config(&document(&three()));
+    let mut health = Health::default();
+    let seen = |ms, speed| Observation {
+        first_token: Some(Duration::from_millis(ms)),
+        tokens_per_second: Some(speed),
+        ..Observation::default()
+    };
+    for slow in [false, false, false, true] {
+        health.observe(A, seen(if slow { 9_000 } else { 500 }, if slow { 1.0 } else { 100.0 }), NOW);
+        health.observe(B, seen(2_000, 40.0), NOW);
+    }
+    let rows = [
+        (json!({"preferred_max_latency": 1}), [A, C, B]),
+        (json!({"preferred_max_latency": {"p50": 1}}), [A, C, B]),
+        (json!({"preferred_max_latency": {"p90": 5}}), [B, C, A]),
+        (json!({"preferred_max_latency": {"p50": 1, "p90": 5}}), [C, A, B]),
+        (json!({"preferred_max_latency": {"p50": 0.1}, "allow_fallbacks": true}), [C, A, B]),
+        (json!({"preferred_min_throughput": 50}), [A, C, B]),
+        (json!({"preferred_min_throughput": {"p75": 50}}), [A, C, B]),
+        (json!({"preferred_min_throughput": {"p99": 10}}), [B, C, A]),
+        (json!({"preferred_min_throughput": 50, "order": ["beta"]}), [B, A, C]),
+    ];
+    for (preferences, expected) in rows {
+        let plan = plan_in(&config, &json!({"model": "m", "provider": preferences}), &health, 1);
+        assert_eq!(
+            (ids(&config, &plan), plan.dropped.len()),
+            (expected.map(str::to_owned).to_vec(), 0),
+            "{preferences}"
+        );
+    }
+}
+
+#[test]
+fn only_distillable_models_may_be_asked_for_by_name() {
+    let body = json!({"provider": {"enforce_distillable_text": true}});
+    let no = Reason::Distillable;
+    check(&three(), &body, &[], &[(A, no.clone()), (B, no.clone()), (C, no)]);
+    check(&three(), &json!({"provider": {"enforce_distillable_text": false}}), &[A, B, C], &[]);
+    let mut document = document(&three());
+    document["models"][0]["distillable"] = true.into();
+    let config = config(&document);
+    let plan = plan_in(&config, &json!({"model": "m", "provider": body["provider"]}), &Health::default(), 1);
+    assert_eq!(plan.steps.len(), 3);
+}
+
+#[test]
+fn audio_has_a_price_bound_where_there_is_audio() {
+    let endpoints = json!([
+        {"provider": "alpha", "model": "a", "pricing": {"audio": "0.00004"}},
+        {"provider": "beta", "model": "b"},
+    ]);
+    let audio = json!([{"role": "user", "content": [{"type": "input_audio"}]}]);
+    let high = Reason::MaxPrice;
+    let body = |max: Value, messages: &Value| json!({"messages": messages, "provider": {"max_price": {"audio": max}}});
+    check(&endpoints, &body(json!(40), &audio), &[A], &[(B, high.clone())]);
+    check(&endpoints, &body(json!(39), &audio), &[], &[(A, high.clone()), (B, high.clone())]);
+    check(&endpoints, &body(json!(39), &json!([])), &[B], &[(A, high)]);
+}
+
+#[test]
+fn a_fallback_model_never_loses_a_capability_in_silence() {
+    let mut document = document(&json!([{"provider": "alpha", "model": "a", "supported_parameters": ["tools"]}]));
+    document["models"][1]["endpoints"][0]["supported_parameters"] = json!([]);
+    let config = config(&document);
+    for models in [["x/m", "x/other"], ["x/other", "x/m"]] {
+        let plan = plan_in(&config, &json!({"models": models, "tools": [{}]}), &Health::default(), 1);
+        assert_eq!(ids(&config, &plan), [A], "{models:?}");
+        assert_eq!(plan.dropped[0].reason, Reason::Parameter("tools"));
+    }
+}
+
+#[test]
+fn full_slugs_are_read_without_regard_to_case() {
+    let tagged =
+        json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
+    let only = |name: &str| json!({"provider": {"only": [name]}});
+    for name in ["alpha/us", "Alpha/US"] {
+        check(&tagged, &only(name), &["alpha/a#us"], &[("alpha/a#eu", Reason::Only)]);
+    }
+    let none = [("alpha/a#eu", Reason::Only), ("alpha/a#us", Reason::Only)];
+    for name in ["alphaé/us", "alph", "alpha/", "alpha/u", "alpha/us/x", ""] {
+        check(&tagged, &only(name), &[], &none);
+    }
 }

@@ -7,14 +7,14 @@ use proxy_wasm::types::Action;
 
 use super::headers;
 use super::host::{self, Buffer, Map};
+use super::shared;
 use super::stream::{LINK, send};
 use super::worker::{self, Shared};
-use crate::catalog;
 use crate::config::Config;
-use crate::error::{Error, Reply};
+use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
 use crate::provider::ClientHeaders;
-use crate::request::{Face, Operation, Surface};
+use crate::request::{Face, Operation};
 
 /// The filter state by which the route chooses the cluster.
 pub(super) const NEXT: &str = "modelyard.next";
@@ -34,28 +34,22 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Decides what a request is; `None`: not ours.
-    pub(super) fn begin(config: Rc<Config>, surface: Surface, headers: Vec<u8>, end: bool) -> Option<(Self, Action)> {
-        let (face, operation) = match surface {
-            Surface::Elsewhere => return None,
-            Surface::Exchange(face, operation) => (face, operation),
-            Surface::Models(_) => {
-                send(&Reply::json(200, catalog::listing::models(&config)));
-                return None;
-            }
-            Surface::WrongMethod(form, allow) => {
-                send(&Error::WrongMethod { allow }.reply(form));
-                return None;
-            }
-        };
+    /// Takes in a request for a model.
+    pub(super) fn begin(
+        config: Rc<Config>,
+        face: Face,
+        operation: Operation,
+        headers: Vec<u8>,
+        end: bool,
+    ) -> (Self, Action) {
         let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
-        Some(match stream.take_in(end) {
+        match stream.take_in(end) {
             Ok(action) => (stream, action),
             Err(error) => {
                 stream.open(Vec::new(), Some(error));
                 (stream, Action::Pause)
             }
-        })
+        }
     }
 
     fn take_in(&mut self, end: bool) -> Result<Action, Error> {
@@ -189,6 +183,7 @@ impl Downstream {
             path.push_str(name);
             host::set_property(&path, value.as_bytes());
         }
+        shared::enter(&settlement, host::now());
     }
 }
 

@@ -41,6 +41,14 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_len: usize, value: *const u8, len: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_len: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_len: usize, value: *const u8, len: usize, version: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
@@ -142,6 +150,20 @@ pub(super) fn number(path: &str) -> Option<u64> {
 pub(super) fn set_property(path: &str, value: &[u8]) {
     // SAFETY: see `now`.
     unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
+/// What all workers know by a key, and its version.
+pub(super) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
+    let mut version = 0;
+    // SAFETY: see `taken`.
+    let value = taken(|data, len| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &mut version) })?;
+    Some((value, version))
+}
+
+/// Tells all workers; false if another was faster. `version` is the one that was read; 0: whatever is there.
+pub(super) fn set_shared(key: &str, value: &[u8], version: u32) -> bool {
+    // SAFETY: see `now`.
+    unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) == OK }
 }
 
 /// Lets a held response go on.

@@ -4,8 +4,11 @@
 //! Which one a stream is the host tells: it counts attempts, and downstream there are none yet.
 
 mod downstream;
+mod explain;
 mod headers;
 mod host;
+mod page;
+mod shared;
 mod stream;
 mod upstream;
 mod worker;

@@ -6,12 +6,14 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::downstream::Downstream;
+use super::explain::Explain;
 use super::headers;
 use super::host::{self, Map};
+use super::page;
 use super::upstream::Upstream;
 use super::worker;
 use crate::config::Config;
-use crate::error::{ErrorForm, Reply};
+use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Surface;
 
 /// The filter state that leads an attempt to its exchange.
@@ -30,6 +32,7 @@ enum Role {
     Elsewhere,
     Downstream(Box<Downstream>),
     Upstream(Box<Upstream>),
+    Explain(Explain),
 }
 
 impl Stream {
@@ -53,10 +56,22 @@ impl Stream {
             if !value("upgrade").is_empty() {
                 return None;
             }
-            let surface = Surface::of(&config.paths, value(":method"), value(":path"));
-            let (downstream, action) = Downstream::begin(config, surface, serialised, end)?;
-            self.role = Role::Downstream(Box::new(downstream));
-            return Some(action);
+            let path = value(":path");
+            match Surface::of(&config.paths, value(":method"), path) {
+                Surface::Elsewhere => return None,
+                Surface::Exchange(face, operation) => {
+                    let (downstream, action) = Downstream::begin(config, face, operation, serialised, end);
+                    self.role = Role::Downstream(Box::new(downstream));
+                    return Some(action);
+                }
+                Surface::Page(face, page) => page::answer(&config, face, page, path),
+                Surface::Explain => {
+                    self.role = Role::Explain(Explain::begin(config, path.to_owned(), end));
+                    return Some(Action::Pause);
+                }
+                Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),
+            }
+            return None;
         }
         match link {
             Some(link) => {
@@ -96,6 +111,7 @@ impl HttpContext for Stream {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_body(size, end),
             Role::Upstream(upstream) => upstream.request_body(size, end),
+            Role::Explain(explain) => explain.request_body(size, end),
         }
     }
 
@@ -104,12 +120,13 @@ impl HttpContext for Stream {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_trailers(),
             Role::Upstream(upstream) => upstream.request_trailers(),
+            Role::Explain(explain) => explain.request_body(usize::MAX, true),
         }
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
         match &mut self.role {
-            Role::Elsewhere => Action::Continue,
+            Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
             Role::Upstream(upstream) => upstream.response_headers(end),
         }
@@ -117,7 +134,7 @@ impl HttpContext for Stream {
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
-            Role::Elsewhere => Action::Continue,
+            Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_body(size),
             Role::Upstream(upstream) => upstream.response_body(size, end),
         }

@@ -36,6 +36,8 @@ pub struct Identity {
     pub created: u64,
     /// What is counted as input where the upstream does not say.
     pub input_estimate: u64,
+    /// `openrouter_metadata` as JSON, for a client that asked for it.
+    pub metadata: Option<String>,
 }
 
 /// Whether a text is a whole answer or one chunk of a stream.
@@ -71,6 +73,7 @@ impl Identity {
         reader.end().ok()?;
         rewriting.add_missing();
         rewriting.add_usage();
+        rewriting.add_metadata();
         rewriting.members.write(&span, &mut rewriting.edits);
         Some(rewriting.edits.apply(json))
     }
@@ -104,16 +107,17 @@ impl Identity {
 
     /// The chunk that carries usage where the upstream gave none.
     fn usage_chunk(&self, usage: &Usage) -> Vec<u8> {
-        self.chunk(&format!("\"choices\":{},\"usage\":{}", self.empty_choices(), self.usage(usage)))
+        let (choices, usage, metadata) = (self.empty_choices(), self.usage(usage), self.metadata_member());
+        self.chunk(&format!("\"choices\":{choices},\"usage\":{usage}{metadata}"))
     }
 
     /// The chunk that ends a stream with an error.
     pub fn error_chunk(&self, error: &Error) -> Vec<u8> {
         let message = error.to_string();
         let error = serde_json::to_string(&error.openrouter(&message)).unwrap_or_default();
-        let empty = self.empty();
+        let (empty, metadata) = (self.empty(), self.metadata_member());
         self.chunk(&format!(
-            "\"error\":{error},\"choices\":[{{{empty},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]"
+            "\"error\":{error}{metadata},\"choices\":[{{{empty},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]"
         ))
     }
 
@@ -121,6 +125,11 @@ impl Identity {
     fn empty_choices(&self) -> String {
         let empty = self.empty();
         format!("[{{{empty},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}}]")
+    }
+
+    /// To follow another member.
+    fn metadata_member(&self) -> String {
+        self.metadata.as_ref().map(|metadata| format!(",\"openrouter_metadata\":{metadata}")).unwrap_or_default()
     }
 
     fn empty(&self) -> &'static str {
@@ -272,6 +281,15 @@ impl Rewriting<'_> {
         {
             let member = format!("\"usage\":{}", self.identity.usage(usage));
             self.members.insert_first(member.as_bytes());
+        }
+    }
+
+    /// Beside usage: on whole answers, and on a stream's last chunk.
+    fn add_metadata(&mut self) {
+        if let Some(metadata) = &self.identity.metadata
+            && (self.has_usage || self.part != Part::Chunk)
+        {
+            self.members.insert_first(format!("\"openrouter_metadata\":{metadata}").as_bytes());
         }
     }
 

@@ -65,6 +65,7 @@ fn identity(operation: Operation) -> Identity {
         minute_of_day: 0,
         created: 1_791_084_135,
         input_estimate: 7,
+        metadata: None,
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Kinds are OpenTelemetry's; input includes cached input and cache writes, output includes reasoning.
 
+mod ledger;
 mod meter;
 mod price;
 
+pub use ledger::{Ledger, Spent};
 pub use meter::{Meter, Seen};
 pub use price::{Cost, Price, PriceError};
 

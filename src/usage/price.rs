@@ -63,6 +63,11 @@ impl Cost {
         u64::try_from(whole + half).unwrap_or(u64::MAX)
     }
 
+    /// That many femtodollars.
+    pub(super) fn of_femtodollars(amount: u128) -> Self {
+        Self(amount)
+    }
+
     /// The cost as an integer.
     pub fn femtodollars(self) -> u128 {
         self.0

@@ -188,10 +188,10 @@ def models(gateway):
     assert gateway.model in [model.id for model in gateway.openai.models.list()]
 
 
-# OpenAI: completions and embeddings, which only its own format has
+# OpenAI: completions and embeddings, which no other format has
 
 
-@check("openai")
+@check("openai", "azure-openai")
 def completions(gateway):
     answer = gateway.openai.completions.create(model=gateway.model, prompt="Hello there")
     gateway.says(answer.choices[0].text)
@@ -199,7 +199,7 @@ def completions(gateway):
     gateway.says("".join(chunk.choices[0].text for chunk in stream if chunk.choices))
 
 
-@check("openai")
+@check("openai", "azure-openai")
 def embeddings(gateway):
     # In base64, as the SDK asks for by itself, and as numbers.
     whole = gateway.openai.embeddings.create(model=gateway.model, input=["one", "two"])

@@ -13,11 +13,20 @@ use crate::setup::Setup;
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-/// Upstream formats, and how a provider of each differs from one of OpenAI's.
-const FORMATS: [(&str, &str); 1] = [("openai", "{}")];
+/// Upstream formats, and how a provider of each is authenticated.
+const FORMATS: [(&str, &str); 5] = [
+    ("openai", r#"{"type": "bearer", "env": "E2E_KEY_0"}"#),
+    ("azure-openai", r#"{"type": "header", "name": "api-key", "env": "E2E_KEY_0"}"#),
+    ("anthropic", r#"{"type": "header", "name": "x-api-key", "env": "E2E_KEY_0"}"#),
+    ("gemini", r#"{"type": "header", "name": "x-goog-api-key", "env": "E2E_KEY_0"}"#),
+    (
+        "bedrock",
+        r#"{"type": "sigv4", "region": "us-east-1", "access_key_env": "E2E_KEY_0", "secret_key_env": "E2E_KEY_1"}"#,
+    ),
+];
 
 fn setup() -> Setup {
-    let setup = FORMATS.iter().fold(Setup::new(), |setup, (format, provider)| with_format(setup, format, provider));
+    let setup = FORMATS.iter().fold(Setup::new(), |setup, (format, auth)| with_format(setup, format, auth));
     let mut setup = setup.chain("openai-json", &[""]);
     setup.listeners.remove("openai-json-0");
     setup.servers.insert("openai-json-0".to_owned(), structured_server());
@@ -25,13 +34,16 @@ fn setup() -> Setup {
 }
 
 /// The models that the script wants of each format.
-fn with_format(mut setup: Setup, format: &str, provider: &str) -> Setup {
-    let provider: Value = serde_json::from_str(provider).unwrap();
+fn with_format(mut setup: Setup, format: &str, auth: &str) -> Setup {
     for (kind, faults) in
         [("", ""), ("-tools", "tool-call"), ("-limited", "status=429,retry-after=7"), ("-broken", "error-event=2")]
     {
         let name = format!("{format}{kind}");
-        setup = setup.chain(&name, &[faults]).provider(&format!("{name}-0"), provider.clone());
+        let signed = if format == "bedrock" { "signed" } else { "" };
+        setup = setup.chain(&name, &[&format!("{signed},{faults}")]);
+        let provider = &mut setup.document["providers"][format!("{name}-0")];
+        provider["api"] = format.into();
+        provider["auth"] = serde_json::from_str(auth).unwrap();
     }
     setup
 }

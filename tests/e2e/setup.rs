@@ -80,6 +80,18 @@ impl Setup {
         self
     }
 
+    /// A chain whose steps speak these wire formats, each authenticated in its format's usual way.
+    pub(crate) fn formats(self, name: &str, steps: &[(&str, &str)]) -> Self {
+        let faults: Vec<&str> = steps.iter().map(|(_, faults)| *faults).collect();
+        let mut setup = self.chain(name, &faults);
+        for (index, (api, _)) in steps.iter().enumerate() {
+            let provider = &mut setup.document["providers"][format!("{name}-{index}")];
+            provider["api"] = (*api).into();
+            provider["auth"] = auth(api, &key(index).0);
+        }
+        setup
+    }
+
     /// Gives every provider of a chain a short deadline, for the first token and the whole answer.
     pub(crate) fn hurry(mut self, name: &str, deadline: &str) -> Self {
         let prefix = format!("{name}-");
@@ -120,6 +132,23 @@ impl Setup {
     pub(crate) fn workers(mut self, workers: u32) -> Self {
         self.workers = workers;
         self
+    }
+}
+
+/// How a format's usual provider is told who asks.
+fn auth(api: &str, env: &str) -> Value {
+    match api {
+        "anthropic" => json!({"type": "header", "name": "x-api-key", "env": env}),
+        "azure-openai" => json!({"type": "header", "name": "api-key", "env": env}),
+        "gemini" => json!({"type": "query", "name": "key", "env": env}),
+        "bedrock" => json!({
+            "type": "sigv4",
+            "region": "eu-central-1",
+            "access_key_env": env,
+            "secret_key_env": key(6).0,
+            "session_token_env": key(7).0,
+        }),
+        _ => json!({"type": "bearer", "env": env}),
     }
 }
 

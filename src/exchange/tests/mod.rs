@@ -8,6 +8,7 @@ mod fallback;
 mod settle;
 mod split;
 mod stream;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -58,7 +58,8 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
         json!({
             "generation_id": "gen-1800000000-10000000002000000000", "tenant": "default", "operation": "chat",
             "request_model": "m/pass", "response_model": "m/pass", "provider": "b", "finish_reason": "stop",
-            "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "estimated": false,
+            "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 0,
+            "estimated": false,
             "cost_usd": null, "status": 200, "error": null, "stream": false, "duration_ms": 200,
             "plan": ["c/p", "b/up-b"], "dropped": [],
             "attempts": [

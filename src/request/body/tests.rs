@@ -1,8 +1,11 @@
 //! What is read of a request, what is refused, and what the upstream gets of it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::*;
+use crate::request::{Cutoffs, DataCollection, MaxPrice, SortBy};
 use crate::wire::split::Random;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -159,15 +162,23 @@ fn fields_of_a_wrong_type_or_value_are_refused() {
         ("provider", "1"),
         ("provider", "\"openai\""),
         ("provider", "[]"),
-        ("provider", "{\"order\":\"openai\"}"),
-        ("provider", "{\"allow_fallbacks\":\"no\"}"),
-        ("provider", "{\"only\":[\"a\"],\"only\":[\"b\"]}"),
-        ("provider", "{\"data_collection\":\"maybe\"}"),
-        ("provider", "{\"sort\":\"best\"}"),
-        ("provider", "{\"sort\":{\"by\":1}}"),
-        ("provider", "{\"sort\":[\"price\"]}"),
-        ("provider", "{\"max_price\":{\"prompt\":\"cheap\"}}"),
-        ("provider", "{\"max_price\":{\"prompt\":-1}}"),
+        ("route", "\"best\""),
+        ("route", "1"),
+        ("preset", "1"),
+        ("session_id", "1"),
+        ("session_id", long.as_str()),
+        ("transforms", "\"middle-out\""),
+        ("transforms", "[1]"),
+        ("plugins", "{}"),
+        ("plugins", "[1]"),
+        ("plugins", "[{}]"),
+        ("plugins", "[{\"id\":\"web\"}]"),
+        ("plugins", "[{\"id\":\"web\",\"enabled\":true}]"),
+        ("plugins", "[{\"id\":\"response-healing\"},{\"id\":\"file-parser\"}]"),
+        ("plugins", "[{\"id\":\"unheard-of\"}]"),
+        ("fallbacks", "{}"),
+        ("fallbacks", "[\"m\"]"),
+        ("fallbacks", "[{}]"),
     ];
     for (field, value) in rows {
         check_refused(format!("{{\"{field}\":{value}}}").as_bytes(), &format!("field {field}"));
@@ -175,9 +186,165 @@ fn fields_of_a_wrong_type_or_value_are_refused() {
 }
 
 #[test]
+fn preferences_of_a_wrong_type_or_value_are_refused_by_their_path() {
+    // What stands in `provider`; the path, and what is said of it.
+    let rows = [
+        (r#"{"order":"openai"}"#, "provider.order: must be an array of strings"),
+        (r#"{"only":[1]}"#, "provider.only: must be an array of strings"),
+        (r#"{"ignore":[null]}"#, "provider.ignore: must be an array of strings"),
+        (r#"{"allow_fallbacks":"no"}"#, "provider.allow_fallbacks: must be true or false"),
+        (r#"{"require_parameters":1}"#, "provider.require_parameters: must be true or false"),
+        (r#"{"zdr":"yes"}"#, "provider.zdr: must be true or false"),
+        (r#"{"enforce_distillable_text":[]}"#, "provider.enforce_distillable_text: must be true or false"),
+        (r#"{"only":["a"],"only":["b"]}"#, "provider: has the key \"only\" twice"),
+        (r#"{"data_collection":"maybe"}"#, "provider.data_collection: must be allow or deny"),
+        (r#"{"data_collection":false}"#, "provider.data_collection: must be a string"),
+        (r#"{"sort":"best"}"#, "provider.sort: must be price, throughput, latency or exacto"),
+        (r#"{"sort":["price"]}"#, "provider.sort: must be a string or an object"),
+        (r#"{"sort":{"by":1}}"#, "provider.sort.by: must be a string"),
+        (r#"{"sort":{"partition":"all"}}"#, "provider.sort.partition: must be model or none"),
+        (r#"{"max_price":1}"#, "provider.max_price: must be an object"),
+        (
+            r#"{"max_price":{"prompt":"cheap"}}"#,
+            "provider.max_price.prompt: must be a price in USD, a number or a decimal string",
+        ),
+        (
+            r#"{"max_price":{"audio":-1}}"#,
+            "provider.max_price.audio: must be a price in USD, a number or a decimal string",
+        ),
+        (
+            r#"{"preferred_max_latency":{"p90":"soon"}}"#,
+            "provider.preferred_max_latency: must be a number, or an object of p50, p75, p90, p99",
+        ),
+        (
+            r#"{"preferred_min_throughput":true}"#,
+            "provider.preferred_min_throughput: must be a number, or an object of p50, p75, p90, p99",
+        ),
+        (
+            r#"{"first_token_timeout":0}"#,
+            "provider.first_token_timeout: must be seconds, or a duration such as \"500ms\" or \"10s\"",
+        ),
+        (
+            r#"{"first_token_timeout":"fast"}"#,
+            "provider.first_token_timeout: must be seconds, or a duration such as \"500ms\" or \"10s\"",
+        ),
+    ];
+    for (preferences, expected) in rows {
+        let error = read(format!(r#"{{"provider":{preferences}}}"#).as_bytes()).unwrap_err();
+        assert_eq!((error.status(), error.to_string().as_str()), (400, expected), "{preferences}");
+    }
+    let quantizations = read(br#"{"provider":{"quantizations":["int3"]}}"#).unwrap_err().to_string();
+    assert!(quantizations.starts_with("provider.quantizations: must be of int4, int8,"), "{quantizations}");
+}
+
+#[test]
+fn every_preference_is_read() {
+    let body = r#"{"provider":{"order":["a"],"only":["b","c"],"ignore":[],"allow_fallbacks":false,"zdr":true,
+        "require_parameters":true,"data_collection":"deny","enforce_distillable_text":true,"quantizations":["fp8"],
+        "sort":{"by":"exacto","partition":"none"},"max_price":{"prompt":1,"completion":"2.5","audio":1e-1,"image":null},
+        "preferred_min_throughput":50,"preferred_max_latency":{"p50":1,"p99":"2.5"},"first_token_timeout":2.5,"x":{}}}"#;
+    let price = |text| crate::usage::Price::parse(text).ok();
+    let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let expected = Preferences {
+        order: names(&["a"]),
+        only: names(&["b", "c"]),
+        ignore: names(&[]),
+        allow_fallbacks: Some(false),
+        require_parameters: Some(true),
+        data_collection: Some(DataCollection::Deny),
+        zdr: Some(true),
+        enforce_distillable_text: Some(true),
+        quantizations: names(&["fp8"]),
+        sort: Some(SortBy::Exacto),
+        partition: Some(Partition::None),
+        max_price: Some(MaxPrice {
+            prompt: price("1"),
+            completion: price("2.5"),
+            audio: price("0.1"),
+            ..MaxPrice::default()
+        }),
+        preferred_min_throughput: Some(Cutoffs { bounds: [Some(50.0), None, None, None] }),
+        preferred_max_latency: Some(Cutoffs { bounds: [Some(1.0), None, None, Some(2.5)] }),
+        first_token_timeout: Some(Duration::from_millis(2500)),
+    };
+    assert_eq!(*request(body).preferences(), expected);
+    assert_eq!(*request(r#"{"provider":{"sort":null,"order":null}}"#).preferences(), Preferences::default());
+    let text = request(r#"{"provider":{"first_token_timeout":"500ms"}}"#);
+    assert_eq!(text.preferences().first_token_timeout, Some(Duration::from_millis(500)));
+}
+
+#[test]
+fn route_is_the_old_name_of_the_partition() {
+    let rows = [
+        (r#"{}"#, Partition::Model),
+        (r#"{"route":"fallback"}"#, Partition::Model),
+        (r#"{"route":"sort"}"#, Partition::None),
+        (r#"{"route":null}"#, Partition::Model),
+        (r#"{"route":"sort","provider":{"sort":{"partition":"model"}}}"#, Partition::Model),
+        (r#"{"provider":{"sort":{"by":"price","partition":"none"}}}"#, Partition::None),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(request(body).partition(), expected, "{body}");
+    }
+}
+
+#[test]
+fn what_is_known_and_not_applied_is_named() {
+    let rows: &[(&str, &[&str])] = &[
+        (r#"{"transforms":[],"plugins":[]}"#, &[]),
+        (r#"{"transforms":null,"plugins":null,"debug":null}"#, &[]),
+        (r#"{"plugins":[{"id":"web","enabled":false}]}"#, &[]),
+        (r#"{"transforms":["middle-out"]}"#, &["transforms"]),
+        (r#"{"plugins":[{"id":"response-healing"}],"debug":{"echo_upstream_body":true}}"#, &["plugins", "debug"]),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(request(body).unapplied(), *expected, "{body}");
+    }
+}
+
+#[test]
+fn a_preset_is_named_by_a_field_or_behind_the_model() {
+    let rows = [
+        (r#"{"model":"m"}"#, None),
+        (r#"{"preset":"p"}"#, Some("p")),
+        (r#"{"model":"@preset/p"}"#, Some("p")),
+        (r#"{"model":"a/b@preset/p","preset":"q"}"#, Some("p")),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(request(body).preset(), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_conversation_is_told_by_its_session_its_cache_key_or_its_opening() {
+    let chat = |first: &str, more: &str| {
+        format!(
+            r#"{{"messages":[{{"role":"system","content":"be kind"}},{{"role":"user","content":"{first}"}}{more}]}}"#
+        )
+    };
+    let of = |body: &str, session| request(body).conversation(session);
+    let turn = r#",{"role":"assistant","content":"x"},{"role":"user","content":"y"}"#;
+    let opening = of(&chat("hi", ""), None).unwrap();
+    assert_eq!(of(&chat("hi", turn), None), Some(opening), "later turns change nothing");
+    assert_ne!(of(&chat("ho", ""), None), Some(opening));
+    assert_ne!(of(r#"{"messages":[{"role":"user","content":"hi"}]}"#, None), Some(opening), "other instructions");
+    assert!(!opening.is_named);
+    let session = of(r#"{"session_id":"s","prompt_cache_key":"c"}"#, Some("h")).unwrap();
+    assert!(session.is_named);
+    assert_eq!(of(&chat("hi", ""), Some("s")), Some(session), "body and header alike");
+    let key = of(r#"{"prompt_cache_key":"s"}"#, None).unwrap();
+    assert!(key != session && !key.is_named);
+    assert_eq!(of(r#"{"prompt_cache_key":1,"session_id":""}"#, None), None);
+    for body in [r#"{"input":"hi"}"#, r#"{"prompt":"hi"}"#, r#"{"system":"s","messages":[{"content":"hi"}]}"#] {
+        assert!(of(body, None).is_some(), "{body}");
+    }
+    assert_eq!(of("{}", None), None);
+}
+
+#[test]
 fn foreign_text_is_not_repeated_at_length() {
     let policy = format!("{{\"provider\":{{\"data_collection\":\"{}\"}}}}", "x".repeat(100_000));
-    check_refused(policy.as_bytes(), "field provider");
+    check_refused(policy.as_bytes(), "field provider.data_collection");
 }
 
 #[test]
@@ -187,6 +354,8 @@ fn a_list_of_models_has_an_end() {
     check_refused(body.to_string().as_bytes(), "field models");
     check_refused(format!("{{\"models\":[\"{}\"]}}", "x".repeat(10_000)).as_bytes(), "field models");
     check_refused(br#"{"models":[""]}"#, "field models");
+    let fallbacks: Vec<_> = (0..21).map(|n| serde_json::json!({"model": format!("m{n}")})).collect();
+    check_refused(serde_json::json!({"fallbacks": fallbacks}).to_string().as_bytes(), "field fallbacks");
 }
 
 #[test]
@@ -237,6 +406,7 @@ fn models_are_read_in_order_each_once() {
         (r#"{"models":["b","a"],"model":"a"}"#, &["a", "b"]),
         (r#"{"models":null,"model":"a"}"#, &["a"]),
         (r#"{"models":[],"model":"a"}"#, &["a"]),
+        (r#"{"model":"a","fallbacks":[{"model":"b"},{"x":1,"model":"c"}]}"#, &["a", "b", "c"]),
     ];
     for (body, expected) in rows {
         assert_eq!(request(body).models(), *expected, "{body}");

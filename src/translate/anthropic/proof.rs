@@ -50,16 +50,23 @@ pub(super) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<'_>) {
 /// Whether a client's body carries what answers of other providers left in it: thinking whose proof is foreign or missing,
 /// proofs of calls, citations nobody searched for. Anthropic rejects these, so such a body must not pass as bytes to an
 /// Anthropic upstream but be read and written anew.
+///
+/// A body without a word of thinking or citations is not parsed.
 pub fn has_foreign_parts(body: &[u8]) -> bool {
+    let is_foreign = |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
     let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
-    let is_foreign = |part: &Part<'_>| match &part.content {
-        Content::Thinking(thinking) => !is_own(thinking),
-        Content::ToolCall { signature, .. } => signature.is_some(),
-        _ => false,
-    };
     let thinks = || {
         has("thinking\"")
             && dialect::read(body).is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
     };
-    has("\"encrypted_index\":\"\"") || thinks()
+    has(OF_CALL) || has_empty_index(body) || thinks()
+}
+
+/// Whether there is a citation whose place in a search is empty.
+fn has_empty_index(body: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"encrypted_index\"";
+    memmem::find_iter(body, KEY).any(|at| {
+        let rest = body.get(at + KEY.len()..).unwrap_or_default().trim_ascii_start();
+        rest.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"\"\""))
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: Gemini API reference, v1beta of generativelanguage (2026-09), and Vertex AI v1 `publishers/google/models`,
 //! whose bodies are the same: where the two differ, what both take is written. What a model can do beyond that depends
-//! on its generation, which is read from its name ([`model`]). The reader is [`reader`], the request [`request`].
+//! on its generation, which is read from its name (`model`). The reader is `reader`, the request `request`.
 
 mod content;
 mod error;

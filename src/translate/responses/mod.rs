@@ -2,8 +2,8 @@
 //!
 //! Follows the `openai` SDK 3.51 (2026-11), OpenRouter's description of `/responses`, and what Codex 0.169 sends. Nothing
 //! is kept between requests, so whatever refers to an earlier response is refused. Tools of other kinds than functions
-//! are offered to the model as functions and their calls told in their own form (see [`tool`]); what the model must give
-//! back unchanged in the next turn (proofs of thinking) travels in `encrypted_content` (see [`proof`]).
+//! are offered to the model as functions and their calls told in their own form (see `tool`); what the model must give
+//! back unchanged in the next turn (proofs of thinking) travels in `encrypted_content` (see `proof`).
 
 mod call;
 mod content;

@@ -6,6 +6,7 @@
 
 mod error;
 mod number;
+mod object;
 mod reader;
 mod scanner;
 mod text;
@@ -14,6 +15,7 @@ mod text;
 mod conformance;
 
 pub use error::{JsonError, JsonErrorKind};
+pub use object::{Object, quoted};
 pub use reader::Reader;
 pub use text::Text;
 

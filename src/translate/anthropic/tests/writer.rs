@@ -190,6 +190,9 @@ fn foreign_parts_of_a_request_are_seen() {
             r#"{"type":"text","text":"t","citations":[{"type":"web_search_result_location","encrypted_index":""}]}"#,
             true,
         ),
+        (r#"{"type":"text","text":"t","citations":[{"encrypted_index" : "" }]}"#, true),
+        (r#"{"type":"text","text":"t","citations":[{"encrypted_index":"EpEB"}]}"#, false),
+        (r#"{"type":"redacted_thinking","data":"modelyard-call-v1:gAAA"}"#, true),
     ];
     for (block, foreign) in rows {
         let body = format!(r#"{{"messages":[{{"role":"assistant","content":[{block}]}}]}}"#);

@@ -1,0 +1,308 @@
+//! `make bench-core`: how fast requests and streams are translated, for each client dialect and upstream format.
+//!
+//! The measure is the time `serde_json` takes to parse and print again the same in OpenAI's form, event by event.
+//! Cases are visited in turn, so that whatever else the machine does meets all of them; what counts are medians.
+//! Fails if a pair is more than [`MOST`] times slower than the baseline.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may end where something is wrong")]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use modelyard::translate::source::{Images, Source as _, Translating};
+use modelyard::translate::{About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses};
+use modelyard::usage::Meter;
+use modelyard::wire::event_stream::{self, Frames};
+use modelyard::wire::sse::{self, Splitter};
+
+/// How many times slower than the baseline a pair may be.
+const MOST: f64 = 3.0;
+const ROUNDS: usize = 15;
+/// Runs of one case in one round.
+const RUNS: u32 = 20;
+const EVENTS: usize = 500;
+/// A turn's text, with what has to be escaped.
+const TEXT: &str =
+    "The quick brown fox said: \"jump over the lazy dog\",\nand the dog, über-lazy, did not mind at all. ";
+
+/// A client's dialect, and a request of 32 KB in it.
+struct Client {
+    name: &'static str,
+    dialect: &'static dyn Dialect,
+    request: Vec<u8>,
+}
+
+/// An upstream's format, and a stream of [`EVENTS`] pieces of text in it.
+struct Upstream {
+    name: &'static str,
+    format: &'static dyn Format,
+    model: &'static str,
+    stream: Vec<u8>,
+    is_binary: bool,
+}
+
+/// Something that is measured: a name, what one run is worth, and a run.
+struct Case<'a> {
+    name: String,
+    units: f64,
+    run: Box<dyn Fn() + 'a>,
+    nanoseconds: Vec<f64>,
+}
+
+impl<'a> Case<'a> {
+    fn new(name: String, units: usize, run: impl Fn() + 'a) -> Self {
+        Self { name, units: units as f64, run: Box::new(run), nanoseconds: Vec::new() }
+    }
+
+    fn visit(&mut self) {
+        let started = Instant::now();
+        (0..RUNS).for_each(|_| (self.run)());
+        self.nanoseconds.push(started.elapsed().as_nanos() as f64 / f64::from(RUNS) / self.units);
+    }
+
+    /// Nanoseconds for a unit.
+    fn median(&self) -> f64 {
+        let mut sorted = self.nanoseconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
+}
+
+fn main() -> ExitCode {
+    let (clients, upstreams) = (clients(), upstreams());
+    let pairs = || clients.iter().flat_map(|client| upstreams.iter().map(move |upstream| (client, upstream)));
+    let name = |client: &Client, upstream: &Upstream| format!("{} over {}", client.name, upstream.name);
+
+    let (baseline, stream) = (&clients[0].request, &upstreams[0].stream);
+    let mut requests = vec![Case::new("baseline".to_owned(), baseline.len(), || reprint(baseline))];
+    requests.extend(pairs().map(|(client, upstream)| {
+        Case::new(name(client, upstream), client.request.len(), || translate_request(client, upstream))
+    }));
+    let mut streams = vec![Case::new("baseline".to_owned(), EVENTS, || reprint_events(stream))];
+    streams
+        .extend(pairs().map(|(client, upstream)| {
+            Case::new(name(client, upstream), EVENTS, || translate_stream(client, upstream))
+        }));
+    for _ in 0..ROUNDS {
+        requests.iter_mut().chain(&mut streams).for_each(Case::visit);
+    }
+    let slowest = report("request of 32 KB", "MB/s", &requests, |ns| 1000.0 / ns).max(report(
+        "stream of 500 events",
+        "µs/event",
+        &streams,
+        |ns| ns / 1000.0,
+    ));
+    println!("\nslowest: {slowest:.2} times the baseline, {MOST} allowed");
+    if slowest > MOST { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Prints the cases, of which the first is the baseline, and returns the largest ratio to it.
+fn report(title: &str, unit: &str, cases: &[Case<'_>], shown: impl Fn(f64) -> f64) -> f64 {
+    println!("\n{title:28} {unit:>10} {:>10}", "baseline");
+    let ratio = |case: &Case<'_>| case.median() / cases[0].median();
+    for case in cases {
+        println!("{:28} {:10.2} {:9.2}x", case.name, shown(case.median()), ratio(case));
+    }
+    cases.iter().map(ratio).fold(0.0, f64::max)
+}
+
+fn reprint(json: &[u8]) {
+    let value: Value = serde_json::from_slice(json).expect("JSON");
+    black_box(serde_json::to_vec(&value).expect("JSON"));
+}
+
+fn reprint_events(stream: &[u8]) {
+    let mut out = Vec::new();
+    Splitter::new(1 << 20).push(stream, &mut |piece| {
+        let sse::Piece::Event(event) = piece else { return };
+        let Some(data) = sse::fields(event).data.filter(|data| !sse::is_done(data)) else { return };
+        let value: Value = serde_json::from_slice(&data).expect("JSON");
+        out.extend_from_slice(b"data: ");
+        serde_json::to_writer(&mut out, &value).expect("JSON");
+        out.extend_from_slice(b"\n\n");
+    });
+    black_box(out);
+}
+
+fn translate_request(client: &Client, upstream: &Upstream) {
+    let conversation = client.dialect.read(&client.request).expect("a good request");
+    black_box(upstream.format.request(&conversation, upstream.model, &mut Vec::new()));
+}
+
+/// As the gateway does it: cut into events, read, metered, written.
+fn translate_stream(client: &Client, upstream: &Upstream) {
+    let about = About { id: "gen-1".to_owned(), model: "a/b".to_owned(), ..About::default() };
+    let writer = client.dialect.writer(About { request: client.request.clone(), ..about });
+    let mut source = Translating::new(upstream.format.reader(), writer, Images::AsText, None);
+    let (mut meter, mut out) = (Meter::default(), Vec::new());
+    let mut event = |event: &[u8]| {
+        if let (_, Change::Replace(events)) = source.event(event, &mut meter) {
+            out.extend_from_slice(&events);
+        }
+    };
+    if upstream.is_binary {
+        Frames::new(1 << 20).push(&upstream.stream, &mut |piece| {
+            if let event_stream::Piece::Event(message) = piece {
+                event(message);
+            }
+        });
+    } else {
+        Splitter::new(1 << 20).push(&upstream.stream, &mut |piece| {
+            if let sse::Piece::Event(message) = piece {
+                event(message);
+            }
+        });
+    }
+    out.extend_from_slice(&source.end(&mut meter));
+    assert!(meter.is_complete() && out.len() > EVENTS * 20, "the stream was not read");
+    black_box(out);
+}
+
+fn clients() -> [Client; 3] {
+    let [chat, messages, responses] = requests();
+    [
+        Client { name: "chat", dialect: &openai::Client, request: chat },
+        Client { name: "messages", dialect: &anthropic::Anthropic, request: messages },
+        Client { name: "responses", dialect: &responses::Responses, request: responses },
+    ]
+}
+
+/// The same request in each dialect: instructions, tools, and turns with calls and their results.
+fn requests() -> [Vec<u8>; 3] {
+    let text = TEXT.repeat(10);
+    let schema = json!({"type": "object", "properties": {"path": {"type": "string", "description": TEXT}}});
+    let (mut chat, mut messages, mut items) = (vec![json!({"role": "system", "content": text})], vec![], vec![]);
+    for turn in 0..9 {
+        let (id, arguments) = (format!("call_{turn}"), json!({"path": "src/lib.rs"}));
+        let function = json!({"name": "read", "arguments": arguments.to_string()});
+        chat.push(json!({"role": "user", "content": text}));
+        chat.push(json!({
+            "role": "assistant", "content": text, "tool_calls": [{"id": id, "type": "function", "function": function}],
+        }));
+        chat.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+        messages.push(json!({"role": "user", "content": text}));
+        messages.push(json!({"role": "assistant", "content": [
+            {"type": "text", "text": text}, {"type": "tool_use", "id": id, "name": "read", "input": arguments},
+        ]}));
+        messages.push(json!({"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": id, "content": text},
+        ]}));
+        items.push(json!({"role": "user", "content": text}));
+        items.push(json!({"role": "assistant", "content": text}));
+        let arguments = arguments.to_string();
+        items.push(json!({"type": "function_call", "call_id": id, "name": "read", "arguments": arguments}));
+        items.push(json!({"type": "function_call_output", "call_id": id, "output": text}));
+    }
+    let tool = |name: &str| json!({"name": name, "description": TEXT, "parameters": schema});
+    let with_kind = |mut tool: Value| {
+        tool["type"] = "function".into();
+        tool
+    };
+    let names = ["read", "write", "list", "run"];
+    let chat_tools = names.map(|name| json!({"type": "function", "function": tool(name)}));
+    let message_tools = names.map(|name| json!({"name": name, "description": TEXT, "input_schema": schema}));
+    let response_tools = names.map(|name| with_kind(tool(name)));
+    [
+        json!({"model": "a/b", "stream": true, "max_tokens": 1000, "messages": chat, "tools": chat_tools}),
+        json!({
+            "model": "a/b", "stream": true, "max_tokens": 1000, "system": text, "messages": messages,
+            "tools": message_tools,
+        }),
+        json!({
+            "model": "a/b", "stream": true, "max_output_tokens": 1000, "instructions": text, "input": items,
+            "tools": response_tools,
+        }),
+    ]
+    .map(|body| body.to_string().into_bytes())
+}
+
+fn upstreams() -> [Upstream; 4] {
+    let upstream = |name, format, model, stream, is_binary| Upstream { name, format, model, stream, is_binary };
+    let openai = openai::Quirks::of_host("api.openai.com");
+    [
+        upstream("openai", openai, "gpt-4.1-mini", openai_stream(), false),
+        upstream("anthropic", &anthropic::Anthropic, "claude-sonnet-4-5", anthropic_stream(), false),
+        upstream("gemini", &gemini::Gemini, "gemini-2.5-flash", gemini_stream(), false),
+        upstream("bedrock", &bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0", bedrock_stream(), true),
+    ]
+}
+
+fn sse(events: impl IntoIterator<Item = Value>) -> Vec<u8> {
+    let events = events.into_iter().map(|event| match event["type"].as_str() {
+        Some(kind) => format!("event: {kind}\ndata: {event}\n\n"),
+        None => format!("data: {event}\n\n"),
+    });
+    events.collect::<String>().into_bytes()
+}
+
+fn openai_stream() -> Vec<u8> {
+    let chunk = |choices: Value| {
+        json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_791_084_135, "model": "gpt-4.1-mini",
+            "service_tier": "default", "system_fingerprint": "fp_1", "choices": choices, "usage": null,
+        })
+    };
+    let text = json!([{"index": 0, "delta": {"content": " fox"}, "logprobs": null, "finish_reason": null}]);
+    let mut events = vec![chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": ""}}]))];
+    events.extend(std::iter::repeat_n(chunk(text), EVENTS));
+    events.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}])));
+    let mut last = chunk(json!([]));
+    last["usage"] = json!({"prompt_tokens": 9000, "completion_tokens": EVENTS, "total_tokens": 9000 + EVENTS});
+    events.push(last);
+    let mut stream = sse(events);
+    stream.extend_from_slice(b"data: [DONE]\n\n");
+    stream
+}
+
+fn anthropic_stream() -> Vec<u8> {
+    let message = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [],
+        "stop_reason": null, "usage": {"input_tokens": 9000, "output_tokens": 1},
+    });
+    let delta = json!({
+        "type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " fox"},
+    });
+    let mut events = vec![
+        json!({"type": "message_start", "message": message}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ];
+    events.extend(std::iter::repeat_n(delta, EVENTS));
+    events.push(json!({"type": "content_block_stop", "index": 0}));
+    events.push(json!({
+        "type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": EVENTS},
+    }));
+    events.push(json!({"type": "message_stop"}));
+    sse(events)
+}
+
+fn gemini_stream() -> Vec<u8> {
+    let chunk = |finish: Option<&str>| {
+        let content = json!({"parts": [{"text": " fox"}], "role": "model"});
+        let mut candidate = json!({"content": content, "index": 0});
+        if let Some(reason) = finish {
+            candidate["finishReason"] = reason.into();
+        }
+        let usage = json!({"promptTokenCount": 9000, "candidatesTokenCount": EVENTS, "totalTokenCount": 9000 + EVENTS});
+        json!({
+            "candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash", "responseId": "r1",
+        })
+    };
+    sse(std::iter::repeat_n(chunk(None), EVENTS - 1).chain([chunk(Some("STOP"))]))
+}
+
+fn bedrock_stream() -> Vec<u8> {
+    let message = |kind: &str, payload: Value| {
+        let headers = [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")];
+        event_stream::encode(&headers, payload.to_string().as_bytes()).expect("a small message")
+    };
+    let delta = message("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": {"text": " fox"}, "p": "abcdef"}));
+    let usage = json!({"inputTokens": 9000, "outputTokens": EVENTS, "totalTokens": 9000 + EVENTS});
+    let mut stream = message("messageStart", json!({"role": "assistant"}));
+    stream.extend(delta.repeat(EVENTS));
+    stream.extend(message("contentBlockStop", json!({"contentBlockIndex": 0})));
+    stream.extend(message("messageStop", json!({"stopReason": "end_turn"})));
+    stream.extend(message("metadata", json!({"usage": usage, "metrics": {"latencyMs": 100}})));
+    stream
+}

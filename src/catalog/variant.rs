@@ -1,0 +1,112 @@
+//! The suffix of a model's name: `author/slug:variant`.
+//!
+//! Source: OpenRouter's model id grammar. A name that the catalogue knows as it stands is never taken apart.
+
+use super::{Catalog, ModelId};
+
+/// What a suffix asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// `:nitro`: the fastest endpoint first.
+    Nitro,
+    /// `:floor`: the cheapest endpoint first.
+    Floor,
+    /// `:exacto`: the most reliable endpoint first.
+    Exacto,
+    /// `:free`: only endpoints that cost nothing.
+    Free,
+    /// `:online`: with web search, which this gateway has not.
+    Online,
+}
+
+/// The order a variant asks for holds for whatever name stands before it.
+const VARIANTS: [(&str, Variant); 5] = [
+    ("nitro", Variant::Nitro),
+    ("floor", Variant::Floor),
+    ("exacto", Variant::Exacto),
+    ("free", Variant::Free),
+    ("online", Variant::Online),
+];
+
+/// A model that was asked for, as the catalogue found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The model.
+    pub model: ModelId,
+    /// What its wildcard took.
+    pub rest: Option<&'a str>,
+    /// What the name's suffix asks for.
+    pub variant: Option<Variant>,
+}
+
+impl Catalog {
+    /// Finds a name by [`Catalog::find`], its suffix taken off where the name is not known with it.
+    ///
+    /// What a wildcard takes keeps every suffix but those that ask for an order: the upstream may know it.
+    pub fn resolve<'a>(&self, name: &'a str) -> Option<Asked<'a>> {
+        let whole = self.find(name).map(|(model, rest)| Asked { model, rest, variant: None });
+        if whole.is_some_and(|asked| asked.rest.is_none()) {
+            return whole;
+        }
+        let variant = name.rsplit_once(':').and_then(|(base, suffix)| {
+            let (_, variant) = VARIANTS.iter().find(|(name, _)| *name == suffix)?;
+            let (model, rest) = self.find(base)?;
+            let orders = matches!(variant, Variant::Nitro | Variant::Floor | Variant::Exacto);
+            (rest.is_none() || orders).then_some(Asked { model, rest, variant: Some(*variant) })
+        });
+        variant.or(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Model;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn model(id: &str, aliases: &[&str]) -> Model {
+        Model {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            aliases: aliases.iter().map(ToString::to_string).collect(),
+            context_length: None,
+            input_modalities: None,
+            distillable: false,
+            endpoints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_suffix_is_taken_off_only_where_the_name_is_not_known_with_it() {
+        let catalog = Catalog::new(vec![
+            model("a/b", &["b", "~a/b-latest"]),
+            model("a/b:free", &[]),
+            model("a/c:nitro", &[]),
+            model("w/*", &[]),
+        ]);
+        let rows = [
+            ("a/b", Some((0, None, None))),
+            ("~a/b-latest", Some((0, None, None))),
+            ("~a/b-latest:floor", Some((0, None, Some(Variant::Floor)))),
+            ("a/b:free", Some((1, None, None))),
+            ("b:free", Some((0, None, Some(Variant::Free)))),
+            ("a/b:nitro", Some((0, None, Some(Variant::Nitro)))),
+            ("a/b:exacto", Some((0, None, Some(Variant::Exacto)))),
+            ("a/b:online", Some((0, None, Some(Variant::Online)))),
+            ("a/c:nitro", Some((2, None, None))),
+            ("a/c", None),
+            ("a/b:thinking", None),
+            ("a/b:", None),
+            ("a/b:NITRO", None),
+            ("w/x:8b", Some((3, Some("x:8b"), None))),
+            ("w/x:8b:nitro", Some((3, Some("x:8b"), Some(Variant::Nitro)))),
+            ("w/x:free", Some((3, Some("x:free"), None))),
+            (":nitro", None),
+        ];
+        for (name, expected) in rows {
+            let expected = expected.map(|(index, rest, variant)| Asked { model: ModelId(index), rest, variant });
+            assert_eq!(catalog.resolve(name), expected, "{name}");
+        }
+    }
+}

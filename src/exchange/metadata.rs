@@ -1,0 +1,83 @@
+//! `openrouter_metadata`: how a request was routed, in the body of its answer, for clients of OpenRouter's face that ask.
+//!
+//! Source: OpenRouter's OpenRouterMetadata schema and its documentation of router metadata (2026-11).
+
+use super::{Exchange, Outcome};
+use crate::error::{Error, Reply};
+use crate::request::Face;
+use crate::route::Step;
+use crate::wire::json::Object;
+
+/// The headers that ask for it, the second one from before it was settled.
+const HEADERS: [&str; 2] = ["x-openrouter-metadata", "x-openrouter-experimental-metadata"];
+
+/// Whether these headers ask for it.
+pub(super) fn is_asked(face: Face, headers: &[(&str, &str)]) -> bool {
+    let asks = |(name, value): &(&str, &str)| HEADERS.contains(name) && value.eq_ignore_ascii_case("enabled");
+    face == Face::OpenRouter && headers.iter().any(asks)
+}
+
+impl Exchange {
+    /// What is known so far, as JSON, if it was asked for.
+    pub(super) fn metadata(&self) -> Option<String> {
+        if !self.wants_metadata {
+            return None;
+        }
+        let selected = self.attempts.last().map(|attempt| attempt.step);
+        let steps = self.plan.steps.iter().enumerate();
+        let available: Vec<String> =
+            steps.map(|(index, step)| self.offer(step).flag("selected", selected == Some(index)).end()).collect();
+        let attempts = self.attempts.iter().filter_map(|attempt| {
+            let untold = match attempt.outcome {
+                Some(Outcome::Timeout | Outcome::FirstToken) => 504,
+                _ => 502,
+            };
+            let status = attempt.status.unwrap_or(untold);
+            Some(self.offer(self.plan.steps.get(attempt.step)?).number("status", Some(status.into())).end())
+        });
+        let attempts: Vec<String> = attempts.collect();
+        let total = self.plan.steps.len() + self.plan.dropped.len();
+        let endpoints = Object::new().number("total", Some(total as u64)).list("available", &available);
+        let answering = selected.and_then(|index| self.plan.steps.get(index));
+        let provider = answering.and_then(|step| step.provider(&self.config)).map_or("none", |provider| &provider.name);
+        let metadata = Object::new()
+            .text("requested", self.request.models().first().copied().unwrap_or_default())
+            .text("strategy", self.strategy(answering))
+            .json("region", "null")
+            .text("summary", &format!("available={}, selected={provider}", available.len()))
+            .number("attempt", Some(attempts.len() as u64))
+            .flag("is_byok", false)
+            .json("endpoints", &endpoints.end())
+            .list("attempts", &attempts);
+        Some(metadata.end())
+    }
+
+    fn offer(&self, step: &Step) -> Object {
+        let provider = step.provider(&self.config).map_or("", |provider| &provider.name);
+        Object::new().text("provider", provider).text("model", &step.model_id(&self.config))
+    }
+
+    /// How the model that answers was come by.
+    fn strategy(&self, answering: Option<&Step>) -> &'static str {
+        let first = self.plan.steps.first();
+        let Some((step, first)) = answering.or(first).zip(first) else { return "direct" };
+        let asked = self.request.models();
+        match asked.first() {
+            _ if !step.same_model(first) => "fallback",
+            Some(asked) if *asked != step.model_id(&self.config) => "alias",
+            _ => "direct",
+        }
+    }
+
+    /// An error's answer in the client's dialect, with the metadata it asked for.
+    pub(super) fn reply_with(&self, error: &Error) -> Reply {
+        let mut reply = error.reply(self.error_form());
+        // OpenRouter leaves it out where the error is its own.
+        if let Some(metadata) = self.metadata().filter(|_| reply.status != 500)
+            && reply.body.pop() == Some(b'}')
+        {
+            reply.body.extend_from_slice(format!(",\"openrouter_metadata\":{metadata}}}").as_bytes());
+        }
+        reply
+    }
+}

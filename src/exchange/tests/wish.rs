@@ -1,0 +1,225 @@
+//! What a client asks of routing, seen from the exchange: presets, conversations, deadlines, fields left out, errors.
+
+use super::*;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The usual document with changes.
+fn changed(change: impl FnOnce(&mut Value)) -> Rc<Config> {
+    let mut document = document();
+    change(&mut document);
+    config(&document)
+}
+
+fn sent(world: &mut World) -> Value {
+    let dispatch = world.begin();
+    serde_json::from_slice(&dispatch.body.apply(world.exchange.request().body())).unwrap()
+}
+
+#[test]
+fn a_presets_fields_reach_upstream_and_plan() {
+    let config = changed(|document| {
+        document["presets"] = json!({
+            "calm": {"model": "m/one", "temperature": 0, "provider": {"only": ["b"]}, "stream": true},
+        });
+    });
+    for body in [
+        r#"{"model":"@preset/calm"}"#,
+        r#"{"preset":"calm"}"#,
+        r#"{"preset":"calm","model":"m/one"}"#,
+        r#"{"model":"m/one@preset/calm"}"#,
+    ] {
+        let mut world = World::open(&config, Face::OpenAi, body);
+        let options = json!({"include_usage": true});
+        let expected = json!({"model": "up-b", "temperature": 0, "stream": true, "stream_options": options});
+        assert_eq!(sent(&mut world), expected, "{body}");
+    }
+    let mut own =
+        World::open(&config, Face::OpenAi, r#"{"preset":"calm","provider":{},"temperature":1,"stream":false}"#);
+    assert_eq!(sent(&mut own), json!({"model": "up-a", "temperature": 1, "stream": false}));
+    let unknown = World::open(&config, Face::OpenAi, r#"{"model":"m/one@preset/wild"}"#).got;
+    assert_eq!((unknown.status, unknown.json()["error"]["message"].as_str()), (400, Some("preset: wild is not known")));
+}
+
+#[test]
+fn a_merged_body_is_handed_over_whole() {
+    let config = changed(|document| document["presets"] = json!({"p": {"seed": 1}}));
+    let dispatch = World::open(&config, Face::OpenAi, r#"{"model":"m/one","preset":"p"}"#).begin();
+    assert_eq!(dispatch.body, crate::provider::Body::Whole(br#"{"seed":1,"model":"up-a"}"#.to_vec()));
+    let length = dispatch.headers.iter().find(|(name, _)| name == "content-length");
+    assert_eq!(length.map(|(_, value)| value.as_str()), Some("25"));
+}
+
+#[test]
+fn what_is_left_out_of_a_request_is_told() {
+    let body =
+        r#"{"model":"m/one","messages":[],"transforms":["middle-out"],"plugins":[{"id":"context-compression"}]}"#;
+    let got = play(Face::OpenAi, body, &[answers(200, ANSWER)]).got;
+    assert_eq!(got.header("x-modelyard-dropped"), Some("transforms, plugins"));
+}
+
+#[test]
+fn a_client_may_shorten_the_wait_for_the_first_token_and_not_lengthen_it() {
+    // `provider` of the request; seconds until a is given up, and the longest wait of the plan.
+    let rows = [(r#"{}"#, 5, 10), (r#"{"first_token_timeout":2}"#, 2, 2), (r#"{"first_token_timeout":"60s"}"#, 5, 10)];
+    for (preferences, seconds, longest) in rows {
+        let body = STREAM.replace("\"stream\":true", &format!("\"stream\":true,\"provider\":{preferences}"));
+        let mut world = World::begun(&config(&document()), Face::OpenAi, &body);
+        assert_eq!(world.exchange.departure().unwrap().per_try_timeout, Duration::from_secs(longest), "{preferences}");
+        world.headers(200, &[SSE], false);
+        assert_eq!(world.wait(seconds * 1000 - 1).tick(), None, "{preferences}");
+        assert_eq!(world.wait(1).tick(), Some(Verdict::Retry), "{preferences}");
+    }
+}
+
+/// Plays a chat over the endpoints `a` and `b`, both with a cache, and returns what health knows then.
+fn turn(config: &Rc<Config>, headers: &[(&str, &str)], body: &str, health: Health, acts: &[Act]) -> (World, Books) {
+    let mut world = World::open_with(config, (Face::OpenAi, Operation::Chat), headers, body, health);
+    world.play(acts);
+    let books = world.settle();
+    (world, books)
+}
+
+fn sticky() -> Rc<Config> {
+    changed(|document| {
+        let pricing = document["models"][0]["endpoints"][0]["pricing"].clone();
+        document["models"][0]["endpoints"][1]["pricing"] = pricing;
+        document["routing"]["sticky"] = json!({"ttl": "10m"});
+    })
+}
+
+#[test]
+fn a_conversation_goes_on_where_it_was_answered() {
+    let config = sticky();
+    let ok = || answers(200, ANSWER);
+    // The first turn ends at b, because a fails it.
+    let (world, books) = turn(&config, &[], CHAT, Health::default(), &[answers(500, ERROR), ok()]);
+    assert_eq!(
+        (world.clusters.as_slice(), books.record.get("sticky")),
+        (["cluster-a", "cluster-b"].map(String::from).as_slice(), None)
+    );
+    let (world, books) = turn(&config, &[], CHAT, world.health, &[ok()]);
+    assert_eq!(
+        (world.clusters.as_slice(), &books.record["sticky"]),
+        (["cluster-b".to_owned()].as_slice(), &json!(true))
+    );
+    let other = CHAT.replace("12345678", "another");
+    assert_eq!(turn(&config, &[], &other, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
+    let sorted = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\"]},\"messages\"");
+    assert_eq!(turn(&config, &[], &sorted, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
+    let off = self::config(&document());
+    assert_eq!(turn(&off, &[], CHAT, world.health, &[ok()]).0.clusters, ["cluster-a"]);
+}
+
+#[test]
+fn a_session_of_the_clients_own_goes_first_among_those_it_orders() {
+    let config = sticky();
+    let ok = || answers(200, ANSWER);
+    let session = [("x-session-id", "s1")];
+    let (world, _) = turn(&config, &session, CHAT, Health::default(), &[answers(500, ERROR), ok()]);
+    let ordered = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\",\"b\"]},\"messages\"");
+    assert_eq!(turn(&config, &session, &ordered, world.health.clone(), &[ok()]).0.clusters, ["cluster-b"]);
+    let without = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\"]},\"messages\"");
+    assert_eq!(turn(&config, &session, &without, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
+    let priced = CHAT.replace("\"messages\"", "\"provider\":{\"sort\":\"price\"},\"messages\"");
+    assert_eq!(turn(&config, &session, &priced, world.health, &[ok()]).0.clusters, ["cluster-a"]);
+}
+
+#[test]
+fn variants_this_gateway_cannot_serve_are_refused() {
+    let rows = [
+        ("m/one:online", "model: the variant :online is not supported: this gateway has no web search"),
+        ("m/one:thinking", "m/one:thinking is not a valid model ID"),
+        ("~m/none-latest", "~m/none-latest is not a valid model ID"),
+    ];
+    for (model, expected) in rows {
+        let got = World::open(&config(&document()), Face::OpenRouter, &CHAT.replace("m/one", model)).got;
+        assert_eq!((got.status, got.json()["error"]["message"].as_str()), (400, Some(expected)));
+    }
+}
+
+#[test]
+fn openrouters_face_takes_three_fallback_models_and_openais_more() {
+    let body = r#"{"models":["m/one","m/two","m/pass","w/x"]}"#;
+    let got = World::open(&config(&document()), Face::OpenRouter, body).got;
+    let message = got.json()["error"]["message"].clone();
+    assert_eq!((got.status, message.as_str()), (400, Some("models: 'models' array must have 3 items or fewer.")));
+    assert_eq!(World::open(&config(&document()), Face::OpenAi, body).got, Got::default(), "it is on its way");
+}
+
+#[test]
+fn what_removed_every_endpoint_is_told_in_openrouters_words() {
+    let config = changed(|document| {
+        document["providers"]["b"]["data_policy"] = json!({"retains": true, "trains": false});
+        document["models"][0]["input_modalities"] = json!(["text"]);
+        for endpoint in document["models"][0]["endpoints"].as_array_mut().unwrap() {
+            endpoint["supported_parameters"] = json!([]);
+        }
+    });
+    // Members of the body; the message's beginning, the code, what excluded.
+    let rows = [
+        (
+            r#""provider":{"only":["x","y"]}"#,
+            "No allowed providers are available for the selected model. Providers serving m/one: a, b, but your \
+             request's provider.only preference permits only: x, y. Removed: a/up-a (provider.only), b/up-b",
+            "constraint_filtered",
+            json!(["allowed_providers"]),
+        ),
+        (
+            r#""provider":{"ignore":["a","B Org"]}"#,
+            "No allowed providers are available for the selected model. Providers serving m/one: a, b, but your \
+             request's provider.ignore preference excludes them.",
+            "constraint_filtered",
+            json!(["allowed_providers"]),
+        ),
+        (
+            r#""provider":{"zdr":true}"#,
+            "No endpoints found matching your data policy (Zero data retention).",
+            "privacy_restricted",
+            json!(["data_policy:zdr"]),
+        ),
+        (
+            r#""provider":{"zdr":true,"data_collection":"deny"}"#,
+            "No endpoints found matching your data policy",
+            "privacy_restricted",
+            json!(["data_policy:training", "data_policy:zdr"]),
+        ),
+        (
+            r#""tools":[{}],"provider":{"require_parameters":true}"#,
+            "No endpoints found that support tool use",
+            "constraint_filtered",
+            json!(["require_parameters"]),
+        ),
+        (
+            r#""seed":1,"provider":{"require_parameters":true}"#,
+            "No endpoints found that can handle the requested parameters.",
+            "constraint_filtered",
+            json!(["require_parameters"]),
+        ),
+        (
+            r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]"#,
+            "No endpoints found that support image input",
+            "constraint_filtered",
+            json!(["require_parameters"]),
+        ),
+        (
+            r#""provider":{"only":["a"],"zdr":true}"#,
+            "No endpoints found for m/one. Removed: a/up-a (data policy: retains prompts), b/up-b (provider.only)",
+            "constraint_filtered",
+            json!(["allowed_providers", "data_policy:zdr"]),
+        ),
+    ];
+    for (members, text, code, excluded) in rows {
+        let got = World::open(&config, Face::OpenRouter, &format!(r#"{{"model":"m/one",{members}}}"#)).got;
+        let error = &got.json()["error"];
+        assert_eq!(got.status, 404, "{members}");
+        assert!(error["message"].as_str().unwrap().starts_with(text), "{members}: {error}");
+        let availability = json!({
+            "code": code, "retryable": false, "requested_models": ["m/one"],
+            "affected_providers": ["a", "b"], "excluded_by": excluded,
+        });
+        assert_eq!(error["availability"], availability, "{members}");
+    }
+    let unknown = World::open(&config, Face::OpenRouter, r#"{"model":"no"}"#).got.json();
+    assert_eq!(unknown["error"]["availability"]["code"], "model_not_found");
+}

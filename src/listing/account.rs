@@ -1,0 +1,156 @@
+//! `key` and `generation`: what the caller has spent, and how a recent exchange went.
+//!
+//! A generation is made from the exchange's record when it is asked for, so that keeping one costs a copy and no more.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::query::Query;
+use super::{Known, data};
+use crate::calendar;
+use crate::error::Error;
+use crate::usage::Spent;
+use crate::wire::json::Object;
+use crate::wire::openai::finish_reason_of;
+
+/// How many records are kept; each exchange after that takes the place of the oldest one.
+pub const KEPT: u64 = 512;
+
+/// What a generation must have, and nobody here knows.
+const UNKNOWN: [&str; 21] = [
+    "request_id",
+    "upstream_id",
+    "router",
+    "moderation_latency",
+    "native_tokens_completion_images",
+    "num_media_prompt",
+    "num_input_audio_prompt",
+    "num_media_completion",
+    "num_search_results",
+    "num_fetches",
+    "web_search_engine",
+    "cache_discount",
+    "service_tier",
+    "session_id",
+    "external_user",
+    "http_referer",
+    "user_agent",
+    "app_id",
+    "preset_id",
+    "response_cache_source_id",
+    "workspace_id",
+];
+
+/// The tenant's account. Until tenants are configured there is one, without limits.
+pub(super) fn key(spent: &Spent) -> String {
+    let Spent { total, day, week, month } = spent;
+    let mut key = Object::new().text("label", "default");
+    for (name, usd) in [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)] {
+        key = key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
+    }
+    for name in ["limit", "limit_remaining", "limit_reset", "creator_user_id", "expires_at"] {
+        key = key.json(name, "null");
+    }
+    for name in ["include_byok_in_limit", "is_free_tier", "is_management_key", "is_provisioning_key"] {
+        key = key.flag(name, false);
+    }
+    let rate_limit = Object::new().json("requests", "-1").text("interval", "10s").text("note", "There is no limit");
+    data(&key.json("rate_limit", &rate_limit.end()).end())
+}
+
+/// Whether a record is that of the exchange with this id.
+pub fn is_record_of(record: &[u8], id: &str) -> bool {
+    // Inside a text the quotes would be escaped.
+    let member = format!("\"generation_id\":\"{id}\"");
+    record.windows(member.len()).any(|window| window == member.as_bytes())
+}
+
+/// An exchange of the last [`KEPT`].
+pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String, Error> {
+    let Some(id) = query.text("id") else {
+        return Err(Error::InvalidField { field: "id", problem: "is missing".to_owned() });
+    };
+    let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let record = if is_id { (known.record)(&id) } else { None };
+    let record = record.and_then(|record| serde_json::from_slice::<Value>(&record).ok());
+    match record {
+        Some(record) => Ok(data(&entry(known, &id, &record))),
+        None => Err(Error::NotFound { what: "Generation", name: id }),
+    }
+}
+
+/// OpenRouter's GenerationResponse. Times are in milliseconds.
+fn entry(known: &Known<'_>, id: &str, record: &Value) -> String {
+    let text = |name: &str| record.get(name).and_then(Value::as_str);
+    let number = |name: &str| record.get(name).and_then(Value::as_u64);
+    let attempts = record.get("attempts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let responses: Vec<String> = attempts.iter().map(|attempt| response(known, attempt)).collect();
+    let duration = number("duration_ms");
+    let first = attempts.last().and_then(|attempt| attempt.get("first_token_ms")).and_then(Value::as_u64);
+    // A decimal of our own, so it is JSON as it stands.
+    let cost = text("cost_usd").unwrap_or("0");
+    let mut entry = Object::new()
+        .text("id", id)
+        .text("model", text("response_model").or(text("request_model")).unwrap_or_default())
+        .text_or_null("provider_name", text("provider").map(|id| provider_name(known, id)))
+        .list("provider_responses", &responses)
+        .flag("streamed", record.get("stream") == Some(&Value::Bool(true)))
+        .flag("cancelled", text("error_type") == Some("aborted"))
+        .text("created_at", &calendar::iso(Duration::from_secs(began(id))))
+        .text_or_null("api_type", api_type(text("operation").unwrap_or_default()))
+        .text_or_null("finish_reason", text("finish_reason").map(finish_reason_of))
+        .text_or_null("native_finish_reason", text("finish_reason"))
+        .number("latency", first.or(duration))
+        .number("generation_time", duration.zip(first).map(|(duration, first)| duration.saturating_sub(first)))
+        .flag("is_byok", false)
+        .text("data_region", "global")
+        .text("origin", "");
+    for (name, kind) in [("prompt", "input_tokens"), ("completion", "output_tokens")] {
+        entry = entry.number(&format!("tokens_{name}"), number(kind));
+        entry = entry.number(&format!("native_tokens_{name}"), number(kind));
+    }
+    for (name, kind) in [("reasoning", "reasoning_tokens"), ("cached", "cached_tokens")] {
+        entry = entry.number(&format!("native_tokens_{name}"), number(kind));
+    }
+    for name in ["total_cost", "usage", "upstream_inference_cost"] {
+        entry = entry.json(name, cost);
+    }
+    for name in UNKNOWN {
+        entry = entry.json(name, "null");
+    }
+    entry.end()
+}
+
+/// OpenRouter's ProviderResponse.
+fn response(known: &Known<'_>, attempt: &Value) -> String {
+    let endpoint = attempt.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+    let provider = endpoint.split('/').next().unwrap_or_default();
+    let number = |name: &str| attempt.get(name).and_then(Value::as_u64);
+    Object::new()
+        .text("provider_name", provider_name(known, provider))
+        .text("endpoint_id", endpoint)
+        .number("status", number("status"))
+        .number("latency", number("duration_ms"))
+        .flag("is_byok", false)
+        .end()
+}
+
+/// The display name of a provider; its id where the configuration has changed since.
+fn provider_name<'a>(known: &Known<'a>, id: &'a str) -> &'a str {
+    let provider = known.config.providers.iter().find(|provider| provider.id == id);
+    provider.map_or(id, |provider| &provider.name)
+}
+
+/// Unix seconds, which stand in the id.
+fn began(id: &str) -> u64 {
+    id.split('-').nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
+}
+
+fn api_type(operation: &str) -> Option<&'static str> {
+    match operation {
+        "chat" | "text_completion" => Some("completions"),
+        "embeddings" => Some("embeddings"),
+        _ => None,
+    }
+}

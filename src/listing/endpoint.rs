@@ -1,0 +1,118 @@
+//! `models/{author}/{slug}/endpoints` and `providers`: who offers what.
+
+use super::model::{architecture, pricing};
+use super::{Known, data};
+use crate::catalog::{Endpoint, Model};
+use crate::config::Config;
+use crate::translate::{self, Loss};
+use crate::wire::json::Object;
+
+/// Every value of OpenRouter's `supported_parameters`: what an endpoint that names none is taken to support.
+const PARAMETERS: [&str; 26] = [
+    "frequency_penalty",
+    "include_reasoning",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "min_p",
+    "parallel_tool_calls",
+    "prediction",
+    "presence_penalty",
+    "reasoning",
+    "reasoning_effort",
+    "repetition_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "structured_outputs",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_a",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+    "verbosity",
+    "web_search_options",
+];
+
+/// OpenRouter's EndpointStatus: well.
+const WELL: &str = "0";
+/// OpenRouter's EndpointStatus: used only after all others.
+const LAST: &str = "-2";
+/// What an endpoint must have, and nobody here knows.
+const UNKNOWN: [&str; 6] = [
+    "max_prompt_tokens",
+    "uptime_last_5m",
+    "uptime_last_30m",
+    "uptime_last_1d",
+    "latency_last_30m",
+    "throughput_last_30m",
+];
+
+/// The endpoints of a model, which answers to `id`.
+pub(super) fn list(known: &Known<'_>, model: &Model, id: &str) -> String {
+    let name = if model.is_wildcard() { id } else { &model.name };
+    let endpoints: Vec<String> =
+        model.endpoints.iter().map(|endpoint| entry(known, model, endpoint, (id, name))).collect();
+    let listed = Object::new().text("id", id).text("name", name).json("created", "0").text("description", "");
+    data(&listed.json("architecture", &architecture(model)).list("endpoints", &endpoints).end())
+}
+
+/// OpenRouter's PublicEndpoint. A context length that is unknown is 0, because the schema wants a number; percentages
+/// and percentiles are null, because too little is known for them.
+fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&str, &str)) -> String {
+    let provider = known.config.provider(endpoint.provider);
+    let [slug, title] = [provider.map_or("", |p| p.id.as_str()), provider.map_or("", |p| p.name.as_str())];
+    let health = known.health;
+    let is_last = health.in_outage(&endpoint.id, known.now) || health.in_cooldown(&endpoint.id, known.now);
+    let limit = endpoint.context_length.or(model.context_length);
+    let tag = endpoint.tag.as_ref().map_or_else(|| slug.to_owned(), |tag| format!("{slug}/{tag}"));
+    let mut entry = Object::new()
+        .text("name", &format!("{title} | {id}"))
+        .text("model_id", id)
+        .text("model_name", name)
+        .text("provider_name", title)
+        .text("tag", &tag)
+        .number("context_length", Some(limit.unwrap_or(0)))
+        .number("max_completion_tokens", endpoint.max_completion_tokens)
+        .json("pricing", &pricing(endpoint))
+        .text("quantization", &endpoint.quantization)
+        .texts("supported_parameters", &parameters(known.config, endpoint))
+        .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())
+        .json("status", if is_last { LAST } else { WELL });
+    for name in UNKNOWN {
+        entry = entry.json(name, "null");
+    }
+    entry.end()
+}
+
+/// What an endpoint supports: what it names, else everything its provider's wire format can say.
+pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a str> {
+    if let Some(named) = &endpoint.supported_parameters {
+        return named.iter().map(String::as_str).collect();
+    }
+    let losses = config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
+    let is_lost = |name: &str| {
+        losses.is_some_and(|losses| losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated))
+    };
+    PARAMETERS.into_iter().filter(|name| !is_lost(name)).collect()
+}
+
+/// Every provider; where their papers are the gateway does not know.
+pub(super) fn providers(config: &Config) -> String {
+    let entries: Vec<String> = config
+        .providers
+        .iter()
+        .map(|provider| {
+            let mut entry = Object::new().text("name", &provider.name).text("slug", &provider.id);
+            for name in ["privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters"]
+            {
+                entry = entry.json(name, "null");
+            }
+            entry.end()
+        })
+        .collect();
+    Object::new().list("data", &entries).end()
+}

@@ -1,0 +1,75 @@
+//! What the gateway answers itself: the catalogue, the caller's account, and recent exchanges, in OpenRouter's schemas.
+//!
+//! Calls nobody. Strict clients want every field, so none is left out; what is unknown is null where the schema allows
+//! it. Source: OpenRouter's API description (2026-11); `models` is a superset of OpenAI's.
+
+mod account;
+mod endpoint;
+mod model;
+mod query;
+
+use std::time::Duration;
+
+pub use account::{KEPT, is_record_of};
+pub(crate) use query::Query;
+
+use crate::catalog::Model;
+use crate::config::Config;
+use crate::error::{Error, ErrorForm, Reply};
+use crate::request::{Face, Operation, Page};
+use crate::route::Health;
+use crate::usage::Ledger;
+use crate::wire::json::Object;
+use query::decoded;
+
+/// What answers are made of.
+pub struct Known<'a> {
+    /// Providers and models.
+    pub config: &'a Config,
+    /// How the endpoints have been doing.
+    pub health: &'a Health,
+    /// What has been spent.
+    pub ledger: Ledger,
+    /// Finds an exchange's record by its id.
+    pub record: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// Since the Unix epoch.
+    pub now: Duration,
+}
+
+/// Answers a request for `page`; `path` is the whole `:path`.
+pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Reply {
+    let query = Query::of(path);
+    let body = match page {
+        Page::Models => model::list(known, face, &query),
+        Page::Count => model::selected(known, &query).map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
+        Page::Model(name) => found(known.config, name).map(|(model, id)| data(&model::entry(known.config, model, &id))),
+        Page::Endpoints(name) => found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id)),
+        Page::Providers => Ok(endpoint::providers(known.config)),
+        Page::Key => Ok(account::key(&known.ledger.spent(known.now))),
+        Page::Generation => account::generation(known, &query),
+    };
+    match body {
+        Ok(body) => Reply::json(200, body.into_bytes()),
+        Err(error) => error.reply(ErrorForm::of(face, Operation::Chat)),
+    }
+}
+
+/// The envelope of most answers.
+fn data(json: &str) -> String {
+    Object::new().json("data", json).end()
+}
+
+/// The model of a name in a path, with the id it answers to: a wildcard's is filled in.
+fn found<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
+    let name = decoded(name);
+    let found = config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));
+    let Some((model, rest)) = found else { return Err(Error::NotFound { what: "Model", name }) };
+    let id = match rest {
+        Some(rest) => format!("{}{rest}", model.id.trim_end_matches('*')),
+        None => model.id.clone(),
+    };
+    Ok((model, id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Why reading a body stopped: the text is not JSON, or says something it must not.
+
+use crate::error::Error;
+use crate::wire::json::{JsonError, Kind, Reader};
+
+/// What is wrong with a body.
+pub(super) enum Problem {
+    /// Its form.
+    Json(JsonError),
+    /// What it says.
+    Said(Error),
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Json(error) => Self::InvalidJson(error.to_string()),
+            Problem::Said(error) => error,
+        }
+    }
+}
+
+/// A field, named by its path, that must not be as it is.
+pub(super) fn wrong(field: &'static str, problem: &str) -> Problem {
+    Problem::Said(Error::InvalidField { field, problem: problem.to_owned() })
+}
+
+/// A text.
+pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, Problem> {
+    if reader.peek()? != Kind::String {
+        return Err(wrong(field, "must be a string"));
+    }
+    Ok(reader.string()?.decode().into_owned())
+}
+
+/// A list of texts.
+pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<String>, Problem> {
+    const EXPECTED: &str = "must be an array of strings";
+    if reader.peek()? != Kind::Array {
+        return Err(wrong(field, EXPECTED));
+    }
+    let mut texts = Vec::new();
+    reader.array(|reader, _| {
+        if reader.peek()? != Kind::String {
+            return Err(wrong(field, EXPECTED));
+        }
+        texts.push(reader.string()?.decode().into_owned());
+        Ok(())
+    })?;
+    Ok(texts)
+}
+
+/// True or false.
+pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, Problem> {
+    reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))
+}

@@ -1,0 +1,55 @@
+//! A request to be explained: buffered, planned, answered, and gone. Nobody is called and nothing is counted.
+
+use std::rc::Rc;
+
+use proxy_wasm::types::Action;
+
+use super::host::{self, Buffer};
+use super::stream::send;
+use super::worker;
+use crate::config::Config;
+use crate::error::{Error, ErrorForm, Reply};
+use crate::exchange::explain::{self, Question};
+
+/// Its stream, until it is answered.
+pub(super) struct Explain {
+    config: Rc<Config>,
+    /// The whole `:path`.
+    path: String,
+    answered: bool,
+}
+
+impl Explain {
+    /// Begins to wait for the body; `end`: there is none.
+    pub(super) fn begin(config: Rc<Config>, path: String, end: bool) -> Self {
+        let mut explain = Self { config, path, answered: false };
+        if end {
+            explain.answer(Vec::new());
+        }
+        explain
+    }
+
+    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        if self.answered {
+            return Action::Continue;
+        }
+        let limit = self.config.limits.request_bytes;
+        if size > limit && size != usize::MAX {
+            self.reply(&Error::TooLarge { limit: Some(limit) }.reply(ErrorForm::OpenRouter));
+        } else if end {
+            self.answer(host::buffer(Buffer::RequestBody, size.min(limit)));
+        }
+        Action::Pause
+    }
+
+    fn answer(&mut self, body: Vec<u8>) {
+        let question = Question { operation: None, body, seed: worker::random(), now: host::now() };
+        let plan = worker::with_health(|health| explain::answer(&self.config, &self.path, question, health));
+        self.reply(&plan);
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        self.answered = true;
+        send(reply);
+    }
+}

@@ -1,0 +1,139 @@
+//! The command-line tool: what it says of documents and requests, and how it ends.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy.toml allows them in tests, but clippy takes only #[test] functions for tests"
+)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = r#"
+providers:
+  a: {api: openai, auth: {type: bearer, env: CLI_TEST_KEY}}
+  b: {api: openai, data_policy: {trains: false}}
+models:
+- id: m/one
+  aliases: [one]
+  endpoints:
+  - {provider: a, model: up, pricing: {prompt: "0.000001", completion: "0.000002"}}
+  - {provider: b, model: up, pricing: {prompt: "0.000001", completion: "0.000002"}}
+"#;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_modelyard")).args(arguments).env_remove("CLI_TEST_KEY").output().unwrap()
+}
+
+/// A file of this test's own.
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn said(output: &Output) -> (bool, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_good_document_is_summed_up_in_every_form() {
+    let document: Value = serde_yaml_ng::from_str(DOCUMENT).unwrap();
+    let wrapped = |kind: &str, value: Value| {
+        let held = json!({"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value});
+        json!({"resources": [{"typed_config": {"config": {"configuration": held}}}]}).to_string()
+    };
+    let mut hashes = Vec::new();
+    for (name, text) in [
+        ("plain.yaml", DOCUMENT.to_owned()),
+        ("plain.json", document.to_string()),
+        ("struct.yaml", wrapped("Struct", document.clone())),
+        ("string.json", wrapped("StringValue", document.to_string().into())),
+    ] {
+        let (ok, out, err) = said(&run(&["check", &file(name, &text)]));
+        assert!(ok && out.ends_with(": 1 models, 2 endpoints, 2 providers\n"), "{name}: {out}{err}");
+        assert_eq!(err, "", "{name}");
+        hashes.push(out);
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1, "one hash in every form: {hashes:?}");
+}
+
+#[test]
+fn the_examples_are_good_documents() {
+    for path in [
+        "envoy/gateway.yaml",
+        "examples/demo/gateway.yaml",
+        "examples/existing-ingress/gateway.yaml",
+        "examples/tls-providers/gateway.yaml",
+    ] {
+        let (ok, out, err) = said(&run(&["check", path]));
+        assert!(ok, "{path}: {out}{err}");
+    }
+}
+
+#[test]
+fn every_error_is_told_with_its_path() {
+    let text = DOCUMENT.replace("provider: b", "provider: c").replace("aliases", "nicknames");
+    let (ok, out, err) = said(&run(&["check", &file("bad.yaml", &text)]));
+    assert!(!ok && out.is_empty(), "{out}");
+    assert!(err.contains("error: models[0].nicknames: unknown key"), "{err}");
+    assert!(err.contains("error: models[0].endpoints[1].provider: not found: \"c\" (known: a, b)"), "{err}");
+    assert!(!said(&run(&["check", "no-such-file.yaml"])).0);
+    assert!(!said(&run(&["check", &file("broken.yaml", "a: [")])).0);
+}
+
+#[test]
+fn keys_count_as_set_unless_the_environment_is_asked() {
+    let path = file("keys.yaml", DOCUMENT);
+    let (ok, _, err) = said(&run(&["check", &path, "--env"]));
+    assert!(ok && err.contains("CLI_TEST_KEY"), "{err}");
+    assert_eq!(said(&run(&["check", &path])).2, "");
+}
+
+#[test]
+fn a_request_is_explained_the_same_way_each_time() {
+    let document = file("explained.yaml", DOCUMENT);
+    let request = file(
+        "request.json",
+        r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"data_collection": "deny"}}"#,
+    );
+    let (ok, out, err) = said(&run(&["explain", "-c", &document, &request, "--seed", "2a"]));
+    assert!(ok, "{err}");
+    let explained: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(explained["plan"].as_array().unwrap().len(), 1, "{out}");
+    assert_eq!((&explained["plan"][0]["provider"], &explained["plan"][0]["model"]), (&json!("b"), &json!("m/one")));
+    assert_eq!(explained["plan"][0]["most_cost"], "0.0002");
+    let dropped = json!([{"endpoint": "a/up", "provider": "a", "reason": "data policy: trains on prompts"}]);
+    assert_eq!(explained["dropped"], dropped);
+    assert_eq!((&explained["seed"], &explained["error"]), (&json!("000000000000002a"), &Value::Null));
+    assert_eq!(said(&run(&["explain", "-c", &document, &request, "--seed", "2a"])).1, out);
+}
+
+#[test]
+fn a_request_may_come_from_the_standard_input() {
+    let document = file("piped.yaml", DOCUMENT);
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_modelyard"))
+        .args(["explain", "-c", &document, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    tool.stdin.take().unwrap().write_all(br#"{"model": "nobody/knows", "messages": []}"#).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained["error"]["status"], 400, "{explained}");
+    assert_eq!(explained["plan"], json!([]));
+}
+
+#[test]
+fn models_are_listed_with_prices_per_million() {
+    let (ok, out, _) = said(&run(&["models", "-c", &file("listed.yaml", DOCUMENT)]));
+    assert!(ok && out.starts_with("m/one, one\n  a/up "), "{out}");
+    assert!(out.contains("$1 in") && out.contains("$2 out"), "{out}");
+}
