@@ -62,6 +62,7 @@ fn main() -> Result<()> {
     let memory = memory(&proxies)?;
     print!("{memory}");
     report.push_str(&memory);
+    report.push_str(include_str!("../where-the-time-goes.md"));
     fs::write("benches/RESULTS.md", report)
 }
 
