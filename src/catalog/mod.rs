@@ -152,7 +152,7 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn model(id: &str, aliases: &[&str]) -> Model {
+    pub(super) fn model(id: &str, aliases: &[&str]) -> Model {
         Model {
             id: id.to_owned(),
             name: id.to_owned(),

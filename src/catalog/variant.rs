@@ -61,21 +61,9 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Model;
+    use crate::catalog::tests::model;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn model(id: &str, aliases: &[&str]) -> Model {
-        Model {
-            id: id.to_owned(),
-            name: id.to_owned(),
-            aliases: aliases.iter().map(ToString::to_string).collect(),
-            context_length: None,
-            input_modalities: None,
-            distillable: false,
-            endpoints: Vec::new(),
-        }
-    }
 
     #[test]
     fn a_suffix_is_taken_off_only_where_the_name_is_not_known_with_it() {

@@ -215,11 +215,6 @@ impl Meter {
         self.usage.is_some()
     }
 
-    /// Whether there is any output to charge for.
-    pub fn has_output(&self) -> bool {
-        self.bytes > 0
-    }
-
     /// The upstream's figures, or an estimate: `input_estimate` tokens in; out, one token to an event or to four
     /// bytes beyond the bare envelope, whichever is more.
     pub fn usage(&self, input_estimate: u64) -> Usage {
