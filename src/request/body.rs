@@ -156,7 +156,7 @@ impl Request {
         }
         self.object = reader.object(|reader, member| {
             let start = member.key.span.start;
-            let field = Field::of(&member.key.decode());
+            let field = Field::of(&member.key.bytes());
             let index = match field {
                 Some(field) => {
                     self.field(field, reader, body)?;
@@ -470,7 +470,7 @@ impl Request {
 
     /// Whether a top-level field of this name is there and not null.
     pub fn has(&self, name: &str) -> bool {
-        Field::of(name).is_some_and(|field| self.fields.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.fields.contains(field))
     }
 
     /// Names of all parameters used, as in `supported_parameters`.
