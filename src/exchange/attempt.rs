@@ -157,7 +157,7 @@ impl Exchange {
             current.answer = Some(answer);
         }
         if end || (header("content-length") == Some("0")) {
-            return self.answer_body(attempt, &[], true, now);
+            return self.answer_body(attempt, &[], true, || now);
         }
         Verdict::Hold { strip_length }
     }
@@ -214,8 +214,9 @@ impl Exchange {
         Some((step, provider, Way::of(provider.api, self.operation)?))
     }
 
-    /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty.
-    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, now: Duration) -> Verdict {
+    /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
+    /// no time, so `clock` is asked for it.
+    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: impl Fn() -> Duration) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
@@ -226,18 +227,18 @@ impl Exchange {
         let strip_length = answer.changes_length();
         let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {
-            current.first_content = Some(now);
+            current.first_content = Some(clock());
         }
         match progress {
             Progress::Hold => Verdict::Hold { strip_length },
             Progress::Pass | Progress::Replace(_) if end => {
-                self.close(attempt, outcome, now);
+                self.close(attempt, outcome, clock());
                 verdict_of(progress)
             }
             Progress::Pass | Progress::Replace(_) => verdict_of(progress),
-            Progress::Cut(bytes) => self.cut(attempt, bytes, now),
-            Progress::Error(body) => self.upstream_error(attempt, body, now),
-            Progress::Failed(fault) => self.fault(attempt, fault, now),
+            Progress::Cut(bytes) => self.cut(attempt, bytes, clock()),
+            Progress::Error(body) => self.upstream_error(attempt, body, clock()),
+            Progress::Failed(fault) => self.fault(attempt, fault, clock()),
         }
     }
 

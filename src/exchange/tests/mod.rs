@@ -223,7 +223,8 @@ impl World {
     }
 
     fn body(&mut self, piece: impl AsRef<[u8]>, end: bool) -> Verdict {
-        let verdict = self.exchange.answer_body(self.attempt, piece.as_ref(), end, self.now);
+        let now = self.now;
+        let verdict = self.exchange.answer_body(self.attempt, piece.as_ref(), end, || now);
         self.obey(&verdict, piece.as_ref());
         verdict
     }
