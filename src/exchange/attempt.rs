@@ -77,8 +77,7 @@ impl Exchange {
     pub fn begin_attempt(&mut self, current: &[(&str, &str)], now: Duration) -> Result<Dispatch, Reply> {
         self.close_open_attempt(now);
         let Some(step) = self.plan.steps.get(self.next).cloned() else { return Err(self.last_error()) };
-        let Some(provider) = step.provider(&self.config) else { return Err(self.last_error()) };
-        let target = (provider, step.upstream_model(&self.config));
+        let Some(target) = step.target(&self.config, &self.request) else { return Err(self.last_error()) };
         let prepared = prepare(&self.request, self.operation, &self.client, target, current, now);
         let prepared = match prepared.and_then(|prepared| self.fits(prepared)) {
             Ok(prepared) => prepared,

@@ -89,6 +89,7 @@ impl Exchange {
         Object::new()
             .text("operation", self.operation.name())
             .texts("models", &request.models())
+            .text_or_null("choice", self.choice.as_deref())
             .flag("stream", request.is_stream())
             .number("input_tokens_least", Some(request.least_input_tokens()))
             .number("input_tokens_estimate", Some(request.input_estimate()))

@@ -305,6 +305,7 @@ impl Exchange {
             error: self.error.as_ref().map(|error| error.error_type()),
             stream: self.request.is_stream(),
             duration_ms: milliseconds(now.saturating_sub(self.started)),
+            choice: self.choice.as_deref(),
             plan: self.plan.steps.iter().map(endpoint).collect(),
             sticky: self.plan.is_sticky,
             dropped: dropped.collect(),
@@ -367,6 +368,9 @@ struct Record<'a> {
     error: Option<&'a str>,
     stream: bool,
     duration_ms: u64,
+    /// Why these models, where they are not simply what the client asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choice: Option<&'a str>,
     plan: Vec<String>,
     /// Whether the plan's first endpoint is the conversation's own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

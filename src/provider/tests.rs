@@ -33,7 +33,7 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let request = Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
     let client = ClientHeaders::keep(CLIENT);
-    let target = (&config.providers[0], "up");
+    let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
     prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap().headers
 }
 
@@ -106,7 +106,7 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
         let turns = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
         let body = json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns}).to_string();
         let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
-        let target = (&config.providers[0], "up");
+        let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
         let prepared = prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
         assert_eq!(value(&prepared.headers, "anthropic-beta"), Some("b"));
         assert_eq!(value(&prepared.headers, ":path"), Some("/v1/messages"));

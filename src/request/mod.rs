@@ -5,6 +5,7 @@
 
 mod body;
 mod conversation;
+mod feature;
 mod field;
 mod plugin;
 mod preferences;
@@ -14,6 +15,9 @@ mod surface;
 
 pub use body::{Modality, Request, StreamOptionsEdit};
 pub use conversation::Conversation;
+pub(crate) use feature::RESPONSE_FORMATS;
+pub use feature::ServiceTier;
+pub use plugin::AutoRouter;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};
 pub use surface::{Face, Operation, Page, Surface};

@@ -1,13 +1,14 @@
 //! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
 use super::plan::model_id;
-use crate::catalog::{Asked, Endpoint, Model, Variant};
-use crate::config::Provider;
+use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
+use crate::config::{Auto, Provider};
 use crate::provider::Way;
-use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
+use crate::request::{DataCollection, MaxPrice, Modality, Operation, Preferences, Request, ServiceTier};
 use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
 
@@ -33,6 +34,12 @@ pub enum Reason {
     Quantization,
     /// Its price is above `provider.max_price`, or unknown.
     MaxPrice,
+    /// It is of a service tier that nobody asked for.
+    Tier(Tier),
+    /// `service_tier: flex`, and only others of its model are of that tier.
+    NotFlex,
+    /// `routing.auto` chose its model, and this bound of the document or the request speaks against it.
+    Auto(&'static str),
     /// Input and output do not fit.
     ContextLength,
     /// It cannot answer with that many tokens.
@@ -62,6 +69,8 @@ impl Reason {
             Self::Parameter(_) | Self::Modality(_) | Self::Operation(_) => Some("require_parameters"),
             Self::Distillable => Some("enforce_distillable_text"),
             Self::NotFree => Some("free"),
+            Self::Tier(_) | Self::NotFlex => Some("service_tier"),
+            Self::Auto(bound) => bound.rsplit('.').next(),
             Self::NoKey(_) | Self::AllowFallbacks | Self::MaxAttempts => None,
         }
     }
@@ -84,6 +93,9 @@ impl fmt::Display for Reason {
             Self::NotFree => f.write_str("not free"),
             Self::Quantization => f.write_str("provider.quantizations"),
             Self::MaxPrice => f.write_str("provider.max_price"),
+            Self::Tier(tier) => write!(f, "service tier {} was not asked for", tier.name()),
+            Self::NotFlex => f.write_str("service_tier: flex"),
+            Self::Auto(bound) => f.write_str(bound),
             Self::ContextLength => f.write_str("context length"),
             Self::OutputLength => f.write_str("output length"),
             Self::Modality(modality) => write!(f, "no {} input", modality.name()),
@@ -99,13 +111,15 @@ impl fmt::Display for Reason {
 pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
+    /// `routing.auto` of the document.
+    auto: Option<&'a Auto>,
     /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
     conversation: OnceCell<Option<Conversation<'a>>>,
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn new(operation: Operation, request: &'a Request) -> Self {
-        Self { operation, request, conversation: OnceCell::new() }
+    pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>) -> Self {
+        Self { operation, request, auto, conversation: OnceCell::new() }
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
@@ -124,16 +138,38 @@ pub(super) struct Offer<'a> {
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
+    /// Estimated input tokens, and minutes after midnight UTC: what conditional prices depend on.
+    pub conditions: (u64, u16),
+    /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
+    pub is_tier_asked: bool,
 }
 
-impl Offer<'_> {
+impl<'a> Offer<'a> {
+    /// The prices that hold for this request.
+    pub(super) fn pricing(&self) -> Cow<'a, Pricing> {
+        let Endpoint { pricing, overrides, .. } = self.endpoint;
+        match overrides.as_slice() {
+            [] => Cow::Borrowed(pricing),
+            overrides => Cow::Owned(pricing.at(overrides, self.conditions.0, self.conditions.1)),
+        }
+    }
+
     /// The model's id, with a wildcard filled in.
     pub(super) fn model_id(&self) -> String {
         model_id(self.model, self.asked.rest)
     }
 
-    /// Whether a provider named in a request means this one: by id, display name, or id and tag.
+    /// Whether a provider named in a request means this one: by id, display name, or id and tag. An endpoint of a tier
+    /// that was not asked for is meant by id and tag alone.
     pub(super) fn is_named(&self, name: &str) -> bool {
+        self.is_tier_asked && self.is_of(name) || self.has_slug(name)
+    }
+
+    fn is_of(&self, provider: &str) -> bool {
+        provider.eq_ignore_ascii_case(&self.provider.id) || provider.eq_ignore_ascii_case(&self.provider.name)
+    }
+
+    fn has_slug(&self, name: &str) -> bool {
         let full = |tag: &str| {
             let parts = name.split_at_checked(self.provider.id.len());
             parts.is_some_and(|(id, rest)| {
@@ -141,17 +177,17 @@ impl Offer<'_> {
                 id.eq_ignore_ascii_case(&self.provider.id) && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
             })
         };
-        name.eq_ignore_ascii_case(&self.provider.id)
-            || name.eq_ignore_ascii_case(&self.provider.name)
-            || self.endpoint.tag.as_deref().is_some_and(full)
+        self.endpoint.tag.as_deref().is_some_and(full)
     }
 
     /// The first hard filter that takes this offer out.
     pub(super) fn refusal(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let request = wanted.request;
         self.missing_key()
+            .or_else(|| self.refused_by_auto(wanted))
             .or_else(|| self.refused_by_format(wanted, preferences))
             .or_else(|| self.refused_by_name(preferences))
+            .or_else(|| self.refused_by_tier(request, preferences))
             .or_else(|| self.refused_by_variant())
             .or_else(|| self.refused_by_policy(preferences))
             .or_else(|| self.refused_by_price(request, preferences))
@@ -194,15 +230,49 @@ impl Offer<'_> {
         if preferences.only.as_ref().is_some_and(|only| !named(only)) {
             return Some(Reason::Only);
         }
-        preferences.ignore.as_ref().is_some_and(named).then_some(Reason::Ignore)
+        // Who wants nothing of a provider wants nothing of its tiers.
+        let ignored = |name: &String| self.is_of(name) || self.has_slug(name);
+        preferences.ignore.as_ref().is_some_and(|ignore| ignore.iter().any(ignored)).then_some(Reason::Ignore)
+    }
+
+    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by its slug.
+    fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        let tier = self.endpoint.tier();
+        let mut slugs = [&preferences.order, &preferences.only].into_iter().flatten().flatten();
+        if let Some(tier) = tier.filter(|_| !self.is_tier_asked && !slugs.any(|name| self.has_slug(name))) {
+            return Some(Reason::Tier(tier));
+        }
+        let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
+        let only_flex = request.service_tier() == Some(ServiceTier::Flex) && !is_flex(self.endpoint);
+        (only_flex && self.model.endpoints.iter().any(is_flex)).then_some(Reason::NotFlex)
+    }
+
+    /// What `routing.auto` and the request's auto-router may choose from.
+    fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
+        let auto = wanted.auto.filter(|_| self.asked.auto)?;
+        let (client, id) = (wanted.request.auto_router(), self.model_id());
+        let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
+        let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
+        let bound = match () {
+            () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
+            () if names(&auto.excluded_models) => "routing.auto.excluded_models",
+            () if forbids(&client.allowed_models) => "plugins.auto-router.allowed_models",
+            () if names(&client.excluded_models) => "plugins.auto-router.excluded_models",
+            () if self.is_above(&auto.max_price, wanted.request) => "routing.auto.max_price",
+            () => return None,
+        };
+        Some(Reason::Auto(bound))
     }
 
     fn refused_by_variant(&self) -> Option<Reason> {
-        let prices = &self.endpoint.pricing;
+        if self.asked.variant != Some(Variant::Free) {
+            return None;
+        }
+        let prices = self.pricing();
         let is_free = prices.prompt == Some(Price::ZERO)
             && prices.completion == Some(Price::ZERO)
             && prices.entries().all(|(_, price)| price.unwrap_or_default() == Price::ZERO);
-        (self.asked.variant == Some(Variant::Free) && !is_free).then_some(Reason::NotFree)
+        (!is_free).then_some(Reason::NotFree)
     }
 
     fn refused_by_policy(&self, preferences: &Preferences) -> Option<Reason> {
@@ -225,7 +295,15 @@ impl Offer<'_> {
 
     fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
         let max = preferences.max_price.as_ref()?;
-        let prices = &self.endpoint.pricing;
+        self.is_above(max, request).then_some(Reason::MaxPrice)
+    }
+
+    /// Whether a price that matters is above its bound, or unknown.
+    fn is_above(&self, max: &MaxPrice, request: &Request) -> bool {
+        if *max == MaxPrice::default() {
+            return false;
+        }
+        let prices = self.pricing();
         let bounds = [
             (max.prompt, prices.prompt, 1_000_000),
             (max.completion, prices.completion, 1_000_000),
@@ -233,12 +311,11 @@ impl Offer<'_> {
             (max.image, prices.image.or((!request.uses(Modality::Image)).then(Default::default)), 1),
             (max.audio, prices.audio.or((!request.uses(Modality::Audio)).then(Default::default)), 1_000_000),
         ];
-        let within = bounds.iter().all(|(max, price, units)| match (max, price) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(max), Some(price)) => price.cost(*units) <= max.cost(1),
-        });
-        (!within).then_some(Reason::MaxPrice)
+        bounds.iter().any(|(max, price, units)| match (max, price) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(max), Some(price)) => price.cost(*units) > max.cost(1),
+        })
     }
 
     fn refused_by_size(&self, request: &Request) -> Option<Reason> {

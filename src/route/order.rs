@@ -4,14 +4,16 @@ use super::filter::Offer;
 use super::health::Measure;
 use super::plan::Circumstances;
 use super::sticky::Sticky;
-use crate::catalog::Variant;
+use crate::catalog::{Tier, Variant};
 use crate::config::Sort;
-use crate::request::{Cutoffs, Preferences, SortBy};
+use crate::request::{Cutoffs, Preferences, ServiceTier, SortBy};
 use crate::usage::Price;
 
 /// What the order depends on besides the offers.
 pub(super) struct Wishes<'a> {
     pub preferences: &'a Preferences,
+    /// The service tier asked for.
+    pub tier: Option<ServiceTier>,
     /// The configured order.
     pub sort: Sort,
     pub with: &'a Circumstances<'a>,
@@ -35,9 +37,10 @@ impl Draw {
 }
 
 impl Wishes<'_> {
-    /// Sorts offers: `provider.order`, then the request's sort, then the configured one. Endpoints that miss a preferred
-    /// latency or throughput go last within that, then those with a recent outage where no explicit order holds, and
-    /// those in cooldown last of all. Whether the conversation's own endpoint came first because of it.
+    /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the request's sort, then the
+    /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those with a
+    /// recent outage where no explicit order holds, and those in cooldown last of all. Whether the conversation's own
+    /// endpoint came first because of it.
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
         let sort = self.asked_sort(offers);
         self.arrange(offers, sort, draw);
@@ -49,7 +52,7 @@ impl Wishes<'_> {
             let sticky = is_sticky(offer);
             let place = if sticky { 0 } else { self.asked_place(offer) };
             let outage = !keeps_place && health.in_outage(id, now);
-            let flags = [outage, self.is_slow(offer), !sticky];
+            let flags = [outage, self.is_slow(offer), !self.is_preferred_tier(offer), !sticky];
             let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
             flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
         });
@@ -87,6 +90,14 @@ impl Wishes<'_> {
             (None, Sort::Balanced) => shuffle(offers, draw),
             (None, Sort::Order) => {}
         }
+        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
+            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { slowness(offer) } else { 0 });
+        }
+    }
+
+    /// Whether it is of the priority tier, and that is asked for.
+    fn is_preferred_tier(&self, offer: &Offer<'_>) -> bool {
+        self.tier == Some(ServiceTier::Priority) && offer.endpoint.tier() == Some(Tier::Priority)
     }
 
     fn asked_place(&self, offer: &Offer<'_>) -> usize {
@@ -111,7 +122,7 @@ impl Wishes<'_> {
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
     fn is_sticky(&self, offer: &Offer<'_>) -> bool {
         let Some(conversation) = self.with.conversation else { return false };
-        let pricing = &offer.endpoint.pricing;
+        let pricing = offer.pricing();
         let cheaper = pricing.input_cache_read.zip(pricing.prompt).is_some_and(|(cached, prompt)| cached < prompt);
         let may = match &self.preferences.order {
             None => true,
@@ -124,7 +135,7 @@ impl Wishes<'_> {
 
 /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
 fn blended_price(offer: &Offer<'_>) -> Option<u128> {
-    let pricing = &offer.endpoint.pricing;
+    let pricing = offer.pricing();
     let cost = |price: Price, units| price.cost(units).femtodollars();
     Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
 }
