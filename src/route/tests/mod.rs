@@ -1,9 +1,12 @@
 //! Plans: one row a rule, and what holds for all of them.
 
+mod auto;
 mod draw;
 mod filter;
 mod order;
+mod price;
 mod property;
+mod tier;
 
 use std::time::Duration;
 
