@@ -22,17 +22,20 @@ pub(super) fn models<'a>(
     let mut choice = Vec::new();
     for name in names {
         let asked = resolve(config, name)?;
-        choice.extend(alias(config, name, asked));
-        choice.extend(asked.variant.and_then(|variant| order(variant)).map(str::to_owned));
-        let Some(auto) = config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) else {
-            add(&mut models, asked);
-            continue;
-        };
-        let chosen = route::choose(auto, request, headers);
-        choice.push(format!("{} chose {}", chosen.reason, chosen.models.join(", ")));
-        for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
-            add(&mut models, Asked { variant: chosen.variant.or(asked.variant), auto: true, ..chosen });
+        match config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) {
+            None => {
+                choice.extend(alias(config, name, asked));
+                add(&mut models, asked);
+            }
+            Some(auto) => {
+                let chosen = route::choose(auto, request, headers);
+                choice.push(format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
+                for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
+                    add(&mut models, Asked { variant: chosen.variant.or(asked.variant), auto: true, ..chosen });
+                }
+            }
         }
+        choice.extend(asked.variant.and_then(stands_for).map(str::to_owned));
     }
     Ok((models, (!choice.is_empty()).then(|| choice.join("; "))))
 }
@@ -67,8 +70,8 @@ fn alias(config: &Config, name: &str, asked: Asked<'_>) -> Option<String> {
     (asked.rest.is_none() && model.id != base).then(|| format!("{base} is {}", model.id))
 }
 
-/// What a variant stands for.
-fn order(variant: Variant) -> Option<&'static str> {
+/// What a variant asks for.
+fn stands_for(variant: Variant) -> Option<&'static str> {
     match variant {
         Variant::Nitro => Some(":nitro sorts by throughput and admits the tier priority"),
         Variant::Floor => Some(":floor sorts by price and admits the tier flex"),

@@ -223,3 +223,18 @@ fn arbitrary_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn a_service_tier_is_put_in_place_of_the_clients() {
+    for (body, tier, expected) in [
+        (r#"{"model":"up","seed":1}"#, Some("flex"), r#"{"service_tier":"flex","model":"up","seed":1}"#),
+        (r#"{"model":"m","service_tier":"fast"}"#, Some("priority"), r#"{"model":"up","service_tier":"priority"}"#),
+        (r#"{"service_tier": null,"model":"up"}"#, Some("default"), r#"{"service_tier": "default","model":"up"}"#),
+        (r#"{"model":"up","service_tier":"flex"}"#, Some("flex"), r#"{"model":"up","service_tier":"flex"}"#),
+        (r#"{"model":"up","service_tier":"fast"}"#, None, r#"{"model":"up","service_tier":"fast"}"#),
+        (r#"{"provider":{}}"#, Some("flex"), r#"{"model":"up","service_tier":"flex"}"#),
+    ] {
+        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage, tier).apply(body.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&edited), expected, "{body}");
+    }
+}

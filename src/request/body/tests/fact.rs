@@ -65,6 +65,10 @@ fn what_is_known_and_not_applied_is_named() {
         (r#"{"transforms":[],"plugins":[]}"#, &[]),
         (r#"{"transforms":null,"plugins":null,"debug":null}"#, &[]),
         (r#"{"plugins":[{"id":"web","enabled":false}]}"#, &[]),
+        (r#"{"plugins":[{"allowed_models":["a/*"],"id":"auto-router","cost_tier":null}]}"#, &[]),
+        (r#"{"plugins":[{"id":"auto-router","cost_tier":"low"}]}"#, &["plugins"]),
+        (r#"{"plugins":[{"id":"auto-router","cost_tier":"low","enabled":false}]}"#, &[]),
+        (r#"{"plugins":[{"id":"auto-beta-router","allowed_models":["a/*"]}]}"#, &["plugins"]),
         (r#"{"transforms":["middle-out"]}"#, &["transforms"]),
         (r#"{"plugins":[{"id":"response-healing"}],"debug":{"echo_upstream_body":true}}"#, &["plugins", "debug"]),
     ];
@@ -203,4 +207,79 @@ fn parameters_are_what_is_sent_and_not_null() {
     let request = request(body);
     assert_eq!(request.parameters().collect::<Vec<_>>(), ["temperature", "response_format", "tools"]);
     assert_eq!(request.capabilities().collect::<Vec<_>>(), ["tools", "response_format"]);
+}
+
+#[test]
+fn what_auto_may_choose_from_is_read() {
+    let read = |body: &str| {
+        let request = request(body);
+        (request.auto_router().allowed_models.join(" "), request.auto_router().excluded_models.join(" "))
+    };
+    let both = ("a/* b".to_owned(), "*:free".to_owned());
+    let plugin = r#""allowed_models":["a/*","b"],"id":"auto-router","excluded_models":["*:free"]"#;
+    assert_eq!(read(&format!("{{\"plugins\":[{{\"id\":\"response-healing\"}},{{{plugin}}}]}}")), both);
+    assert_eq!(read(&format!("{{\"plugins\":[{{{plugin},\"enabled\":true}}]}}")), both);
+    for none in [
+        r#"{"plugins":[{"id":"auto-router","allowed_models":null}]}"#.to_owned(),
+        format!("{{\"plugins\":[{{{plugin},\"enabled\":false}}]}}"),
+    ] {
+        assert_eq!(read(&none), (String::new(), String::new()), "{none}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_model_is_seen_in_every_dialect() {
+    // Body, the form of the answer, whether to think.
+    let rows = [
+        (r#"{}"#, None, false),
+        (r#"{"response_format":{"type":"json_object"}}"#, Some("json_object"), false),
+        (r#"{"response_format":{"json_schema":{"type":"text"},"type":"json_schema"}}"#, Some("json_schema"), false),
+        (r#"{"response_format":{"type":"text"}}"#, None, false),
+        (r#"{"response_format":"json_object"}"#, None, false),
+        (r#"{"response_format":null,"text":null,"thinking":null,"reasoning":null}"#, None, false),
+        (r#"{"text":{"verbosity":"low","format":{"type":"json_schema","name":"x"}}}"#, Some("json_schema"), false),
+        (r#"{"text":{"format":null}}"#, None, false),
+        (r#"{"text":"json_schema"}"#, None, false),
+        (r#"{"output_config":{"effort":"low","format":{"type":"json_schema"}}}"#, Some("json_schema"), false),
+        (r#"{"output_format":{"type":"json_schema"}}"#, Some("json_schema"), false),
+        (r#"{"reasoning":{}}"#, None, true),
+        (r#"{"reasoning":{"effort":"low"}}"#, None, true),
+        (r#"{"reasoning":{"effort":"unheard-of"}}"#, None, true),
+        (r#"{"reasoning":{"effort":"none"}}"#, None, false),
+        (r#"{"reasoning":{"max_tokens":9,"enabled":false}}"#, None, false),
+        (r#"{"reasoning":true}"#, None, false),
+        (r#"{"reasoning_effort":"minimal"}"#, None, true),
+        (r#"{"reasoning_effort":"none"}"#, None, false),
+        (r#"{"reasoning_effort":"high","reasoning":{"effort":"high"}}"#, None, true),
+        (r#"{"include_reasoning":true}"#, None, true),
+        (r#"{"include_reasoning":false}"#, None, false),
+        (r#"{"thinking":{"type":"enabled","budget_tokens":1024}}"#, None, true),
+        (r#"{"thinking":{"type":"adaptive"}}"#, None, true),
+        (r#"{"thinking":{"type":"disabled"}}"#, None, false),
+    ];
+    for (body, format, reasoning) in rows {
+        let request = request(body);
+        assert_eq!((request.response_format(), request.asks_for_reasoning()), (format, reasoning), "{body}");
+        let uses_format = request.capabilities().any(|name| name == "response_format");
+        assert_eq!(uses_format, format.is_some() || request.has("response_format"), "{body}");
+    }
+}
+
+#[test]
+fn a_service_tier_is_known_by_all_its_names_and_others_are_the_upstreams_to_judge() {
+    for (value, expected) in [
+        (r#""default""#, Some(ServiceTier::Default)),
+        (r#""standard_only""#, Some(ServiceTier::Default)),
+        (r#""flex""#, Some(ServiceTier::Flex)),
+        (r#""priority""#, Some(ServiceTier::Priority)),
+        (r#""fast""#, Some(ServiceTier::Priority)),
+        (r#""auto""#, None),
+        (r#""scale""#, None),
+        (r#""Flex""#, None),
+        ("null", None),
+        ("7", None),
+        ("{}", None),
+    ] {
+        assert_eq!(request(&format!("{{\"service_tier\":{value}}}")).service_tier(), expected, "{value}");
+    }
 }

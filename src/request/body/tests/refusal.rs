@@ -252,3 +252,40 @@ fn a_body_over_the_limit_is_refused_and_one_at_it_is_not() {
     let error = Request::parse(body(1025), &limits).unwrap_err();
     assert_eq!((variant(&error).as_str(), error.status()), ("large", 413));
 }
+
+#[test]
+fn the_patterns_of_a_plugin_have_bounds() {
+    let with = |key: &str, patterns: &[String]| {
+        let list = patterns.iter().map(|pattern| format!("\"{pattern}\"")).collect::<Vec<_>>().join(",");
+        read(format!("{{\"plugins\":[{{\"id\":\"auto-router\",\"{key}\":[{list}]}}]}}").as_bytes())
+    };
+    let of = |count: usize, length: usize| vec!["x".repeat(length); count];
+    for key in ["allowed_models", "excluded_models"] {
+        for fits in [of(1024, 64), of(64, 1024), of(1, 1024)] {
+            assert!(with(key, &fits).is_ok(), "{key}");
+        }
+        for too_much in [of(1025, 1), of(1, 1025), of(65, 1024)] {
+            assert_eq!(
+                with(key, &too_much).map(|_| ()).map_err(|error| variant(&error)),
+                Err("field plugins".to_owned())
+            );
+        }
+    }
+    for (plugin, field) in [
+        (r#"{"id":"auto-router","allowed_models":"a/*"}"#, "field plugins.allowed_models"),
+        (r#"{"id":"auto-router","excluded_models":[1]}"#, "field plugins.excluded_models"),
+        (r#"{"id":"auto-router","enabled":"no"}"#, "field plugins.enabled"),
+    ] {
+        check_refused(format!("{{\"plugins\":[{plugin}]}}").as_bytes(), field);
+    }
+}
+
+#[test]
+fn efforts_may_not_differ() {
+    for body in [
+        r#"{"reasoning_effort":"low","reasoning":{"effort":"high"}}"#,
+        r#"{"reasoning":{"effort":"none"},"reasoning_effort":"low"}"#,
+    ] {
+        check_refused(body.as_bytes(), "field reasoning_effort");
+    }
+}
