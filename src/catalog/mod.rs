@@ -133,6 +133,11 @@ impl Model {
     pub fn is_wildcard(&self) -> bool {
         self.id.ends_with('*')
     }
+
+    /// The endpoint that stands for all of them where one must: the first of the default tier.
+    pub fn first_endpoint(&self) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.tier().is_none()).or(self.endpoints.first())
+    }
 }
 
 impl Endpoint {
