@@ -2,7 +2,7 @@
 //! dialects says it; values that nobody here knows are the upstream's to judge.
 
 use super::field::Field;
-use super::problem::{Problem, wrong};
+use super::problem::{Problem, members, wrong};
 use crate::catalog::Tier;
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 
@@ -52,8 +52,8 @@ impl Features {
             (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => self.response_format(reader)?,
             // Responses and Messages put the form one level deeper.
             (Field::Text | Field::OutputConfig, Kind::Object) => {
-                reader.object(|reader, member| match reader.peek()? {
-                    Kind::Object if member.key.is("format") => self.response_format(reader),
+                members(reader, &mut |reader, key| match reader.peek()? {
+                    Kind::Object if key == "format" => self.response_format(reader),
                     _ => Ok(()),
                 })?;
             }
@@ -83,7 +83,7 @@ impl Features {
         Ok(start..reader.position())
     }
 
-    fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+    fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         self.response_format = of_type(reader, &RESPONSE_FORMATS)?;
         Ok(())
     }
@@ -91,15 +91,15 @@ impl Features {
     /// OpenRouter's and the Responses API's object; an empty one asks, too.
     fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
         let mut asks = true;
-        reader.object(|reader, member| {
-            if member.key.is("enabled") {
+        members(reader, &mut |reader, key| {
+            if key == "enabled" {
                 asks &= reader.boolean()? != Some(false);
-            } else if member.key.is("effort") && reader.peek()? == Kind::String {
+            } else if key == "effort" && reader.peek()? == Kind::String {
                 let effort = one_of(reader, &EFFORTS)?;
                 self.effort(effort)?;
                 asks &= effort != Some("none");
             }
-            Ok::<_, Problem>(())
+            Ok(())
         })?;
         self.reasoning |= asks;
         Ok(())
@@ -122,13 +122,13 @@ fn one_of(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'st
 }
 
 /// Reads an object; which of these its `type` is.
-fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, JsonError> {
+fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Problem> {
     let mut kind = None;
-    reader.object(|reader, member| {
-        if member.key.is("type") && reader.peek()? == Kind::String {
+    members(reader, &mut |reader, key| {
+        if key == "type" && reader.peek()? == Kind::String {
             kind = one_of(reader, known)?;
         }
-        Ok::<_, JsonError>(())
+        Ok(())
     })?;
     Ok(kind)
 }

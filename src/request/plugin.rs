@@ -2,7 +2,7 @@
 //!
 //! What would change the answer is refused; what only helps is left out, and the answer's headers say so.
 
-use super::problem::{Problem, boolean, texts, wrong};
+use super::problem::{Problem, boolean, members, texts, wrong};
 use crate::wire::json::{Kind, Reader};
 
 const FIELD: &str = "plugins";
@@ -92,9 +92,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Problem> {
 impl Plugin {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
         let mut plugin = Self::default();
-        reader.object(|reader, member| {
+        members(reader, &mut |reader, key| {
             let kind = reader.peek()?;
-            match member.key.decode().as_ref() {
+            match key {
                 _ if kind == Kind::Null => {}
                 "id" if kind == Kind::String => plugin.id = Some(reader.string()?.decode().into_owned()),
                 "enabled" => plugin.disabled = !boolean(reader, "plugins.enabled")?,
@@ -102,7 +102,7 @@ impl Plugin {
                 "excluded_models" => plugin.auto_router.excluded_models = texts(reader, "plugins.excluded_models")?,
                 _ => plugin.more = true,
             }
-            Ok::<_, Problem>(())
+            Ok(())
         })?;
         plugin.auto_router.check()?;
         Ok(plugin)

@@ -117,7 +117,9 @@ fn check(path: &Path, keys: &Keys) -> Result<String, Box<dyn Error>> {
     let config = read(path, keys)?;
     let models = config.catalog.models();
     let endpoints: usize = models.iter().map(|model| model.endpoints.len()).sum();
-    let (models, providers) = (models.len(), config.providers.len());
+    // One that others are chosen for is offered by nobody.
+    let models = models.iter().filter(|model| !model.endpoints.is_empty()).count();
+    let providers = config.providers.len();
     Ok(format!("{}: {models} models, {endpoints} endpoints, {providers} providers\n", config.hash))
 }
 
