@@ -176,6 +176,9 @@ impl Request {
             }
             Ok::<_, Problem>(())
         })?;
+        if self.fields.contains(Field::Models) && self.fields.contains(Field::Fallbacks) {
+            return Err(wrong(Field::Fallbacks, "cannot be used together with models"));
+        }
         Ok(reader.end()?)
     }
 

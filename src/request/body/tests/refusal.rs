@@ -281,6 +281,15 @@ fn the_patterns_of_a_plugin_have_bounds() {
 }
 
 #[test]
+fn fallbacks_have_one_name_at_a_time() {
+    let fallbacks = r#""fallbacks":[{"model":"b"}]"#;
+    check_refused(format!(r#"{{"model":"a","models":["c"],{fallbacks}}}"#).as_bytes(), "field fallbacks");
+    for one in [format!(r#"{{"models":null,{fallbacks}}}"#), r#"{"models":["b"],"fallbacks":null}"#.to_owned()] {
+        assert_eq!(request(&one).models(), ["b"]);
+    }
+}
+
+#[test]
 fn efforts_may_not_differ() {
     for body in [
         r#"{"reasoning_effort":"low","reasoning":{"effort":"high"}}"#,
