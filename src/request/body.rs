@@ -93,7 +93,8 @@ pub struct Request {
     features: Features,
     /// The value of `service_tier`, also where it is null.
     service_tier_span: Option<Span>,
-    auto_router: AutoRouter,
+    /// What the client lets `routing.auto` choose from, if it says so.
+    auto_router: Option<Box<AutoRouter>>,
     /// Fields that would have changed nothing but are not silently left out.
     unapplied: Vec<&'static str>,
     /// Whether a preset has changed the body that the client sent.
@@ -504,9 +505,9 @@ impl Request {
         self.features.service_tier
     }
 
-    /// What the client lets `routing.auto` choose from.
-    pub fn auto_router(&self) -> &AutoRouter {
-        &self.auto_router
+    /// What the client lets `routing.auto` choose from; `None`: anything.
+    pub fn auto_router(&self) -> Option<&AutoRouter> {
+        self.auto_router.as_deref()
     }
 
     /// Names of all parameters used, as in `supported_parameters`.

@@ -43,7 +43,7 @@ pub struct AutoRouter {
 /// What is asked of plugins.
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
-    pub(super) auto_router: AutoRouter,
+    pub(super) auto_router: Option<Box<AutoRouter>>,
     /// There is something that is left out.
     pub(super) unapplied: bool,
 }
@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Problem> {
         match known {
             _ if plugin.disabled => {}
             Some((name, _)) if *name == AUTO_ROUTER => {
-                plugins.auto_router = plugin.auto_router;
+                plugins.auto_router = Some(Box::new(plugin.auto_router));
                 plugins.unapplied |= plugin.more;
             }
             Some((_, true)) => plugins.unapplied = true,

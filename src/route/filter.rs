@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+use std::time::Duration;
 
 use super::plan::model_id;
+use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
 use crate::config::{Auto, Provider};
 use crate::provider::Way;
@@ -111,6 +113,7 @@ impl fmt::Display for Reason {
 pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
+    pub conditions: Conditions,
     /// `routing.auto` of the document.
     auto: Option<&'a Auto>,
     /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
@@ -118,8 +121,11 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>) -> Self {
-        Self { operation, request, auto, conversation: OnceCell::new() }
+    /// `now` is since the Unix epoch.
+    pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>, now: Duration) -> Self {
+        let conditions =
+            Conditions { input_tokens: request.input_estimate(), minute_of_day: calendar::minute_of_day(now) };
+        Self { operation, request, conditions, auto, conversation: OnceCell::new() }
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
@@ -138,19 +144,27 @@ pub(super) struct Offer<'a> {
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
-    /// Estimated input tokens, and minutes after midnight UTC: what conditional prices depend on.
-    pub conditions: (u64, u16),
     /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
     pub is_tier_asked: bool,
 }
 
+/// What conditional prices depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions {
+    /// Estimated.
+    pub input_tokens: u64,
+    /// UTC.
+    pub minute_of_day: u16,
+}
+
 impl<'a> Offer<'a> {
-    /// The prices that hold for this request.
-    pub(super) fn pricing(&self) -> Cow<'a, Pricing> {
+    /// The prices that hold for a request.
+    #[inline]
+    pub(super) fn pricing(&self, of: Conditions) -> Cow<'a, Pricing> {
         let Endpoint { pricing, overrides, .. } = self.endpoint;
         match overrides.as_slice() {
             [] => Cow::Borrowed(pricing),
-            overrides => Cow::Owned(pricing.at(overrides, self.conditions.0, self.conditions.1)),
+            overrides => Cow::Owned(pricing.at(overrides, of.input_tokens, of.minute_of_day)),
         }
     }
 
@@ -188,9 +202,9 @@ impl<'a> Offer<'a> {
             .or_else(|| self.refused_by_format(wanted, preferences))
             .or_else(|| self.refused_by_name(preferences))
             .or_else(|| self.refused_by_tier(request, preferences))
-            .or_else(|| self.refused_by_variant())
+            .or_else(|| self.refused_by_variant(wanted))
             .or_else(|| self.refused_by_policy(preferences))
-            .or_else(|| self.refused_by_price(request, preferences))
+            .or_else(|| self.refused_by_price(wanted, preferences))
             .or_else(|| self.refused_by_size(request))
             .or_else(|| self.refused_by_modality(request))
             .or_else(|| {
@@ -237,38 +251,42 @@ impl<'a> Offer<'a> {
 
     /// Another tier than the default one is for those who ask for it, by tier, by variant, or by its slug.
     fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        let wants_flex = request.service_tier() == Some(ServiceTier::Flex);
+        if self.is_tier_asked && !wants_flex {
+            return None;
+        }
         let tier = self.endpoint.tier();
         let mut slugs = [&preferences.order, &preferences.only].into_iter().flatten().flatten();
         if let Some(tier) = tier.filter(|_| !self.is_tier_asked && !slugs.any(|name| self.has_slug(name))) {
             return Some(Reason::Tier(tier));
         }
         let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
-        let only_flex = request.service_tier() == Some(ServiceTier::Flex) && !is_flex(self.endpoint);
-        (only_flex && self.model.endpoints.iter().any(is_flex)).then_some(Reason::NotFlex)
+        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex)).then_some(Reason::NotFlex)
     }
 
     /// What `routing.auto` and the request's auto-router may choose from.
     fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
         let auto = wanted.auto.filter(|_| self.asked.auto)?;
-        let (client, id) = (wanted.request.auto_router(), self.model_id());
+        let id = self.model_id();
         let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
         let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
+        let client = wanted.request.auto_router();
         let bound = match () {
             () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
             () if names(&auto.excluded_models) => "routing.auto.excluded_models",
-            () if forbids(&client.allowed_models) => "plugins.auto-router.allowed_models",
-            () if names(&client.excluded_models) => "plugins.auto-router.excluded_models",
-            () if self.is_above(&auto.max_price, wanted.request) => "routing.auto.max_price",
+            () if client.is_some_and(|client| forbids(&client.allowed_models)) => "plugins.auto-router.allowed_models",
+            () if client.is_some_and(|client| names(&client.excluded_models)) => "plugins.auto-router.excluded_models",
+            () if self.is_above(&auto.max_price, wanted) => "routing.auto.max_price",
             () => return None,
         };
         Some(Reason::Auto(bound))
     }
 
-    fn refused_by_variant(&self) -> Option<Reason> {
+    fn refused_by_variant(&self, wanted: &Wanted<'_>) -> Option<Reason> {
         if self.asked.variant != Some(Variant::Free) {
             return None;
         }
-        let prices = self.pricing();
+        let prices = self.pricing(wanted.conditions);
         let is_free = prices.prompt == Some(Price::ZERO)
             && prices.completion == Some(Price::ZERO)
             && prices.entries().all(|(_, price)| price.unwrap_or_default() == Price::ZERO);
@@ -293,17 +311,17 @@ impl<'a> Offer<'a> {
         (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
     }
 
-    fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+    fn refused_by_price(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let max = preferences.max_price.as_ref()?;
-        self.is_above(max, request).then_some(Reason::MaxPrice)
+        self.is_above(max, wanted).then_some(Reason::MaxPrice)
     }
 
     /// Whether a price that matters is above its bound, or unknown.
-    fn is_above(&self, max: &MaxPrice, request: &Request) -> bool {
+    fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
         if *max == MaxPrice::default() {
             return false;
         }
-        let prices = self.pricing();
+        let (request, prices) = (wanted.request, self.pricing(wanted.conditions));
         let bounds = [
             (max.prompt, prices.prompt, 1_000_000),
             (max.completion, prices.completion, 1_000_000),

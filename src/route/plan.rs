@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
-use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Model, ModelId, Tier, Variant};
 use crate::config::{Config, Provider};
 use crate::provider::Target;
@@ -144,14 +143,18 @@ pub fn plan(
     with: &Circumstances<'_>,
 ) -> Plan {
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
-    let wanted = Wanted::new(operation, request, config.routing.auto.as_ref());
+    let wanted = Wanted::new(operation, request, config.routing.auto.as_ref(), with.now);
     let mut draw = Draw(with.seed);
-    let wishes =
-        Wishes { preferences: request.preferences(), tier: request.service_tier(), sort: config.routing.sort, with };
-    let conditions = (request.input_estimate(), calendar::minute_of_day(with.now));
+    let wishes = Wishes {
+        preferences: request.preferences(),
+        tier: request.service_tier(),
+        sort: config.routing.sort,
+        conditions: wanted.conditions,
+        with,
+    };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
-        let offers = admitted(config, *asked, (&wanted, conditions), &mut plan.dropped);
+        let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
         match groups.last_mut().filter(|_| request.partition() == Partition::None) {
             Some(group) => group.extend(offers),
             None => groups.push(offers),
@@ -178,14 +181,14 @@ pub fn plan(
 fn admitted<'a>(
     config: &'a Config,
     asked: Asked<'a>,
-    (wanted, conditions): (&Wanted<'_>, (u64, u16)),
+    wanted: &Wanted<'_>,
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Offer<'a>> {
     let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
     let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
-        Some(Offer { asked, index, model, endpoint, provider, conditions, is_tier_asked })
+        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked })
     });
     offers
         .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {

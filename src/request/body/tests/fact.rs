@@ -213,7 +213,8 @@ fn parameters_are_what_is_sent_and_not_null() {
 fn what_auto_may_choose_from_is_read() {
     let read = |body: &str| {
         let request = request(body);
-        (request.auto_router().allowed_models.join(" "), request.auto_router().excluded_models.join(" "))
+        let router = request.auto_router().cloned().unwrap_or_default();
+        (router.allowed_models.join(" "), router.excluded_models.join(" "))
     };
     let both = ("a/* b".to_owned(), "*:free".to_owned());
     let plugin = r#""allowed_models":["a/*","b"],"id":"auto-router","excluded_models":["*:free"]"#;
