@@ -7,6 +7,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::catalog::Asked;
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// Three rules over `x/m`, `x/other` and `wild/z`.
 fn automatic() -> Value {
     let mut document = document(&three());
@@ -31,12 +33,12 @@ fn the_first_rule_that_holds_decides() {
     let long = "x".repeat(1_000);
     let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]);
     let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}});
-    let (none, gold): (&[(&str, &str)], &[(&str, &str)]) = (&[], &[("x-tier", "lead"), ("x-tier", "gold")]);
+    let (none, gold): (Headers, Headers) = (&[], &[("x-tier", "lead"), ("x-tier", "gold")]);
     let default = ("routing.auto.models", "x/m");
     let rows = [
         (json!({}), none, default),
         (json!({}), gold, ("routing.auto.rules[0] (tools, header)", "wild/z")),
-        (json!({}), &[("x-tier", "Gold"), ("x-tie", "gold")][..], default),
+        (json!({}), &[("x-tier", "Gold"), ("x-tie", "gold")], default),
         (json!({"tools": []}), gold, ("routing.auto.rules[2] (tools)", "x/m:floor")),
         (json!({"tools": null}), none, default),
         (
