@@ -7,31 +7,25 @@ use crate::gateway::{FACES, Gateway, chat};
 use crate::setup::Setup;
 
 fn setup() -> Setup {
-    let tier = |tag: &str, usd: &str| {
-        json!({
-            "provider": "tiers-0",
-            "model": "up",
-            "tag": tag,
-            "pricing": {"prompt": usd, "completion": usd},
-        })
-    };
+    let tier = |provider: &str, tag: &str, usd: &str| json!({"provider": provider, "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
+    let tiers = [("eu", "0.000004"), ("flex", "0.000002"), ("eu/priority", "0.000008")];
+    let of = |provider: &str| json!({"endpoints": tiers.map(|(tag, usd)| tier(provider, tag, usd))});
     Setup::new()
         .chain("small", &[""])
         .chain("broken", &["status=503"])
         .chain("large", &[""])
         .chain("gold", &[""])
         .chain("tiers", &[""])
-        .model(
-            "tiers",
-            json!({"endpoints": [tier("eu", "0.000004"), tier("flex", "0.000002"), tier("eu/priority", "0.000008")]}),
-        )
+        .model("tiers", of("tiers-0"))
+        .chain("spare", &[""])
+        .model("spare", of("spare-0"))
         .document(json!({
             "routing": {"auto": {
                 "rules": [
                     {"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["t/gold"]},
                     {"when": {"tools": true}, "models": ["t/broken", "t/large"]},
                 ],
-                "models": ["t/small", "t/tiers:floor"],
+                "models": ["t/small", "t/spare:floor"],
             }},
             "presets": {"cheap": {"model": "openrouter/auto:floor", "temperature": 0.25}},
         }))
@@ -85,9 +79,9 @@ fn auto_chooses_by_its_rules_and_falls_back_among_its_models(gateway: &Gateway) 
 fn auto_may_be_narrowed_by_the_client(gateway: &Gateway) {
     let plugin = |key: &str, pattern: &str| json!({"plugins": [{"id": "auto-router", key: [pattern]}]});
     let reply = ask(gateway, "/v1", &[], &plugin("excluded_models", "*/small"));
-    assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some("t/tiers")), "{reply:?}");
+    assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some("t/spare")), "{reply:?}");
     assert_eq!(reply.header("x-modelyard-dropped"), None);
-    let sent = gateway.fake.received("tiers-0").pop().unwrap().json();
+    let sent = gateway.fake.received("spare-0").pop().unwrap().json();
     assert_eq!((&sent["service_tier"], sent.get("plugins")), (&json!("flex"), None), "{sent}");
     let none = ask(gateway, "/api/v1", &[], &plugin("allowed_models", "nobody/*"));
     let message = none.json()["error"]["message"].clone();
