@@ -22,8 +22,10 @@ const MODALITIES: &[(&str, Option<&str>)] = &[
 /// Reads the section; without it there are no models but the one that `routing.auto` adds.
 pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>, auto: Option<&Field<'_>>) -> Catalog {
     let mut names = Names::default();
-    for name in auto.into_iter().flat_map(|_| [AUTO, AUTO_ALIAS]) {
-        auto.and_then(|field| names.claim(field, name));
+    if let Some(field) = auto {
+        for name in [AUTO, AUTO_ALIAS] {
+            names.claim(field, name);
+        }
     }
     let models = section.map(|field| field.items()).unwrap_or_default();
     let models = models.iter().filter_map(|field| model(field, upstreams, &mut names));

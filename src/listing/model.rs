@@ -1,6 +1,7 @@
 //! `models`, `models/count` and `model/{author}/{slug}`: the catalogue, by filters and in pages.
 //!
-//! A model shows the prices and limits of its first endpoint of the default tier; wildcards are patterns, not models, and are not listed.
+//! A model shows the prices and limits of its first endpoint of the default tier; wildcards are patterns, not models,
+//! and are not listed.
 
 use super::query::Query;
 use super::{Known, endpoint};
