@@ -2,9 +2,12 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
+use std::borrow::Cow;
+
 use super::conversation::{Conversation, Opening};
 use super::feature::{Features, ServiceTier};
 use super::field::{Field, Fields, Role};
+use super::modality::Modality;
 use super::plugin::{self, AutoRouter};
 use super::problem::{self, Problem};
 use super::{Partition, Preferences, Preset, preset};
@@ -12,7 +15,7 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Kind, Reader, Span, quoted};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
@@ -25,44 +28,6 @@ const LONGEST_SESSION: usize = 256;
 
 /// Most fallback models one request may name: no plan has more steps.
 const MOST_MODELS: usize = 20;
-
-/// Kinds of input besides text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Modality {
-    /// `image_url` parts.
-    Image,
-    /// `input_audio` parts.
-    Audio,
-    /// `file` parts.
-    File,
-    /// `video_url` parts.
-    Video,
-}
-
-impl Modality {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Image, Self::Audio, Self::File, Self::Video];
-
-    /// Its name in `input_modalities`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Audio => "audio",
-            Self::File => "file",
-            Self::Video => "video",
-        }
-    }
-
-    fn of_part(r#type: &str) -> Option<Self> {
-        match r#type {
-            "image_url" | "image" | "input_image" => Some(Self::Image),
-            "input_audio" => Some(Self::Audio),
-            "file" | "document" | "input_file" => Some(Self::File),
-            "video_url" => Some(Self::Video),
-            _ => None,
-        }
-    }
-}
 
 /// A client's request, whatever endpoint will serve it. The body is valid JSON and an object.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +126,7 @@ impl Request {
         }
         self.object = reader.object(|reader, member| {
             let start = member.key.span.start;
-            let field = Field::of(&member.key.decode());
+            let field = Field::of(&member.key.bytes());
             let index = match field {
                 Some(field) => {
                     self.field(field, reader, body)?;
@@ -407,6 +372,11 @@ impl Request {
         &self.body
     }
 
+    /// The model asked for first.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref().or(self.models.first().map(String::as_str))
+    }
+
     /// The models asked for, in order, each once.
     pub fn models(&self) -> Vec<&str> {
         let mut models: Vec<&str> = Vec::with_capacity(1 + self.models.len());
@@ -487,7 +457,7 @@ impl Request {
 
     /// Whether a top-level field of this name is there and not null.
     pub fn has(&self, name: &str) -> bool {
-        Field::of(name).is_some_and(|field| self.fields.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.fields.contains(field))
     }
 
     /// The form the answer must have, as a `type` of `response_format`; `None`: text.
@@ -535,28 +505,27 @@ impl Request {
     /// the client's, the gateway's own fields gone, `service_tier` set where there is one to set. Every other byte stays.
     pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit, service_tier: Option<&str>) -> Edits {
         let mut edits = Edits::new();
-        let mut members = self.members.clone();
-        let name = serde_json::to_string(model).unwrap_or_default();
+        let mut members = Cow::Borrowed(&self.members);
         match &self.model_span {
             Some(_) if self.model.as_deref() == Some(model) => {}
-            Some(span) => edits.replace(span.clone(), name.as_bytes()),
-            None => members.insert_first(format!("\"model\":{name}").as_bytes()),
+            Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
+            None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
         }
         if let Some(tier) = service_tier {
             let tier = format!("\"{tier}\"");
             match &self.service_tier_span {
                 Some(span) if self.body.get(span.clone()) == Some(tier.as_bytes()) => {}
                 Some(span) => edits.replace(span.clone(), tier.as_bytes()),
-                None => members.insert_first(format!("\"service_tier\":{tier}").as_bytes()),
+                None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
             }
         }
         match stream_options {
             StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
-                self.ask_for_usage(&mut edits, &mut members);
+                self.ask_for_usage(&mut edits, members.to_mut());
             }
             StreamOptionsEdit::Remove => {
                 if let Some(options) = &self.stream_options {
-                    members.remove(options.index);
+                    members.to_mut().remove(options.index);
                 }
             }
             _ => {}

@@ -169,7 +169,7 @@ impl<'a> Offer<'a> {
     }
 
     /// The model's id, with a wildcard filled in.
-    pub(super) fn model_id(&self) -> String {
+    pub(super) fn model_id(&self) -> Cow<'_, str> {
         model_id(self.model, self.asked.rest)
     }
 
