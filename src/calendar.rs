@@ -12,6 +12,11 @@ pub(crate) fn day(time: Duration) -> u64 {
     time.as_secs() / DAY
 }
 
+/// Minutes after midnight UTC.
+pub(crate) fn minute_of_day(time: Duration) -> u16 {
+    (time.as_secs() % DAY / 60) as u16
+}
+
 /// `2026-11-20T10:00:00Z`
 pub(crate) fn iso(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::config::{AUTO, AUTO_ALIAS};
 use crate::request::{Face, Operation};
 use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
@@ -321,6 +322,9 @@ impl fmt::Display for Error {
             Self::InvalidJson(problem) => write!(f, "The request body is not valid JSON: {problem}"),
             Self::DuplicateKey(key) => write!(f, "The request body has the key {key:?} twice"),
             Self::InvalidField { field, problem } => write!(f, "{field}: {problem}"),
+            Self::UnknownModel(model) if [AUTO, AUTO_ALIAS].contains(&model.split(':').next().unwrap_or_default()) => {
+                write!(f, "{} is not a valid model ID: routing.auto is not configured", echo(model))
+            }
             Self::UnknownModel(model) => write!(f, "{} is not a valid model ID", echo(model)),
             Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
             Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
@@ -356,6 +360,9 @@ impl Error {
         match dropped.first().map(|dropped| &dropped.reason) {
             Some(Reason::Modality(kind)) if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) => {
                 write!(f, "No endpoints found that support {} input.", kind.name())?;
+            }
+            _ if all(|reason| matches!(reason, Reason::Auto(_))) => {
+                f.write_str("No models match your request and model restrictions.")?;
             }
             _ if all(Reason::is_about_tools) => f.write_str("No endpoints found that support tool use.")?,
             _ if all(|reason| matches!(reason, Reason::Parameter(_))) => {

@@ -116,6 +116,23 @@ fn a_request_is_explained_the_same_way_each_time() {
 }
 
 #[test]
+fn what_auto_stands_for_may_depend_on_a_header() {
+    let rule = r#"{when: {header: {name: x-tier, equals: gold}}, models: ["m/one:floor"]}"#;
+    let document = format!("{DOCUMENT}routing: {{auto: {{rules: [{rule}], models: [m/one]}}}}\n");
+    let document = file("auto.yaml", &document);
+    let request = file("auto.json", r#"{"model": "auto", "messages": []}"#);
+    let choice = |more: &[&str]| {
+        let (ok, out, err) = said(&run(&[&["explain", "-c", &document, &request], more].concat()));
+        assert!(ok, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()["choice"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(choice(&[]), "auto is routing.auto.models: m/one");
+    assert_eq!(choice(&["--header", "X-Tier: gold"]), "auto is routing.auto.rules[0] (header): m/one:floor");
+    assert!(!run(&["explain", "-c", &document, &request, "--header", "gold"]).status.success());
+    assert!(said(&run(&["check", &document])).1.ends_with(": 1 models, 2 endpoints, 2 providers\n"));
+}
+
+#[test]
 fn a_request_may_come_from_the_standard_input() {
     let document = file("piped.yaml", DOCUMENT);
     let mut tool = Command::new(env!("CARGO_BIN_EXE_modelyard"))

@@ -1,13 +1,16 @@
 //! Models and endpoints: what may be asked for, who offers it, at what price and under which policy.
 
+pub mod glob;
 mod pricing;
+mod tier;
 mod variant;
 
 pub use pricing::{PriceOverride, Pricing};
+pub use tier::Tier;
 pub use variant::{Asked, Variant};
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelId(pub(crate) usize);
 
 /// Index of a provider in [`crate::config::Config::providers`].
@@ -52,7 +55,7 @@ pub struct Endpoint {
     pub provider: ProviderId,
     /// The upstream's name for the model; `None`: the part of the asked name a wildcard took.
     pub model: Option<String>,
-    /// Region, variant or tier, e.g. `eu` or `turbo`.
+    /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a [`Tier`].
     pub tag: Option<String>,
     /// Prices; a missing one is unknown, not free.
     pub pricing: Pricing,
@@ -129,6 +132,11 @@ impl Model {
     /// Whether it stands for every name that begins like its id.
     pub fn is_wildcard(&self) -> bool {
         self.id.ends_with('*')
+    }
+
+    /// The endpoint that stands for all of them where one must: the first of the default tier.
+    pub fn first_endpoint(&self) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.tier().is_none()).or(self.endpoints.first())
     }
 }
 
@@ -231,5 +239,15 @@ mod tests {
         assert_eq!(endpoint(Some("fixed")).upstream_model(Some("rest")), "fixed");
         assert_eq!(endpoint(None).upstream_model(Some("rest")), "rest");
         assert_eq!(endpoint(None).upstream_model(None), "");
+    }
+
+    #[test]
+    fn a_tier_is_the_last_part_of_a_tag() {
+        let tier = |tag: Option<&str>| Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) }.tier();
+        for tag in [None, Some("eu"), Some("flexible"), Some("flex/eu"), Some("high-priority")] {
+            assert_eq!(tier(tag), None, "{tag:?}");
+        }
+        assert_eq!(tier(Some("flex")), Some(Tier::Flex));
+        assert_eq!(tier(Some("eu/priority")), Some(Tier::Priority));
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Source: OpenRouter's model id grammar. A name that the catalogue knows as it stands is never taken apart.
 
-use super::{Catalog, ModelId};
+use super::{Catalog, ModelId, Tier};
 
 /// What a suffix asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// `:nitro`: the fastest endpoint first.
+    /// `:nitro`: the fastest endpoint first, those of the priority tier among them.
     Nitro,
-    /// `:floor`: the cheapest endpoint first.
+    /// `:floor`: the cheapest endpoint first, those of the flex tier among them.
     Floor,
     /// `:exacto`: the most reliable endpoint first.
     Exacto,
@@ -17,6 +17,17 @@ pub enum Variant {
     Free,
     /// `:online`: with web search, which this gateway has not.
     Online,
+}
+
+impl Variant {
+    /// The tier whose endpoints it lets in.
+    pub fn admits(self) -> Option<Tier> {
+        match self {
+            Self::Nitro => Some(Tier::Priority),
+            Self::Floor => Some(Tier::Flex),
+            Self::Exacto | Self::Free | Self::Online => None,
+        }
+    }
 }
 
 /// The order a variant asks for holds for whatever name stands before it.
@@ -37,6 +48,8 @@ pub struct Asked<'a> {
     pub rest: Option<&'a str>,
     /// What the name's suffix asks for.
     pub variant: Option<Variant>,
+    /// Whether `routing.auto` chose it.
+    pub auto: bool,
 }
 
 impl Catalog {
@@ -44,7 +57,7 @@ impl Catalog {
     ///
     /// What a wildcard takes keeps every suffix but those that ask for an order: the upstream may know it.
     pub fn resolve<'a>(&self, name: &'a str) -> Option<Asked<'a>> {
-        let whole = self.find(name).map(|(model, rest)| Asked { model, rest, variant: None });
+        let whole = self.find(name).map(|(model, rest)| Asked { model, rest, variant: None, auto: false });
         if whole.is_some_and(|asked| asked.rest.is_none()) {
             return whole;
         }
@@ -52,7 +65,7 @@ impl Catalog {
             let (_, variant) = VARIANTS.iter().find(|(name, _)| *name == suffix)?;
             let (model, rest) = self.find(base)?;
             let orders = matches!(variant, Variant::Nitro | Variant::Floor | Variant::Exacto);
-            (rest.is_none() || orders).then_some(Asked { model, rest, variant: Some(*variant) })
+            (rest.is_none() || orders).then_some(Asked { model, rest, variant: Some(*variant), auto: false })
         });
         variant.or(whole)
     }
@@ -93,7 +106,8 @@ mod tests {
             (":nitro", None),
         ];
         for (name, expected) in rows {
-            let expected = expected.map(|(index, rest, variant)| Asked { model: ModelId(index), rest, variant });
+            let expected =
+                expected.map(|(index, rest, variant)| Asked { model: ModelId(index), rest, variant, auto: false });
             assert_eq!(catalog.resolve(name), expected, "{name}");
         }
     }

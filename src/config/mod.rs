@@ -6,6 +6,7 @@
 //! Specification: `DESIGN.md`, section 5.
 
 mod auth;
+mod auto;
 mod document;
 mod duration;
 mod endpoint;
@@ -29,6 +30,7 @@ mod terms;
 mod tests;
 
 pub use auth::{Auth, Key, Sigv4};
+pub use auto::{AUTO, AUTO_ALIAS, Auto, AutoRule};
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use limits::Limits;
@@ -103,12 +105,14 @@ impl Config {
         self.providers.get(id.0)
     }
 
-    /// Reads every section; routing first, because providers inherit its timeouts.
+    /// Reads every section; routing first, because providers inherit its timeouts, but for what it says of models.
     fn read(mut o: Object<'_>) -> Self {
-        let (routing, timeouts) = routing::read(o.optional("routing"));
+        let (mut routing, timeouts, auto) = routing::read(o.optional("routing"));
         let providers = o.required("providers", "an object of at least one provider");
         let upstreams = Upstreams::read(providers, &timeouts);
-        let catalog = model::read(o.optional("models"), &upstreams);
+        let catalog = model::read(o.optional("models"), &upstreams, auto.as_ref());
+        let auto_model = catalog.find(AUTO).map(|(model, _)| model);
+        routing.auto = auto.zip(auto_model).map(|(auto, model)| auto::read(&auto, model, &catalog));
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::ConfigErrorKind;
 use super::document::quoted;
 use super::endpoint;
 use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
+use super::{AUTO, AUTO_ALIAS, ConfigErrorKind};
 use crate::catalog::{Catalog, Model};
 
 const MODALITIES: &[(&str, Option<&str>)] = &[
@@ -19,11 +19,30 @@ const MODALITIES: &[(&str, Option<&str>)] = &[
     ("video", Some("video")),
 ];
 
-/// Reads the section; without it there are no models.
-pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>) -> Catalog {
+/// Reads the section; without it there are no models but the one that `routing.auto` adds.
+pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>, auto: Option<&Field<'_>>) -> Catalog {
     let mut names = Names::default();
+    if let Some(field) = auto {
+        for name in [AUTO, AUTO_ALIAS] {
+            names.claim(field, name);
+        }
+    }
     let models = section.map(|field| field.items()).unwrap_or_default();
-    Catalog::new(models.iter().filter_map(|field| model(field, upstreams, &mut names)).collect())
+    let models = models.iter().filter_map(|field| model(field, upstreams, &mut names));
+    Catalog::new(models.chain(auto.map(|_| stand_in())).collect())
+}
+
+/// The model that `routing.auto` chooses others for: it is asked for and listed as one, and offered by nobody.
+fn stand_in() -> Model {
+    Model {
+        id: AUTO.to_owned(),
+        name: "Auto Router".to_owned(),
+        aliases: vec![AUTO_ALIAS.to_owned()],
+        context_length: None,
+        input_modalities: None,
+        distillable: false,
+        endpoints: Vec::new(),
+    }
 }
 
 fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Option<Model> {

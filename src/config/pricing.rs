@@ -58,7 +58,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
     pricing
 }
 
-fn price(field: &Field<'_>) -> Option<Price> {
+pub(super) fn price(field: &Field<'_>) -> Option<Price> {
     let parsed = Price::parse(&field.decimal()?);
     if let Err(reason) = parsed {
         field.error(ConfigErrorKind::Price { value: field.shown(), reason });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Auto;
 use super::field::Field;
 
 /// `routing` of the document.
@@ -13,6 +14,8 @@ pub struct Routing {
     pub max_attempts: usize,
     /// How long a conversation stays where its prompt is cached, from its last success on; `None`: not at all.
     pub sticky_ttl: Option<Duration>,
+    /// Which models `openrouter/auto` stands for; `None`: there is no such model.
+    pub auto: Option<Auto>,
 }
 
 /// Orders of endpoints.
@@ -47,7 +50,7 @@ impl Sort {
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None }
+        Self { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None, auto: None }
     }
 }
 
@@ -63,11 +66,11 @@ impl Default for Timeouts {
     }
 }
 
-/// Reads the section.
-pub(super) fn read(section: Option<Field<'_>>) -> (Routing, Timeouts) {
+/// Reads the section, but for `auto`, which needs the models.
+pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option<Field<'a>>) {
     let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());
     let Some(mut o) = section.and_then(|field| field.object()) else {
-        return (routing, timeouts);
+        return (routing, timeouts, None);
     };
     if let Some(sort) = o.optional("sort").and_then(|field| field.choice(SORTS)) {
         routing.sort = sort;
@@ -79,8 +82,9 @@ pub(super) fn read(section: Option<Field<'_>>) -> (Routing, Timeouts) {
         routing.sticky_ttl = sticky.duration("ttl");
         sticky.finish();
     }
+    let auto = o.optional("auto");
     o.finish();
-    (routing, timeouts)
+    (routing, timeouts, auto)
 }
 
 #[cfg(test)]
@@ -110,11 +114,11 @@ mod tests {
                 "/routing",
                 r#"{"retries": 3}"#,
                 "routing.retries: unknown key \
-                 (known: first_token_timeout, max_attempts, sort, sticky, timeout)",
+                 (known: auto, first_token_timeout, max_attempts, sort, sticky, timeout)",
             ),
         ]);
         let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
-        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20, sticky_ttl: None });
+        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20, ..Routing::default() });
     }
 
     #[test]

@@ -90,6 +90,11 @@ pub(super) const MODEL_ID: Rule = Rule {
 pub(super) const MODEL_NAME: Rule =
     Rule { allowed: "a name of at most 256 bytes, without spaces and `*`", holds: is_name };
 
+pub(super) const MODEL_PATTERN: Rule = Rule {
+    allowed: "a model's id, with `*` for anything, at most 1024 bytes, without spaces, `?`, `[`, `]`, `{`, `}`",
+    holds: |s| is_word(s) && s.len() <= 1024 && !s.contains(['?', '[', ']', '{', '}']),
+};
+
 pub(super) const UPSTREAM_MODEL: Rule = Rule {
     allowed: "a name of at most 256 bytes, without spaces, or `*` in a wildcard model",
     holds: |s| s == "*" || is_name(s),

@@ -44,7 +44,7 @@ const EXAMPLE: &str = r#"{
 }"#;
 
 /// The smallest document that the rows of the sections change.
-fn smallest() -> Value {
+pub(super) fn smallest() -> Value {
     json!({
         "providers": {"anthropic": {"api": "openai"}, "openai": {"api": "openai"}},
         "models": [{"id": "a/b", "endpoints": [{"provider": "openai", "model": "b"}]}],
@@ -142,7 +142,7 @@ fn the_example_reads_alike_as_text_and_as_struct() {
 fn absent_sections_have_the_documented_defaults() {
     let (config, warnings) = parse_both(&smallest()).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6, sticky_ttl: None });
+    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6, ..Routing::default() });
     assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true });
     assert_eq!(config.paths.openrouter, "/api/v1/");
     assert_eq!(config.limits.event_bytes, 1 << 20);

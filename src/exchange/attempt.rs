@@ -83,7 +83,7 @@ impl Exchange {
             return Err(self.last_error());
         }
         let step = self.plan.steps.get(self.next);
-        let target = step.and_then(|step| Some((step.provider(&self.config)?, step.upstream_model(&self.config))));
+        let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
         let limit = self.config.limits.request_bytes;
         let prepared = target

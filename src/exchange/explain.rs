@@ -19,6 +19,8 @@ use crate::wire::json::Object;
 pub struct Question {
     /// What the client would want done; `None`: as the body's form says.
     pub operation: Option<Operation>,
+    /// The client's headers, names in lower case, as far as rules look at them.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
     /// Of the draw; the record of an exchange says its own.
@@ -28,7 +30,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads what the query of a `:path` says: `dialect`, and `seed` in hexadecimal.
+    /// Reads what the query of a `:path` says: `dialect`, `seed` in hexadecimal, and `header` as `name:value`.
     fn read(mut self, path: &str) -> Result<Self, Error> {
         let query = Query::of(path);
         if let Some(name) = query.text("dialect") {
@@ -40,8 +42,18 @@ impl Question {
             let problem = "must be a hexadecimal number of up to 16 digits".to_owned();
             self.seed = u64::from_str_radix(&seed, 16).map_err(|_| Error::InvalidField { field: "seed", problem })?;
         }
+        for header in query.texts("header") {
+            let problem = || Error::InvalidField { field: "header", problem: "must be name:value".to_owned() };
+            self.headers.push(header_of(&header).ok_or_else(problem)?);
+        }
         Ok(self)
     }
+}
+
+/// A header of `name: value`, its name in lower case.
+pub fn header_of(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once(':')?;
+    Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
 /// Answers a request for an explanation; `path` is the whole `:path`.
@@ -55,10 +67,11 @@ pub fn answer(config: &Rc<Config>, path: &str, question: Question, health: &Heal
 /// The plan for a request, or the error it would get, as one JSON object.
 pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> String {
     let operation = question.operation.unwrap_or_else(|| operation_of(&question.body, config));
+    let headers: Vec<_> = question.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let arrival = Arrival {
         face: Face::OpenRouter,
         operation,
-        headers: &[],
+        headers: &headers,
         body: question.body,
         random: [question.seed, 0],
         now: question.now,
@@ -89,6 +102,7 @@ impl Exchange {
         Object::new()
             .text("operation", self.operation.name())
             .texts("models", &request.models())
+            .text_or_null("choice", self.choice.as_deref())
             .flag("stream", request.is_stream())
             .number("input_tokens_least", Some(request.least_input_tokens()))
             .number("input_tokens_estimate", Some(request.input_estimate()))

@@ -2,7 +2,8 @@
 //!
 //! Source: OpenRouter's OpenRouterMetadata schema and its documentation of router metadata (2026-11).
 
-use super::{Exchange, Outcome};
+use super::{Exchange, Outcome, asked};
+use crate::catalog::Variant;
 use crate::error::{Error, Reply};
 use crate::request::Face;
 use crate::route::Step;
@@ -40,15 +41,23 @@ impl Exchange {
         let endpoints = Object::new().number("total", Some(total as u64)).list("available", &available);
         let answering = selected.and_then(|index| self.plan.steps.get(index));
         let provider = answering.and_then(|step| step.provider(&self.config)).map_or("none", |provider| &provider.name);
-        let metadata = Object::new()
+        let choice = self.choice.as_ref().map(|choice| format!(", {choice}"));
+        let mut metadata = Object::new()
             .text("requested", self.request.models().first().copied().unwrap_or_default())
             .text("strategy", self.strategy(answering))
             .json("region", "null")
-            .text("summary", &format!("available={}, selected={provider}", available.len()))
+            .text(
+                "summary",
+                &format!("available={}, selected={provider}{}", available.len(), choice.unwrap_or_default()),
+            )
             .number("attempt", Some(attempts.len() as u64))
             .flag("is_byok", false)
             .json("endpoints", &endpoints.end())
             .list("attempts", &attempts);
+        if let Some(choice) = self.choice.as_deref().filter(|_| self.plan.steps.iter().any(Step::is_auto)) {
+            let stage = Object::new().text("type", "plugin").text("name", "auto-router").text("summary", choice);
+            metadata = metadata.list("pipeline", &[stage.end()]);
+        }
         Some(metadata.end())
     }
 
@@ -59,13 +68,18 @@ impl Exchange {
 
     /// How the model that answers was come by.
     fn strategy(&self, answering: Option<&Step>) -> &'static str {
-        let first = self.plan.steps.first();
-        let Some((step, first)) = answering.or(first).zip(first) else { return "direct" };
-        let asked = self.request.models();
-        match asked.first() {
-            _ if !step.same_model(first) => "fallback",
-            Some(asked) if *asked != step.model_id(&self.config) => "alias",
-            _ => "direct",
+        let asked = self.request.models().first().copied();
+        let resolved = asked.and_then(|name| Some((name, self.config.catalog.resolve(name)?)));
+        let Some(((name, asked), step)) = resolved.zip(answering.or(self.plan.steps.first())) else { return "direct" };
+        let is_auto = self.config.routing.auto.as_ref().is_some_and(|auto| auto.model == asked.model);
+        let base = asked::without_variant(name, asked.variant);
+        match () {
+            () if is_auto && step.is_auto() => "auto",
+            () if !step.is_of(asked) => "fallback",
+            () if asked.variant == Some(Variant::Free) => "free",
+            () if base == step.model_id(&self.config) => "direct",
+            () if base.starts_with('~') && base.ends_with("-latest") => "latest",
+            () => "alias",
         }
     }
 

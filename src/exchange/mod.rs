@@ -5,6 +5,7 @@
 //! Nothing here knows Envoy; both of its roles drive the same exchange.
 
 mod answer;
+mod asked;
 mod attempt;
 pub mod explain;
 mod framing;
@@ -20,7 +21,8 @@ pub use attempt::{Broken, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::Settlement;
 
-use crate::catalog::{Asked, Pricing, Variant};
+use crate::calendar;
+use crate::catalog::{Asked, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::fnv::Fnv;
@@ -71,6 +73,8 @@ pub struct Exchange {
     wants_metadata: bool,
     request: Request,
     plan: Plan,
+    /// Why the models of the plan are not the names that the client asked for, if they are not.
+    choice: Option<String>,
     /// Where conversations stay at their endpoints: this one.
     conversation: Option<Conversation>,
     /// The plan's step that the next attempt takes.
@@ -124,6 +128,7 @@ impl Exchange {
             wants_metadata: metadata::is_asked(arrival.face, arrival.headers),
             request: Request::default(),
             plan: Plan::default(),
+            choice: None,
             conversation: None,
             next: 0,
             attempts: Vec::new(),
@@ -140,8 +145,9 @@ impl Exchange {
             return Err(Error::Encoded(encoding.to_owned()));
         }
         self.request = self.read(body)?;
-        let asked = asked(&self.config, &self.request)?;
+        let (asked, choice) = asked::models(&self.config, &self.request, headers)?;
         let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        self.choice = choice;
         self.conversation =
             self.config.routing.sticky_ttl.and_then(|_| self.request.conversation(header("x-session-id")));
         let conversation = self.conversation;
@@ -202,8 +208,7 @@ impl Exchange {
             return Ok(());
         }
         for step in &self.plan.steps {
-            let target = step.provider(&self.config).map(|provider| (provider, step.upstream_model(&self.config)));
-            if let Some(target) = target {
+            if let Some(target) = step.target(&self.config, &self.request) {
                 let prepared = prepare(&self.request, self.operation, &self.client, target, &[], self.started)?;
                 fits(prepared, &self.request, limit)?;
             }
@@ -276,7 +281,7 @@ impl Exchange {
 
     /// Minutes after midnight UTC when the exchange began.
     fn minute_of_day(&self) -> u16 {
-        (self.started.as_secs() / 60 % (24 * 60)) as u16
+        calendar::minute_of_day(self.started)
     }
 }
 
@@ -286,26 +291,6 @@ fn fits<'a>(prepared: Prepared<'a>, request: &Request, limit: usize) -> Result<P
         length if length > limit => Err(Error::TooLarge { limit: Some(limit) }),
         _ => Ok(prepared),
     }
-}
-
-/// The models asked for, or the default one.
-fn asked<'a>(config: &'a Config, request: &'a Request) -> Result<Vec<Asked<'a>>, Error> {
-    let mut names = request.models();
-    if names.is_empty() {
-        let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-        names.push(config.default_model.as_deref().ok_or_else(missing)?);
-    }
-    let resolve = |name: &'a str| {
-        let asked = config.catalog.resolve(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?;
-        match asked.variant {
-            Some(Variant::Online) => {
-                let problem = "the variant :online is not supported: this gateway has no web search".to_owned();
-                Err(Error::InvalidField { field: "model", problem })
-            }
-            _ => Ok(asked),
-        }
-    };
-    names.into_iter().map(resolve).collect()
 }
 
 /// `gen-<unix seconds>-<20 alphanumerics>`, as OpenRouter's.

@@ -100,8 +100,11 @@ impl Exchange {
             .number("status", self.status.map(u64::from))
             .text_or_null("error", self.error.as_ref().map(|error| error.error_type()))
             .flag("stream", self.request.is_stream())
-            .number("duration_ms", Some(milliseconds(now.saturating_sub(self.started))))
-            .texts("plan", &plan);
+            .number("duration_ms", Some(milliseconds(now.saturating_sub(self.started))));
+        if let Some(choice) = &self.choice {
+            record = record.text("choice", choice);
+        }
+        record = record.texts("plan", &plan);
         if self.plan.is_sticky {
             record = record.flag("sticky", true);
         }

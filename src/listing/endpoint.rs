@@ -77,7 +77,7 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
         .text("tag", &tag)
         .number("context_length", Some(limit.unwrap_or(0)))
         .number("max_completion_tokens", endpoint.max_completion_tokens)
-        .json("pricing", &pricing(endpoint))
+        .json("pricing", &pricing(Some(endpoint)))
         .text("quantization", &endpoint.quantization)
         .texts("supported_parameters", &parameters(known.config, endpoint))
         .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())

@@ -1,6 +1,7 @@
 //! `models`, `models/count` and `model/{author}/{slug}`: the catalogue, by filters and in pages.
 //!
-//! A model shows the prices and limits of its first endpoint; wildcards are patterns, not models, and are not listed.
+//! A model shows the prices and limits of its first endpoint of the default tier; wildcards are patterns, not models,
+//! and are not listed.
 
 use super::query::Query;
 use super::{Known, endpoint};
@@ -109,7 +110,7 @@ impl Filters {
     }
 
     fn admits_prices(&self, model: &Model) -> bool {
-        let pricing = model.endpoints.first().map(|endpoint| &endpoint.pricing);
+        let pricing = model.first_endpoint().map(|endpoint| &endpoint.pricing);
         let [input, output] = [pricing.and_then(|p| p.prompt), pricing.and_then(|p| p.completion)];
         self.prices.into_iter().zip([input, input, output, output]).enumerate().all(|(index, (bound, price))| {
             let Some(bound) = bound else { return true };
@@ -129,7 +130,7 @@ impl Filters {
 
 /// Input and output prices together, in femtodollars.
 fn price(model: &Model) -> Option<u128> {
-    let pricing = &model.endpoints.first()?.pricing;
+    let pricing = &model.first_endpoint()?.pricing;
     Some(pricing.prompt?.cost(1).femtodollars() + pricing.completion?.cost(1).femtodollars())
 }
 
@@ -138,7 +139,7 @@ fn author(id: &str) -> &str {
 }
 
 fn context_length(model: &Model) -> Option<u64> {
-    model.endpoints.first().and_then(|endpoint| endpoint.context_length).or(model.context_length)
+    model.first_endpoint().and_then(|endpoint| endpoint.context_length).or(model.context_length)
 }
 
 fn inputs(model: &Model) -> Vec<&str> {
@@ -150,7 +151,7 @@ fn inputs(model: &Model) -> Vec<&str> {
 
 /// OpenRouter's Model, with OpenAI's fields; `id` is the model's own, or what a wildcard stands for.
 pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
-    let first = model.endpoints.first();
+    let first = model.first_endpoint();
     let context_length = context_length(model);
     let top = Object::new()
         .number("context_length", context_length)
@@ -167,7 +168,7 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
         .text("description", "")
         .number("context_length", context_length)
         .json("architecture", &architecture(model))
-        .json("pricing", &first.map_or_else(|| "{}".to_owned(), pricing))
+        .json("pricing", &pricing(first))
         .json("top_provider", &top.end())
         .texts("supported_parameters", &parameters(config, model))
         .json("links", &links.end());
@@ -198,17 +199,18 @@ pub(super) fn architecture(model: &Model) -> String {
         .end()
 }
 
-/// Decimal strings in USD. A price that is unknown is left out, or says so where the schema wants one.
-pub(super) fn pricing(endpoint: &Endpoint) -> String {
-    let own = &endpoint.pricing;
-    let mut pricing = prices(own);
+/// Decimal strings in USD. A price that is unknown is left out, or says so where the schema wants one. Without an
+/// endpoint, as `openrouter/auto` is, everything is unknown.
+pub(super) fn pricing(endpoint: Option<&Endpoint>) -> String {
+    let own = endpoint.map(|endpoint| endpoint.pricing.clone()).unwrap_or_default();
+    let mut pricing = prices(&own);
     for (name, price) in [("prompt", own.prompt), ("completion", own.completion)] {
         if price.is_none() {
             pricing = pricing.text(name, UNKNOWN_PRICE);
         }
     }
-    if !endpoint.overrides.is_empty() {
-        let overrides: Vec<String> = endpoint.overrides.iter().map(changed).collect();
+    let overrides: Vec<String> = endpoint.iter().flat_map(|endpoint| &endpoint.overrides).map(changed).collect();
+    if !overrides.is_empty() {
         pricing = pricing.list("overrides", &overrides);
     }
     pricing.end()

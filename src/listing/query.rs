@@ -22,6 +22,12 @@ impl<'a> Query<'a> {
         Some(decoded(&value.replace('+', " ")))
     }
 
+    /// All parameters of a name.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = String> {
+        let values = self.pairs().filter(move |(key, _)| *key == name);
+        values.map(|(_, value)| decoded(&value.replace('+', " ")))
+    }
+
     /// The items of a comma-separated parameter, in lower case; none if it is not there.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default().to_ascii_lowercase();

@@ -230,3 +230,24 @@ fn what_is_not_there_is_not_found_on_both_faces() {
     }
     assert_eq!(asked(Face::OpenRouter, Page::Generation, "/v1/generation").0, 400);
 }
+
+#[test]
+fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() {
+    let priced =
+        |tag: Value, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd}});
+    let document = json!({
+        "providers": {"a": {"api": "openai"}},
+        "models": [{"id": "m/one", "endpoints": [priced(json!("priority"), "0.9"), priced(json!("eu"), "0.1")]}],
+        "routing": {"auto": {"models": ["m/one"]}},
+    });
+    let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
+    let (health, record) = (Health::default(), |_: &str| None);
+    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &record, now: NOW };
+    let list: Value =
+        serde_json::from_slice(&answer(&known, Face::OpenRouter, Page::Models, "/api/v1/models").body).unwrap();
+    let [one, auto] = list["data"].as_array().unwrap().as_slice() else { panic!("{list}") };
+    assert_eq!((&one["id"], &one["pricing"]["prompt"]), (&json!("m/one"), &json!("0.1")));
+    assert_eq!((&auto["id"], &auto["name"]), (&json!("openrouter/auto"), &json!("Auto Router")));
+    assert_eq!(auto["pricing"], json!({"prompt": "-1", "completion": "-1"}));
+    assert!(!ids("").contains(&"openrouter/auto".to_owned()), "not configured");
+}

@@ -11,6 +11,7 @@ pub mod sigv4;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::catalog::Tier;
 use crate::config::{Api, Auth, Key, Provider, Sigv4};
 use crate::error::Error;
 use crate::request::{Operation, Request, StreamOptionsEdit};
@@ -71,6 +72,17 @@ struct Kept {
     name_end: usize,
     value_end: usize,
     is_credential: bool,
+}
+
+/// Where an attempt goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Who serves it.
+    pub provider: &'a Provider,
+    /// The provider's name for the model.
+    pub model: &'a str,
+    /// What `service_tier` must say in OpenAI's words; `None`: what the client says.
+    pub service_tier: Option<&'static str>,
 }
 
 /// Everything that makes the client's request this provider's.
@@ -145,19 +157,19 @@ impl ClientHeaders {
     }
 }
 
-/// Makes the client's request one for `provider`'s `model`. `current` are the request's headers as the host has them
-/// now; only the scheme and trace headers are taken from it. `now` is time since the Unix epoch, for signatures.
+/// Makes the client's request one for a target. `current` are the request's headers as the host has them now; only the scheme and trace headers are taken from it. `now` is time since the Unix epoch, for signatures.
 pub fn prepare<'a>(
     request: &Request,
     operation: Operation,
     client: &'a ClientHeaders,
-    (provider, model): (&'a Provider, &str),
+    target: Target<'a>,
     current: &[(&'a str, &'a str)],
     now: Duration,
 ) -> Result<Prepared<'a>, Error> {
+    let Target { provider, model, .. } = target;
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
     let mut dropped = Vec::new();
-    let body = body(request, operation, (provider, model), way, &mut dropped)?;
+    let body = body(request, operation, target, way, &mut dropped)?;
     let path = path::of(provider, way, operation, model, request.is_stream());
     let signed = match &provider.auth {
         Auth::Sigv4(aws) => sign(aws, &provider.host, &path, &body.apply(request.body()), now),
@@ -198,21 +210,28 @@ fn belongs(name: &str, way: Way) -> bool {
 fn body(
     request: &Request,
     operation: Operation,
-    (provider, model): (&Provider, &str),
+    target: Target<'_>,
     way: Way,
     dropped: &mut Vec<&'static str>,
 ) -> Result<Body, Error> {
+    let Target { provider, model, service_tier } = target;
     dropped.extend(request.unapplied());
     let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
     let dialect = translate::dialect(operation).filter(|_| rewritten);
     let Some(dialect) = dialect else {
-        let edits = request.edits(model, stream_options(provider, operation));
+        let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
+        let edits = request.edits(model, stream_options(provider, operation), tier);
         return Ok(match request.is_merged() {
             true => Body::Whole(edits.apply(request.body())),
             false => Body::Edited(edits),
         });
     };
-    let conversation = dialect.read(request.body())?;
+    let mut conversation = dialect.read(request.body())?;
+    if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
+        conversation.service_tier = service_tier.or_else(|| request.service_tier()?.asks_for().map(Tier::name));
+        let told = conversation.service_tier.is_some();
+        conversation.dropped.retain(|name| !told || *name != "service_tier");
+    }
     dropped.extend(&conversation.dropped);
     let body = translate::format(provider).request(&conversation, model, dropped);
     dropped.sort_unstable();
@@ -225,6 +244,17 @@ fn body(
 fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
     let speaks = api == Api::Anthropic && operation == Operation::Messages;
     speaks && translate::anthropic::has_foreign_parts(request.body())
+}
+
+/// A service tier as the client's dialect says it to a provider that speaks it; `None` where there are none.
+fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'static str> {
+    match (api, operation) {
+        (Api::OpenAi | Api::AzureOpenAi, Operation::Chat) => Some(tier),
+        // Priority is what the account has bought, if it has; nothing is told but whether to use it.
+        (Api::Anthropic, Operation::Messages) if tier == Tier::Priority.name() => Some("auto"),
+        (Api::Anthropic, Operation::Messages) => Some("standard_only"),
+        _ => None,
+    }
 }
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {

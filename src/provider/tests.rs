@@ -33,7 +33,7 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let request = Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
     let client = ClientHeaders::keep(CLIENT);
-    let target = (&config.providers[0], "up");
+    let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
     let prepared = prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap();
     owned(&prepared)
 }
@@ -111,7 +111,7 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
         let turns = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
         let body = json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns}).to_string();
         let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
-        let target = (&config.providers[0], "up");
+        let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
         let prepared = prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
         assert_eq!(value(&owned(&prepared), "anthropic-beta"), Some("b"));
         assert_eq!(value(&owned(&prepared), ":path"), Some("/v1/messages"));
@@ -147,4 +147,44 @@ fn what_could_steer_host_or_filter_is_stripped() {
         ["authorization", "x-api-key", "api-key", "x-envoy-max-retries", "x-modelyard-retry", "x-modelyard-"];
     assert!(stripped.into_iter().all(ClientHeaders::is_stripped));
     assert!(!["x-request-id", "cookie", "x-envoy", "content-type"].into_iter().any(ClientHeaders::is_stripped));
+}
+
+/// What a provider of an API is told as `service_tier`, and whether the loss of the client's is told.
+fn told_tier(api: &str, operation: Operation, body: &Value, tier: Option<&'static str>) -> (Value, bool) {
+    let document = json!({"providers": {"p": {"api": api, "host": "h.example"}}});
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
+    let target = Target { provider: &config.providers[0], model: "up", service_tier: tier };
+    let client = ClientHeaders::default();
+    let prepared = prepare(&request, operation, &client, target, &[], Duration::ZERO).unwrap();
+    let sent: Value = serde_json::from_slice(&prepared.body.apply(request.body())).unwrap();
+    (sent["service_tier"].clone(), prepared.dropped.contains(&"service_tier"))
+}
+
+#[test]
+fn a_service_tier_is_told_in_the_words_of_the_dialect() {
+    use Operation::{Chat, Completions, Messages, Responses};
+    let (flex, priority, default) = (Some("flex"), Some("priority"), Some("default"));
+    let rows = [
+        ("openai", Chat, json!("fast"), priority, json!("priority"), false),
+        ("openai", Chat, Value::Null, flex, json!("flex"), false),
+        ("openai", Chat, json!("flex"), default, json!("default"), false),
+        ("openai", Chat, json!("scale"), None, json!("scale"), false),
+        ("openai", Completions, Value::Null, flex, Value::Null, false),
+        ("openai", Responses, json!("fast"), None, json!("priority"), false),
+        ("openai", Responses, json!("flex"), default, json!("default"), false),
+        ("openai", Responses, json!("default"), None, Value::Null, false),
+        ("openai", Responses, json!("scale"), None, Value::Null, true),
+        ("azure-openai", Messages, json!("standard_only"), flex, json!("flex"), false),
+        ("anthropic", Messages, json!("standard_only"), priority, json!("auto"), false),
+        ("anthropic", Messages, json!("priority"), default, json!("standard_only"), false),
+        ("anthropic", Messages, json!("auto"), None, json!("auto"), false),
+        ("anthropic", Chat, json!("flex"), flex, Value::Null, true),
+    ];
+    for (api, operation, said, tier, expected, lost) in rows {
+        let mut body = json!({"model": "m", "max_tokens": 9, "service_tier": said});
+        let text = json!([{"role": "user", "content": "Hi"}]);
+        body[if operation == Responses { "input" } else { "messages" }] = text;
+        assert_eq!(told_tier(api, operation, &body, tier), (expected, lost), "{api} {operation:?} {said} {tier:?}");
+    }
 }

@@ -5,9 +5,12 @@
 use std::borrow::Cow;
 
 use super::conversation::{Conversation, Opening};
+use super::feature::{Features, ServiceTier};
 use super::field::{Field, Fields, Role};
+use super::modality::Modality;
+use super::plugin::{self, AutoRouter};
 use super::problem::{self, Problem};
-use super::{Partition, Preferences, Preset, plugin, preset};
+use super::{Partition, Preferences, Preset, preset};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
@@ -25,44 +28,6 @@ const LONGEST_SESSION: usize = 256;
 
 /// Most fallback models one request may name: no plan has more steps.
 const MOST_MODELS: usize = 20;
-
-/// Kinds of input besides text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Modality {
-    /// `image_url` parts.
-    Image,
-    /// `input_audio` parts.
-    Audio,
-    /// `file` parts.
-    File,
-    /// `video_url` parts.
-    Video,
-}
-
-impl Modality {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Image, Self::Audio, Self::File, Self::Video];
-
-    /// Its name in `input_modalities`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Audio => "audio",
-            Self::File => "file",
-            Self::Video => "video",
-        }
-    }
-
-    fn of_part(r#type: &str) -> Option<Self> {
-        match r#type {
-            "image_url" | "image" | "input_image" => Some(Self::Image),
-            "input_audio" => Some(Self::Audio),
-            "file" | "document" | "input_file" => Some(Self::File),
-            "video_url" => Some(Self::Video),
-            _ => None,
-        }
-    }
-}
 
 /// A client's request, whatever endpoint will serve it. The body is valid JSON and an object.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +55,11 @@ pub struct Request {
     session_id: Option<String>,
     prompt_cache_key: Option<String>,
     opening: Opening,
+    features: Features,
+    /// The value of `service_tier`, also where it is null.
+    service_tier_span: Option<Span>,
+    /// What the client lets `routing.auto` choose from, if it says so.
+    auto_router: Option<Box<AutoRouter>>,
     /// Fields that would have changed nothing but are not silently left out.
     unapplied: Vec<&'static str>,
     /// Whether a preset has changed the body that the client sent.
@@ -172,6 +142,9 @@ impl Request {
             }
             Ok::<_, Problem>(())
         })?;
+        if self.fields.contains(Field::Models) && self.fields.contains(Field::Fallbacks) {
+            return Err(wrong(Field::Fallbacks, "cannot be used together with models"));
+        }
         Ok(reader.end()?)
     }
 
@@ -184,6 +157,7 @@ impl Request {
             let value = reader.skip()?;
             match field {
                 Field::Model => self.model_span = Some(value),
+                Field::ServiceTier => self.service_tier_span = Some(value),
                 Field::StreamOptions => {
                     self.stream_options = Some(StreamOptions {
                         index: self.members.len(),
@@ -218,10 +192,23 @@ impl Request {
                 }
             }
             Field::Plugins => {
-                if plugin::read(reader)? {
+                let plugins = plugin::read(reader)?;
+                self.auto_router = plugins.auto_router;
+                if plugins.unapplied {
                     self.unapplied.push(field.name());
                 }
             }
+            Field::ResponseFormat
+            | Field::OutputFormat
+            | Field::Text
+            | Field::OutputConfig
+            | Field::Reasoning
+            | Field::ReasoningEffort
+            | Field::IncludeReasoning
+            | Field::Thinking => {
+                self.features.read(field, reader)?;
+            }
+            Field::ServiceTier => self.service_tier_span = Some(self.features.read(field, reader)?),
             Field::Debug => {
                 reader.skip()?;
                 self.unapplied.push(field.name());
@@ -473,27 +460,64 @@ impl Request {
         Field::of(name.as_bytes()).is_some_and(|field| self.fields.contains(field))
     }
 
+    /// The form the answer must have, as a `type` of `response_format`; `None`: text.
+    pub fn response_format(&self) -> Option<&'static str> {
+        self.features.response_format
+    }
+
+    /// Whether the model is asked to think.
+    pub fn asks_for_reasoning(&self) -> bool {
+        self.features.reasoning
+    }
+
+    /// The service tier asked for; `None`: none that this gateway knows.
+    pub fn service_tier(&self) -> Option<ServiceTier> {
+        self.features.service_tier
+    }
+
+    /// What the client lets `routing.auto` choose from; `None`: anything.
+    pub fn auto_router(&self) -> Option<&AutoRouter> {
+        self.auto_router.as_deref()
+    }
+
     /// Names of all parameters used, as in `supported_parameters`.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
-        self.fields.iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
+        self.supported_by_name().iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
+    }
+
+    /// The fields that are there and not null; what other dialects say elsewhere has the name it has in chat's.
+    fn supported_by_name(&self) -> Fields {
+        let mut fields = self.fields;
+        if self.features.response_format.is_some() {
+            fields.insert(Field::ResponseFormat);
+        }
+        fields
     }
 
     /// The parameters used whose loss would change what the client gets.
     pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
-        let fields = self.fields;
+        let fields = self.supported_by_name();
         let all = [Field::Tools, Field::ResponseFormat, Field::Verbosity];
         all.into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
     }
 
     /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
-    /// the client's, the gateway's own fields gone. Every other byte stays.
-    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit) -> Edits {
+    /// the client's, the gateway's own fields gone, `service_tier` set where there is one to set. Every other byte stays.
+    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit, service_tier: Option<&str>) -> Edits {
         let mut edits = Edits::new();
         let mut members = Cow::Borrowed(&self.members);
         match &self.model_span {
             Some(_) if self.model.as_deref() == Some(model) => {}
             Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
             None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
+        }
+        if let Some(tier) = service_tier {
+            let tier = format!("\"{tier}\"");
+            match &self.service_tier_span {
+                Some(span) if self.body.get(span.clone()) == Some(tier.as_bytes()) => {}
+                Some(span) => edits.replace(span.clone(), tier.as_bytes()),
+                None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
+            }
         }
         match stream_options {
             StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {

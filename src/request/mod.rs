@@ -5,15 +5,21 @@
 
 mod body;
 mod conversation;
+mod feature;
 mod field;
+mod modality;
 mod plugin;
 mod preferences;
 mod preset;
 mod problem;
 mod surface;
 
-pub use body::{Modality, Request, StreamOptionsEdit};
+pub use body::{Request, StreamOptionsEdit};
 pub use conversation::Conversation;
+pub(crate) use feature::RESPONSE_FORMATS;
+pub use feature::ServiceTier;
+pub use modality::Modality;
+pub use plugin::AutoRouter;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};
 pub use surface::{Face, Operation, Page, Surface};

@@ -1,11 +1,12 @@
-//! The request's `plugins`: OpenRouter's own services, none of which this gateway has.
+//! The request's `plugins`: OpenRouter's own services, of which this gateway has the choice of a model alone.
 //!
 //! What would change the answer is refused; what only helps is left out, and the answer's headers say so.
 
-use super::problem::{Problem, wrong};
+use super::problem::{Problem, boolean, members, texts, wrong};
 use crate::wire::json::{Kind, Reader};
 
 const FIELD: &str = "plugins";
+const AUTO_ROUTER: &str = "auto-router";
 
 /// Whether a request is as well served without it.
 const PLUGINS: [(&str, bool); 11] = [
@@ -17,37 +18,67 @@ const PLUGINS: [(&str, bool); 11] = [
     ("response-healing", true),
     ("context-compression", true),
     // These choose a model where the request names none.
-    ("auto-router", true),
+    (AUTO_ROUTER, true),
     ("auto-beta-router", true),
     ("pareto-router", true),
     ("body-builder", true),
 ];
 
-/// Reads the list; whether there is something in it that is left out.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<bool, Problem> {
+/// Most patterns of one list.
+const MOST_PATTERNS: usize = 1024;
+/// Longest pattern, in bytes.
+const LONGEST_PATTERN: usize = 1024;
+/// All patterns together, in bytes.
+const LONGEST_PATTERNS: usize = 65_536;
+
+/// What a client lets the gateway choose from: patterns of model ids, in which `*` stands for anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AutoRouter {
+    /// Only these; empty: any.
+    pub allowed_models: Vec<String>,
+    /// None of these.
+    pub excluded_models: Vec<String>,
+}
+
+/// What is asked of plugins.
+#[derive(Debug, Default)]
+pub(super) struct Plugins {
+    pub(super) auto_router: Option<Box<AutoRouter>>,
+    /// There is something that is left out.
+    pub(super) unapplied: bool,
+}
+
+/// One of the list.
+#[derive(Default)]
+struct Plugin {
+    id: Option<String>,
+    disabled: bool,
+    auto_router: AutoRouter,
+    /// It has settings that nobody here reads.
+    more: bool,
+}
+
+/// Reads the list.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Problem> {
     const EXPECTED: &str = "must be an array of objects with an id";
     if reader.peek()? != Kind::Array {
         return Err(wrong(FIELD, EXPECTED));
     }
-    let mut unapplied = false;
+    let mut plugins = Plugins::default();
     reader.array(|reader, _| {
         if reader.peek()? != Kind::Object {
             return Err(wrong(FIELD, EXPECTED));
         }
-        let (mut id, mut enabled) = (None, true);
-        reader.object(|reader, member| {
-            if member.key.is("id") && reader.peek()? == Kind::String {
-                id = Some(reader.string()?.decode().into_owned());
-            } else if member.key.is("enabled") {
-                enabled = reader.boolean()? != Some(false);
-            }
-            Ok::<_, Problem>(())
-        })?;
-        let id = id.ok_or_else(|| wrong(FIELD, EXPECTED))?;
+        let plugin = Plugin::read(reader)?;
+        let id = plugin.id.ok_or_else(|| wrong(FIELD, EXPECTED))?;
         let known = PLUGINS.iter().find(|(name, _)| *name == id);
         match known {
-            _ if !enabled => {}
-            Some((_, true)) => unapplied = true,
+            _ if plugin.disabled => {}
+            Some((name, _)) if *name == AUTO_ROUTER => {
+                plugins.auto_router = Some(Box::new(plugin.auto_router));
+                plugins.unapplied |= plugin.more;
+            }
+            Some((_, true)) => plugins.unapplied = true,
             Some((name, false)) => {
                 return Err(wrong(FIELD, &format!("{name} is not supported by this gateway")));
             }
@@ -55,5 +86,40 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<bool, Problem> {
         }
         Ok(())
     })?;
-    Ok(unapplied)
+    Ok(plugins)
+}
+
+impl Plugin {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let mut plugin = Self::default();
+        members(reader, &mut |reader, key| {
+            let kind = reader.peek()?;
+            match key {
+                _ if kind == Kind::Null => {}
+                "id" if kind == Kind::String => plugin.id = Some(reader.string()?.decode().into_owned()),
+                "enabled" => plugin.disabled = !boolean(reader, "plugins.enabled")?,
+                "allowed_models" => plugin.auto_router.allowed_models = texts(reader, "plugins.allowed_models")?,
+                "excluded_models" => plugin.auto_router.excluded_models = texts(reader, "plugins.excluded_models")?,
+                _ => plugin.more = true,
+            }
+            Ok(())
+        })?;
+        plugin.auto_router.check()?;
+        Ok(plugin)
+    }
+}
+
+impl AutoRouter {
+    /// OpenRouter's bounds.
+    fn check(&self) -> Result<(), Problem> {
+        let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
+        let fits = |patterns: &[String]| {
+            patterns.len() <= MOST_PATTERNS && patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN)
+        };
+        let together: usize = allowed.iter().chain(excluded).map(String::len).sum();
+        if fits(allowed) && fits(excluded) && together <= LONGEST_PATTERNS {
+            return Ok(());
+        }
+        Err(wrong(FIELD, "must have at most 1024 patterns of 1024 characters, 65536 characters in all"))
+    }
 }

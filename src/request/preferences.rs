@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::problem::{Problem, boolean, text, texts, wrong};
+use super::problem::{Problem, boolean, members, text, texts, wrong};
 use crate::config;
 use crate::usage::Price;
 use crate::wire::json::{Kind, Reader};
@@ -192,17 +192,15 @@ fn object(
         return Err(wrong(field, "must be an object"));
     }
     let mut keys: Vec<String> = Vec::new();
-    reader.object(|reader, member| {
-        let key = member.key.decode();
-        if keys.iter().any(|known| *known == key) {
+    members(reader, &mut |reader, key| {
+        if keys.iter().any(|known| known == key) {
             return Err(wrong(field, &format!("has the key {key:?} twice")));
         }
-        if reader.peek()? != Kind::Null && read(reader, &key)? {
-            keys.push(key.into_owned());
+        if reader.peek()? != Kind::Null && read(reader, key)? {
+            keys.push(key.to_owned());
         }
         Ok(())
-    })?;
-    Ok(())
+    })
 }
 
 fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Problem> {

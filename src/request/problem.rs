@@ -60,3 +60,12 @@ pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<
 pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, Problem> {
     reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))
 }
+
+/// An object. `read` consumes the value of each key, or leaves it. Not generic, so that there is one copy of it.
+pub(super) fn members(
+    reader: &mut Reader<'_>,
+    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    reader.object(|reader, member| read(reader, &member.key.decode()))?;
+    Ok(())
+}

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+use std::time::Duration;
 
 use super::plan::model_id;
-use crate::catalog::{Asked, Endpoint, Model, Variant};
-use crate::config::Provider;
+use crate::calendar;
+use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
+use crate::config::{Auto, Provider};
 use crate::provider::Way;
-use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
+use crate::request::{DataCollection, MaxPrice, Modality, Operation, Preferences, Request, ServiceTier};
 use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
 
@@ -34,6 +36,12 @@ pub enum Reason {
     Quantization,
     /// Its price is above `provider.max_price`, or unknown.
     MaxPrice,
+    /// It is of a service tier that nobody asked for.
+    Tier(Tier),
+    /// `service_tier: flex`, and only others of its model are of that tier.
+    NotFlex,
+    /// `routing.auto` chose its model, and this bound of the document or the request speaks against it.
+    Auto(&'static str),
     /// Input and output do not fit.
     ContextLength,
     /// It cannot answer with that many tokens.
@@ -63,6 +71,8 @@ impl Reason {
             Self::Parameter(_) | Self::Modality(_) | Self::Operation(_) => Some("require_parameters"),
             Self::Distillable => Some("enforce_distillable_text"),
             Self::NotFree => Some("free"),
+            Self::Tier(_) | Self::NotFlex => Some("service_tier"),
+            Self::Auto(bound) => bound.rsplit('.').next(),
             Self::NoKey(_) | Self::AllowFallbacks | Self::MaxAttempts => None,
         }
     }
@@ -85,6 +95,9 @@ impl fmt::Display for Reason {
             Self::NotFree => f.write_str("not free"),
             Self::Quantization => f.write_str("provider.quantizations"),
             Self::MaxPrice => f.write_str("provider.max_price"),
+            Self::Tier(tier) => write!(f, "service tier {} was not asked for", tier.name()),
+            Self::NotFlex => f.write_str("service_tier: flex"),
+            Self::Auto(bound) => f.write_str(bound),
             Self::ContextLength => f.write_str("context length"),
             Self::OutputLength => f.write_str("output length"),
             Self::Modality(modality) => write!(f, "no {} input", modality.name()),
@@ -100,13 +113,19 @@ impl fmt::Display for Reason {
 pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
+    pub conditions: Conditions,
+    /// `routing.auto` of the document.
+    auto: Option<&'a Auto>,
     /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
     conversation: OnceCell<Option<Conversation<'a>>>,
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn new(operation: Operation, request: &'a Request) -> Self {
-        Self { operation, request, conversation: OnceCell::new() }
+    /// `now` is since the Unix epoch.
+    pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>, now: Duration) -> Self {
+        let conditions =
+            Conditions { input_tokens: request.input_estimate(), minute_of_day: calendar::minute_of_day(now) };
+        Self { operation, request, conditions, auto, conversation: OnceCell::new() }
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
@@ -125,16 +144,46 @@ pub(super) struct Offer<'a> {
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
+    /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
+    pub is_tier_asked: bool,
 }
 
-impl Offer<'_> {
+/// What conditional prices depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions {
+    /// Estimated.
+    pub input_tokens: u64,
+    /// UTC.
+    pub minute_of_day: u16,
+}
+
+impl<'a> Offer<'a> {
+    /// The prices that hold for a request.
+    #[inline]
+    pub(super) fn pricing(&self, of: Conditions) -> Cow<'a, Pricing> {
+        let Endpoint { pricing, overrides, .. } = self.endpoint;
+        match overrides.as_slice() {
+            [] => Cow::Borrowed(pricing),
+            overrides => Cow::Owned(pricing.at(overrides, of.input_tokens, of.minute_of_day)),
+        }
+    }
+
     /// The model's id, with a wildcard filled in.
     pub(super) fn model_id(&self) -> Cow<'_, str> {
         model_id(self.model, self.asked.rest)
     }
 
-    /// Whether a provider named in a request means this one: by id, display name, or id and tag.
+    /// Whether a provider named in a request means this one: by id, display name, or id and tag. An endpoint of a tier
+    /// that was not asked for is meant by id and tag alone.
     pub(super) fn is_named(&self, name: &str) -> bool {
+        self.is_tier_asked && self.is_of(name) || self.has_slug(name)
+    }
+
+    fn is_of(&self, provider: &str) -> bool {
+        provider.eq_ignore_ascii_case(&self.provider.id) || provider.eq_ignore_ascii_case(&self.provider.name)
+    }
+
+    fn has_slug(&self, name: &str) -> bool {
         let full = |tag: &str| {
             let parts = name.split_at_checked(self.provider.id.len());
             parts.is_some_and(|(id, rest)| {
@@ -142,20 +191,20 @@ impl Offer<'_> {
                 id.eq_ignore_ascii_case(&self.provider.id) && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
             })
         };
-        name.eq_ignore_ascii_case(&self.provider.id)
-            || name.eq_ignore_ascii_case(&self.provider.name)
-            || self.endpoint.tag.as_deref().is_some_and(full)
+        self.endpoint.tag.as_deref().is_some_and(full)
     }
 
     /// The first hard filter that takes this offer out.
     pub(super) fn refusal(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let request = wanted.request;
         self.missing_key()
+            .or_else(|| self.refused_by_auto(wanted))
             .or_else(|| self.refused_by_format(wanted, preferences))
             .or_else(|| self.refused_by_name(preferences))
-            .or_else(|| self.refused_by_variant())
+            .or_else(|| self.refused_by_tier(request, preferences))
+            .or_else(|| self.refused_by_variant(wanted))
             .or_else(|| self.refused_by_policy(preferences))
-            .or_else(|| self.refused_by_price(request, preferences))
+            .or_else(|| self.refused_by_price(wanted, preferences))
             .or_else(|| self.refused_by_size(request))
             .or_else(|| self.refused_by_modality(request))
             .or_else(|| {
@@ -195,15 +244,53 @@ impl Offer<'_> {
         if preferences.only.as_ref().is_some_and(|only| !named(only)) {
             return Some(Reason::Only);
         }
-        preferences.ignore.as_ref().is_some_and(named).then_some(Reason::Ignore)
+        // Who wants nothing of a provider wants nothing of its tiers.
+        let ignored = |name: &String| self.is_of(name) || self.has_slug(name);
+        preferences.ignore.as_ref().is_some_and(|ignore| ignore.iter().any(ignored)).then_some(Reason::Ignore)
     }
 
-    fn refused_by_variant(&self) -> Option<Reason> {
-        let prices = &self.endpoint.pricing;
+    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by its slug.
+    fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+        let wants_flex = request.service_tier() == Some(ServiceTier::Flex);
+        if self.is_tier_asked && !wants_flex {
+            return None;
+        }
+        let tier = self.endpoint.tier();
+        let mut slugs = [&preferences.order, &preferences.only].into_iter().flatten().flatten();
+        if let Some(tier) = tier.filter(|_| !self.is_tier_asked && !slugs.any(|name| self.has_slug(name))) {
+            return Some(Reason::Tier(tier));
+        }
+        let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
+        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex)).then_some(Reason::NotFlex)
+    }
+
+    /// What `routing.auto` and the request's auto-router may choose from.
+    fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
+        let auto = wanted.auto.filter(|_| self.asked.auto)?;
+        let id = self.model_id();
+        let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
+        let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
+        let client = wanted.request.auto_router();
+        let bound = match () {
+            () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
+            () if names(&auto.excluded_models) => "routing.auto.excluded_models",
+            () if client.is_some_and(|client| forbids(&client.allowed_models)) => "plugins.auto-router.allowed_models",
+            () if client.is_some_and(|client| names(&client.excluded_models)) => "plugins.auto-router.excluded_models",
+            () if self.is_above(&auto.max_price, wanted) => "routing.auto.max_price",
+            () => return None,
+        };
+        Some(Reason::Auto(bound))
+    }
+
+    fn refused_by_variant(&self, wanted: &Wanted<'_>) -> Option<Reason> {
+        if self.asked.variant != Some(Variant::Free) {
+            return None;
+        }
+        let prices = self.pricing(wanted.conditions);
         let is_free = prices.prompt == Some(Price::ZERO)
             && prices.completion == Some(Price::ZERO)
             && prices.entries().all(|(_, price)| price.unwrap_or_default() == Price::ZERO);
-        (self.asked.variant == Some(Variant::Free) && !is_free).then_some(Reason::NotFree)
+        (!is_free).then_some(Reason::NotFree)
     }
 
     fn refused_by_policy(&self, preferences: &Preferences) -> Option<Reason> {
@@ -224,9 +311,17 @@ impl Offer<'_> {
         (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
     }
 
-    fn refused_by_price(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
+    fn refused_by_price(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let max = preferences.max_price.as_ref()?;
-        let prices = &self.endpoint.pricing;
+        self.is_above(max, wanted).then_some(Reason::MaxPrice)
+    }
+
+    /// Whether a price that matters is above its bound, or unknown.
+    fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
+        if *max == MaxPrice::default() {
+            return false;
+        }
+        let (request, prices) = (wanted.request, self.pricing(wanted.conditions));
         let bounds = [
             (max.prompt, prices.prompt, 1_000_000),
             (max.completion, prices.completion, 1_000_000),
@@ -234,12 +329,11 @@ impl Offer<'_> {
             (max.image, prices.image.or((!request.uses(Modality::Image)).then(Default::default)), 1),
             (max.audio, prices.audio.or((!request.uses(Modality::Audio)).then(Default::default)), 1_000_000),
         ];
-        let within = bounds.iter().all(|(max, price, units)| match (max, price) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(max), Some(price)) => price.cost(*units) <= max.cost(1),
-        });
-        (!within).then_some(Reason::MaxPrice)
+        bounds.iter().any(|(max, price, units)| match (max, price) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(max), Some(price)) => price.cost(*units) > max.cost(1),
+        })
     }
 
     fn refused_by_size(&self, request: &Request) -> Option<Reason> {

@@ -3,12 +3,14 @@
 //! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
 //! Semantics: DESIGN section 6, after OpenRouter's provider routing.
 
+mod auto;
 mod filter;
 mod health;
 mod order;
 mod plan;
 mod sticky;
 
+pub use auto::{Choice, choose};
 pub use filter::Reason;
 pub use health::{Health, Measure, Observation};
 pub use plan::{Circumstances, Dropped, Plan, Step, plan};

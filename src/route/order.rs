@@ -1,19 +1,22 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
-use super::filter::Offer;
+use super::filter::{Conditions, Offer};
 use super::health::Measure;
 use super::plan::Circumstances;
 use super::sticky::Sticky;
-use crate::catalog::Variant;
+use crate::catalog::{Tier, Variant};
 use crate::config::Sort;
-use crate::request::{Cutoffs, Preferences, SortBy};
+use crate::request::{Cutoffs, Preferences, ServiceTier, SortBy};
 use crate::usage::Price;
 
 /// What the order depends on besides the offers.
 pub(super) struct Wishes<'a> {
     pub preferences: &'a Preferences,
+    /// The service tier asked for.
+    pub tier: Option<ServiceTier>,
     /// The configured order.
     pub sort: Sort,
+    pub conditions: Conditions,
     pub with: &'a Circumstances<'a>,
 }
 
@@ -35,9 +38,10 @@ impl Draw {
 }
 
 impl Wishes<'_> {
-    /// Sorts offers: `provider.order`, then the request's sort, then the configured one. Endpoints that miss a preferred
-    /// latency or throughput go last within that, then those with a recent outage where no explicit order holds, and
-    /// those in cooldown last of all. Whether the conversation's own endpoint came first because of it.
+    /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the request's sort, then the
+    /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those with a
+    /// recent outage where no explicit order holds, and those in cooldown last of all. Whether the conversation's own
+    /// endpoint came first because of it.
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
         let sort = self.asked_sort(offers);
         self.arrange(offers, sort, draw);
@@ -49,7 +53,7 @@ impl Wishes<'_> {
             let sticky = is_sticky(offer);
             let place = if sticky { 0 } else { self.asked_place(offer) };
             let outage = !keeps_place && health.in_outage(id, now);
-            let flags = [outage, self.is_slow(offer), !sticky];
+            let flags = [outage, self.is_slow(offer), !self.is_preferred_tier(offer), !sticky];
             let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
             flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
         });
@@ -78,15 +82,23 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| ascending(health.failed_share(&offer.endpoint.id, now)));
             }
             (Some(SortBy::Price), _) | (None, Sort::Price) => {
-                rank(offers, &mut |offer| blended_price(offer).unwrap_or(u128::MAX));
+                rank(offers, &mut |offer| self.blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
                 rank(offers, &mut |offer| health.first_token_ms(&offer.endpoint.id).map_or(u128::MAX, ascending));
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
-            (None, Sort::Balanced) => shuffle(offers, draw),
+            (None, Sort::Balanced) => self.shuffle(offers, draw),
             (None, Sort::Order) => {}
         }
+        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
+            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { slowness(offer) } else { 0 });
+        }
+    }
+
+    /// Whether it is of the priority tier, and that is asked for.
+    fn is_preferred_tier(&self, offer: &Offer<'_>) -> bool {
+        self.tier == Some(ServiceTier::Priority) && offer.endpoint.tier() == Some(Tier::Priority)
     }
 
     fn asked_place(&self, offer: &Offer<'_>) -> usize {
@@ -111,7 +123,7 @@ impl Wishes<'_> {
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
     fn is_sticky(&self, offer: &Offer<'_>) -> bool {
         let Some(conversation) = self.with.conversation else { return false };
-        let pricing = &offer.endpoint.pricing;
+        let pricing = offer.pricing(self.conditions);
         let cheaper = pricing.input_cache_read.zip(pricing.prompt).is_some_and(|(cached, prompt)| cached < prompt);
         let may = match &self.preferences.order {
             None => true,
@@ -120,25 +132,26 @@ impl Wishes<'_> {
         let key = || Sticky::key(self.with.tenant, &offer.model_id(), conversation.key);
         cheaper && may && self.with.health.sticky.is_at(key(), &offer.endpoint.id, self.with.now)
     }
-}
 
-/// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
-fn blended_price(offer: &Offer<'_>) -> Option<u128> {
-    let pricing = &offer.endpoint.pricing;
-    let cost = |price: Price, units| price.cost(units).femtodollars();
-    Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
-}
+    /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
+    #[inline]
+    fn blended_price(&self, offer: &Offer<'_>) -> Option<u128> {
+        let pricing = offer.pricing(self.conditions);
+        let cost = |price: Price, units| price.cost(units).femtodollars();
+        Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
+    }
 
-/// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
-///
-/// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
-fn shuffle(offers: &mut [Offer<'_>], draw: &mut Draw) {
-    let highest = offers.iter().filter_map(blended_price).max().unwrap_or(1);
-    rank(offers, &mut |offer| {
-        let price = blended_price(offer).unwrap_or(highest).max(1) as f64;
-        let weight = offer.endpoint.weight / (price * price);
-        ascending(-draw.fraction().ln() / weight)
-    });
+    /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
+    ///
+    /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
+    fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
+        let highest = offers.iter().filter_map(|offer| self.blended_price(offer)).max().unwrap_or(1);
+        rank(offers, &mut |offer| {
+            let price = self.blended_price(offer).unwrap_or(highest).max(1) as f64;
+            let weight = offer.endpoint.weight / (price * price);
+            ascending(-draw.fraction().ln() / weight)
+        });
+    }
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

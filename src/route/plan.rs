@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
-use crate::catalog::{Asked, Endpoint, Model, ModelId};
+use crate::catalog::{Asked, Endpoint, Model, ModelId, Tier, Variant};
 use crate::config::{Config, Provider};
-use crate::request::{Conversation, Operation, Partition, Request};
+use crate::provider::Target;
+use crate::request::{Conversation, Operation, Partition, Request, ServiceTier};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Step {
     endpoint: usize,
     /// What stands for a wildcard's `*`.
     rest: Option<String>,
+    /// Whether `routing.auto` chose it.
+    auto: bool,
 }
 
 /// An endpoint that is not in the plan.
@@ -64,9 +67,44 @@ impl Step {
         self.endpoint(config).map_or("", |endpoint| endpoint.upstream_model(self.rest.as_deref()))
     }
 
+    /// Where an attempt at this step goes.
+    pub fn target<'a>(&'a self, config: &'a Config, request: &Request) -> Option<Target<'a>> {
+        Some(Target {
+            provider: self.provider(config)?,
+            model: self.upstream_model(config),
+            service_tier: self.service_tier(config, request),
+        })
+    }
+
+    /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything. The endpoint's tier,
+    /// else the default one where others of the model are of a tier, so that it costs what this endpoint's prices say.
+    fn service_tier(&self, config: &Config, request: &Request) -> Option<&'static str> {
+        if let Some(tier) = self.endpoint(config)?.tier() {
+            return Some(tier.name());
+        }
+        let asked = request.service_tier().and_then(ServiceTier::asks_for)?;
+        let has_tiers = self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
+        match asked {
+            _ if has_tiers => Some("default"),
+            // Some say `fast`, which OpenAI does not know.
+            Tier::Priority => Some(asked.name()),
+            Tier::Flex => None,
+        }
+    }
+
+    /// Whether `routing.auto` chose its model.
+    pub fn is_auto(&self) -> bool {
+        self.auto
+    }
+
     /// The catalogue's id of the model, with a wildcard filled in.
     pub fn model_id<'a>(&self, config: &'a Config) -> Cow<'a, str> {
         self.model(config).map(|model| model_id(model, self.rest.as_deref())).unwrap_or_default()
+    }
+
+    /// Whether it answers with a model that was asked for.
+    pub fn is_of(&self, asked: Asked<'_>) -> bool {
+        self.model == asked.model && self.rest.as_deref() == asked.rest
     }
 
     /// Whether both steps answer with the same model.
@@ -106,9 +144,15 @@ pub fn plan(
     with: &Circumstances<'_>,
 ) -> Plan {
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
-    let wanted = Wanted::new(operation, request);
+    let wanted = Wanted::new(operation, request, config.routing.auto.as_ref(), with.now);
     let mut draw = Draw(with.seed);
-    let wishes = Wishes { preferences: request.preferences(), sort: config.routing.sort, with };
+    let wishes = Wishes {
+        preferences: request.preferences(),
+        tier: request.service_tier(),
+        sort: config.routing.sort,
+        conditions: wanted.conditions,
+        with,
+    };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
         let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
@@ -125,6 +169,7 @@ pub fn plan(
             model: offer.asked.model,
             endpoint: offer.index,
             rest: offer.asked.rest.map(str::to_owned),
+            auto: offer.asked.auto,
         }));
     }
     if request.preferences().single() {
@@ -143,7 +188,8 @@ fn admitted<'a>(
     let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
     let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
-        Some(Offer { asked, index, model, endpoint, provider })
+        let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
+        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked })
     });
     offers
         .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
@@ -154,6 +200,17 @@ fn admitted<'a>(
             None => true,
         })
         .collect()
+}
+
+/// By `service_tier`, or by a variant, which an explicit order or `service_tier: default` overrules.
+fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
+    let Some(tier) = endpoint.tier() else { return true };
+    let service_tier = request.service_tier();
+    let ordered = request.preferences().order.as_ref().is_some_and(|order| !order.is_empty());
+    service_tier.and_then(ServiceTier::asks_for) == Some(tier)
+        || !ordered
+            && service_tier != Some(ServiceTier::Default)
+            && asked.variant.and_then(Variant::admits) == Some(tier)
 }
 
 /// If some endpoints support what the request builds on, only those are used: no fallback loses it in silence.

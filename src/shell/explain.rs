@@ -41,7 +41,8 @@ impl Explain {
     }
 
     fn answer(&mut self, body: Vec<u8>) {
-        let question = Question { operation: None, body, seed: worker::random(), now: host::now() };
+        let question =
+            Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now: host::now() };
         let plan = worker::with_health(|health| explain::answer(&self.config, &self.path, question, health));
         self.reply(&plan);
     }

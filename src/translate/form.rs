@@ -38,6 +38,8 @@ pub struct Conversation<'a> {
     pub stream: bool,
     /// The end user's id.
     pub user: Option<Text<'a>>,
+    /// `flex`, `priority` or `default`, where the upstream is to be told.
+    pub service_tier: Option<&'static str>,
     /// What the client's dialect says and this form has no place for, by the field's name there.
     pub dropped: Vec<&'static str>,
 }

@@ -37,6 +37,7 @@ macro_rules! on_envoy {
 }
 
 mod accounting;
+mod auto;
 mod client;
 mod clients;
 mod config;

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use modelyard::config::Config;
-use modelyard::exchange::explain::{Question, explain};
+use modelyard::exchange::explain::{Question, explain, header_of};
 use modelyard::request::Operation;
 use modelyard::route::Health;
 use serde_json::Value;
@@ -48,6 +48,9 @@ enum Command {
         /// chat, completions, embeddings, messages or responses; default: as the body looks
         #[arg(long, value_parser = operation)]
         dialect: Option<Operation>,
+        /// A header of the request, as 'x-tier: gold', for rules that look at one; may be given more than once
+        #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+        headers: Vec<(String, String)>,
         #[command(flatten)]
         keys: Keys,
     },
@@ -81,11 +84,20 @@ fn operation(text: &str) -> Result<Operation, String> {
     Operation::named(text).ok_or_else(|| "known: chat, completions, embeddings, messages, responses".to_owned())
 }
 
+fn header(text: &str) -> Result<(String, String), String> {
+    header_of(text).ok_or_else(|| "must be NAME: VALUE".to_owned())
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check { document, keys } => check(&document, &keys),
-        Command::Explain { config, request, seed, dialect, keys } => {
-            read(&config, &keys).and_then(|config| explained(config, &request, seed, dialect))
+        Command::Explain { config, request, seed, dialect, headers, keys } => {
+            let question = Question { operation: dialect, headers, body: Vec::new(), seed, now: now() };
+            read(&config, &keys).and_then(|config| explained(config, &request, question))
         }
         Command::Models { config } => read(&config, &Keys { env: false }).map(|config| listing::of(&config)),
     };
@@ -105,7 +117,9 @@ fn check(path: &Path, keys: &Keys) -> Result<String, Box<dyn Error>> {
     let config = read(path, keys)?;
     let models = config.catalog.models();
     let endpoints: usize = models.iter().map(|model| model.endpoints.len()).sum();
-    let (models, providers) = (models.len(), config.providers.len());
+    // One that others are chosen for is offered by nobody.
+    let models = models.iter().filter(|model| !model.endpoints.is_empty()).count();
+    let providers = config.providers.len();
     Ok(format!("{}: {models} models, {endpoints} endpoints, {providers} providers\n", config.hash))
 }
 
@@ -127,12 +141,8 @@ fn read(path: &Path, keys: &Keys) -> Result<Config, Box<dyn Error>> {
     }
 }
 
-fn explained(
-    config: Config,
-    request: &Path,
-    seed: u64,
-    operation: Option<Operation>,
-) -> Result<String, Box<dyn Error>> {
+/// The plan for the body in a file.
+fn explained(config: Config, request: &Path, question: Question) -> Result<String, Box<dyn Error>> {
     let body = if request == Path::new("-") {
         let mut body = Vec::new();
         io::stdin().read_to_end(&mut body)?;
@@ -140,8 +150,7 @@ fn explained(
     } else {
         fs::read(request).map_err(|error| format!("{}: {error}", request.display()))?
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let question = Question { operation, body, seed, now };
+    let question = Question { body, ..question };
     let explanation: Value = serde_json::from_str(&explain(&Rc::new(config), question, &Health::default()))?;
     Ok(format!("{explanation:#}\n"))
 }

@@ -3,6 +3,7 @@
 //! [`World`] plays the host's part as the shell does, for one client and as many attempts as its script has.
 
 mod arbitrary;
+mod auto;
 mod error;
 mod fallback;
 mod settle;

@@ -223,3 +223,50 @@ fn what_removed_every_endpoint_is_told_in_openrouters_words() {
     let unknown = World::open(&config, Face::OpenRouter, r#"{"model":"no"}"#).got.json();
     assert_eq!(unknown["error"]["availability"]["code"], "model_not_found");
 }
+
+#[test]
+fn every_other_filter_is_named_for_people_and_for_machines() {
+    let config = changed(|document| {
+        document["models"][0]["context_length"] = 100.into();
+        document["models"][0]["max_completion_tokens"] = 50.into();
+        document["models"][0]["input_modalities"] = json!(["text"]);
+        document["models"][0]["endpoints"] = json!([{"provider": "a", "model": "up", "tag": "flex"}]);
+    });
+    let long = format!(r#""prompt":"{}""#, "x".repeat(900));
+    // Members of the body, the reason, the name in `excluded_by`.
+    let rows = [
+        (r#""provider":{"order":["a/flex"],"max_price":{"prompt":1}}"#, "provider.max_price", Some("max_price")),
+        (r#""provider":{"order":["a/flex"],"quantizations":["fp8"]}"#, "provider.quantizations", Some("quantization")),
+        (
+            r#""provider":{"order":["a/flex"],"enforce_distillable_text":true}"#,
+            "provider.enforce_distillable_text",
+            Some("enforce_distillable_text"),
+        ),
+        (r#""service_tier":"flex","max_tokens":51"#, "output length", Some("context_length")),
+        (&format!(r#""service_tier":"flex",{long}"#), "context length", Some("context_length")),
+        (r#""service_tier":"priority""#, "service tier flex was not asked for", Some("service_tier")),
+        (r#""models":["m/one:free"],"service_tier":"flex""#, "not free", Some("free")),
+    ];
+    for (members, reason, excluded) in rows {
+        let model = if members.contains("models") { "" } else { r#""model":"m/one","# };
+        let error =
+            World::open(&config, Face::OpenRouter, &format!("{{{model}{members}}}")).got.json()["error"].clone();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with("No endpoints found for m/one"), "{members}: {message}");
+        assert!(message.ends_with(&format!(". Removed: a/up#flex ({reason})")), "{members}: {message}");
+        let availability = &error["availability"];
+        assert_eq!((&availability["code"], &error["code"]), (&json!("constraint_filtered"), &json!(404)), "{members}");
+        assert_eq!(availability["excluded_by"], json!(excluded.into_iter().collect::<Vec<_>>()), "{members}");
+    }
+    let audio =
+        r#"{"model":"m/one","service_tier":"flex","messages":[{"role":"user","content":[{"type":"input_audio"}]}]}"#;
+    let error = World::open(&config, Face::OpenRouter, audio).got.json()["error"].clone();
+    assert!(error["message"].as_str().unwrap().starts_with("No endpoints found that support audio input"), "{error}");
+    let flex = changed(|document| {
+        document["models"][0]["endpoints"][0]["tag"] = "flex".into();
+    });
+    let body = r#"{"model":"m/one","service_tier":"flex","provider":{"ignore":["a"]}}"#;
+    let error = World::open(&flex, Face::OpenRouter, body).got.json()["error"].clone();
+    let removed = ". Removed: a/up-a#flex (provider.ignore), b/up-b (service_tier: flex)";
+    assert!(error["message"].as_str().unwrap().ends_with(removed), "{error}");
+}

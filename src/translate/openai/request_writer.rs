@@ -38,6 +38,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -151,6 +153,7 @@ pub(super) fn write(
         sampling: Sampling::of(&conversation.sampling, quirks, dropped),
         stop: stop(&conversation.stop, quirks, dropped),
         user: conversation.user.as_deref(),
+        service_tier: conversation.service_tier,
         stream,
         stream_options: stream.filter(|_| quirks.stream_options).map(|include_usage| StreamOptions { include_usage }),
     };

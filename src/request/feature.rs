@@ -1,0 +1,134 @@
+//! What a request asks of its model besides an answer: a form, thinking, a service tier. Read wherever one of the client
+//! dialects says it; values that nobody here knows are the upstream's to judge.
+
+use super::field::Field;
+use super::problem::{Problem, members, wrong};
+use crate::catalog::Tier;
+use crate::wire::json::{JsonError, Kind, Reader, Span};
+
+/// Forms of an answer besides plain text, as `response_format` names them.
+pub(crate) const RESPONSE_FORMATS: [&str; 4] = ["json_object", "json_schema", "grammar", "python"];
+
+/// Levels of thinking.
+const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// The service tier a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceTier {
+    /// `default`: no other.
+    Default,
+    /// `flex`
+    Flex,
+    /// `priority`, or `fast`
+    Priority,
+}
+
+impl ServiceTier {
+    /// The tier of the endpoints it is about.
+    pub fn asks_for(self) -> Option<Tier> {
+        match self {
+            Self::Default => None,
+            Self::Flex => Some(Tier::Flex),
+            Self::Priority => Some(Tier::Priority),
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Features {
+    /// One of [`RESPONSE_FORMATS`].
+    pub(super) response_format: Option<&'static str>,
+    pub(super) reasoning: bool,
+    pub(super) service_tier: Option<ServiceTier>,
+    effort: Option<&'static str>,
+}
+
+impl Features {
+    /// Reads the value of a field that is not null; where it stands.
+    pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Problem> {
+        let start = reader.position();
+        match (field, reader.peek()?) {
+            (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => self.response_format(reader)?,
+            // Responses and Messages put the form one level deeper.
+            (Field::Text | Field::OutputConfig, Kind::Object) => {
+                members(reader, &mut |reader, key| match reader.peek()? {
+                    Kind::Object if key == "format" => self.response_format(reader),
+                    _ => Ok(()),
+                })?;
+            }
+            (Field::Reasoning, Kind::Object) => self.reasoning(reader)?,
+            (Field::Thinking, Kind::Object) => {
+                let kind = of_type(reader, &["enabled", "adaptive"])?;
+                self.reasoning |= kind.is_some();
+            }
+            (Field::ReasoningEffort, Kind::String) => {
+                let effort = one_of(reader, &EFFORTS)?;
+                self.effort(effort)?;
+                self.reasoning |= effort != Some("none");
+            }
+            (Field::IncludeReasoning, _) => self.reasoning |= reader.boolean()? == Some(true),
+            (Field::ServiceTier, Kind::String) => {
+                self.service_tier = match reader.string()?.decode().as_ref() {
+                    "default" | "standard" | "standard_only" => Some(ServiceTier::Default),
+                    "flex" => Some(ServiceTier::Flex),
+                    "priority" | "fast" => Some(ServiceTier::Priority),
+                    _ => None,
+                };
+            }
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok(start..reader.position())
+    }
+
+    fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        self.response_format = of_type(reader, &RESPONSE_FORMATS)?;
+        Ok(())
+    }
+
+    /// OpenRouter's and the Responses API's object; an empty one asks, too.
+    fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        let mut asks = true;
+        members(reader, &mut |reader, key| {
+            if key == "enabled" {
+                asks &= reader.boolean()? != Some(false);
+            } else if key == "effort" && reader.peek()? == Kind::String {
+                let effort = one_of(reader, &EFFORTS)?;
+                self.effort(effort)?;
+                asks &= effort != Some("none");
+            }
+            Ok(())
+        })?;
+        self.reasoning |= asks;
+        Ok(())
+    }
+
+    /// It may be said in two places, but not differently.
+    fn effort(&mut self, effort: Option<&'static str>) -> Result<(), Problem> {
+        let said = std::mem::replace(&mut self.effort, effort);
+        if said.zip(effort).is_some_and(|(said, effort)| said != effort) {
+            return Err(wrong(Field::ReasoningEffort.name(), "differs from reasoning.effort"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a text; which of these it is.
+fn one_of(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, JsonError> {
+    let text = reader.string()?;
+    Ok(known.iter().copied().find(|known| text.is(known)))
+}
+
+/// Reads an object; which of these its `type` is.
+fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Problem> {
+    let mut kind = None;
+    members(reader, &mut |reader, key| {
+        if key == "type" && reader.peek()? == Kind::String {
+            kind = one_of(reader, known)?;
+        }
+        Ok(())
+    })?;
+    Ok(kind)
+}

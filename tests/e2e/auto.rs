@@ -1,0 +1,125 @@
+//! `openrouter/auto` and service tiers, on a real Envoy.
+
+use serde_json::{Value, json};
+
+use crate::client::Reply;
+use crate::gateway::{FACES, Gateway, chat};
+use crate::setup::Setup;
+
+fn setup() -> Setup {
+    let tier = |provider: &str, tag: &str, usd: &str| json!({"provider": provider, "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
+    let tiers = [("eu", "0.000004"), ("flex", "0.000002"), ("eu/priority", "0.000008")];
+    let of = |provider: &str| json!({"endpoints": tiers.map(|(tag, usd)| tier(provider, tag, usd))});
+    Setup::new()
+        .chain("small", &[""])
+        .chain("broken", &["status=503"])
+        .chain("large", &[""])
+        .chain("gold", &[""])
+        .chain("tiers", &[""])
+        .model("tiers", of("tiers-0"))
+        .chain("spare", &[""])
+        .model("spare", of("spare-0"))
+        .document(json!({
+            "routing": {"auto": {
+                "rules": [
+                    {"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["t/gold"]},
+                    {"when": {"tools": true}, "models": ["t/broken", "t/large"]},
+                ],
+                "models": ["t/small", "t/spare:floor"],
+            }},
+            "presets": {"cheap": {"model": "openrouter/auto:floor", "temperature": 0.25}},
+        }))
+}
+
+on_envoy! { setup:
+    auto_chooses_by_its_rules_and_falls_back_among_its_models,
+    auto_may_be_narrowed_by_the_client,
+    auto_is_listed_and_explained,
+    a_tier_is_for_those_who_ask_for_it,
+}
+
+/// Asks for `auto` with metadata.
+fn ask(gateway: &Gateway, base: &str, more: &[(&str, &str)], members: &Value) -> Reply {
+    let mut body = chat("small");
+    body["model"] = "openrouter/auto".into();
+    for (name, value) in members.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let usual = [("content-type", "application/json"), ("X-OpenRouter-Metadata", "enabled")];
+    let headers: Vec<_> = usual.iter().chain(more).copied().collect();
+    gateway.request("POST", &format!("{base}/chat/completions"), &headers, body.to_string().as_bytes())
+}
+
+fn auto_chooses_by_its_rules_and_falls_back_among_its_models(gateway: &Gateway) {
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let (none, gold) = (&[][..], &[("x-tier", "gold")][..]);
+    let rows = [
+        (none, json!({}), "t/small", "1", "routing.auto.models"),
+        (gold, json!({"tools": tools}), "t/gold", "1", "routing.auto.rules[0] (header)"),
+        (none, json!({"tools": tools}), "t/large", "2", "routing.auto.rules[1] (tools)"),
+        (none, json!({"model": "@preset/cheap", "tools": tools}), "t/large", "2", "routing.auto.rules[1] (tools)"),
+    ];
+    for (headers, members, model, attempts, reason) in rows {
+        for face in FACES {
+            let reply = ask(gateway, face, headers, &members);
+            assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some(model)), "{members}: {reply:?}");
+            assert_eq!(reply.header("x-modelyard-attempts"), Some(attempts), "{members}");
+            let record = gateway.entry(&reply)["record"].clone();
+            assert!(record["choice"].as_str().unwrap().contains(reason), "{record}");
+            if face == "/api/v1" {
+                let answer = reply.json();
+                let metadata = &answer["openrouter_metadata"];
+                assert_eq!((&answer["model"], &metadata["strategy"]), (&json!(model), &json!("auto")), "{answer}");
+                assert!(metadata["pipeline"][0]["summary"].as_str().unwrap().contains(reason), "{metadata}");
+            }
+        }
+    }
+}
+
+fn auto_may_be_narrowed_by_the_client(gateway: &Gateway) {
+    let plugin = |key: &str, pattern: &str| json!({"plugins": [{"id": "auto-router", key: [pattern]}]});
+    let reply = ask(gateway, "/v1", &[], &plugin("excluded_models", "*/small"));
+    assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some("t/spare")), "{reply:?}");
+    assert_eq!(reply.header("x-modelyard-dropped"), None);
+    let sent = gateway.fake.received("spare-0").pop().unwrap().json();
+    assert_eq!((&sent["service_tier"], sent.get("plugins")), (&json!("flex"), None), "{sent}");
+    let none = ask(gateway, "/api/v1", &[], &plugin("allowed_models", "nobody/*"));
+    let message = none.json()["error"]["message"].clone();
+    assert_eq!(none.status, 404);
+    assert!(message.as_str().unwrap().starts_with("No models match your request and model restrictions."), "{message}");
+}
+
+fn auto_is_listed_and_explained(gateway: &Gateway) {
+    let list = gateway.request("GET", "/api/v1/models", &[], b"").json();
+    assert!(list["data"].as_array().unwrap().iter().any(|model| model["id"] == "openrouter/auto"), "{list}");
+    let path = "/modelyard/api/explain?header=x-tier:gold";
+    let explained = gateway.request("POST", path, &[], br#"{"model":"auto"}"#).json();
+    assert_eq!(explained["plan"][0]["model"], "t/gold", "{explained}");
+    assert_eq!(explained["choice"], "auto is routing.auto.rules[0] (header): t/gold");
+}
+
+fn a_tier_is_for_those_who_ask_for_it(gateway: &Gateway) {
+    // Members of the body; the endpoints of the plan, and what the first one was told.
+    let (default, flex, priority) = ("tiers-0/up#eu", "tiers-0/up#flex", "tiers-0/up#eu/priority");
+    let rows: [(Value, &[&str], Value); 8] = [
+        (json!({}), &[default], Value::Null),
+        (json!({"service_tier": "flex"}), &[flex], json!("flex")),
+        (json!({"service_tier": "fast"}), &[priority, default], json!("priority")),
+        (json!({"service_tier": "default"}), &[default], json!("default")),
+        (json!({"model": "t/tiers:floor"}), &[flex, default], json!("flex")),
+        (json!({"model": "t/tiers:floor", "service_tier": "default"}), &[default], json!("default")),
+        (json!({"provider": {"order": ["tiers-0/flex"]}}), &[flex, default], json!("flex")),
+        (json!({"provider": {"only": ["tiers-0"]}}), &[default], Value::Null),
+    ];
+    for (members, plan, told) in rows {
+        let mut body = chat("tiers");
+        for (name, value) in members.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let reply = gateway.ask("/v1", &body);
+        assert_eq!(reply.status, 200, "{body}: {reply:?}");
+        assert_eq!(gateway.entry(&reply)["record"]["plan"], json!(plan), "{body}");
+        let sent = gateway.fake.received("tiers-0").pop().unwrap().json();
+        assert_eq!(sent["service_tier"], told, "{body}");
+    }
+}
