@@ -143,7 +143,8 @@ fn changed(change: &PriceOverride) -> String {
     }
     if let Some((start, end)) = change.utc {
         for (name, minute) in [("utc_start", start), ("utc_end", end)] {
-            prices = prices.text(name, &format!("{:02}{:02}", minute / 60, minute % 60));
+            // Clock numbers: 2230 is 22:30.
+            prices = prices.number(name, Some(u64::from(minute / 60 * 100 + minute % 60)));
         }
     }
     prices.end()

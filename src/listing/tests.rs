@@ -187,7 +187,7 @@ fn endpoints_have_what_strict_clients_want() {
         second["pricing"],
         json!({
             "prompt": "0.000003", "completion": "-1", "input_cache_read": "0.0000001",
-            "overrides": [{"min_prompt_tokens": 200, "utc_start": "2230", "utc_end": "0600", "prompt": "0.000006"}],
+            "overrides": [{"min_prompt_tokens": 200, "utc_start": 2230, "utc_end": 600, "prompt": "0.000006"}],
         })
     );
     assert_eq!(second["supports_implicit_caching"], true);
