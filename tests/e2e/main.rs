@@ -52,6 +52,7 @@ mod local;
 mod openrouter;
 mod process;
 mod routing;
+mod schema;
 mod setup;
 mod shapes;
 mod stream;
