@@ -175,10 +175,16 @@ impl Exchange {
         Ok(request)
     }
 
+    /// The models asked for, or the default one.
+    fn models_asked(&self) -> Vec<String> {
+        let mut models = self.request.models();
+        if models.is_empty() {
+            models.extend(self.config.default_model.as_deref());
+        }
+        models.into_iter().map(str::to_owned).collect()
+    }
+
     fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
-        let models = self.request.models();
-        let models =
-            if models.is_empty() { self.config.default_model.as_deref().into_iter().collect() } else { models };
         let mut serving: Vec<String> = Vec::new();
         let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
         for endpoint in models_asked.flat_map(|model| &model.endpoints) {
@@ -186,7 +192,7 @@ impl Exchange {
             serving.extend(provider.filter(|id| !serving.contains(id)));
         }
         Error::NoEndpoints {
-            models: models.into_iter().map(str::to_owned).collect(),
+            models: self.models_asked(),
             dropped: self.plan.dropped.clone(),
             serving,
             permitted: self.request.preferences().only.clone().unwrap_or_default(),

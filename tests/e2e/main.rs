@@ -55,5 +55,6 @@ mod routing;
 mod schema;
 mod setup;
 mod shapes;
+mod statuses;
 mod stream;
 mod translate;
