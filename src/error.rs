@@ -52,6 +52,11 @@ pub enum Error {
         /// What is allowed.
         allow: &'static str,
     },
+    /// The operator's paths ask for a key.
+    Unauthorized {
+        /// Whether the request brought one.
+        with_key: bool,
+    },
     /// There is no such thing.
     NotFound {
         /// What was looked for.
@@ -209,6 +214,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
+            Self::Unauthorized { .. } => 401,
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
@@ -257,6 +263,7 @@ impl Error {
             Self::Bypassed { .. } => Some("filter_bypassed"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
+            Self::Unauthorized { .. } => Some("invalid_api_key"),
             Self::InvalidField { .. } | Self::Host { .. } => None,
         }
     }
@@ -292,6 +299,9 @@ impl Error {
         let mut reply = Reply::json(self.status(), self.body(form));
         if let Self::WrongMethod { allow } = self {
             reply.headers.push(("allow", (*allow).to_owned()));
+        }
+        if let Self::Unauthorized { .. } = self {
+            reply.headers.push(("www-authenticate", "Bearer".to_owned()));
         }
         if let Some(seconds) = self.failure().and_then(Failure::retry_after_seconds) {
             reply.headers.push(("retry-after", seconds.to_string()));
@@ -334,6 +344,8 @@ impl fmt::Display for Error {
             Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
             Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
             Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
+            Self::Unauthorized { with_key: false } => f.write_str("Missing Authentication header"),
+            Self::Unauthorized { with_key: true } => f.write_str("Invalid API key"),
             Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))

@@ -29,7 +29,7 @@ const PAGES: [&str; 7] = [
 ];
 
 /// Every object of the document: how the table writes its keys, where it stands, and what it needs to be read.
-const OBJECTS: [(&str, &str, &str); 14] = [
+const OBJECTS: [(&str, &str, &str); 16] = [
     ("", "", "{}"),
     ("providers.ID.", "/providers/x", r#"{"api": "openai"}"#),
     ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "header", "name": "x-key", "env": "KEY"}"#),
@@ -43,6 +43,8 @@ const OBJECTS: [(&str, &str, &str); 14] = [
     ("routing.sticky.", "/routing/sticky", "{}"),
     ("telemetry.", "/telemetry", "{}"),
     ("paths.", "/paths", "{}"),
+    ("operator.", "/operator", "{}"),
+    ("operator.keys[].", "/operator/keys/0", "{}"),
     ("limits.", "/limits", "{}"),
 ];
 

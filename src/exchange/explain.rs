@@ -44,6 +44,19 @@ impl Question {
     }
 }
 
+/// What a request to the operator's paths gets in place of an answer where it may not ask. `authorization`: its header.
+pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
+    if !config.operator.asks_for_key() {
+        return None;
+    }
+    let key = authorization.and_then(|value| value.trim().split_once(' '));
+    let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim_start());
+    match key {
+        Some(key) if config.operator.knows(key) => None,
+        key => Some(Error::Unauthorized { with_key: key.is_some() }.reply(ErrorForm::OpenRouter)),
+    }
+}
+
 /// Answers a request for an explanation; `path` is the whole `:path`.
 pub fn answer(config: &Rc<Config>, path: &str, question: Question, health: &Health) -> Reply {
     match question.read(path) {

@@ -75,7 +75,8 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKey(env) => write!(f, "no key: {env} is not set"),
+            // Which variable it is, the log says and clients need not know.
+            Self::NoKey(_) => f.write_str("no key is set for its provider"),
             Self::Only => f.write_str("provider.only"),
             Self::Ignore => f.write_str("provider.ignore"),
             Self::Trains => f.write_str("data policy: trains on prompts"),

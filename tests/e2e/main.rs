@@ -50,6 +50,7 @@ mod large;
 mod load;
 mod local;
 mod openrouter;
+mod operator;
 mod process;
 mod routing;
 mod schema;
