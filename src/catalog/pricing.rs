@@ -2,7 +2,7 @@
 //!
 //! Source of the names and rules: OpenRouter's catalogue (`pricing`, `overrides`).
 
-use crate::usage::Price;
+use crate::usage::{Cost, Price};
 
 /// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one of them.
 macro_rules! pricing {
@@ -79,6 +79,12 @@ impl Pricing {
             }
         }
         pricing
+    }
+
+    /// What so many tokens cost that are input to three quarters: the price that endpoints are compared by. An output that
+    /// costs nothing known counts as free, an unknown input has no such price.
+    pub fn blended(&self, tokens: u64) -> Option<Cost> {
+        Some(self.prompt?.cost(tokens / 4 * 3) + self.completion.unwrap_or_default().cost(tokens / 4))
     }
 
     /// Whether no price is known.

@@ -19,6 +19,13 @@ pub enum Variant {
     Online,
 }
 
+impl Variant {
+    /// The suffix, without its colon.
+    pub fn name(self) -> &'static str {
+        VARIANTS.iter().find(|(_, variant)| *variant == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// The order a variant asks for holds for whatever name stands before it.
 const VARIANTS: [(&str, Variant); 5] = [
     ("nitro", Variant::Nitro),

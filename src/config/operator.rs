@@ -95,11 +95,7 @@ mod tests {
             ("/operator", r#"{"keys": []}"#, list),
             ("/operator", r#"{"keys": [{"sha256": "my-secret"}]}"#, digest),
             ("/operator", &format!(r#"{{"keys": [{{"sha256": "{DIGEST}0"}}]}}"#), digest),
-            (
-                "/operator",
-                r#"{"enabled": "no"}"#,
-                "operator.enabled: wrong type: string (allowed: true or false)",
-            ),
+            ("/operator", r#"{"enabled": "no"}"#, "operator.enabled: wrong type: string (allowed: true or false)"),
             ("/operator", r#"{"key": 1}"#, "operator.key: unknown key (known: enabled, keys)"),
         ]);
     }

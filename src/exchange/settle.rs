@@ -315,7 +315,7 @@ impl Exchange {
             stream: self.request.is_stream(),
             duration_ms: milliseconds(now.saturating_sub(self.started)),
             plan: self.plan.steps.iter().map(endpoint).collect(),
-            sticky: self.plan.is_sticky,
+            sticky: self.plan.is_sticky(),
             dropped: dropped.collect(),
             attempts: attempts.collect(),
             seed: format!("{:016x}", self.plan.seed),

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::fmt;
 
+use super::order::Standing;
 use super::plan::model_id;
 use crate::catalog::{Asked, Endpoint, Model, Variant};
 use crate::config::Provider;
@@ -125,6 +126,8 @@ pub(super) struct Offer<'a> {
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
+    /// Once it is in order.
+    pub standing: Standing,
 }
 
 impl Offer<'_> {

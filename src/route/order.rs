@@ -1,5 +1,7 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
+use std::fmt;
+
 use super::filter::Offer;
 use super::health::Measure;
 use super::plan::Circumstances;
@@ -7,7 +9,7 @@ use super::sticky::Sticky;
 use crate::catalog::Variant;
 use crate::config::Sort;
 use crate::request::{Cutoffs, Preferences, SortBy};
-use crate::usage::Price;
+use crate::usage::Cost;
 
 /// What the order depends on besides the offers.
 pub(super) struct Wishes<'a> {
@@ -15,6 +17,79 @@ pub(super) struct Wishes<'a> {
     /// The configured order.
     pub sort: Sort,
     pub with: &'a Circumstances<'a>,
+}
+
+/// What an order was made by, for people who ask why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// `provider.order` came first, and what it does not name was ordered by the rest.
+    pub listed: bool,
+    /// How endpoints of the same rank were ordered.
+    pub by: By,
+}
+
+/// Who said how endpoints are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The request's `provider.sort`.
+    Request(SortBy),
+    /// The variant in the model's name, which stands for a sort.
+    Variant(Variant, SortBy),
+    /// The document's `routing.sort`.
+    Document(Sort),
+}
+
+impl Default for By {
+    fn default() -> Self {
+        Self::Document(Sort::Order)
+    }
+}
+
+impl By {
+    /// The request's own sort.
+    fn asked(self) -> Option<SortBy> {
+        match self {
+            Self::Request(sort) | Self::Variant(_, sort) => Some(sort),
+            Self::Document(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.listed {
+            f.write_str("provider.order, then ")?;
+        }
+        match self.by {
+            By::Request(sort) => write!(f, "provider.sort={}", sort.name()),
+            By::Variant(variant, _) => write!(f, ":{}", variant.name()),
+            By::Document(sort) => write!(f, "routing.sort={}", sort.name()),
+        }
+    }
+}
+
+/// What recent behaviour made of an endpoint's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// It is the conversation's own and goes first among its equals.
+    pub sticky: bool,
+    /// It misses a preferred latency or throughput and goes last among its equals.
+    pub slow: bool,
+    /// It had a recent outage and goes last where no explicit order holds.
+    pub outage: bool,
+    /// It asked for time and goes last.
+    pub cooldown: bool,
+    /// What the rule compared: share of the draw, time to first token in ms, or output tokens per second.
+    pub compared: Option<f64>,
+}
+
+impl Standing {
+    /// What moved it away from where the rule alone would have put it.
+    pub fn moved_by(&self) -> Option<&'static str> {
+        let reasons =
+            [(self.cooldown, "cooldown"), (self.outage, "outage"), (self.slow, "slow"), (self.sticky, "sticky")];
+        reasons.into_iter().find(|(is, _)| *is).map(|(_, name)| name)
+    }
 }
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
@@ -37,33 +112,53 @@ impl Draw {
 impl Wishes<'_> {
     /// Sorts offers: `provider.order`, then the request's sort, then the configured one. Endpoints that miss a preferred
     /// latency or throughput go last within that, then those with a recent outage where no explicit order holds, and
-    /// those in cooldown last of all. Whether the conversation's own endpoint came first because of it.
-    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
-        let sort = self.asked_sort(offers);
-        self.arrange(offers, sort, draw);
-        let (health, now) = (self.with.health, self.with.now);
-        let keeps_place = self.preferences.order.is_some() || sort.is_none() && self.sort == Sort::Order;
-        let is_sticky = |offer: &Offer<'_>| sort.is_none() && self.is_sticky(offer);
+    /// those in cooldown last of all.
+    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> Rule {
+        let rule = self.rule(offers);
+        self.arrange(offers, rule.by.asked(), draw);
+        for offer in offers.iter_mut() {
+            offer.standing = self.standing(offer, rule);
+        }
         rank(offers, &mut |offer| {
-            let id = &offer.endpoint.id;
-            let sticky = is_sticky(offer);
+            let Standing { sticky, slow, outage, cooldown, .. } = offer.standing;
             let place = if sticky { 0 } else { self.asked_place(offer) };
-            let outage = !keeps_place && health.in_outage(id, now);
-            let flags = [outage, self.is_slow(offer), !sticky];
-            let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
-            flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
+            let cooldown = u128::from(cooldown) << 64;
+            [outage, slow, !sticky].iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
         });
-        offers.first().is_some_and(is_sticky)
+        rule
     }
 
-    /// The request's own sort: `provider.sort`, or the variant of the first model.
-    fn asked_sort(&self, offers: &[Offer<'_>]) -> Option<SortBy> {
-        self.preferences.sort.or_else(|| match offers.first()?.asked.variant? {
-            Variant::Nitro => Some(SortBy::Throughput),
-            Variant::Floor => Some(SortBy::Price),
-            Variant::Exacto => Some(SortBy::Exacto),
-            Variant::Free | Variant::Online => None,
-        })
+    /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
+    fn rule(&self, offers: &[Offer<'_>]) -> Rule {
+        let variant = || {
+            let variant = offers.first()?.asked.variant?;
+            let sort = match variant {
+                Variant::Nitro => SortBy::Throughput,
+                Variant::Floor => SortBy::Price,
+                Variant::Exacto => SortBy::Exacto,
+                Variant::Free | Variant::Online => return None,
+            };
+            Some(By::Variant(variant, sort))
+        };
+        let by = self.preferences.sort.map(By::Request).or_else(variant).unwrap_or(By::Document(self.sort));
+        Rule { listed: self.preferences.order.is_some(), by }
+    }
+
+    fn standing(&self, offer: &Offer<'_>, rule: Rule) -> Standing {
+        let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
+        let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
+        let compared = match (rule.by.asked(), self.sort) {
+            (Some(SortBy::Latency), _) | (None, Sort::Latency) => health.first_token_ms(id),
+            (Some(SortBy::Throughput | SortBy::Exacto), _) | (None, Sort::Throughput) => health.tokens_per_second(id),
+            _ => offer.standing.compared,
+        };
+        Standing {
+            sticky: rule.by.asked().is_none() && self.is_sticky(offer),
+            slow: self.is_slow(offer),
+            outage: !keeps_place && health.in_outage(id, now),
+            cooldown: health.in_cooldown(id, now),
+            compared,
+        }
     }
 
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
@@ -124,9 +219,7 @@ impl Wishes<'_> {
 
 /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
 fn blended_price(offer: &Offer<'_>) -> Option<u128> {
-    let pricing = &offer.endpoint.pricing;
-    let cost = |price: Price, units| price.cost(units).femtodollars();
-    Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
+    offer.endpoint.pricing.blended(4).map(Cost::femtodollars)
 }
 
 /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
@@ -134,11 +227,17 @@ fn blended_price(offer: &Offer<'_>) -> Option<u128> {
 /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
 fn shuffle(offers: &mut [Offer<'_>], draw: &mut Draw) {
     let highest = offers.iter().filter_map(blended_price).max().unwrap_or(1);
-    rank(offers, &mut |offer| {
+    let mut all = 0.0;
+    for offer in offers.iter_mut() {
         let price = blended_price(offer).unwrap_or(highest).max(1) as f64;
         let weight = offer.endpoint.weight / (price * price);
-        ascending(-draw.fraction().ln() / weight)
-    });
+        offer.standing.compared = Some(weight);
+        all += weight;
+    }
+    rank(offers, &mut |offer| ascending(-draw.fraction().ln() / offer.standing.compared.unwrap_or_default()));
+    for offer in offers {
+        offer.standing.compared = offer.standing.compared.map(|weight| weight / all);
+    }
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
-use super::order::{Draw, Wishes};
+use super::order::{Draw, Rule, Standing, Wishes};
 use crate::catalog::{Asked, Endpoint, Model, ModelId};
 use crate::config::{Config, Provider};
 use crate::request::{Conversation, Operation, Partition, Request};
@@ -18,8 +18,15 @@ pub struct Plan {
     pub dropped: Vec<Dropped>,
     /// Seed of the draw: with it the same inputs give the same plan.
     pub seed: u64,
+    /// What ordered the first model's endpoints.
+    pub rule: Rule,
+}
+
+impl Plan {
     /// Whether the first step is where the conversation's prompt is cached, and first because of it.
-    pub is_sticky: bool,
+    pub fn is_sticky(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.standing.sticky)
+    }
 }
 
 /// One endpoint of a plan.
@@ -29,6 +36,8 @@ pub struct Step {
     endpoint: usize,
     /// What stands for a wildcard's `*`.
     rest: Option<String>,
+    /// Why it is where it is.
+    pub standing: Standing,
 }
 
 /// An endpoint that is not in the plan.
@@ -118,12 +127,15 @@ pub fn plan(
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
-        let is_sticky = wishes.sort(offers, &mut draw);
-        plan.is_sticky |= is_sticky && index == 0;
+        let rule = wishes.sort(offers, &mut draw);
+        if index == 0 {
+            plan.rule = rule;
+        }
         plan.steps.extend(offers.iter().map(|offer| Step {
             model: offer.asked.model,
             endpoint: offer.index,
             rest: offer.asked.rest.map(str::to_owned),
+            standing: offer.standing,
         }));
     }
     if request.preferences().single() {
@@ -142,7 +154,7 @@ fn admitted<'a>(
     let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
     let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
-        Some(Offer { asked, index, model, endpoint, provider })
+        Some(Offer { asked, index, model, endpoint, provider, standing: Standing::default() })
     });
     offers
         .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
