@@ -8,11 +8,20 @@ use std::time::Duration;
 use super::{Arrival, Exchange};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
+use crate::fnv::Fnv;
 use crate::listing::Query;
-use crate::request::{Face, Operation, Request, SortBy};
+use crate::request::{Face, MaxPrice, Operation, Request};
 use crate::route::{Dropped, Health, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
+
+/// Tokens that prices are told for.
+const MILLION: u64 = 1_000_000;
+
+/// The seed of the draw for a request with this `x-request-id`.
+pub fn seed_of(request_id: &str) -> u64 {
+    Fnv::of(request_id.as_bytes())
+}
 
 /// A request to be explained.
 #[derive(Debug)]
@@ -28,13 +37,16 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads what the query of a `:path` says: `dialect`, and `seed` in hexadecimal.
+    /// Reads what the query of a `:path` says: `dialect`, and `seed` in hexadecimal or the `request_id` it comes from.
     fn read(mut self, path: &str) -> Result<Self, Error> {
         let query = Query::of(path);
         if let Some(name) = query.text("dialect") {
             let problem = "must be chat, completions, embeddings, messages or responses".to_owned();
             let operation = Operation::named(&name).ok_or(Error::InvalidField { field: "dialect", problem })?;
             self.operation = Some(operation);
+        }
+        if let Some(id) = query.text("request_id") {
+            self.seed = seed_of(&id);
         }
         if let Some(seed) = query.text("seed") {
             let problem = "must be a hexadecimal number of up to 16 digits".to_owned();
@@ -97,8 +109,9 @@ impl Exchange {
         let steps: Vec<String> = self.plan.steps.iter().map(|step| self.step_explained(step, health)).collect();
         let dropped: Vec<String> = self.plan.dropped.iter().map(dropped_explained).collect();
         let error = self.error.as_ref().map_or_else(|| "null".to_owned(), error_explained);
-        let sort = request.preferences().sort.map_or(self.config.routing.sort.name(), SortBy::name);
-        let order: Vec<&str> = request.preferences().order.iter().flatten().map(String::as_str).collect();
+        let preferences = request.preferences();
+        let order: Vec<&str> = preferences.order.iter().flatten().map(String::as_str).collect();
+        let candidates = steps.len() + dropped.len();
         Object::new()
             .text("operation", self.operation.name())
             .texts("models", &request.models())
@@ -106,14 +119,29 @@ impl Exchange {
             .number("input_tokens_least", Some(request.least_input_tokens()))
             .number("input_tokens_estimate", Some(request.input_estimate()))
             .number("max_output_tokens", request.max_output())
+            .number("candidates", Some(candidates as u64))
+            .text("rule", &self.plan.rule.to_string())
             .texts("order", &order)
-            .text("sort", sort)
+            .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
+            .json("sticky", &self.stickiness())
             .list("plan", &steps)
             .list("dropped", &dropped)
             .number("per_try_timeout_ms", Some(self.per_try_timeout().as_millis() as u64))
             .json("error", &error)
             .text("seed", &format!("{:016x}", self.plan.seed))
             .text("config", &self.config.hash)
+            .end()
+    }
+
+    /// What keeps the conversation at its endpoint; null where nothing does.
+    fn stickiness(&self) -> String {
+        let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
+        let Some((conversation, ttl)) = wanted else { return "null".to_owned() };
+        let at = self.plan.steps.iter().find(|step| step.standing.sticky).and_then(|step| step.endpoint(&self.config));
+        Object::new()
+            .flag("session_id", conversation.is_named)
+            .number("ttl_s", Some(ttl.as_secs()))
+            .text_or_null("endpoint", at.map(|endpoint| endpoint.id.as_str()))
             .end()
     }
 
@@ -135,19 +163,42 @@ impl Exchange {
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
             .number("first_token_ms", health.first_token_ms(&endpoint.id).map(|time| time as u64))
             .number("tokens_per_second", health.tokens_per_second(&endpoint.id).map(|speed| speed as u64));
-        Object::new()
+        let explained = Object::new()
             .text("endpoint", &endpoint.id)
             .text("provider", &provider.id)
             .text("model", &step.model_id(&self.config))
             .text("upstream_model", step.upstream_model(&self.config))
             .text("cluster", &provider.cluster)
-            .json("weight", &serde_json::to_string(&endpoint.weight).unwrap_or_default())
+            .json("weight", &number(endpoint.weight))
+            .text_or_null("moved_by", step.standing.moved_by())
+            .text_or_null("blended_price", endpoint.pricing.blended(MILLION).map(|cost| cost.to_string()).as_deref())
             .text_or_null("prompt_price", price(pricing.prompt).as_deref())
             .text_or_null("completion_price", price(pricing.completion).as_deref())
             .text_or_null("input_cost", cost(input_cost).as_deref())
             .text_or_null("most_cost", cost(most).as_deref())
-            .json("health", &health.end())
-            .end()
+            .json("health", &health.end());
+        match self.plan.rule.compares().zip(step.standing.compared) {
+            Some((measured, value)) => explained.json(measured.name(), &number(value)).end(),
+            None => explained.end(),
+        }
+    }
+}
+
+/// `max_price`, as decimal strings in its own units.
+fn bounds(max: &MaxPrice) -> String {
+    let MaxPrice { prompt, completion, request, image, audio } = max;
+    let all =
+        [("prompt", prompt), ("completion", completion), ("request", request), ("image", image), ("audio", audio)];
+    let set = all.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)));
+    set.fold(Object::new(), |object, (name, price)| object.text(name, &price.to_string())).end()
+}
+
+/// With three digits behind the point, and JSON whatever it is.
+fn number(number: f64) -> String {
+    if number.is_finite() {
+        format!("{number:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        "null".to_owned()
     }
 }
 

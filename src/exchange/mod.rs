@@ -22,7 +22,6 @@ pub use settle::Settlement;
 use crate::catalog::{Asked, Pricing, Variant};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
-use crate::fnv::Fnv;
 use crate::provider::{ClientHeaders, Prepared, prepare};
 use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
@@ -99,7 +98,7 @@ impl Exchange {
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
-        let seed = request_id.map_or(arrival.random[0], |(_, id)| Fnv::of(id.as_bytes()));
+        let seed = request_id.map_or(arrival.random[0], |(_, id)| explain::seed_of(id));
         if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
             exchange.error = Some(error);
         }

@@ -11,7 +11,7 @@ mod sticky;
 
 pub use filter::Reason;
 pub use health::{Health, Measure, Observation};
-pub use order::{By, Rule, Standing};
+pub use order::{Measured, Rule, Standing};
 pub use plan::{Circumstances, Dropped, Plan, Step, plan};
 pub(crate) use sticky::Sticky;
 

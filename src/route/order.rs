@@ -55,6 +55,48 @@ impl By {
     }
 }
 
+/// A number that a rule compares endpoints by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// Share of the draw, 0 to 1.
+    Share,
+    /// Time to first token in ms.
+    FirstToken,
+    /// Output tokens per second.
+    Throughput,
+}
+
+impl Measured {
+    /// Its name in explanations and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Share => "share_of_draw",
+            Self::FirstToken => "first_token_ms",
+            Self::Throughput => "tokens_per_second",
+        }
+    }
+}
+
+impl Rule {
+    /// What [`Standing::compared`] is; `None`: nothing.
+    pub fn compares(self) -> Option<Measured> {
+        match (self.by.asked(), self.by) {
+            (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => Some(Measured::FirstToken),
+            (Some(SortBy::Throughput | SortBy::Exacto), _) | (_, By::Document(Sort::Throughput)) => {
+                Some(Measured::Throughput)
+            }
+            (_, By::Document(Sort::Balanced)) => Some(Measured::Share),
+            _ => None,
+        }
+    }
+
+    /// Whether prices decide, or weigh in the draw.
+    pub fn is_about_prices(self) -> bool {
+        let by_price = [By::Document(Sort::Balanced), By::Document(Sort::Price)].contains(&self.by);
+        by_price || self.by.asked() == Some(SortBy::Price)
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.listed {
@@ -79,7 +121,7 @@ pub struct Standing {
     pub outage: bool,
     /// It asked for time and goes last.
     pub cooldown: bool,
-    /// What the rule compared: share of the draw, time to first token in ms, or output tokens per second.
+    /// What the rule [compares](Rule::compares), where it is known.
     pub compared: Option<f64>,
 }
 
@@ -147,9 +189,9 @@ impl Wishes<'_> {
     fn standing(&self, offer: &Offer<'_>, rule: Rule) -> Standing {
         let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
         let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
-        let compared = match (rule.by.asked(), self.sort) {
-            (Some(SortBy::Latency), _) | (None, Sort::Latency) => health.first_token_ms(id),
-            (Some(SortBy::Throughput | SortBy::Exacto), _) | (None, Sort::Throughput) => health.tokens_per_second(id),
+        let compared = match rule.compares() {
+            Some(Measured::FirstToken) => health.first_token_ms(id),
+            Some(Measured::Throughput) => health.tokens_per_second(id),
             _ => offer.standing.compared,
         };
         Standing {

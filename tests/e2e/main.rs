@@ -43,6 +43,8 @@ mod config;
 mod dialect;
 mod envoy;
 mod errors;
+#[cfg(feature = "cli")]
+mod explain;
 mod fake;
 mod fallback;
 mod gateway;

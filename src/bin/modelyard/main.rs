@@ -1,6 +1,7 @@
 //! `modelyard`: checks gateway documents and explains requests, with the very code of the filter and without an Envoy.
 
 mod document;
+mod explanation;
 mod listing;
 
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use modelyard::config::Config;
-use modelyard::exchange::explain::{Question, explain};
+use modelyard::exchange::explain::{Question, explain, seed_of};
 use modelyard::request::Operation;
 use modelyard::route::Health;
 use serde_json::Value;
@@ -35,7 +36,7 @@ enum Command {
         #[command(flatten)]
         keys: Keys,
     },
-    /// Print the plan for a request, as JSON, without calling anybody
+    /// Print the plan for a request, without calling anybody
     Explain {
         /// The gateway document
         #[arg(short, long, value_name = "FILE")]
@@ -45,9 +46,15 @@ enum Command {
         /// The seed of the draw, in hexadecimal as records have it
         #[arg(long, value_name = "HEX", value_parser = hexadecimal, default_value = "0")]
         seed: u64,
+        /// The request's x-request-id, of which the seed is made
+        #[arg(long, value_name = "ID", conflicts_with = "seed")]
+        request_id: Option<String>,
         /// chat, completions, embeddings, messages or responses; default: as the body looks
         #[arg(long, value_parser = operation)]
         dialect: Option<Operation>,
+        /// Print it as the gateway's own api/explain answers it
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         keys: Keys,
     },
@@ -84,8 +91,10 @@ fn operation(text: &str) -> Result<Operation, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check { document, keys } => check(&document, &keys),
-        Command::Explain { config, request, seed, dialect, keys } => {
-            read(&config, &keys).and_then(|config| explained(config, &request, seed, dialect))
+        Command::Explain { config, request, seed, request_id, dialect, json, keys } => {
+            let seed = request_id.map_or(seed, |id| seed_of(&id));
+            let explained = read(&config, &keys).and_then(|config| explained(config, &request, seed, dialect));
+            explained.map(|explained| if json { format!("{explained:#}\n") } else { explanation::of(&explained) })
         }
         Command::Models { config } => read(&config, &Keys { env: false }).map(|config| listing::of(&config)),
     };
@@ -127,12 +136,7 @@ fn read(path: &Path, keys: &Keys) -> Result<Config, Box<dyn Error>> {
     }
 }
 
-fn explained(
-    config: Config,
-    request: &Path,
-    seed: u64,
-    operation: Option<Operation>,
-) -> Result<String, Box<dyn Error>> {
+fn explained(config: Config, request: &Path, seed: u64, operation: Option<Operation>) -> Result<Value, Box<dyn Error>> {
     let body = if request == Path::new("-") {
         let mut body = Vec::new();
         io::stdin().read_to_end(&mut body)?;
@@ -142,6 +146,5 @@ fn explained(
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let question = Question { operation, body, seed, now };
-    let explanation: Value = serde_json::from_str(&explain(&Rc::new(config), question, &Health::default()))?;
-    Ok(format!("{explanation:#}\n"))
+    Ok(serde_json::from_str(&explain(&Rc::new(config), question, &Health::default()))?)
 }
