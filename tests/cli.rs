@@ -125,8 +125,8 @@ fn a_plan_is_a_table_for_people() {
 chat one, whole: about 0 tokens in, at most 100 out
 order: routing.sort=balanced, seed 0000000000000007
 max_price: prompt 2
-  1.  a/up  m/one  $1 in  $2 out  at most $0.0002  share_of_draw 0.5
-  2.  b/up  m/one  $1 in  $2 out  at most $0.0002  share_of_draw 0.5
+  1.  a/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
+  2.  b/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
 ";
     let told =
         |document: &str| said(&run(&["explain", "-c", &file("table.yaml", document), &request, "--seed", "7"])).1;

@@ -178,7 +178,7 @@ impl Exchange {
             .text_or_null("most_cost", cost(most).as_deref())
             .json("health", &health.end());
         match self.plan.rule.compares().zip(step.standing.compared) {
-            Some((measured, value)) => explained.json(measured.name(), &number(value)).end(),
+            Some((measured, value)) => explained.number(measured.name(), Some(value)).end(),
             None => explained.end(),
         }
     }

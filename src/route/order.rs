@@ -58,7 +58,7 @@ impl By {
 /// A number that a rule compares endpoints by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
-    /// Share of the draw, 0 to 1.
+    /// Share of the draw in percent.
     Share,
     /// Time to first token in ms.
     FirstToken,
@@ -70,7 +70,7 @@ impl Measured {
     /// Its name in explanations and records.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Share => "share_of_draw",
+            Self::Share => "draw_percent",
             Self::FirstToken => "first_token_ms",
             Self::Throughput => "tokens_per_second",
         }
@@ -111,7 +111,7 @@ impl fmt::Display for Rule {
 }
 
 /// What recent behaviour made of an endpoint's place.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// It is the conversation's own and goes first among its equals.
     pub sticky: bool,
@@ -121,16 +121,19 @@ pub struct Standing {
     pub outage: bool,
     /// It asked for time and goes last.
     pub cooldown: bool,
-    /// What the rule [compares](Rule::compares), where it is known.
-    pub compared: Option<f64>,
+    /// What the rule [compares](Rule::compares), rounded, where it is known.
+    pub compared: Option<u64>,
 }
 
 impl Standing {
-    /// What moved it away from where the rule alone would have put it.
+    /// What moved it back from where the rule alone would have put it.
     pub fn moved_by(&self) -> Option<&'static str> {
-        let reasons =
-            [(self.cooldown, "cooldown"), (self.outage, "outage"), (self.slow, "slow"), (self.sticky, "sticky")];
-        reasons.into_iter().find(|(is, _)| *is).map(|(_, name)| name)
+        match self {
+            Self { cooldown: true, .. } => Some("cooldown"),
+            Self { outage: true, .. } => Some("outage"),
+            Self { slow: true, .. } => Some("slow"),
+            _ => None,
+        }
     }
 }
 
@@ -190,8 +193,8 @@ impl Wishes<'_> {
         let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
         let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
         let compared = match rule.compares() {
-            Some(Measured::FirstToken) => health.first_token_ms(id),
-            Some(Measured::Throughput) => health.tokens_per_second(id),
+            Some(Measured::FirstToken) => health.first_token_ms(id).map(rounded),
+            Some(Measured::Throughput) => health.tokens_per_second(id).map(rounded),
             _ => offer.standing.compared,
         };
         Standing {
@@ -269,17 +272,19 @@ fn blended_price(offer: &Offer<'_>) -> Option<u128> {
 /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
 fn shuffle(offers: &mut [Offer<'_>], draw: &mut Draw) {
     let highest = offers.iter().filter_map(blended_price).max().unwrap_or(1);
-    let mut all = 0.0;
-    for offer in offers.iter_mut() {
+    let weight = |offer: &Offer<'_>| {
         let price = blended_price(offer).unwrap_or(highest).max(1) as f64;
-        let weight = offer.endpoint.weight / (price * price);
-        offer.standing.compared = Some(weight);
-        all += weight;
+        offer.endpoint.weight / (price * price)
+    };
+    let all: f64 = offers.iter().map(weight).sum();
+    for offer in offers.iter_mut() {
+        offer.standing.compared = Some(rounded(100.0 * weight(offer) / all));
     }
-    rank(offers, &mut |offer| ascending(-draw.fraction().ln() / offer.standing.compared.unwrap_or_default()));
-    for offer in offers {
-        offer.standing.compared = offer.standing.compared.map(|weight| weight / all);
-    }
+    rank(offers, &mut |offer| ascending(-draw.fraction().ln() / weight(offer)));
+}
+
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

@@ -1,5 +1,6 @@
 //! The downstream role: takes a client's request in, sends its exchange on its way, and writes it down at the end.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -143,8 +144,9 @@ impl Downstream {
                 send(&reply);
                 return Action::Continue;
             }
-            own.extend([(":status", reply.status.to_string()), ("content-length", reply.body.len().to_string())]);
-            own.extend(reply.headers);
+            let (status, length) = (reply.status.to_string(), reply.body.len().to_string());
+            own.extend([(":status", Cow::Owned(status)), ("content-length", length.into())]);
+            own.extend(reply.headers.into_iter().map(|(name, value)| (name, value.into())));
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
@@ -158,7 +160,7 @@ impl Downstream {
         }
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
-        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
+        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
         host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
         Action::Continue
     }
@@ -175,15 +177,19 @@ impl Downstream {
         let Some((number, exchange)) = self.exchange.take() else { return };
         worker::forget(number);
         let mut exchange = exchange.borrow_mut();
-        let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
         let mut path = String::with_capacity(64);
-        for (name, value) in &settlement.properties {
+        let mut tell = |name: &str, value: &str| {
             path.clear();
             path.push_str("modelyard.");
             path.push_str(name);
             host::set_property(&path, value.as_bytes());
+        };
+        let now = host::now();
+        let settlement = worker::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
+        if let Some(record) = &settlement.record {
+            tell("record", record);
         }
-        shared::enter(&settlement, host::now());
+        shared::enter(&settlement, now);
     }
 }
 

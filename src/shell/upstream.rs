@@ -24,21 +24,22 @@ impl Upstream {
     /// Starts an attempt; without an exchange nothing is forwarded.
     pub(super) fn begin(context: u32, exchange: Option<Shared>, current: &[(&str, &str)]) -> (Option<Self>, Action) {
         let Some(exchange) = exchange else { return (None, Self::refuse(ErrorForm::OpenAi)) };
-        let dispatch = exchange.borrow_mut().begin_attempt(current, host::now());
-        match dispatch {
+        let mut borrowed = exchange.borrow_mut();
+        let (attempt, body) = match borrowed.begin_attempt(current, host::now()) {
             Err(reply) => {
                 send(&reply);
-                (None, Action::Pause)
+                return (None, Action::Pause);
             }
             Ok(dispatch) => {
                 // Set before anything can fail, so that a refused connection moves on too.
                 host::set_property(NEXT, dispatch.next_cluster.as_bytes());
                 host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
                 let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
-                let body = (!unchanged).then_some(dispatch.body);
-                (Some(Self { context, exchange, attempt: dispatch.attempt, body }), Action::Continue)
+                (dispatch.attempt, (!unchanged).then_some(dispatch.body))
             }
-        }
+        };
+        drop(borrowed);
+        (Some(Self { context, exchange, attempt, body }), Action::Continue)
     }
 
     /// Answers a gateway request that no exchange belongs to.

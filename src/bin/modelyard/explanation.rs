@@ -41,7 +41,7 @@ pub(crate) fn of(explained: &Value) -> String {
 
 /// A row of the table.
 fn step((index, step): (usize, &Value)) -> [String; 7] {
-    let compared = ["share_of_draw", "first_token_ms", "tokens_per_second"];
+    let compared = ["draw_percent", "first_token_ms", "tokens_per_second"];
     let compared = compared.into_iter().find_map(|name| Some(format!("{name} {}", step.get(name)?)));
     let health = &step["health"];
     let ill = ["outage", "cooldown"].into_iter().filter(|name| health[*name] == true);
