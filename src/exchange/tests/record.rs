@@ -40,7 +40,7 @@ fn the_rule_and_its_figures_are_told() {
     health.observe("a/up-a", seen(300, 40.4), START);
     health.observe("b/up-b", seen(100, 20.6), START);
     let rows = [
-        ("balanced", "", json!({"rule": "routing.sort=balanced", "draw_percent": [80, 20], "prices": [1.25, 2.5]})),
+        ("balanced", "", json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]})),
         ("price", "", json!({"rule": "routing.sort=price", "prices": [1.25, 2.5]})),
         ("order", "", json!({"rule": "routing.sort=order"})),
         ("latency", "", json!({"rule": "routing.sort=latency", "first_token_ms": [100, 300]})),
