@@ -37,8 +37,6 @@ pub(super) struct Attempt {
 pub struct Dispatch<'a> {
     /// To be named in all later events of this attempt.
     pub attempt: usize,
-    /// The cluster of the attempt after this one; empty if there is none.
-    pub next_cluster: &'a str,
     /// All request headers.
     pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
@@ -114,12 +112,7 @@ impl Exchange {
             answer: None,
         });
         self.next += 1;
-        Ok(Dispatch {
-            attempt: self.attempts.len() - 1,
-            next_cluster: self.cluster(self.next),
-            headers: prepared.headers,
-            body: prepared.body,
-        })
+        Ok(Dispatch { attempt: self.attempts.len() - 1, headers: prepared.headers, body: prepared.body })
     }
 
     /// The client's request, which every attempt starts from.
@@ -127,7 +120,7 @@ impl Exchange {
         &self.request
     }
 
-    /// The cluster the next attempt goes to, where that has changed since it was last told.
+    /// The cluster the next attempt goes to; empty if there is none.
     pub fn next_cluster(&self) -> &str {
         self.cluster(self.next)
     }

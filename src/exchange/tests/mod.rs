@@ -110,7 +110,6 @@ fn streams(body: &str) -> Act {
 /// What the host sends for one attempt: a [`Dispatch`] of its own.
 struct Sent {
     attempt: usize,
-    next_cluster: String,
     headers: Vec<(String, String)>,
     body: Body,
 }
@@ -207,7 +206,6 @@ impl World {
         self.attempt = dispatch.attempt;
         Sent {
             attempt: dispatch.attempt,
-            next_cluster: dispatch.next_cluster.to_owned(),
             headers: dispatch.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect(),
             body: dispatch.body,
         }
@@ -332,11 +330,9 @@ impl World {
 
     fn settle(&mut self) -> Books {
         let mut books = Books::default();
-        let mut name = String::new();
         let mut count = |stat: &'static Stat, tags: &[&str], value| {
             assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
-            stat.write_name(tags, &mut name);
-            let slot = books.stats.entry(name.clone()).or_default();
+            let slot = books.stats.entry(stat.full_name(tags)).or_default();
             match stat.kind {
                 Kind::Counter => *slot += value,
                 Kind::Gauge | Kind::Histogram => *slot = value,
