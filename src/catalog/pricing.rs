@@ -81,10 +81,15 @@ impl Pricing {
         pricing
     }
 
-    /// What so many tokens cost that are input to three quarters: the price that endpoints are compared by. An output that
-    /// costs nothing known counts as free, an unknown input has no such price.
+    /// What so many tokens cost of which three quarters are input: by this endpoints are compared. `None` where the input's
+    /// price is unknown; an unknown one of output counts as nothing.
     pub fn blended(&self, tokens: u64) -> Option<Cost> {
         Some(self.prompt?.cost(tokens / 4 * 3) + self.completion.unwrap_or_default().cost(tokens / 4))
+    }
+
+    /// [`Self::blended`], as people compare prices.
+    pub fn blended_per_million(&self) -> Option<Cost> {
+        self.blended(1_000_000)
     }
 
     /// Whether no price is known.

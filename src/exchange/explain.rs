@@ -15,9 +15,6 @@ use crate::route::{Dropped, Health, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
 
-/// Tokens that prices are told for.
-const MILLION: u64 = 1_000_000;
-
 /// The seed of the draw for a request with this `x-request-id`.
 pub fn seed_of(request_id: &str) -> u64 {
     Fnv::of(request_id.as_bytes())
@@ -137,7 +134,7 @@ impl Exchange {
     fn stickiness(&self) -> String {
         let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
         let Some((conversation, ttl)) = wanted else { return "null".to_owned() };
-        let at = self.plan.steps.iter().find(|step| step.standing.sticky).and_then(|step| step.endpoint(&self.config));
+        let at = self.plan.steps.iter().find(|step| step.placing.sticky).and_then(|step| step.endpoint(&self.config));
         Object::new()
             .flag("session_id", conversation.is_named)
             .number("ttl_s", Some(ttl.as_secs()))
@@ -169,15 +166,18 @@ impl Exchange {
             .text("model", &step.model_id(&self.config))
             .text("upstream_model", step.upstream_model(&self.config))
             .text("cluster", &provider.cluster)
-            .json("weight", &number(endpoint.weight))
-            .text_or_null("moved_by", step.standing.moved_by())
-            .text_or_null("blended_price", endpoint.pricing.blended(MILLION).map(|cost| cost.to_string()).as_deref())
+            .json("weight", &serde_json::to_string(&endpoint.weight).unwrap_or_default())
+            .text_or_null("moved_by", step.placing.moved_by())
+            .text_or_null(
+                "blended_price",
+                endpoint.pricing.blended_per_million().map(|cost| cost.to_string()).as_deref(),
+            )
             .text_or_null("prompt_price", price(pricing.prompt).as_deref())
             .text_or_null("completion_price", price(pricing.completion).as_deref())
             .text_or_null("input_cost", cost(input_cost).as_deref())
             .text_or_null("most_cost", cost(most).as_deref())
             .json("health", &health.end());
-        match self.plan.rule.compares().zip(step.standing.compared) {
+        match self.plan.rule.compares().zip(step.placing.compared) {
             Some((measured, value)) => explained.number(measured.name(), Some(value)).end(),
             None => explained.end(),
         }
@@ -191,15 +191,6 @@ fn bounds(max: &MaxPrice) -> String {
         [("prompt", prompt), ("completion", completion), ("request", request), ("image", image), ("audio", audio)];
     let set = all.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)));
     set.fold(Object::new(), |object, (name, price)| object.text(name, &price.to_string())).end()
-}
-
-/// With three digits behind the point, and JSON whatever it is.
-fn number(number: f64) -> String {
-    if number.is_finite() {
-        format!("{number:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        "null".to_owned()
-    }
 }
 
 fn dropped_explained(dropped: &Dropped) -> String {

@@ -11,9 +11,6 @@ use crate::wire::json::{Object, push_number};
 /// Longest client text that goes into filter state, in characters.
 const LONGEST_TEXT: usize = 256;
 
-/// Tokens that prices are told for.
-const MILLION: u64 = 1_000_000;
-
 /// Bytes; room for most records, so that they are not moved while they grow.
 const USUAL_LENGTH: usize = 1024;
 
@@ -131,15 +128,15 @@ impl Exchange {
         }
         record = record.text("rule", &rule.to_string());
         if let Some(measured) = rule.compares() {
-            record = record.numbers(measured.name(), steps.iter().map(|step| step.standing.compared));
+            record = record.numbers(measured.name(), steps.iter().map(|step| step.placing.compared));
         }
         if rule.is_about_prices() {
-            let price = |step: &Step| step.endpoint(&self.config)?.pricing.blended(MILLION);
+            let price = |step: &Step| step.endpoint(&self.config)?.pricing.blended_per_million();
             let prices =
                 steps.iter().map(|step| price(step).map_or_else(|| "null".to_owned(), |cost| cost.to_string()));
             record = record.list("prices", &prices.collect::<Vec<_>>());
         }
-        let moved = || steps.iter().filter_map(|step| Some((step, step.standing.moved_by()?)));
+        let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
         if moved().next().is_none() {
             return record;
         }

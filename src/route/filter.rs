@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
-use super::order::Standing;
 use super::plan::model_id;
+use super::rule::Placing;
 use crate::catalog::{Asked, Endpoint, Model, Variant};
 use crate::config::Provider;
 use crate::provider::Way;
@@ -128,7 +128,7 @@ pub(super) struct Offer<'a> {
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
     /// Once it is in order.
-    pub standing: Standing,
+    pub placing: Placing,
 }
 
 impl Offer<'_> {

@@ -1,10 +1,9 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
-use std::fmt;
-
 use super::filter::Offer;
 use super::health::Measure;
 use super::plan::Circumstances;
+use super::rule::{By, Compared, Placing, Rule};
 use super::sticky::Sticky;
 use crate::catalog::Variant;
 use crate::config::Sort;
@@ -17,124 +16,6 @@ pub(super) struct Wishes<'a> {
     /// The configured order.
     pub sort: Sort,
     pub with: &'a Circumstances<'a>,
-}
-
-/// What an order was made by, for people who ask why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rule {
-    /// `provider.order` came first, and what it does not name was ordered by the rest.
-    pub listed: bool,
-    /// How endpoints of the same rank were ordered.
-    pub by: By,
-}
-
-/// Who said how endpoints are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The request's `provider.sort`.
-    Request(SortBy),
-    /// The variant in the model's name, which stands for a sort.
-    Variant(Variant, SortBy),
-    /// The document's `routing.sort`.
-    Document(Sort),
-}
-
-impl Default for By {
-    fn default() -> Self {
-        Self::Document(Sort::Order)
-    }
-}
-
-impl By {
-    /// The request's own sort.
-    fn asked(self) -> Option<SortBy> {
-        match self {
-            Self::Request(sort) | Self::Variant(_, sort) => Some(sort),
-            Self::Document(_) => None,
-        }
-    }
-}
-
-/// A number that a rule compares endpoints by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measured {
-    /// Share of the draw in percent.
-    Share,
-    /// Time to first token in ms.
-    FirstToken,
-    /// Output tokens per second.
-    Throughput,
-}
-
-impl Measured {
-    /// Its name in explanations and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Share => "draw_percent",
-            Self::FirstToken => "first_token_ms",
-            Self::Throughput => "tokens_per_second",
-        }
-    }
-}
-
-impl Rule {
-    /// What [`Standing::compared`] is; `None`: nothing.
-    pub fn compares(self) -> Option<Measured> {
-        match (self.by.asked(), self.by) {
-            (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => Some(Measured::FirstToken),
-            (Some(SortBy::Throughput | SortBy::Exacto), _) | (_, By::Document(Sort::Throughput)) => {
-                Some(Measured::Throughput)
-            }
-            (_, By::Document(Sort::Balanced)) => Some(Measured::Share),
-            _ => None,
-        }
-    }
-
-    /// Whether prices decide, or weigh in the draw.
-    pub fn is_about_prices(self) -> bool {
-        let by_price = [By::Document(Sort::Balanced), By::Document(Sort::Price)].contains(&self.by);
-        by_price || self.by.asked() == Some(SortBy::Price)
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.listed {
-            f.write_str("provider.order, then ")?;
-        }
-        match self.by {
-            By::Request(sort) => write!(f, "provider.sort={}", sort.name()),
-            By::Variant(variant, _) => write!(f, ":{}", variant.name()),
-            By::Document(sort) => write!(f, "routing.sort={}", sort.name()),
-        }
-    }
-}
-
-/// What recent behaviour made of an endpoint's place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// It is the conversation's own and goes first among its equals.
-    pub sticky: bool,
-    /// It misses a preferred latency or throughput and goes last among its equals.
-    pub slow: bool,
-    /// It had a recent outage and goes last where no explicit order holds.
-    pub outage: bool,
-    /// It asked for time and goes last.
-    pub cooldown: bool,
-    /// What the rule [compares](Rule::compares), rounded, where it is known.
-    pub compared: Option<u64>,
-}
-
-impl Standing {
-    /// What moved it back from where the rule alone would have put it.
-    pub fn moved_by(&self) -> Option<&'static str> {
-        match self {
-            Self { cooldown: true, .. } => Some("cooldown"),
-            Self { outage: true, .. } => Some("outage"),
-            Self { slow: true, .. } => Some("slow"),
-            _ => None,
-        }
-    }
 }
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
@@ -162,10 +43,10 @@ impl Wishes<'_> {
         let rule = self.rule(offers);
         self.arrange(offers, rule.by.asked(), draw);
         for offer in offers.iter_mut() {
-            offer.standing = self.standing(offer, rule);
+            offer.placing = self.placing(offer, rule);
         }
         rank(offers, &mut |offer| {
-            let Standing { sticky, slow, outage, cooldown, .. } = offer.standing;
+            let Placing { sticky, slow, outage, cooldown, .. } = offer.placing;
             let place = if sticky { 0 } else { self.asked_place(offer) };
             let cooldown = u128::from(cooldown) << 64;
             [outage, slow, !sticky].iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
@@ -189,15 +70,15 @@ impl Wishes<'_> {
         Rule { listed: self.preferences.order.is_some(), by }
     }
 
-    fn standing(&self, offer: &Offer<'_>, rule: Rule) -> Standing {
+    fn placing(&self, offer: &Offer<'_>, rule: Rule) -> Placing {
         let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
         let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
         let compared = match rule.compares() {
-            Some(Measured::FirstToken) => health.first_token_ms(id).map(rounded),
-            Some(Measured::Throughput) => health.tokens_per_second(id).map(rounded),
-            _ => offer.standing.compared,
+            Some(Compared::FirstToken) => health.first_token_ms(id).map(rounded),
+            Some(Compared::Throughput) => health.tokens_per_second(id).map(rounded),
+            _ => offer.placing.compared,
         };
-        Standing {
+        Placing {
             sticky: rule.by.asked().is_none() && self.is_sticky(offer),
             slow: self.is_slow(offer),
             outage: !keeps_place && health.in_outage(id, now),
@@ -278,7 +159,7 @@ fn shuffle(offers: &mut [Offer<'_>], draw: &mut Draw) {
     };
     let all: f64 = offers.iter().map(weight).sum();
     for offer in offers.iter_mut() {
-        offer.standing.compared = Some(rounded(100.0 * weight(offer) / all));
+        offer.placing.compared = Some(rounded(100.0 * weight(offer) / all));
     }
     rank(offers, &mut |offer| ascending(-draw.fraction().ln() / weight(offer)));
 }

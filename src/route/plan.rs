@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
-use super::order::{Draw, Rule, Standing, Wishes};
+use super::order::{Draw, Wishes};
+use super::rule::{Placing, Rule};
 use crate::catalog::{Asked, Endpoint, Model, ModelId};
 use crate::config::{Config, Provider};
 use crate::request::{Conversation, Operation, Partition, Request};
@@ -26,7 +27,7 @@ pub struct Plan {
 impl Plan {
     /// Whether the first step is where the conversation's prompt is cached, and first because of it.
     pub fn is_sticky(&self) -> bool {
-        self.steps.first().is_some_and(|step| step.standing.sticky)
+        self.steps.first().is_some_and(|step| step.placing.sticky)
     }
 }
 
@@ -38,7 +39,7 @@ pub struct Step {
     /// What stands for a wildcard's `*`.
     rest: Option<String>,
     /// Why it is where it is.
-    pub standing: Standing,
+    pub placing: Placing,
 }
 
 /// An endpoint that is not in the plan.
@@ -136,7 +137,7 @@ pub fn plan(
             model: offer.asked.model,
             endpoint: offer.index,
             rest: offer.asked.rest.map(str::to_owned),
-            standing: offer.standing,
+            placing: offer.placing,
         }));
     }
     if request.preferences().single() {
@@ -155,7 +156,7 @@ fn admitted<'a>(
     let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
     let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
-        Some(Offer { asked, index, model, endpoint, provider, standing: Standing::default() })
+        Some(Offer { asked, index, model, endpoint, provider, placing: Placing::default() })
     });
     offers
         .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
