@@ -120,9 +120,11 @@ impl Object {
 
     fn key(&mut self, key: &str) {
         self.comma();
-        for part in ["\"", key, "\":"] {
-            self.0.push_str(part);
-        }
+        // Single characters are stores; texts are calls into the runtime of WebAssembly.
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push('"');
+        self.0.push(':');
     }
 
     fn open_list(&mut self, key: &str) {
@@ -132,7 +134,7 @@ impl Object {
 
     /// Between two members or elements.
     fn comma(&mut self) {
-        if !self.0.ends_with(['{', '[']) {
+        if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[')) {
             self.0.push(',');
         }
     }
@@ -188,8 +190,7 @@ pub fn push_number(mut number: u64, text: &mut String) {
             break;
         }
     }
-    let from = digits.len() - len;
-    text.push_str(digits.get(from..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
+    text.extend(digits.iter().skip(digits.len() - len).map(|digit| char::from(*digit)));
 }
 
 #[cfg(test)]
