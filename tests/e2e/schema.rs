@@ -205,6 +205,9 @@ fn chat_completions_fit(gateway: &Gateway) {
     }
     answers.chunks("a stream that ends early", &ask(&stream("cut")));
     answers.whole("a fallback", "/chat/completions", &ask(&chat("listed")));
+    let embeddings = json!({"model": "t/listed", "input": "Hello there"}).to_string();
+    let embedded = gateway.request("POST", "/api/v1/embeddings", &headers, embeddings.as_bytes());
+    answers.whole("embeddings", "/embeddings", &embedded);
     let failed = ask(&chat("failing"));
     answers.whole("a failure", "/chat/completions", &failed);
     answers.named("metadata beside an error", "OpenRouterMetadata", &failed.json()["openrouter_metadata"]);
