@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
 use super::shared;
-use super::stream::{LINK, send};
-use super::worker::{self, Shared};
+use super::stream::{LINK_HEADER, send};
+use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
@@ -27,7 +27,7 @@ pub(super) struct Downstream {
     operation: Operation,
     /// The request's headers as they came.
     headers: Vec<u8>,
-    exchange: Option<(u64, Shared)>,
+    exchange: Option<(Link, Shared)>,
     /// What the client gets instead of the body under way.
     replacement: Option<Vec<u8>>,
 }
@@ -93,7 +93,7 @@ impl Downstream {
                 Action::Pause
             }
             Ok(departure) => {
-                host::set_property(LINK, &link);
+                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
                 host::set_property(NEXT, departure.cluster.as_bytes());
                 steer(&headers, headers::count(&serialised), &departure);
                 host::clear_route_cache();
@@ -102,7 +102,7 @@ impl Downstream {
         }
     }
 
-    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
+    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, Link) {
         let arrival = Arrival {
             face: self.face,
             operation: self.operation,
@@ -117,8 +117,8 @@ impl Downstream {
             None => worker::with_health(|health| Exchange::open(config, arrival, health)),
         };
         let exchange = Rc::new(RefCell::new(exchange));
-        let (number, link) = worker::keep(exchange.clone());
-        self.exchange = Some((number, exchange.clone()));
+        let link = worker::keep(exchange.clone());
+        self.exchange = Some((link, exchange.clone()));
         (exchange, link)
     }
 
@@ -179,8 +179,8 @@ impl Downstream {
     }
 
     pub(super) fn log(&mut self) {
-        let Some((number, exchange)) = self.exchange.take() else { return };
-        worker::forget(number);
+        let Some((link, exchange)) = self.exchange.take() else { return };
+        worker::forget(&link);
         let mut exchange = exchange.borrow_mut();
         let mut path = String::with_capacity(64);
         let mut tell = |name: &str, value: &str| {
