@@ -94,6 +94,7 @@ impl Exchange {
     /// The record of an exchange that ended at `now`.
     pub(super) fn record(&self, facts: &Facts<'_>, now: Duration) -> String {
         let endpoint = |step: &Step| step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str());
+        let plan: Vec<&str> = self.plan.steps.iter().map(endpoint).collect();
         let mut record = facts
             .write(Object::with_room(USUAL_LENGTH))
             .number("status", self.status.map(u64::from))
@@ -103,7 +104,7 @@ impl Exchange {
         if let Some(id) = &self.request_id {
             record = record.text("request_id", &printable(id));
         }
-        record = self.write_order(record).texts("plan", self.plan.steps.iter().map(endpoint));
+        record = self.write_order(record).texts("plan", &plan);
         if self.plan.is_sticky() {
             record = record.flag("sticky", true);
         }

@@ -59,11 +59,11 @@ impl Object {
     }
 
     /// A list of texts.
-    pub fn texts<T: AsRef<str>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
+    pub fn texts(mut self, key: &str, values: &[&str]) -> Self {
         self.open_list(key);
         for value in values {
             self.comma();
-            push_quoted(value.as_ref(), &mut self.0);
+            push_quoted(value, &mut self.0);
         }
         self.0.push(']');
         self
@@ -230,7 +230,7 @@ mod tests {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
         let object =
-            object.flag("e", true).texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
+            object.flag("e", true).texts("f", &["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
         let object = object.numbers("n", [Some(1), None]).end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#);
