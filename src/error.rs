@@ -3,6 +3,8 @@
 //! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours (5xx).
 //! Message texts are OpenRouter's where it has one, because clients match on them.
 
+mod openrouter;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -13,12 +15,16 @@ use crate::request::{Face, Operation};
 use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
 use crate::wire::openai::ErrorFields;
+use openrouter::OpenRouterError;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;
 
 /// Most of a client's own names that are repeated in a message.
 const MOST_NAMED: usize = 10;
+
+/// What providers call it when a moderator objects.
+const MODERATED: [&str; 3] = ["content_policy_violation", "content_filter", "moderation_blocked"];
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +52,11 @@ pub enum Error {
     WrongMethod {
         /// What is allowed.
         allow: &'static str,
+    },
+    /// The operator's paths ask for a key.
+    Unauthorized {
+        /// Whether the request brought one.
+        with_key: bool,
     },
     /// There is no such thing.
     NotFound {
@@ -105,6 +116,18 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// All attempts.
     pub tried: Vec<Tried>,
+    /// The models asked for.
+    pub models: Vec<String>,
+    /// What removed the endpoints that were not in the plan.
+    pub dropped: Vec<Dropped>,
+}
+
+impl Failure {
+    /// `Retry-After` for the client, in whole seconds, at least 1.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let whole = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.retry_after.map(|wait| whole(wait).max(1))
+    }
 }
 
 /// One attempt, as an error tells it.
@@ -112,6 +135,9 @@ pub struct Failure {
 pub struct Tried {
     /// The provider's id.
     pub provider: String,
+    /// The provider's display name.
+    #[serde(skip)]
+    pub name: String,
     /// Its status, if it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -189,6 +215,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
+            Self::Unauthorized { .. } => 401,
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
@@ -202,25 +229,23 @@ impl Error {
 
     /// OpenRouter's `error_type` vocabulary.
     pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::UnknownModel(_) | Self::NoEndpoints { .. } => "not_found",
-            Self::Upstream(failure) if failure.code.as_deref() == Some("context_length_exceeded") => {
-                "context_length_exceeded"
-            }
-            _ => match self.status() {
-                401 => "authentication",
-                402 => "payment_required",
-                403 => "permission_denied",
-                404 => "not_found",
-                408 | 504 => "timeout",
-                413 => "payload_too_large",
-                422 => "unprocessable",
-                429 => "rate_limit_exceeded",
-                502 => "provider_unavailable",
-                503 | 529 => "provider_overloaded",
-                500..=599 => "server",
-                _ => "invalid_request",
-            },
+        let code = self.code().unwrap_or_default();
+        match self.status() {
+            _ if code == "context_length_exceeded" => "context_length_exceeded",
+            _ if MODERATED.contains(&code) => "content_policy_violation",
+            _ if matches!(self, Self::UnknownModel(_)) => "not_found",
+            401 => "authentication",
+            402 => "payment_required",
+            403 => "permission_denied",
+            404 => "not_found",
+            408 | 504 => "timeout",
+            413 => "payload_too_large",
+            422 => "unprocessable",
+            429 => "rate_limit_exceeded",
+            502 => "provider_unavailable",
+            503 | 529 => "provider_overloaded",
+            500..=599 => "server",
+            _ => "invalid_request",
         }
     }
 
@@ -239,6 +264,7 @@ impl Error {
             Self::Bypassed { .. } => Some("filter_bypassed"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
+            Self::Unauthorized { .. } => Some("invalid_api_key"),
             Self::InvalidField { .. } | Self::Host { .. } => None,
         }
     }
@@ -253,9 +279,18 @@ impl Error {
         }
     }
 
-    fn tried(&self) -> &[Tried] {
+    fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Upstream(failure) => &failure.tried,
+            Self::Upstream(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// What removed endpoints from the plan.
+    fn dropped(&self) -> &[Dropped] {
+        match self {
+            Self::Upstream(failure) => &failure.dropped,
+            Self::NoEndpoints { dropped, .. } => dropped,
             _ => &[],
         }
     }
@@ -266,8 +301,11 @@ impl Error {
         if let Self::WrongMethod { allow } = self {
             reply.headers.push(("allow", (*allow).to_owned()));
         }
-        if let Self::Upstream(Failure { retry_after: Some(wait), .. }) = self {
-            reply.headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+        if let Self::Unauthorized { .. } = self {
+            reply.headers.push(("www-authenticate", "Bearer".to_owned()));
+        }
+        if let Some(seconds) = self.failure().and_then(Failure::retry_after_seconds) {
+            reply.headers.push(("retry-after", seconds.to_string()));
         }
         reply
     }
@@ -295,25 +333,6 @@ impl Error {
         };
         OpenAiError { message, r#type, param: self.param(), code: self.code(), error_type: self.error_type() }
     }
-
-    /// OpenRouter's `error` object.
-    pub(crate) fn openrouter<'a>(&'a self, message: &'a str) -> OpenRouterError<'a> {
-        let failure = match self {
-            Self::Upstream(failure) => Some(failure),
-            _ => None,
-        };
-        let attempts = self.tried();
-        let metadata = Metadata {
-            error_type: self.error_type(),
-            provider_code: failure.and_then(|failure| failure.code.as_deref()),
-            provider_name: failure.map(|failure| failure.provider.as_str()),
-            raw: failure.and_then(|failure| failure.raw.as_deref()),
-            is_byok: failure.map(|_| false),
-            previous_errors: attempts.get(..attempts.len().saturating_sub(1)).unwrap_or_default(),
-            tried: attempts,
-        };
-        OpenRouterError { code: self.status(), message, metadata, availability: self.availability() }
-    }
 }
 
 impl fmt::Display for Error {
@@ -329,6 +348,8 @@ impl fmt::Display for Error {
             Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
             Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
             Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
+            Self::Unauthorized { with_key: false } => f.write_str("Missing Authentication header"),
+            Self::Unauthorized { with_key: true } => f.write_str("Invalid API key"),
             Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
@@ -398,37 +419,6 @@ impl Error {
         }
         Ok(())
     }
-
-    fn availability(&self) -> Option<Availability<'_>> {
-        match self {
-            Self::UnknownModel(model) => Some(Availability {
-                code: "model_not_found",
-                retryable: false,
-                requested_models: std::slice::from_ref(model),
-                affected_providers: &[],
-                excluded_by: Vec::new(),
-            }),
-            Self::NoEndpoints { models, dropped, serving, .. } => {
-                let mut excluded_by: Vec<_> = dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
-                excluded_by.sort_unstable();
-                excluded_by.dedup();
-                let private = |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
-                let code = match dropped.as_slice() {
-                    _ if excluded_by.is_empty() => "no_endpoints",
-                    dropped if dropped.iter().all(private) => "privacy_restricted",
-                    _ => "constraint_filtered",
-                };
-                Some(Availability {
-                    code,
-                    retryable: false,
-                    requested_models: models,
-                    affected_providers: serving,
-                    excluded_by,
-                })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// A client's text, short enough to repeat.
@@ -457,43 +447,4 @@ pub(crate) struct OpenAiError<'a> {
 #[derive(Serialize)]
 struct OpenRouterBody<'a> {
     error: OpenRouterError<'a>,
-}
-
-/// OpenRouter's `error` object.
-#[derive(Serialize)]
-pub(crate) struct OpenRouterError<'a> {
-    code: u16,
-    message: &'a str,
-    metadata: Metadata<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    availability: Option<Availability<'a>>,
-}
-
-/// OpenRouter's `availability`: why nobody can serve a request, for machines.
-#[derive(Serialize)]
-struct Availability<'a> {
-    code: &'static str,
-    retryable: bool,
-    requested_models: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    affected_providers: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    excluded_by: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    error_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_byok: Option<bool>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    previous_errors: &'a [Tried],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    tried: &'a [Tried],
 }

@@ -103,7 +103,7 @@ fn a_request_is_explained_the_same_way_each_time() {
         "request.json",
         r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"data_collection": "deny"}}"#,
     );
-    let (ok, out, err) = said(&run(&["explain", "-c", &document, &request, "--seed", "2a"]));
+    let (ok, out, err) = said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"]));
     assert!(ok, "{err}");
     let explained: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(explained["plan"].as_array().unwrap().len(), 1, "{out}");
@@ -112,7 +112,42 @@ fn a_request_is_explained_the_same_way_each_time() {
     let dropped = json!([{"endpoint": "a/up", "provider": "a", "reason": "data policy: trains on prompts"}]);
     assert_eq!(explained["dropped"], dropped);
     assert_eq!((&explained["seed"], &explained["error"]), (&json!("000000000000002a"), &Value::Null));
-    assert_eq!(said(&run(&["explain", "-c", &document, &request, "--seed", "2a"])).1, out);
+    assert_eq!(said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"])).1, out);
+}
+
+#[test]
+fn a_plan_is_a_table_for_people() {
+    let request = file(
+        "table.json",
+        r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"ignore": ["nobody"], "max_price": {"prompt": 2}}}"#,
+    );
+    let table = "\
+chat one, whole: about 0 tokens in, at most 100 out
+order: routing.sort=balanced, seed 0000000000000007
+max_price: prompt 2
+  1.  a/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
+  2.  b/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
+";
+    let told =
+        |document: &str| said(&run(&["explain", "-c", &file("table.yaml", document), &request, "--seed", "7"])).1;
+    assert_eq!(told(DOCUMENT), table);
+    let other = DOCUMENT.replace("prompt: \"0.000001\"", "prompt: \"0.00001\"");
+    let refused = told(&other);
+    assert!(refused.contains("\n  - a/up: provider.max_price\n"), "{refused}");
+    assert!(refused.contains("\nerror 404: No endpoints found for one."), "{refused}");
+}
+
+#[test]
+fn a_request_id_is_a_seed() {
+    let (document, request) = (file("id.yaml", DOCUMENT), file("id.json", r#"{"model": "one", "messages": []}"#));
+    let seed = |arguments: &[&str]| {
+        let explained = said(&run(&[&["explain", "-c", &document, &request, "--json"], arguments].concat())).1;
+        serde_json::from_str::<Value>(&explained).unwrap()["seed"].as_str().unwrap().to_owned()
+    };
+    let id = seed(&["--request-id", "3f1c"]);
+    assert_eq!(seed(&["--seed", &id]), id);
+    assert_ne!(seed(&["--request-id", "3f1d"]), id);
+    assert_eq!(seed(&[]), "0000000000000000");
 }
 
 #[test]
@@ -136,7 +171,7 @@ fn what_auto_stands_for_may_depend_on_a_header() {
 fn a_request_may_come_from_the_standard_input() {
     let document = file("piped.yaml", DOCUMENT);
     let mut tool = Command::new(env!("CARGO_BIN_EXE_modelyard"))
-        .args(["explain", "-c", &document, "-"])
+        .args(["explain", "-c", &document, "-", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

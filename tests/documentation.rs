@@ -29,7 +29,7 @@ const PAGES: [&str; 7] = [
 ];
 
 /// Every object of the document: how the table writes its keys, where it stands, and what it needs to be read.
-const OBJECTS: [(&str, &str, &str); 19] = [
+const OBJECTS: [(&str, &str, &str); 21] = [
     ("", "", "{}"),
     ("providers.ID.", "/providers/x", r#"{"api": "openai"}"#),
     ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "header", "name": "x-key", "env": "KEY"}"#),
@@ -48,6 +48,8 @@ const OBJECTS: [(&str, &str, &str); 19] = [
     ("routing.auto.rules[].when.header.", "/routing/auto/rules/0/when/header", "{}"),
     ("telemetry.", "/telemetry", "{}"),
     ("paths.", "/paths", "{}"),
+    ("operator.", "/operator", "{}"),
+    ("operator.keys[].", "/operator/keys/0", "{}"),
     ("limits.", "/limits", "{}"),
 ];
 

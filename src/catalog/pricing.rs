@@ -2,7 +2,7 @@
 //!
 //! Source of the names and rules: OpenRouter's catalogue (`pricing`, `overrides`).
 
-use crate::usage::Price;
+use crate::usage::{Cost, Price};
 
 /// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one of them.
 macro_rules! pricing {
@@ -79,6 +79,17 @@ impl Pricing {
             }
         }
         pricing
+    }
+
+    /// What so many tokens cost of which three quarters are input: by this endpoints are compared. `None` where the input's
+    /// price is unknown; an unknown one of output counts as nothing.
+    pub fn blended(&self, tokens: u64) -> Option<Cost> {
+        Some(self.prompt?.cost(tokens / 4 * 3) + self.completion.unwrap_or_default().cost(tokens / 4))
+    }
+
+    /// [`Self::blended`], as people compare prices.
+    pub fn blended_per_million(&self) -> Option<Cost> {
+        self.blended(1_000_000)
     }
 
     /// Whether no price is known.

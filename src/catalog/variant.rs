@@ -28,6 +28,11 @@ impl Variant {
             Self::Exacto | Self::Free | Self::Online => None,
         }
     }
+
+    /// The suffix, without its colon.
+    pub fn name(self) -> &'static str {
+        VARIANTS.iter().find(|(_, variant)| *variant == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The order a variant asks for holds for whatever name stands before it.

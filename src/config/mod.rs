@@ -16,6 +16,7 @@ mod hash;
 mod json;
 mod limits;
 mod model;
+mod operator;
 mod paths;
 mod preset;
 mod pricing;
@@ -34,6 +35,7 @@ pub use auto::{AUTO, AUTO_ALIAS, Auto, AutoRule};
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use limits::Limits;
+pub use operator::Operator;
 pub use paths::Paths;
 pub use preset::Presets;
 pub use provider::{Api, Provider};
@@ -62,6 +64,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where the faces live.
     pub paths: Paths,
+    /// Who may use the operator's.
+    pub operator: Operator,
     /// Bounds on memory.
     pub limits: Limits,
     /// Request fields by preset.
@@ -78,6 +82,7 @@ const SECTIONS: &[&str] = &[
     "anonymous",
     "telemetry",
     "paths",
+    "operator",
     "limits",
     "presets",
     "mode",
@@ -116,6 +121,11 @@ impl Config {
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
+        let mut paths = paths::read(o.optional("paths"));
+        let operator = operator::read(o.optional("operator"));
+        if !operator.enabled {
+            paths.operator = None;
+        }
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -123,7 +133,8 @@ impl Config {
             default_model,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
-            paths: paths::read(o.optional("paths")),
+            paths,
+            operator,
             limits: limits::read(o.optional("limits")),
             presets,
         };

@@ -10,13 +10,14 @@ pub struct Paths {
     pub openai: String,
     /// OpenRouter's face, default `/api/v1/`.
     pub openrouter: String,
-    /// The operator's page, default `/modelyard/`.
-    pub operator: String,
+    /// What is for the operator, default `/modelyard/`; `None`: nothing is.
+    pub operator: Option<String>,
 }
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator: "/modelyard/".to_owned() }
+        let operator = Some("/modelyard/".to_owned());
+        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator }
     }
 }
 
@@ -27,12 +28,13 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let Some(mut o) = section.object() else {
         return paths;
     };
-    for (key, path) in
-        [("openai", &mut paths.openai), ("openrouter", &mut paths.openrouter), ("operator", &mut paths.operator)]
-    {
+    for (key, path) in [("openai", &mut paths.openai), ("openrouter", &mut paths.openrouter)] {
         if let Some(written) = o.string(key, &rule::FACE) {
             *path = written.to_owned();
         }
+    }
+    if let Some(written) = o.string("operator", &rule::FACE) {
+        paths.operator = Some(written.to_owned());
     }
     o.finish();
     check_apart(&section, &paths);
@@ -41,11 +43,12 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
 
 /// A request's path must belong to one face only.
 fn check_apart(section: &Field<'_>, paths: &Paths) {
-    let faces = [("openai", &paths.openai), ("openrouter", &paths.openrouter), ("operator", &paths.operator)];
+    let operator = paths.operator.as_deref().unwrap_or_default();
+    let faces = [("openai", paths.openai.as_str()), ("openrouter", &paths.openrouter), ("operator", operator)];
     for (name, path) in faces {
         for (other, inner) in faces.into_iter().filter(|(other, _)| *other != name) {
             // Of two equal paths, the first is the one reported.
-            if inner.starts_with(path.as_str()) && (inner != path || name < other) {
+            if inner.starts_with(path) && (inner != path || name < other) {
                 section.invalid(&format!(
                     "paths of which none lies in another; {other} {inner:?} lies in {name} {path:?}"
                 ));

@@ -104,6 +104,9 @@ pub(super) const REGION: Rule = Rule { allowed: "a name without spaces", holds: 
 
 pub(super) const PARAMETER: Rule = Rule { allowed: "the name of a request field, without spaces", holds: is_word };
 
+pub(super) const SHA256: Rule =
+    Rule { allowed: "64 hexadecimal digits", holds: |s| crate::config::operator::digest_of_hex(s).is_some() };
+
 pub(super) const TIME_OF_DAY: Rule = Rule {
     allowed: "four digits, \"0000\" to \"2359\"",
     holds: |s| crate::config::pricing::minute_of_day(s).is_some(),

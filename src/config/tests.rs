@@ -205,8 +205,8 @@ fn sections_of_later_versions_are_refused_unless_empty() {
         (
             "/model",
             "[]",
-            "model: unknown key (known: anonymous, default_model, limits, mode, models, paths, \
-             presets, providers, routing, telemetry, tenants)",
+            "model: unknown key (known: anonymous, default_model, limits, mode, models, operator, \
+             paths, presets, providers, routing, telemetry, tenants)",
         ),
     ]);
 }

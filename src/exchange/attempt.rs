@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Events, Fault, Progress};
 use super::{Exchange, Outcome, fits};
+use crate::calendar;
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::provider::{Body, Way, prepare};
@@ -137,7 +138,7 @@ impl Exchange {
         let own_key = !self.is_passthrough(attempt);
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
-        current.retry_after = header("retry-after").and_then(seconds);
+        current.retry_after = header("retry-after").and_then(|value| wait(value, now));
         if status < 200 {
             return Verdict::Pass;
         }
@@ -298,7 +299,7 @@ impl Exchange {
             let message = "The provider rejected the gateway's credentials".to_owned();
             return self.fail(Failure { message, ..failure });
         }
-        let failure = Failure { code: fields.code, ..failure };
+        let failure = Failure { code: fields.known_code(), ..failure };
         let form = self.error_form();
         if form == ErrorForm::OpenRouter {
             let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
@@ -437,6 +438,8 @@ impl Exchange {
             provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
             retry_after: self.attempts.iter().filter_map(|attempt| attempt.retry_after).min(),
             tried: self.tried(),
+            models: self.models_asked(),
+            dropped: self.plan.dropped.clone(),
             ..Failure::default()
         }
     }
@@ -445,14 +448,15 @@ impl Exchange {
     pub(super) fn tried(&self) -> Vec<Tried> {
         let attempts = self.attempts.iter().enumerate();
         attempts
-            .map(|(index, attempt)| Tried {
-                provider: self
-                    .step(index)
-                    .and_then(|step| step.provider(&self.config))
-                    .map(|provider| provider.id.clone())
-                    .unwrap_or_default(),
-                status: attempt.status,
-                reason: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
+            .map(|(index, attempt)| {
+                let provider = self.step(index).and_then(|step| step.provider(&self.config));
+                let (id, name) = provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
+                Tried {
+                    provider: id.to_owned(),
+                    name: name.to_owned(),
+                    status: attempt.status,
+                    reason: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
+                }
             })
             .collect()
     }
@@ -477,8 +481,10 @@ fn verdict_of(progress: Progress) -> Verdict {
     }
 }
 
-/// `Retry-After` in seconds; the form with a date is not read.
-fn seconds(value: &str) -> Option<Duration> {
-    let seconds = value.trim().parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds))?;
-    Some(Duration::from_secs_f64(seconds))
+/// What a `Retry-After` asks for: seconds, or a date.
+fn wait(value: &str, now: Duration) -> Option<Duration> {
+    match value.trim().parse::<f64>() {
+        Ok(seconds) => (0.0..=1e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds)),
+        Err(_) => Some(calendar::of_http(value)?.saturating_sub(now)),
+    }
 }

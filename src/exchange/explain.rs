@@ -8,11 +8,17 @@ use std::time::Duration;
 use super::{Arrival, Exchange};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
+use crate::fnv::Fnv;
 use crate::listing::Query;
-use crate::request::{Face, Operation, Request, SortBy};
+use crate::request::{Face, MaxPrice, Operation, Request};
 use crate::route::{Dropped, Health, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
+
+/// The seed of the draw for a request with this `x-request-id`.
+pub fn seed_of(request_id: &str) -> u64 {
+    Fnv::of(request_id.as_bytes())
+}
 
 /// A request to be explained.
 #[derive(Debug)]
@@ -30,13 +36,17 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads what the query of a `:path` says: `dialect`, `seed` in hexadecimal, and `header` as `name:value`.
+    /// Reads what the query of a `:path` says: `dialect`, `seed` in hexadecimal or the `request_id` it comes from, and
+    /// `header` as `name:value`.
     fn read(mut self, path: &str) -> Result<Self, Error> {
         let query = Query::of(path);
         if let Some(name) = query.text("dialect") {
             let problem = "must be chat, completions, embeddings, messages or responses".to_owned();
             let operation = Operation::named(&name).ok_or(Error::InvalidField { field: "dialect", problem })?;
             self.operation = Some(operation);
+        }
+        if let Some(id) = query.text("request_id") {
+            self.seed = seed_of(&id);
         }
         if let Some(seed) = query.text("seed") {
             let problem = "must be a hexadecimal number of up to 16 digits".to_owned();
@@ -54,6 +64,19 @@ impl Question {
 pub fn header_of(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once(':')?;
     Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+/// What a request to the operator's paths gets in place of an answer where it may not ask. `authorization`: its header.
+pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
+    if !config.operator.asks_for_key() {
+        return None;
+    }
+    let key = authorization.and_then(|value| value.trim().split_once(' '));
+    let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim_start());
+    match key {
+        Some(key) if config.operator.knows(key) => None,
+        key => Some(Error::Unauthorized { with_key: key.is_some() }.reply(ErrorForm::OpenRouter)),
+    }
 }
 
 /// Answers a request for an explanation; `path` is the whole `:path`.
@@ -97,8 +120,9 @@ impl Exchange {
         let steps: Vec<String> = self.plan.steps.iter().map(|step| self.step_explained(step, health)).collect();
         let dropped: Vec<String> = self.plan.dropped.iter().map(dropped_explained).collect();
         let error = self.error.as_ref().map_or_else(|| "null".to_owned(), error_explained);
-        let sort = request.preferences().sort.map_or(self.config.routing.sort.name(), SortBy::name);
-        let order: Vec<&str> = request.preferences().order.iter().flatten().map(String::as_str).collect();
+        let preferences = request.preferences();
+        let order: Vec<&str> = preferences.order.iter().flatten().map(String::as_str).collect();
+        let candidates = steps.len() + dropped.len();
         Object::new()
             .text("operation", self.operation.name())
             .texts("models", &request.models())
@@ -107,14 +131,29 @@ impl Exchange {
             .number("input_tokens_least", Some(request.least_input_tokens()))
             .number("input_tokens_estimate", Some(request.input_estimate()))
             .number("max_output_tokens", request.max_output())
+            .number("candidates", Some(candidates as u64))
+            .text("rule", &self.plan.rule.to_string())
             .texts("order", &order)
-            .text("sort", sort)
+            .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
+            .json("sticky", &self.stickiness())
             .list("plan", &steps)
             .list("dropped", &dropped)
             .number("per_try_timeout_ms", Some(self.per_try_timeout().as_millis() as u64))
             .json("error", &error)
             .text("seed", &format!("{:016x}", self.plan.seed))
             .text("config", &self.config.hash)
+            .end()
+    }
+
+    /// What keeps the conversation at its endpoint; null where nothing does.
+    fn stickiness(&self) -> String {
+        let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
+        let Some((conversation, ttl)) = wanted else { return "null".to_owned() };
+        let at = self.plan.steps.iter().find(|step| step.placing.sticky).and_then(|step| step.endpoint(&self.config));
+        Object::new()
+            .flag("session_id", conversation.is_named)
+            .number("ttl_s", Some(ttl.as_secs()))
+            .text_or_null("endpoint", at.map(|endpoint| endpoint.id.as_str()))
             .end()
     }
 
@@ -136,20 +175,37 @@ impl Exchange {
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
             .number("first_token_ms", health.first_token_ms(&endpoint.id).map(|time| time as u64))
             .number("tokens_per_second", health.tokens_per_second(&endpoint.id).map(|speed| speed as u64));
-        Object::new()
+        let explained = Object::new()
             .text("endpoint", &endpoint.id)
             .text("provider", &provider.id)
             .text("model", &step.model_id(&self.config))
             .text("upstream_model", step.upstream_model(&self.config))
             .text("cluster", &provider.cluster)
             .json("weight", &serde_json::to_string(&endpoint.weight).unwrap_or_default())
+            .text_or_null("moved_by", step.placing.moved_by())
+            .text_or_null(
+                "blended_price",
+                endpoint.pricing.blended_per_million().map(|cost| cost.to_string()).as_deref(),
+            )
             .text_or_null("prompt_price", price(pricing.prompt).as_deref())
             .text_or_null("completion_price", price(pricing.completion).as_deref())
             .text_or_null("input_cost", cost(input_cost).as_deref())
             .text_or_null("most_cost", cost(most).as_deref())
-            .json("health", &health.end())
-            .end()
+            .json("health", &health.end());
+        match self.plan.rule.compares().zip(step.placing.compared) {
+            Some((measured, value)) => explained.number(measured.name(), Some(value)).end(),
+            None => explained.end(),
+        }
     }
+}
+
+/// `max_price`, as decimal strings in its own units.
+fn bounds(max: &MaxPrice) -> String {
+    let MaxPrice { prompt, completion, request, image, audio } = max;
+    let all =
+        [("prompt", prompt), ("completion", completion), ("request", request), ("image", image), ("audio", audio)];
+    let set = all.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)));
+    set.fold(Object::new(), |object, (name, price)| object.text(name, &price.to_string())).end()
 }
 
 fn dropped_explained(dropped: &Dropped) -> String {

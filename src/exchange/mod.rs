@@ -25,7 +25,6 @@ use crate::calendar;
 use crate::catalog::{Asked, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
-use crate::fnv::Fnv;
 use crate::provider::{ClientHeaders, Prepared, prepare};
 use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
@@ -65,6 +64,8 @@ pub struct Arrival<'a> {
 pub struct Exchange {
     config: Rc<Config>,
     id: String,
+    /// The host's `x-request-id`.
+    request_id: Option<String>,
     face: Face,
     operation: Operation,
     started: Duration,
@@ -104,8 +105,7 @@ impl Exchange {
     /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
-        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
-        let seed = request_id.map_or(arrival.random[0], |(_, id)| Fnv::of(id.as_bytes()));
+        let seed = exchange.request_id.as_deref().map_or(arrival.random[0], explain::seed_of);
         if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
             exchange.error = Some(error);
         }
@@ -118,9 +118,11 @@ impl Exchange {
     }
 
     fn begin(config: Rc<Config>, arrival: &Arrival<'_>) -> Self {
+        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
         Self {
             config,
             id: generation_id(arrival.now, arrival.random),
+            request_id: request_id.map(|(_, id)| (*id).to_owned()),
             face: arrival.face,
             operation: arrival.operation,
             started: arrival.now,
@@ -183,10 +185,16 @@ impl Exchange {
         Ok(request)
     }
 
+    /// The models asked for, or the default one.
+    fn models_asked(&self) -> Vec<String> {
+        let mut models = self.request.models();
+        if models.is_empty() {
+            models.extend(self.config.default_model.as_deref());
+        }
+        models.into_iter().map(str::to_owned).collect()
+    }
+
     fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
-        let models = self.request.models();
-        let models =
-            if models.is_empty() { self.config.default_model.as_deref().into_iter().collect() } else { models };
         let mut serving: Vec<String> = Vec::new();
         let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
         for endpoint in models_asked.flat_map(|model| &model.endpoints) {
@@ -194,7 +202,7 @@ impl Exchange {
             serving.extend(provider.filter(|id| !serving.contains(id)));
         }
         Error::NoEndpoints {
-            models: models.into_iter().map(str::to_owned).collect(),
+            models: self.models_asked(),
             dropped: self.plan.dropped.clone(),
             serving,
             permitted: self.request.preferences().only.clone().unwrap_or_default(),

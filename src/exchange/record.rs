@@ -104,8 +104,11 @@ impl Exchange {
         if let Some(choice) = &self.choice {
             record = record.text("choice", choice);
         }
-        record = record.texts("plan", &plan);
-        if self.plan.is_sticky {
+        if let Some(id) = &self.request_id {
+            record = record.text("request_id", &printable(id));
+        }
+        record = self.write_order(record).texts("plan", &plan);
+        if self.plan.is_sticky() {
             record = record.flag("sticky", true);
         }
         record
@@ -119,6 +122,32 @@ impl Exchange {
             .text("seed", &hexadecimal(self.plan.seed))
             .text("config", &self.config.hash)
             .end()
+    }
+
+    /// What ordered the plan, the figures it went by, one for each endpoint, and what moved which one.
+    fn write_order(&self, mut record: Object) -> Object {
+        let (steps, rule) = (&self.plan.steps, self.plan.rule);
+        if steps.is_empty() {
+            return record;
+        }
+        record = record.text("rule", &rule.to_string());
+        if let Some(measured) = rule.compares() {
+            record = record.numbers(measured.name(), steps.iter().map(|step| step.placing.compared));
+        }
+        if rule.is_about_prices() {
+            let price = |step: &Step| step.endpoint(&self.config)?.pricing.blended_per_million();
+            let prices =
+                steps.iter().map(|step| price(step).map_or_else(|| "null".to_owned(), |cost| cost.to_string()));
+            record = record.list("prices", &prices.collect::<Vec<_>>());
+        }
+        let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
+        if moved().next().is_none() {
+            return record;
+        }
+        record.objects("moved", moved(), |record, (step, reason)| {
+            let endpoint = step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str());
+            record.text("endpoint", endpoint).text("reason", reason)
+        })
     }
 
     fn write_attempt(&self, attempt: &Attempt, now: Duration, mut record: Object) -> Object {

@@ -10,8 +10,8 @@ use super::attempt::{Attempt, Broken};
 use super::record::{Facts, header_value, milliseconds, printable};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
-use crate::error::{Error, Failure, Reply};
-use crate::request::{Face, Operation};
+use crate::error::{Error, ErrorForm, Reply};
+use crate::request::Operation;
 use crate::route::{Health, Observation, Sticky};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Cost, Source, Usage};
@@ -100,15 +100,25 @@ impl Exchange {
             {
                 headers.push(("x-modelyard-dropped", dropped.join(", ").into()));
             }
-            if self.error.is_some() && self.face == Face::OpenAi && !self.attempts.is_empty() {
-                let tried: Vec<_> = self.tried().iter().map(ToString::to_string).collect();
-                headers.push(("x-modelyard-tried", tried.join(", ").into()));
+            let has_envelope = self.error_form() == ErrorForm::OpenRouter;
+            if self.error.is_some() && !has_envelope && !self.attempts.is_empty() {
+                headers.push(("x-modelyard-tried", self.tried_and_dropped().into()));
             }
         }
-        if let Some(Error::Upstream(Failure { retry_after: Some(wait), .. })) = &self.error {
-            headers.push(("retry-after", wait.as_secs().max(1).to_string().into()));
+        if let Some(Error::Upstream(failure)) = &self.error {
+            let seconds = failure.retry_after_seconds();
+            headers.extend(seconds.map(|seconds| ("retry-after", seconds.to_string().into())));
         }
         headers
+    }
+
+    /// Every attempt, and then what removed the other endpoints.
+    fn tried_and_dropped(&self) -> String {
+        let tried = self.tried();
+        let tried = tried.iter().map(ToString::to_string);
+        let dropped = self.plan.dropped.iter();
+        let dropped = dropped.map(|dropped| format!("{};dropped=\"{}\"", dropped.provider, dropped.reason));
+        tried.chain(dropped).collect::<Vec<_>>().join(", ")
     }
 
     /// Ends the exchange: reports every stat to `count`, teaches `health`, tells filter state to `tell` by names without

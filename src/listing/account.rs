@@ -18,8 +18,7 @@ use crate::wire::openai::finish_reason_of;
 pub const KEPT: u64 = 512;
 
 /// What a generation must have, and nobody here knows.
-const UNKNOWN: [&str; 21] = [
-    "request_id",
+const UNKNOWN: [&str; 20] = [
     "upstream_id",
     "router",
     "moderation_latency",
@@ -92,6 +91,7 @@ fn entry(known: &Known<'_>, id: &str, record: &Value) -> String {
     let cost = text("cost_usd").unwrap_or("0");
     let mut entry = Object::new()
         .text("id", id)
+        .text_or_null("request_id", text("request_id"))
         .text("model", text("response_model").or(text("request_model")).unwrap_or_default())
         .text_or_null("provider_name", text("provider").map(|id| provider_name(known, id)))
         .list("provider_responses", &responses)

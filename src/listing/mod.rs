@@ -5,6 +5,7 @@
 
 mod account;
 mod endpoint;
+mod filter;
 mod model;
 mod query;
 
@@ -41,7 +42,7 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
     let query = Query::of(path);
     let body = match page {
         Page::Models => model::list(known, face, &query),
-        Page::Count => model::selected(known, &query).map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
+        Page::Count => filter::selected(known, &query).map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
         Page::Model(name) => found(known.config, name).map(|(model, id)| data(&model::entry(known.config, model, &id))),
         Page::Endpoints(name) => found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id)),
         Page::Providers => Ok(endpoint::providers(known.config)),

@@ -1,33 +1,33 @@
-//! `models`, `models/count` and `model/{author}/{slug}`: the catalogue, by filters and in pages.
+//! `models`, `models/count` and `model/{author}/{slug}`: the catalogue, in pages.
 //!
 //! A model shows the prices and limits of its first endpoint of the default tier; wildcards are patterns, not models,
 //! and are not listed.
 
+use super::filter::selected;
 use super::query::Query;
 use super::{Known, endpoint};
 use crate::catalog::{Endpoint, Model, PriceOverride, Pricing};
 use crate::config::Config;
 use crate::error::Error;
 use crate::request::Face;
-use crate::usage::Price;
 use crate::wire::json::Object;
 
 /// Models of one page where only an offset is asked for.
 const PAGE: usize = 500;
 /// Most models of one page.
 const LARGEST_PAGE: usize = 1000;
-/// Tokens that prices of filters are for.
-const MILLION: u64 = 1_000_000;
+/// OpenRouter's ModelGroup: nobody here knows tokenizers.
+pub(super) const TOKENIZER: &str = "Other";
 /// What OpenRouter says where a price that must be there is not known: it never looks free.
 const UNKNOWN_PRICE: &str = "-1";
 
 /// The models that a query selects, and where the next ones are.
 pub(super) fn list(known: &Known<'_>, face: Face, query: &Query<'_>) -> Result<String, Error> {
     let models = selected(known, query)?;
-    let (offset, limit) = (query.number("offset", 0)?, query.number("limit", 1)?);
+    let (offset, limit) = (query.number("offset", 0..=usize::MAX)?, query.number("limit", 1..=LARGEST_PAGE)?);
     let size = match (offset, limit) {
         (None, None) => models.len(),
-        (_, limit) => limit.unwrap_or(PAGE).min(LARGEST_PAGE),
+        (_, limit) => limit.unwrap_or(PAGE),
     };
     let offset = offset.unwrap_or(0);
     let data: Vec<String> =
@@ -43,106 +43,18 @@ pub(super) fn list(known: &Known<'_>, face: Face, query: &Query<'_>) -> Result<S
     Ok(list.json("links", &links).list("data", &data).end())
 }
 
-/// The models that a query's filters let through, in the order it asks for.
-pub(super) fn selected<'a>(known: &Known<'a>, query: &Query<'_>) -> Result<Vec<&'a Model>, Error> {
-    let filters = Filters::of(query)?;
-    let models = known.config.catalog.models().iter();
-    let mut models: Vec<&Model> =
-        models.filter(|model| !model.is_wildcard() && filters.admit(known.config, model)).collect();
-    let by: fn(&Model) -> u128 = match query.text("sort").as_deref() {
-        Some("pricing-low-to-high") => |model| price(model).unwrap_or(u128::MAX),
-        Some("pricing-high-to-low") => |model| u128::MAX - price(model).unwrap_or(0),
-        Some("context-high-to-low") => |model| u128::MAX - u128::from(context_length(model).unwrap_or(0)),
-        // Of the rest nothing is known; the catalogue's own order is as good.
-        _ => return Ok(models),
-    };
-    models.sort_by_key(|model| by(model));
-    Ok(models)
-}
-
-/// What a query asks of a model.
-struct Filters {
-    text: Option<String>,
-    parameters: Vec<String>,
-    inputs: Vec<String>,
-    outputs: Vec<String>,
-    authors: Vec<String>,
-    providers: Vec<String>,
-    context: usize,
-    /// Lowest and highest USD per million tokens of input, then of output.
-    prices: [Option<Price>; 4],
-    zdr: bool,
-}
-
-impl Filters {
-    fn of(query: &Query<'_>) -> Result<Self, Error> {
-        let price = |name: &'static str| {
-            let Some(text) = query.text(name) else { return Ok(None) };
-            let problem = "must be a price in USD per million tokens".to_owned();
-            Price::parse(&text).map(Some).map_err(|_| Error::InvalidField { field: name, problem })
-        };
-        Ok(Self {
-            text: query.text("q").map(|text| text.to_ascii_lowercase()),
-            parameters: query.list("supported_parameters"),
-            inputs: query.list("input_modalities"),
-            outputs: query.list("output_modalities"),
-            authors: query.list("model_authors"),
-            providers: query.list("providers"),
-            context: query.number("context", 1)?.unwrap_or(0),
-            prices: [price("min_price")?, price("max_price")?, price("min_output_price")?, price("max_output_price")?],
-            zdr: query.text("zdr").as_deref() == Some("true"),
-        })
-    }
-
-    fn admit(&self, config: &Config, model: &Model) -> bool {
-        let text = |text: &String| {
-            [&model.id, &model.name].into_iter().any(|name| name.to_ascii_lowercase().contains(text.as_str()))
-        };
-        self.text.as_ref().is_none_or(text)
-            && (self.authors.is_empty() || self.authors.iter().any(|name| name.eq_ignore_ascii_case(author(&model.id))))
-            && (self.context == 0 || context_length(model).is_some_and(|length| length >= self.context as u64))
-            && self.inputs.iter().all(|input| inputs(model).contains(&input.as_str()))
-            && self.outputs.iter().all(|output| matches!(output.as_str(), "text" | "all"))
-            && self.admits_prices(model)
-            && (!self.zdr || model.endpoints.iter().any(|endpoint| !endpoint.data_policy.retains))
-            && (self.providers.is_empty() || self.is_offered(config, model))
-            && self.parameters.iter().all(|name| parameters(config, model).contains(&name.as_str()))
-    }
-
-    fn admits_prices(&self, model: &Model) -> bool {
-        let pricing = model.first_endpoint().map(|endpoint| &endpoint.pricing);
-        let [input, output] = [pricing.and_then(|p| p.prompt), pricing.and_then(|p| p.completion)];
-        self.prices.into_iter().zip([input, input, output, output]).enumerate().all(|(index, (bound, price))| {
-            let Some(bound) = bound else { return true };
-            let Some(price) = price.map(|price| price.cost(MILLION)) else { return false };
-            if index % 2 == 0 { price >= bound.cost(1) } else { price <= bound.cost(1) }
-        })
-    }
-
-    fn is_offered(&self, config: &Config, model: &Model) -> bool {
-        let mut providers = model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
-        providers.any(|provider| {
-            let names = [&provider.id, &provider.name];
-            self.providers.iter().any(|asked| names.into_iter().any(|name| name.eq_ignore_ascii_case(asked)))
-        })
-    }
-}
-
-/// Input and output prices together, in femtodollars.
-fn price(model: &Model) -> Option<u128> {
-    let pricing = &model.first_endpoint()?.pricing;
-    Some(pricing.prompt?.cost(1).femtodollars() + pricing.completion?.cost(1).femtodollars())
-}
-
-fn author(id: &str) -> &str {
+/// Who made a model.
+pub(super) fn author(id: &str) -> &str {
     id.split('/').next().unwrap_or_default()
 }
 
-fn context_length(model: &Model) -> Option<u64> {
+/// Of the first endpoint, which most requests go to.
+pub(super) fn context_length(model: &Model) -> Option<u64> {
     model.first_endpoint().and_then(|endpoint| endpoint.context_length).or(model.context_length)
 }
 
-fn inputs(model: &Model) -> Vec<&str> {
+/// What goes in; only text is sure where the document says nothing.
+pub(super) fn inputs(model: &Model) -> Vec<&str> {
     match &model.input_modalities {
         Some(names) => names.iter().map(String::as_str).collect(),
         None => vec!["text"],
@@ -179,7 +91,7 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
 }
 
 /// What at least one endpoint supports.
-fn parameters<'a>(config: &Config, model: &'a Model) -> Vec<&'a str> {
+pub(super) fn parameters<'a>(config: &Config, model: &'a Model) -> Vec<&'a str> {
     let mut names: Vec<&str> =
         model.endpoints.iter().flat_map(|endpoint| endpoint::parameters(config, endpoint)).collect();
     names.sort_unstable();
@@ -194,7 +106,7 @@ pub(super) fn architecture(model: &Model) -> String {
         .text("modality", &format!("{}->text", inputs.join("+")))
         .texts("input_modalities", &inputs)
         .texts("output_modalities", &["text"])
-        .text("tokenizer", "Other")
+        .text("tokenizer", TOKENIZER)
         .json("instruct_type", "null")
         .end()
 }
@@ -233,7 +145,8 @@ fn changed(change: &PriceOverride) -> String {
     }
     if let Some((start, end)) = change.utc {
         for (name, minute) in [("utc_start", start), ("utc_end", end)] {
-            prices = prices.text(name, &format!("{:02}{:02}", minute / 60, minute % 60));
+            // Clock numbers: 2230 is 22:30.
+            prices = prices.number(name, Some(u64::from(minute / 60 * 100 + minute % 60)));
         }
     }
     prices.end()

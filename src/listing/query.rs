@@ -1,5 +1,7 @@
 //! A request's query string, read parameter by parameter; unknown ones are ignored.
 
+use std::ops::RangeInclusive;
+
 use crate::error::Error;
 
 /// What follows the `?`, still percent-encoded.
@@ -34,14 +36,41 @@ impl<'a> Query<'a> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A whole number of at least `least`.
-    pub(crate) fn number(&self, name: &'static str, least: usize) -> Result<Option<usize>, Error> {
+    /// A whole number within bounds.
+    pub(crate) fn number(&self, name: &'static str, bounds: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
+        let (least, most) = (bounds.start(), bounds.end());
+        let expected = || match *most {
+            usize::MAX => format!("a whole number of at least {least}"),
+            most => format!("a whole number from {least} to {most}"),
+        };
+        self.read(name, |text| text.parse().ok().filter(|number| bounds.contains(number)), &expected)
+    }
+
+    /// A number that is not negative.
+    pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
+        let read = |text: &str| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number));
+        self.read(name, read, &|| "a number of at least 0".to_owned())
+    }
+
+    /// One of these.
+    pub(crate) fn choice(
+        &self,
+        name: &'static str,
+        known: &'static [&'static str],
+    ) -> Result<Option<&'static str>, Error> {
+        let read = |text: &str| known.iter().find(|known| **known == text).copied();
+        self.read(name, read, &|| format!("one of {}", known.join(", ")))
+    }
+
+    fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+        expected: &dyn Fn() -> String,
+    ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| *number >= least);
-        number.map(Some).ok_or_else(|| Error::InvalidField {
-            field: name,
-            problem: format!("must be a whole number of at least {least}"),
-        })
+        let problem = || Error::InvalidField { field: name, problem: format!("must be {}", expected()) };
+        read(&text).map(Some).ok_or_else(problem)
     }
 
     /// This query, still encoded, with `name` set to a number.
@@ -86,8 +115,8 @@ mod tests {
         let query = Query::of("/v1/models?q=llama+3%2E1&list=A,%20b,,&limit=7&empty=&flag#limit=9");
         assert_eq!(query.text("q").as_deref(), Some("llama 3.1"));
         assert_eq!(query.list("list"), ["a", "b"]);
-        assert_eq!(query.number("limit", 1), Ok(Some(7)));
-        assert!(query.number("limit", 8).is_err());
+        assert_eq!(query.number("limit", 1..=7), Ok(Some(7)));
+        assert!(query.number("limit", 8..=9).is_err());
         assert_eq!((query.text("empty"), query.text("flag"), query.text("other")), (None, None, None));
         assert_eq!(Query::of("/v1/models").text(""), None);
         assert_eq!(Query::of("/?a=%2C&offset=3&b").with("offset", 9), "a=%2C&b=&offset=9");

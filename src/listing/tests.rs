@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::route::Observation;
 use crate::usage::Price;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -14,7 +15,7 @@ fn config() -> Config {
     let document = json!({
         "providers": {
             "a": {"name": "A Inc", "api": "openai"},
-            "b": {"api": "anthropic", "data_policy": {"retains": false}},
+            "b": {"api": "anthropic", "regions": ["eu"], "data_policy": {"retains": false}},
         },
         "models": [
             {"id": "m/one", "name": "The One", "context_length": 1000, "input_modalities": ["text", "image"], "endpoints": [
@@ -23,19 +24,29 @@ fn config() -> Config {
                  "pricing": {"prompt": "0.000003", "input_cache_read": "0.0000001"},
                  "overrides": [{"min_prompt_tokens": 200, "utc_start": "2230", "utc_end": "0600", "prompt": "0.000006"}]},
             ]},
-            {"id": "n/two", "context_length": 9000, "endpoints": [{"provider": "a", "model": "up", "pricing": pricing("0.0000002", "0.000001")}]},
-            {"id": "m/three", "endpoints": [{"provider": "b", "model": "up"}]},
+            {"id": "n/two", "distillable": true, "context_length": 9000, "endpoints": [{"provider": "a", "model": "two", "pricing": pricing("0.0000002", "0.000001")}]},
+            {"id": "m/three", "endpoints": [{"provider": "b", "model": "three"}]},
             {"id": "w/*", "endpoints": [{"provider": "a", "model": "*"}]},
         ],
     });
     Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0
 }
 
+/// The third model is quick to begin, the second one fast; of the first one nothing is known.
+fn health() -> Health {
+    let mut health = Health::default();
+    for (endpoint, ms, speed) in [("a/two", 900, 80.0), ("b/three", 200, 30.0)] {
+        let (first_token, tokens_per_second) = (Some(Duration::from_millis(ms)), Some(speed));
+        health.observe(endpoint, Observation { first_token, tokens_per_second, ..Observation::default() }, NOW);
+    }
+    health
+}
+
 fn asked(face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
     let mut ledger = Ledger::default();
     ledger.enter(Price::parse("0.25").unwrap().cost(1), NOW);
     let record = |id: &str| is_record_of(RECORD.as_bytes(), id).then(|| RECORD.as_bytes().to_vec());
-    let known = Known { config: &config(), health: &Health::default(), ledger, record: &record, now: NOW };
+    let known = Known { config: &config(), health: &health(), ledger, record: &record, now: NOW };
     let reply = answer(&known, face, page, path);
     (reply.status, serde_json::from_slice(&reply.body).unwrap())
 }
@@ -60,7 +71,16 @@ fn lacks<'a>(object: &Value, names: &'a str) -> Vec<&'a str> {
 fn filters_select_and_sort_orders() {
     for (query, expected) in [
         ("", "m/one n/two m/three"),
-        ("unknown=1&category=x", "m/one n/two m/three"),
+        ("unknown=1", "m/one n/two m/three"),
+        ("category=programming", ""),
+        ("arch=other", "m/one n/two m/three"),
+        ("arch=GPT", ""),
+        ("min_age_days=0", ""),
+        ("max_coding_index=99.5", ""),
+        ("distillable=true", "n/two"),
+        ("distillable=false", "m/one m/three"),
+        ("region=eu", "m/one m/three"),
+        ("region=us", ""),
         ("q=the+one", "m/one"),
         ("q=M%2F", "m/one m/three"),
         ("model_authors=n,x", "n/two"),
@@ -84,6 +104,9 @@ fn filters_select_and_sort_orders() {
         ("sort=pricing-high-to-low", "m/one n/two m/three"),
         ("sort=context-high-to-low", "n/two m/one m/three"),
         ("sort=newest", "m/one n/two m/three"),
+        ("sort=top-weekly", "m/one n/two m/three"),
+        ("sort=latency-low-to-high", "m/three n/two m/one"),
+        ("sort=throughput-high-to-low", "n/two m/three m/one"),
         ("limit=2", "m/one n/two"),
         ("offset=1", "n/two m/three"),
         ("offset=1&limit=1", "n/two"),
@@ -105,7 +128,22 @@ fn pages_lead_to_the_next_one() {
 
 #[test]
 fn a_parameter_of_no_meaning_is_the_clients_mistake() {
-    for query in ["limit=0", "limit=x", "offset=-1", "context=0", "max_price=cheap"] {
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "offset=-1",
+        "context=0",
+        "max_price=cheap",
+        "sort=best",
+        "category=x",
+        "zdr=false",
+        "distillable=yes",
+        "region=mars",
+        "min_age_days=-1",
+        "max_tool_success_rate=often",
+        "use_rss=true",
+    ] {
         let (status, body) = asked(Face::OpenRouter, Page::Models, &format!("/api/v1/models?{query}"));
         assert_eq!((status, &body["error"]["code"]), (400, &json!(400)), "{query}");
     }
@@ -149,7 +187,7 @@ fn endpoints_have_what_strict_clients_want() {
         second["pricing"],
         json!({
             "prompt": "0.000003", "completion": "-1", "input_cache_read": "0.0000001",
-            "overrides": [{"min_prompt_tokens": 200, "utc_start": "2230", "utc_end": "0600", "prompt": "0.000006"}],
+            "overrides": [{"min_prompt_tokens": 200, "utc_start": 2230, "utc_end": 600, "prompt": "0.000006"}],
         })
     );
     assert_eq!(second["supports_implicit_caching"], true);
@@ -161,7 +199,7 @@ fn an_endpoint_in_cooldown_says_so() {
     let config = config();
     let mut health = Health::default();
     let wait = Some(Duration::from_secs(9));
-    health.observe("a/up", crate::route::Observation { failed: true, retry_after: wait, ..Default::default() }, NOW);
+    health.observe("a/two", Observation { failed: true, retry_after: wait, ..Default::default() }, NOW);
     let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("n/two"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();

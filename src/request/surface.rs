@@ -130,7 +130,7 @@ impl<'a> Surface<'a> {
                 return Self::below(face, method, rest);
             }
         }
-        match path.strip_prefix(paths.operator.as_str()) {
+        match paths.operator.as_ref().and_then(|base| path.strip_prefix(base)) {
             Some("api/explain") if method == "POST" => Self::Explain,
             Some("api/explain") => Self::WrongMethod(ErrorForm::OpenRouter, "POST"),
             _ => Self::Elsewhere,
@@ -159,7 +159,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn paths() -> Paths {
-        Paths { openai: "/v1/".into(), openrouter: "/api/v1/".into(), operator: "/modelyard/".into() }
+        Paths { openai: "/v1/".into(), openrouter: "/api/v1/".into(), operator: Some("/modelyard/".into()) }
     }
 
     #[test]
@@ -200,6 +200,10 @@ mod tests {
         ];
         for (method, path, expected) in rows {
             assert_eq!(Surface::of(&paths(), method, path), expected, "{method} {path}");
+        }
+        let without = Paths { operator: None, ..paths() };
+        for method in ["GET", "POST"] {
+            assert_eq!(Surface::of(&without, method, "/modelyard/api/explain"), Elsewhere);
         }
     }
 }

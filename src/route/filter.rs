@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::plan::model_id;
+use super::rule::Placing;
 use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
 use crate::config::{Auto, Provider};
@@ -86,7 +87,8 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKey(env) => write!(f, "no key: {env} is not set"),
+            // Which variable it is, the log says and clients need not know.
+            Self::NoKey(_) => f.write_str("no key is set for its provider"),
             Self::Only => f.write_str("provider.only"),
             Self::Ignore => f.write_str("provider.ignore"),
             Self::Trains => f.write_str("data policy: trains on prompts"),
@@ -146,6 +148,8 @@ pub(super) struct Offer<'a> {
     pub provider: &'a Provider,
     /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
     pub is_tier_asked: bool,
+    /// Once it is in order.
+    pub placing: Placing,
 }
 
 /// What conditional prices depend on.

@@ -8,12 +8,14 @@ mod filter;
 mod health;
 mod order;
 mod plan;
+mod rule;
 mod sticky;
 
 pub use auto::{Choice, choose};
 pub use filter::Reason;
 pub use health::{Health, Measure, Observation};
 pub use plan::{Circumstances, Dropped, Plan, Step, plan};
+pub use rule::{By, Compared, Placing, Rule};
 pub(crate) use sticky::Sticky;
 
 #[cfg(test)]

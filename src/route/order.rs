@@ -3,11 +3,12 @@
 use super::filter::{Conditions, Offer};
 use super::health::Measure;
 use super::plan::Circumstances;
+use super::rule::{By, Compared, Placing, Rule};
 use super::sticky::Sticky;
 use crate::catalog::{Tier, Variant};
 use crate::config::Sort;
 use crate::request::{Cutoffs, Preferences, ServiceTier, SortBy};
-use crate::usage::Price;
+use crate::usage::Cost;
 
 /// What the order depends on besides the offers.
 pub(super) struct Wishes<'a> {
@@ -40,34 +41,54 @@ impl Draw {
 impl Wishes<'_> {
     /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the request's sort, then the
     /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those with a
-    /// recent outage where no explicit order holds, and those in cooldown last of all. Whether the conversation's own
-    /// endpoint came first because of it.
-    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
-        let sort = self.asked_sort(offers);
-        self.arrange(offers, sort, draw);
-        let (health, now) = (self.with.health, self.with.now);
-        let keeps_place = self.preferences.order.is_some() || sort.is_none() && self.sort == Sort::Order;
-        let is_sticky = |offer: &Offer<'_>| sort.is_none() && self.is_sticky(offer);
+    /// recent outage where no explicit order holds, and those in cooldown last of all.
+    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> Rule {
+        let rule = self.rule(offers);
+        self.arrange(offers, rule.by.asked(), draw);
+        for offer in offers.iter_mut() {
+            offer.placing = self.placing(offer, rule);
+        }
         rank(offers, &mut |offer| {
-            let id = &offer.endpoint.id;
-            let sticky = is_sticky(offer);
+            let Placing { sticky, slow, outage, cooldown, .. } = offer.placing;
             let place = if sticky { 0 } else { self.asked_place(offer) };
-            let outage = !keeps_place && health.in_outage(id, now);
-            let flags = [outage, self.is_slow(offer), !self.is_preferred_tier(offer), !sticky];
-            let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
+            let flags = [outage, slow, !self.is_preferred_tier(offer), !sticky];
+            let cooldown = u128::from(cooldown) << 64;
             flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
         });
-        offers.first().is_some_and(is_sticky)
+        rule
     }
 
-    /// The request's own sort: `provider.sort`, or the variant of the first model.
-    fn asked_sort(&self, offers: &[Offer<'_>]) -> Option<SortBy> {
-        self.preferences.sort.or_else(|| match offers.first()?.asked.variant? {
-            Variant::Nitro => Some(SortBy::Throughput),
-            Variant::Floor => Some(SortBy::Price),
-            Variant::Exacto => Some(SortBy::Exacto),
-            Variant::Free | Variant::Online => None,
-        })
+    /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
+    fn rule(&self, offers: &[Offer<'_>]) -> Rule {
+        let variant = || {
+            let variant = offers.first()?.asked.variant?;
+            let sort = match variant {
+                Variant::Nitro => SortBy::Throughput,
+                Variant::Floor => SortBy::Price,
+                Variant::Exacto => SortBy::Exacto,
+                Variant::Free | Variant::Online => return None,
+            };
+            Some(By::Variant(variant, sort))
+        };
+        let by = self.preferences.sort.map(By::Request).or_else(variant).unwrap_or(By::Document(self.sort));
+        Rule { listed: self.preferences.order.is_some(), by }
+    }
+
+    fn placing(&self, offer: &Offer<'_>, rule: Rule) -> Placing {
+        let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
+        let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
+        let compared = match rule.compares() {
+            Some(Compared::FirstToken) => health.first_token_ms(id).map(rounded),
+            Some(Compared::Throughput) => health.tokens_per_second(id).map(rounded),
+            _ => offer.placing.compared,
+        };
+        Placing {
+            sticky: rule.by.asked().is_none() && self.is_sticky(offer),
+            slow: self.is_slow(offer),
+            outage: !keeps_place && health.in_outage(id, now),
+            cooldown: health.in_cooldown(id, now),
+            compared,
+        }
     }
 
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
@@ -133,12 +154,10 @@ impl Wishes<'_> {
         cheaper && may && self.with.health.sticky.is_at(key(), &offer.endpoint.id, self.with.now)
     }
 
-    /// Three input tokens to one of output, in femtodollars; `None` where a price is unknown.
+    /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.
     #[inline]
     fn blended_price(&self, offer: &Offer<'_>) -> Option<u128> {
-        let pricing = offer.pricing(self.conditions);
-        let cost = |price: Price, units| price.cost(units).femtodollars();
-        Some(cost(pricing.prompt?, 3) + cost(pricing.completion.unwrap_or_default(), 1))
+        offer.pricing(self.conditions).blended(4).map(Cost::femtodollars)
     }
 
     /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
@@ -146,12 +165,20 @@ impl Wishes<'_> {
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let highest = offers.iter().filter_map(|offer| self.blended_price(offer)).max().unwrap_or(1);
-        rank(offers, &mut |offer| {
+        let weight = |offer: &Offer<'_>| {
             let price = self.blended_price(offer).unwrap_or(highest).max(1) as f64;
-            let weight = offer.endpoint.weight / (price * price);
-            ascending(-draw.fraction().ln() / weight)
-        });
+            offer.endpoint.weight / (price * price)
+        };
+        let all: f64 = offers.iter().map(weight).sum();
+        for offer in offers.iter_mut() {
+            offer.placing.compared = Some(rounded(100.0 * weight(offer) / all));
+        }
+        rank(offers, &mut |offer| ascending(-draw.fraction().ln() / weight(offer)));
     }
+}
+
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
+use super::rule::{Placing, Rule};
 use crate::catalog::{Asked, Endpoint, Model, ModelId, Tier, Variant};
 use crate::config::{Config, Provider};
 use crate::provider::Target;
@@ -20,8 +21,15 @@ pub struct Plan {
     pub dropped: Vec<Dropped>,
     /// Seed of the draw: with it the same inputs give the same plan.
     pub seed: u64,
+    /// What ordered the first model's endpoints.
+    pub rule: Rule,
+}
+
+impl Plan {
     /// Whether the first step is where the conversation's prompt is cached, and first because of it.
-    pub is_sticky: bool,
+    pub fn is_sticky(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.placing.sticky)
+    }
 }
 
 /// One endpoint of a plan.
@@ -33,6 +41,8 @@ pub struct Step {
     rest: Option<String>,
     /// Whether `routing.auto` chose it.
     auto: bool,
+    /// Why it is where it is.
+    pub placing: Placing,
 }
 
 /// An endpoint that is not in the plan.
@@ -163,13 +173,16 @@ pub fn plan(
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
-        let is_sticky = wishes.sort(offers, &mut draw);
-        plan.is_sticky |= is_sticky && index == 0;
+        let rule = wishes.sort(offers, &mut draw);
+        if index == 0 {
+            plan.rule = rule;
+        }
         plan.steps.extend(offers.iter().map(|offer| Step {
             model: offer.asked.model,
             endpoint: offer.index,
             rest: offer.asked.rest.map(str::to_owned),
             auto: offer.asked.auto,
+            placing: offer.placing,
         }));
     }
     if request.preferences().single() {
@@ -189,7 +202,7 @@ fn admitted<'a>(
     let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
         let provider = config.provider(endpoint.provider)?;
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
-        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked })
+        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked, placing: Placing::default() })
     });
     offers
         .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {

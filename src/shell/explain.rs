@@ -18,11 +18,14 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Begins to wait for the body; `end`: there is none.
-    pub(super) fn begin(config: Rc<Config>, path: String, end: bool) -> Self {
+    /// Begins to wait for the body, if the request may ask; `end`: there is none. `authorization`: its header.
+    pub(super) fn begin(config: Rc<Config>, path: String, authorization: Option<&str>, end: bool) -> Self {
+        let refusal = explain::refusal(&config, authorization);
         let mut explain = Self { config, path, answered: false };
-        if end {
-            explain.answer(Vec::new());
+        match refusal {
+            Some(refusal) => explain.reply(&refusal),
+            None if end => explain.answer(Vec::new()),
+            None => {}
         }
         explain
     }

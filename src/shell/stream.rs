@@ -68,7 +68,8 @@ impl Stream {
                 }
                 Surface::Page(face, page) => page::answer(&config, face, page, path),
                 Surface::Explain => {
-                    self.role = Role::Explain(Explain::begin(config, path.to_owned(), end));
+                    let authorization = headers::value(&parsed, "authorization");
+                    self.role = Role::Explain(Explain::begin(config, path.to_owned(), authorization, end));
                     return Some(Action::Pause);
                 }
                 Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),

@@ -232,13 +232,15 @@ struct Rewriting<'a> {
     json: &'a [u8],
     edits: Edits,
     members: Members,
-    /// Bits of the members of [`OWN`] that are there already.
+    /// Bits of the members of [`OWN`], and [`FINGERPRINT`], that are there already.
     found: u8,
     has_usage: bool,
 }
 
 /// Members that every answer must have, and the bit that says so.
 const OWN: [(&str, u8); 3] = [("id", 1), ("model", 2), ("provider", 4)];
+/// The bit that says so of the upstream's own `system_fingerprint`.
+const FINGERPRINT: u8 = 8;
 
 impl Rewriting<'_> {
     fn member(&mut self, reader: &mut Reader<'_>, start: usize, key: &str) -> Result<(), JsonError> {
@@ -250,6 +252,8 @@ impl Rewriting<'_> {
             self.choices(reader)?;
         } else if key == "usage" {
             return self.usage(reader, start);
+        } else if key == "system_fingerprint" {
+            return self.fingerprint(reader, start);
         } else {
             reader.skip()?;
         }
@@ -272,6 +276,10 @@ impl Rewriting<'_> {
                 self.members.insert_first(member.as_bytes());
             }
         }
+        let is_whole_chat = self.part != Part::Chunk && self.identity.operation == Operation::Chat;
+        if is_whole_chat && self.found & FINGERPRINT == 0 {
+            self.members.insert_first(b"\"system_fingerprint\":null");
+        }
     }
 
     /// A whole answer always says what it cost.
@@ -291,6 +299,18 @@ impl Rewriting<'_> {
         {
             self.members.insert_first(format!("\"openrouter_metadata\":{metadata}").as_bytes());
         }
+    }
+
+    /// Strict clients want it in a whole answer, null or not, and in a chunk only where it is a text.
+    fn fingerprint(&mut self, reader: &mut Reader<'_>, start: usize) -> Result<(), JsonError> {
+        let is_null = reader.peek()? == Kind::Null;
+        let value = reader.skip()?;
+        let index = self.members.push(start..value.end);
+        self.found |= FINGERPRINT;
+        if is_null && self.part == Part::Chunk {
+            self.members.remove(index);
+        }
+        Ok(())
     }
 
     /// A null usage confuses strict clients and is taken out.

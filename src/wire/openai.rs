@@ -138,8 +138,17 @@ impl ErrorFields {
     /// where a server gives none, by the message that OpenAI documents and others copy.
     pub fn is_about_the_model(&self) -> bool {
         let known = ["context_length_exceeded", "content_policy_violation", "content_filter", "moderation_blocked"];
-        self.code.as_deref().is_some_and(|code| known.contains(&code))
-            || self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
+        self.code.as_deref().is_some_and(|code| known.contains(&code)) || self.says_too_long()
+    }
+
+    fn says_too_long(&self) -> bool {
+        self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
+    }
+
+    /// The code, or the one that the message stands for.
+    pub fn known_code(&self) -> Option<String> {
+        let told = || self.says_too_long().then(|| "context_length_exceeded".to_owned());
+        self.code.clone().or_else(told)
     }
 
     /// The HTTP status in `code`, where it is one.

@@ -128,7 +128,7 @@ fn a_plan_is_explained_without_calling_anybody(gateway: &Gateway) {
     assert_eq!(plan["plan"][0]["completion_price"], "0.000002");
     let dropped = json!([{"endpoint": "known-0/up-known", "provider": "known-0", "reason": "provider.ignore"}]);
     assert_eq!(plan["dropped"], dropped);
-    assert_eq!((&plan["seed"], &plan["sort"]), (&json!("000000000000002a"), &json!("order")));
+    assert_eq!((&plan["seed"], &plan["rule"]), (&json!("000000000000002a"), &json!("routing.sort=order")));
     assert_eq!(explain(gateway, "?seed=2a", body), plan);
     assert_eq!(explain(gateway, "?dialect=messages", body)["operation"], "chat");
     let asked = gateway.fake.received("known-1");

@@ -1,6 +1,7 @@
 //! `modelyard`: checks gateway documents and explains requests, with the very code of the filter and without an Envoy.
 
 mod document;
+mod explanation;
 mod listing;
 
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use modelyard::config::Config;
-use modelyard::exchange::explain::{Question, explain, header_of};
+use modelyard::exchange::explain::{Question, explain, header_of, seed_of};
 use modelyard::request::Operation;
 use modelyard::route::Health;
 use serde_json::Value;
@@ -35,7 +36,7 @@ enum Command {
         #[command(flatten)]
         keys: Keys,
     },
-    /// Print the plan for a request, as JSON, without calling anybody
+    /// Print the plan for a request, without calling anybody
     Explain {
         /// The gateway document
         #[arg(short, long, value_name = "FILE")]
@@ -45,12 +46,18 @@ enum Command {
         /// The seed of the draw, in hexadecimal as records have it
         #[arg(long, value_name = "HEX", value_parser = hexadecimal, default_value = "0")]
         seed: u64,
+        /// The request's x-request-id, of which the seed is made
+        #[arg(long, value_name = "ID", conflicts_with = "seed")]
+        request_id: Option<String>,
         /// chat, completions, embeddings, messages or responses; default: as the body looks
         #[arg(long, value_parser = operation)]
         dialect: Option<Operation>,
         /// A header of the request, as 'x-tier: gold', for rules that look at one; may be given more than once
         #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
         headers: Vec<(String, String)>,
+        /// Print it as the gateway's own api/explain answers it
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         keys: Keys,
     },
@@ -95,9 +102,11 @@ fn now() -> Duration {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check { document, keys } => check(&document, &keys),
-        Command::Explain { config, request, seed, dialect, headers, keys } => {
+        Command::Explain { config, request, seed, request_id, dialect, headers, json, keys } => {
+            let seed = request_id.map_or(seed, |id| seed_of(&id));
             let question = Question { operation: dialect, headers, body: Vec::new(), seed, now: now() };
-            read(&config, &keys).and_then(|config| explained(config, &request, question))
+            let explained = read(&config, &keys).and_then(|config| explained(config, &request, question));
+            explained.map(|explained| if json { format!("{explained:#}\n") } else { explanation::of(&explained) })
         }
         Command::Models { config } => read(&config, &Keys { env: false }).map(|config| listing::of(&config)),
     };
@@ -142,7 +151,7 @@ fn read(path: &Path, keys: &Keys) -> Result<Config, Box<dyn Error>> {
 }
 
 /// The plan for the body in a file.
-fn explained(config: Config, request: &Path, question: Question) -> Result<String, Box<dyn Error>> {
+fn explained(config: Config, request: &Path, question: Question) -> Result<Value, Box<dyn Error>> {
     let body = if request == Path::new("-") {
         let mut body = Vec::new();
         io::stdin().read_to_end(&mut body)?;
@@ -151,6 +160,5 @@ fn explained(config: Config, request: &Path, question: Question) -> Result<Strin
         fs::read(request).map_err(|error| format!("{}: {error}", request.display()))?
     };
     let question = Question { body, ..question };
-    let explanation: Value = serde_json::from_str(&explain(&Rc::new(config), question, &Health::default()))?;
-    Ok(format!("{explanation:#}\n"))
+    Ok(serde_json::from_str(&explain(&Rc::new(config), question, &Health::default()))?)
 }

@@ -6,6 +6,7 @@ mod arbitrary;
 mod auto;
 mod error;
 mod fallback;
+mod record;
 mod settle;
 mod split;
 mod stream;

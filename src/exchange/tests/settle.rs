@@ -61,7 +61,7 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
             "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 0,
             "estimated": false,
             "cost_usd": null, "status": 200, "error": null, "stream": false, "duration_ms": 200,
-            "plan": ["c/p", "b/up-b"], "dropped": [],
+            "rule": "routing.sort=order", "plan": ["c/p", "b/up-b"], "dropped": [],
             "attempts": [
                 {"endpoint": "c/p", "outcome": "connect", "start_ms": 0, "duration_ms": 10},
                 {"endpoint": "b/up-b", "outcome": "ok", "status": 200, "start_ms": 15, "first_token_ms": 135, "duration_ms": 185},

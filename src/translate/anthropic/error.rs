@@ -49,7 +49,8 @@ pub fn error_body(error: &Error) -> Vec<u8> {
     if error.error_type() == "context_length_exceeded" && !begins(&message, CLIENTS_TOO_LONG) {
         message = format!("{CLIENTS_TOO_LONG}: {message}");
     }
-    let body = Body { r#type: "error", error: Fields { r#type: type_of(error.status()), message: &message } };
+    let fields = Fields { r#type: type_of(error.status()), message: &message, error_type: error.error_type() };
+    let body = Body { r#type: "error", error: fields, request_id: None };
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
@@ -73,10 +74,13 @@ fn type_of(status: u16) -> &'static str {
 struct Body<'a> {
     r#type: &'static str,
     error: Fields<'a>,
+    /// Strict clients of OpenRouter's want it; what the gateway has to say stands in `x-generation-id`.
+    request_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Fields<'a> {
     r#type: &'static str,
     message: &'a str,
+    error_type: &'static str,
 }

@@ -69,6 +69,20 @@ impl Object {
         self
     }
 
+    /// A list of whole numbers, or nulls.
+    pub fn numbers(mut self, key: &str, values: impl IntoIterator<Item = Option<u64>>) -> Self {
+        self.open_list(key);
+        for value in values {
+            self.comma();
+            match value {
+                Some(value) => push_number(value, &mut self.0),
+                None => self.0.push_str("null"),
+            }
+        }
+        self.0.push(']');
+        self
+    }
+
     /// A list of what is JSON already.
     pub fn list(mut self, key: &str, values: &[String]) -> Self {
         self.open_list(key);
@@ -215,13 +229,10 @@ mod tests {
     fn members_are_written_in_order() {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
-        let object = object
-            .flag("e", true)
-            .texts("f", &["x", "y"])
-            .list("g", std::slice::from_ref(&inner))
-            .json("h", "[]")
-            .end();
+        let object =
+            object.flag("e", true).texts("f", &["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
+        let object = object.numbers("n", [Some(1), None]).end();
         assert_eq!(inner, "{}");
-        assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[]}"#);
+        assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#);
     }
 }

@@ -267,22 +267,22 @@ fn usage_is_taken_apart() {
 #[test]
 fn errors_have_anthropics_types() {
     let rows = [
-        (400, "invalid_request_error"),
-        (401, "authentication_error"),
-        (402, "billing_error"),
-        (403, "permission_error"),
-        (404, "not_found_error"),
-        (408, "timeout_error"),
-        (413, "request_too_large"),
-        (422, "invalid_request_error"),
-        (429, "rate_limit_error"),
-        (500, "api_error"),
-        (502, "api_error"),
-        (503, "overloaded_error"),
-        (504, "timeout_error"),
-        (529, "overloaded_error"),
+        (400, "invalid_request_error", "invalid_request"),
+        (401, "authentication_error", "authentication"),
+        (402, "billing_error", "payment_required"),
+        (403, "permission_error", "permission_denied"),
+        (404, "not_found_error", "not_found"),
+        (408, "timeout_error", "timeout"),
+        (413, "request_too_large", "payload_too_large"),
+        (422, "invalid_request_error", "unprocessable"),
+        (429, "rate_limit_error", "rate_limit_exceeded"),
+        (500, "api_error", "server"),
+        (502, "api_error", "provider_unavailable"),
+        (503, "overloaded_error", "provider_overloaded"),
+        (504, "timeout_error", "timeout"),
+        (529, "overloaded_error", "provider_overloaded"),
     ];
-    for (status, kind) in rows {
+    for (status, kind, error_type) in rows {
         let failure = Failure {
             status,
             message: "m".to_owned(),
@@ -290,7 +290,8 @@ fn errors_have_anthropics_types() {
             ..Failure::default()
         };
         let body = String::from_utf8(error_body(&Error::Upstream(failure))).unwrap();
-        assert_eq!(body, format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"m"}}}}"#));
+        let error = format!(r#"{{"type":"{kind}","message":"m","error_type":"{error_type}"}}"#);
+        assert_eq!(body, format!(r#"{{"type":"error","error":{error},"request_id":null}}"#));
     }
     let long = Failure {
         status: 400,

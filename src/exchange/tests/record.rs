@@ -1,0 +1,102 @@
+//! A record says why its endpoint was chosen: what ordered the plan, by which figures, and what moved whom.
+
+use super::*;
+use crate::route::Observation;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The usual document, with prices for both endpoints of `m/one`, a cache, and this order.
+fn priced(sort: &str) -> Rc<Config> {
+    let mut document = document();
+    let price = json!({"prompt": "0.000002", "completion": "0.000004", "input_cache_read": "0.0000001"});
+    document["models"][0]["endpoints"][1]["pricing"] = price;
+    document["routing"] = json!({"sort": sort, "sticky": {"ttl": "10m"}});
+    config(&document)
+}
+
+fn record_of(config: &Rc<Config>, patch: &str, health: Health) -> Value {
+    let body = CHAT.replace("\"messages\"", &format!("{patch}\"messages\""));
+    let headers = [("x-request-id", "3f1c\n")];
+    let mut world = World::open_with(config, (Face::OpenAi, Operation::Chat), &headers, &body, health);
+    world.play(&[answers(200, ANSWER)]);
+    world.settle().record
+}
+
+/// The members that say why.
+fn reasons(record: &Value) -> Value {
+    let names = ["rule", "draw_percent", "first_token_ms", "tokens_per_second", "prices", "moved"];
+    let told = names.into_iter().filter_map(|name| Some((name.to_owned(), record.get(name)?.clone())));
+    Value::Object(told.collect())
+}
+
+#[test]
+fn the_rule_and_its_figures_are_told() {
+    let mut health = Health::default();
+    let seen = |ms, speed| Observation {
+        first_token: Some(Duration::from_millis(ms)),
+        tokens_per_second: Some(speed),
+        ..Default::default()
+    };
+    health.observe("a/up-a", seen(300, 40.4), START);
+    health.observe("b/up-b", seen(100, 20.6), START);
+    let rows = [
+        ("balanced", "", json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]})),
+        ("price", "", json!({"rule": "routing.sort=price", "prices": [1.25, 2.5]})),
+        ("order", "", json!({"rule": "routing.sort=order"})),
+        ("latency", "", json!({"rule": "routing.sort=latency", "first_token_ms": [100, 300]})),
+        (
+            "order",
+            r#""provider":{"sort":"throughput"},"#,
+            json!({"rule": "provider.sort=throughput", "tokens_per_second": [40, 21]}),
+        ),
+        (
+            "price",
+            r#""provider":{"order":["b"]},"#,
+            json!({"rule": "provider.order, then routing.sort=price", "prices": [2.5, 1.25]}),
+        ),
+        (
+            "order",
+            r#""provider":{"preferred_max_latency":0.2},"#,
+            json!({"rule": "routing.sort=order", "moved": [{"endpoint": "a/up-a", "reason": "slow"}]}),
+        ),
+    ];
+    for (sort, patch, expected) in rows {
+        let record = record_of(&priced(sort), patch, health.clone());
+        assert_eq!(reasons(&record), expected, "{sort} {patch}: {record}");
+        assert_eq!(record["request_id"], "3f1c\u{fffd}", "fit for a line of a log");
+        assert!(record.to_string().len() < 1024, "{record}");
+    }
+}
+
+#[test]
+fn variants_are_told_as_the_client_wrote_them() {
+    for (variant, name) in [(":floor", "prices"), (":nitro", "tokens_per_second")] {
+        let body = CHAT.replace("m/one", &format!("m/one{variant}"));
+        let mut world = World::open(&priced("order"), Face::OpenAi, &body);
+        world.play(&[answers(200, ANSWER)]);
+        let record = world.settle().record;
+        assert_eq!((&record["rule"], record[name].is_array()), (&json!(variant), true), "{record}");
+    }
+}
+
+#[test]
+fn who_is_ill_is_told_with_the_reason() {
+    let failed = |wait: Option<u64>| Observation {
+        failed: true,
+        retry_after: wait.map(Duration::from_secs),
+        ..Default::default()
+    };
+    for (wait, times, reason) in [(None, 3, "outage"), (Some(60), 1, "cooldown")] {
+        let mut health = Health::default();
+        (0..times).for_each(|_| health.observe("a/up-a", failed(wait), START));
+        let record = record_of(&priced("price"), "", health);
+        assert_eq!(record["moved"], json!([{"endpoint": "a/up-a", "reason": reason}]), "{record}");
+        assert_eq!(record["plan"], json!(["b/up-b", "a/up-a"]), "{record}");
+    }
+}
+
+#[test]
+fn what_has_no_plan_has_no_rule() {
+    let mut world = World::open(&priced("price"), Face::OpenAi, &CHAT.replace("m/one", "m/none"));
+    assert_eq!(reasons(&world.settle().record), json!({}));
+}

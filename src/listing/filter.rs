@@ -1,0 +1,188 @@
+//! Which models a query selects, and in which order.
+//!
+//! Filters are about facts: a model of which a fact is not known does not pass a filter that asks for it.
+//! Source: the parameters of OpenRouter's `GET /models` (2026-11).
+
+use super::Known;
+use super::model::{TOKENIZER, author, context_length, inputs, parameters};
+use super::query::Query;
+use crate::catalog::{Endpoint, Model};
+use crate::config::Config;
+use crate::error::Error;
+use crate::route::Measure;
+use crate::usage::Price;
+
+/// Tokens that prices of filters are for.
+const MILLION: u64 = 1_000_000;
+
+/// Values of `sort`.
+const SORTS: [&str; 12] = [
+    "most-popular",
+    "newest",
+    "top-weekly",
+    "pricing-low-to-high",
+    "pricing-high-to-low",
+    "context-high-to-low",
+    "throughput-high-to-low",
+    "latency-low-to-high",
+    "intelligence-high-to-low",
+    "coding-high-to-low",
+    "agentic-high-to-low",
+    "design-arena-elo-high-to-low",
+];
+
+/// Values of `category`.
+const CATEGORIES: [&str; 12] = [
+    "programming",
+    "roleplay",
+    "marketing",
+    "marketing/seo",
+    "technology",
+    "science",
+    "translation",
+    "legal",
+    "finance",
+    "health",
+    "trivia",
+    "academia",
+];
+
+/// Bounds on numbers that nobody here knows of any model.
+const UNKNOWN: [&str; 10] = [
+    "min_age_days",
+    "max_age_days",
+    "min_intelligence_index",
+    "max_intelligence_index",
+    "min_coding_index",
+    "max_coding_index",
+    "min_agentic_index",
+    "max_agentic_index",
+    "min_tool_success_rate",
+    "max_tool_success_rate",
+];
+
+/// The models that a query's filters let through, in the order it asks for.
+pub(super) fn selected<'a>(known: &Known<'a>, query: &Query<'_>) -> Result<Vec<&'a Model>, Error> {
+    let filters = Filters::of(query)?;
+    let models = known.config.catalog.models().iter();
+    let mut models: Vec<&Model> =
+        models.filter(|model| !model.is_wildcard() && filters.admit(known.config, model)).collect();
+    if let Some(sort) = query.choice("sort", &SORTS)? {
+        models.sort_by_cached_key(|model| place(known, model, sort));
+    }
+    Ok(models)
+}
+
+/// A model's place in an order; where the order's measure is not known, after all others.
+fn place(known: &Known<'_>, model: &Model, sort: &str) -> u128 {
+    let measured = |measure| {
+        let median = move |endpoint: &Endpoint| known.health.percentile(&endpoint.id, measure, 50, known.now);
+        // Bits of numbers that are not negative are in the numbers' order.
+        model.endpoints.iter().filter_map(median).map(|median| u128::from(median.to_bits()))
+    };
+    let descending = |measure: Option<u128>| measure.map(|measure| u128::MAX - measure);
+    let place = match sort {
+        "pricing-low-to-high" => price(model),
+        "pricing-high-to-low" => descending(price(model)),
+        "context-high-to-low" => descending(context_length(model).map(u128::from)),
+        "latency-low-to-high" => measured(Measure::FirstToken).min(),
+        "throughput-high-to-low" => descending(measured(Measure::Throughput).max()),
+        // Nothing is known of the rest; the document's own order is as good.
+        _ => None,
+    };
+    place.unwrap_or(u128::MAX)
+}
+
+/// What a query asks of a model.
+struct Filters {
+    text: Option<String>,
+    parameters: Vec<String>,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    authors: Vec<String>,
+    providers: Vec<String>,
+    context: u64,
+    /// Lowest and highest USD per million tokens of input, then of output.
+    prices: [Option<Price>; 4],
+    distillable: Option<&'static str>,
+    zdr: bool,
+    region: Option<&'static str>,
+    /// It asks for something that nobody here knows of any model.
+    unknowable: bool,
+}
+
+impl Filters {
+    fn of(query: &Query<'_>) -> Result<Self, Error> {
+        let price = |name: &'static str| {
+            let Some(text) = query.text(name) else { return Ok(None) };
+            let problem = "must be a price in USD per million tokens".to_owned();
+            Price::parse(&text).map(Some).map_err(|_| Error::InvalidField { field: name, problem })
+        };
+        if query.text("use_rss").is_some() {
+            let problem = "is not supported: this gateway has no feeds".to_owned();
+            return Err(Error::InvalidField { field: "use_rss", problem });
+        }
+        let arch = query.text("arch").filter(|arch| !arch.eq_ignore_ascii_case(TOKENIZER));
+        let mut unknowable = arch.is_some() || query.choice("category", &CATEGORIES)?.is_some();
+        for name in UNKNOWN {
+            unknowable |= query.measure(name)?.is_some();
+        }
+        Ok(Self {
+            text: query.text("q").map(|text| text.to_ascii_lowercase()),
+            parameters: query.list("supported_parameters"),
+            inputs: query.list("input_modalities"),
+            outputs: query.list("output_modalities"),
+            authors: query.list("model_authors"),
+            providers: query.list("providers"),
+            context: query.number("context", 1..=usize::MAX)?.unwrap_or(0) as u64,
+            prices: [price("min_price")?, price("max_price")?, price("min_output_price")?, price("max_output_price")?],
+            distillable: query.choice("distillable", &["true", "false"])?,
+            zdr: query.choice("zdr", &["true"])?.is_some(),
+            region: query.choice("region", &["eu", "us"])?,
+            unknowable,
+        })
+    }
+
+    fn admit(&self, config: &Config, model: &Model) -> bool {
+        let text = |text: &String| {
+            [&model.id, &model.name].into_iter().any(|name| name.to_ascii_lowercase().contains(text.as_str()))
+        };
+        let in_region = |region| model.endpoints.iter().any(|endpoint| endpoint.regions.iter().any(|of| of == region));
+        !self.unknowable
+            && self.text.as_ref().is_none_or(text)
+            && (self.authors.is_empty() || self.authors.iter().any(|name| name.eq_ignore_ascii_case(author(&model.id))))
+            && (self.context == 0 || context_length(model).is_some_and(|length| length >= self.context))
+            && self.inputs.iter().all(|input| inputs(model).contains(&input.as_str()))
+            && self.outputs.iter().all(|output| matches!(output.as_str(), "text" | "all"))
+            && self.admits_prices(model)
+            && self.distillable.is_none_or(|asked| model.distillable == (asked == "true"))
+            && (!self.zdr || model.endpoints.iter().any(|endpoint| !endpoint.data_policy.retains))
+            && self.region.is_none_or(in_region)
+            && (self.providers.is_empty() || self.is_offered(config, model))
+            && self.parameters.iter().all(|name| parameters(config, model).contains(&name.as_str()))
+    }
+
+    fn admits_prices(&self, model: &Model) -> bool {
+        let pricing = model.endpoints.first().map(|endpoint| &endpoint.pricing);
+        let [input, output] = [pricing.and_then(|p| p.prompt), pricing.and_then(|p| p.completion)];
+        self.prices.into_iter().zip([input, input, output, output]).enumerate().all(|(index, (bound, price))| {
+            let Some(bound) = bound else { return true };
+            let Some(price) = price.map(|price| price.cost(MILLION)) else { return false };
+            if index % 2 == 0 { price >= bound.cost(1) } else { price <= bound.cost(1) }
+        })
+    }
+
+    fn is_offered(&self, config: &Config, model: &Model) -> bool {
+        let mut providers = model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
+        providers.any(|provider| {
+            let names = [&provider.id, &provider.name];
+            self.providers.iter().any(|asked| names.into_iter().any(|name| name.eq_ignore_ascii_case(asked)))
+        })
+    }
+}
+
+/// Input and output prices together, in femtodollars.
+fn price(model: &Model) -> Option<u128> {
+    let pricing = &model.endpoints.first()?.pricing;
+    Some(pricing.prompt?.cost(1).femtodollars() + pricing.completion?.cost(1).femtodollars())
+}

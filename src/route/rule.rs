@@ -1,0 +1,125 @@
+//! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what moved each one.
+
+use std::fmt;
+
+use crate::catalog::Variant;
+use crate::config::Sort;
+use crate::request::SortBy;
+
+/// What an order was made by, for people who ask why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// `provider.order` came first, and what it does not name was ordered by the rest.
+    pub listed: bool,
+    /// How endpoints of the same rank were ordered.
+    pub by: By,
+}
+
+/// Who said how endpoints are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The request's `provider.sort`.
+    Request(SortBy),
+    /// The variant in the model's name, which stands for a sort.
+    Variant(Variant, SortBy),
+    /// The document's `routing.sort`.
+    Document(Sort),
+}
+
+impl Default for By {
+    fn default() -> Self {
+        Self::Document(Sort::Order)
+    }
+}
+
+impl By {
+    /// The request's own sort.
+    pub(super) fn asked(self) -> Option<SortBy> {
+        match self {
+            Self::Request(sort) | Self::Variant(_, sort) => Some(sort),
+            Self::Document(_) => None,
+        }
+    }
+}
+
+/// A number that a rule compares endpoints by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// Share of the draw in percent.
+    Share,
+    /// Time to first token in ms.
+    FirstToken,
+    /// Output tokens per second.
+    Throughput,
+}
+
+impl Compared {
+    /// Its name in explanations and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Share => "draw_percent",
+            Self::FirstToken => "first_token_ms",
+            Self::Throughput => "tokens_per_second",
+        }
+    }
+}
+
+impl Rule {
+    /// What [`Placing::compared`] is; `None`: nothing.
+    pub fn compares(self) -> Option<Compared> {
+        match (self.by.asked(), self.by) {
+            (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => Some(Compared::FirstToken),
+            (Some(SortBy::Throughput | SortBy::Exacto), _) | (_, By::Document(Sort::Throughput)) => {
+                Some(Compared::Throughput)
+            }
+            (_, By::Document(Sort::Balanced)) => Some(Compared::Share),
+            _ => None,
+        }
+    }
+
+    /// Whether prices decide, or weigh in the draw.
+    pub fn is_about_prices(self) -> bool {
+        let by_price = [By::Document(Sort::Balanced), By::Document(Sort::Price)].contains(&self.by);
+        by_price || self.by.asked() == Some(SortBy::Price)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.listed {
+            f.write_str("provider.order, then ")?;
+        }
+        match self.by {
+            By::Request(sort) => write!(f, "provider.sort={}", sort.name()),
+            By::Variant(variant, _) => write!(f, ":{}", variant.name()),
+            By::Document(sort) => write!(f, "routing.sort={}", sort.name()),
+        }
+    }
+}
+
+/// What an endpoint's place in its plan comes from, besides the rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placing {
+    /// It is the conversation's own and goes first among its equals.
+    pub sticky: bool,
+    /// It misses a preferred latency or throughput and goes last among its equals.
+    pub slow: bool,
+    /// It had a recent outage and goes last where no explicit order holds.
+    pub outage: bool,
+    /// It asked for time and goes last.
+    pub cooldown: bool,
+    /// What the rule [compares](Rule::compares), rounded, where it is known.
+    pub compared: Option<u64>,
+}
+
+impl Placing {
+    /// What moved it back from where the rule alone would have put it.
+    pub fn moved_by(&self) -> Option<&'static str> {
+        match self {
+            Self { cooldown: true, .. } => Some("cooldown"),
+            Self { outage: true, .. } => Some("outage"),
+            Self { slow: true, .. } => Some("slow"),
+            _ => None,
+        }
+    }
+}
