@@ -169,13 +169,13 @@ impl Answer {
         matches!(self.form, Form::Error { .. })
     }
 
-    /// Takes the next piece; `end`: it is the last one, and may be empty.
-    pub(super) fn push(&mut self, piece: &[u8], end: bool) -> Progress {
+    /// Takes the next piece; `end`: it is the last one, and may be empty. `now`: Unix seconds.
+    pub(super) fn push(&mut self, piece: &[u8], end: bool, now: u64) -> Progress {
         match &self.form {
-            Form::Stream(_) => self.push_stream(piece, end),
+            Form::Stream(_) => self.push_stream(piece, end, now),
             Form::Plain => self.push_plain(piece, end),
             Form::Opaque => self.push_opaque(piece, end),
-            Form::Whole { limit, .. } | Form::Error { limit } => self.push_whole(piece, end, *limit),
+            Form::Whole { limit, .. } | Form::Error { limit } => self.push_whole(piece, end, *limit, now),
         }
     }
 
@@ -230,7 +230,7 @@ impl Answer {
         }
     }
 
-    fn push_whole(&mut self, piece: &[u8], end: bool, limit: usize) -> Progress {
+    fn push_whole(&mut self, piece: &[u8], end: bool, limit: usize, now: u64) -> Progress {
         if self.held.len() + piece.len() > limit {
             self.held = Vec::new();
             // An error's status says enough without its body.
@@ -246,7 +246,7 @@ impl Answer {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Progress::Failed(Fault::Empty);
         }
-        let rewritten = source.whole(&body, &mut self.meter);
+        let rewritten = source.whole(&body, &mut self.meter, now);
         if self.meter.is_plain_error() {
             return Progress::Failed(Fault::Error(self.meter.plain_error()));
         }
@@ -262,7 +262,7 @@ impl Answer {
         }
     }
 
-    fn push_stream(&mut self, piece: &[u8], end: bool) -> Progress {
+    fn push_stream(&mut self, piece: &[u8], end: bool, now: u64) -> Progress {
         let Form::Stream(stream) = &mut self.form else { return Progress::Pass };
         let Stream { framing, source } = stream.as_mut();
         let mut received = Received {
@@ -300,7 +300,7 @@ impl Answer {
         let failed = meter.is_failed();
         let complete = (meter.is_complete() || failed) && !broken;
         if complete && !failed {
-            output.add(&source.end(meter));
+            output.add(&source.end(meter, now));
         }
         if unfinished && !complete {
             output.add(b"\n\n");

@@ -172,11 +172,13 @@ impl Exchange {
                 let images = if is_chat { Images::Kept } else { Images::AsText };
                 let format = translate::format(provider);
                 let writer = self.writer(step, format);
-                Box::new(Translating::new(format.reader(), writer, images, identity.filter(|_| is_chat)))
+                Box::new(Translating::new(format.reader(), writer, images, identity))
             }
-            (Way::Pass, Api::Anthropic, _) if self.operation == Operation::Messages && events.is_some() => {
+            (Way::Pass, Api::Anthropic, identity)
+                if self.operation == Operation::Messages && (events.is_some() || identity.is_some()) =>
+            {
                 let format = translate::format(provider);
-                Box::new(Watching::new(format.reader(), self.writer(step, format)))
+                Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
             (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return Answer::plain(limits),
@@ -217,7 +219,7 @@ impl Exchange {
             // What still comes is nothing the client could read.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
-        let progress = answer.push(piece, end);
+        let progress = answer.push(piece, end, now.as_secs());
         let strip_length = answer.changes_length();
         let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {

@@ -59,6 +59,15 @@ pub(super) struct Message<'a> {
 pub(super) struct Stop<'a> {
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<&'a str>,
+    /// Clients insist on these two, though there never are any.
+    stop_details: (),
+    container: (),
+}
+
+impl<'a> Stop<'a> {
+    pub(super) fn new(stop_reason: &'static str, stop_sequence: Option<&'a str>) -> Self {
+        Self { stop_reason: Some(stop_reason), stop_sequence, ..Self::default() }
+    }
 }
 
 /// A content block.

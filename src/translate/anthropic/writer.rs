@@ -88,11 +88,11 @@ impl AnswerWriter for Writer {
         }
     }
 
-    fn end(&mut self, events: &mut Vec<u8>) {
+    fn end(&mut self, _: u64, events: &mut Vec<u8>) {
         self.start(events);
         self.close_all(events);
         let sequence = self.stop_sequence();
-        let delta = Stop { stop_reason: Some(self.stop_reason()), stop_sequence: sequence.as_deref() };
+        let delta = Stop::new(self.stop_reason(), sequence.as_deref());
         Event::MessageDelta { delta, usage: self.usage.into() }.write(events);
         Event::MessageStop {}.write(events);
     }
@@ -103,7 +103,7 @@ impl AnswerWriter for Writer {
         events.extend_from_slice(b"\n\n");
     }
 
-    fn whole(&mut self, answer: &Answer) -> Vec<u8> {
+    fn whole(&mut self, answer: &Answer, _: u64) -> Vec<u8> {
         self.finish.clone_from(&answer.finish);
         self.called = answer.blocks.iter().any(|block| matches!(block, delta::Block::ToolCall { .. }));
         self.refused = answer.blocks.iter().any(|block| matches!(block, delta::Block::Refusal(_)));
@@ -113,7 +113,7 @@ impl AnswerWriter for Writer {
             role: "assistant",
             model: &self.about.model,
             content: self.content(answer),
-            stop: Stop { stop_reason: Some(self.stop_reason()), stop_sequence: sequence.as_deref() },
+            stop: Stop::new(self.stop_reason(), sequence.as_deref()),
             usage: answer.usage.unwrap_or_default().into(),
         };
         serde_json::to_vec(&message).unwrap_or_default()
