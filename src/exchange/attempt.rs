@@ -1,5 +1,6 @@
 //! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint must take over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::{Answer, Events, Fault, Progress};
@@ -26,7 +27,7 @@ pub(super) struct Attempt {
     /// The host was told to try the next endpoint.
     pub moved_on: bool,
     /// Names of the request's fields that this provider was not told.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Answer>,
 }
 

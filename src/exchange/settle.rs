@@ -2,6 +2,7 @@
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -292,7 +293,7 @@ impl Exchange {
             first_token_ms: attempt.first_content.map(|at| milliseconds(at.saturating_sub(self.started))),
             duration_ms: milliseconds(attempt.ended.unwrap_or(now).saturating_sub(attempt.started)),
             retry_after_s: attempt.retry_after.map(|wait| wait.as_secs()),
-            dropped_parameters: attempt.dropped.clone(),
+            dropped_parameters: &attempt.dropped,
         });
         let dropped = self
             .plan
@@ -372,7 +373,7 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     sticky: bool,
     dropped: Vec<DroppedRecord<'a>>,
-    attempts: Vec<AttemptRecord>,
+    attempts: Vec<AttemptRecord<'a>>,
     seed: String,
     config: &'a str,
 }
@@ -384,7 +385,7 @@ struct DroppedRecord<'a> {
 }
 
 #[derive(Serialize)]
-struct AttemptRecord {
+struct AttemptRecord<'a> {
     endpoint: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -395,8 +396,8 @@ struct AttemptRecord {
     duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    dropped_parameters: Vec<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    dropped_parameters: &'a [Cow<'static, str>],
 }
 
 fn json(record: &Record<'_>) -> String {

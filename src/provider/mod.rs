@@ -7,18 +7,19 @@
 pub mod bedrock;
 mod path;
 pub mod sigv4;
+mod unfit;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::{Api, Auth, Provider, Sigv4};
 use crate::error::Error;
-use crate::request::{Operation, Request, StreamOptionsEdit};
+use crate::request::{Operation, Request, StreamOptionsEdit, Unfit};
 use crate::translate;
-use crate::translate::openai::Quirks;
 use crate::wire::edit::Edits;
 
 use path::Escaped;
+pub use unfit::unsupported;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", USER_AGENT];
@@ -72,7 +73,7 @@ pub struct Prepared {
     /// What becomes of the client's body.
     pub body: Body,
     /// Names of the request's fields that got lost.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<Cow<'static, str>>,
 }
 
 /// What becomes of the client's body.
@@ -134,8 +135,7 @@ pub fn prepare(
     now: Duration,
 ) -> Result<Prepared, Error> {
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
-    let mut dropped = Vec::new();
-    let body = body(request, operation, (provider, model), way, &mut dropped)?;
+    let (body, dropped) = body(request, operation, (provider, model), way)?;
     let (path, query) = path::of(provider, way, operation, model, request.is_stream());
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
@@ -171,29 +171,34 @@ fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
 
+/// The body, and the names of the fields that got lost.
 fn body(
     request: &Request,
     operation: Operation,
     (provider, model): (&Provider, &str),
     way: Way,
-    dropped: &mut Vec<&'static str>,
-) -> Result<Body, Error> {
-    dropped.extend(request.unapplied());
+) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
+    let mut dropped = request.unapplied().to_vec();
     let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
-    let dialect = translate::dialect(operation).filter(|_| rewritten);
-    let Some(dialect) = dialect else {
-        let edits = request.edits(model, stream_options(provider, operation));
-        return Ok(match request.is_merged() {
+    let Some(dialect) = translate::dialect(operation).filter(|_| rewritten) else {
+        let unfit = match operation {
+            Operation::Chat => unfit::of(request, unfit::quirks(provider), &mut dropped)?,
+            _ => Unfit::default(),
+        };
+        let edits = request.edits(model, stream_options(provider, operation), &unfit);
+        let body = match request.is_merged() {
             true => Body::Whole(edits.apply(request.body())),
             false => Body::Edited(edits),
-        });
+        };
+        return Ok((body, dropped.into_iter().map(Cow::Borrowed).collect()));
     };
     let conversation = dialect.read(request.body())?;
     dropped.extend(&conversation.dropped);
-    let body = translate::format(provider).request(&conversation, model, dropped);
+    let body = translate::format(provider).request(&conversation, model, &mut dropped);
     dropped.sort_unstable();
     dropped.dedup();
-    Ok(Body::Whole(body))
+    let unknown = conversation.unknown.into_iter().map(Cow::Owned);
+    Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }
 
 /// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left their parts in it.
@@ -205,7 +210,7 @@ fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if Quirks::of_host(&provider.host).quirks.stream_options => {
+        Operation::Chat | Operation::Completions if unfit::quirks(provider).stream_options => {
             StreamOptionsEdit::AskForUsage
         }
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
@@ -264,5 +269,7 @@ impl Headers {
     }
 }
 
+#[cfg(test)]
+mod parameter_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
+mod unfit;
+
 use super::conversation::{Conversation, Opening};
 use super::field::{Field, Fields, Role};
 use super::problem::{self, Problem};
@@ -92,7 +94,11 @@ pub struct Request {
     unapplied: Vec<&'static str>,
     /// Whether a preset has changed the body that the client sent.
     merged: bool,
+    /// Members of messages that are OpenRouter's; see [`Unfit`].
+    openrouter_parts: Vec<&'static str>,
 }
+
+pub use unfit::Unfit;
 
 /// What becomes of `stream_options`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +226,7 @@ impl Request {
                     self.unapplied.push(field.name());
                 }
             }
-            Field::Debug => {
+            Field::Debug | Field::Trace => {
                 reader.skip()?;
                 self.unapplied.push(field.name());
             }
@@ -343,6 +349,7 @@ impl Request {
                 return Ok(());
             }
             if !member.key.is("content") {
+                self.note_part(&member.key);
                 return Ok(());
             }
             let kind = reader.peek()?;
@@ -372,6 +379,8 @@ impl Request {
             } else if member.key.is("type") && reader.peek()? == Kind::String {
                 let modality = Modality::of_part(&reader.string()?.decode());
                 self.modalities |= modality.map_or(0, |modality| 1 << modality as u8);
+            } else {
+                self.note_part(&member.key);
             }
             Ok::<_, JsonError>(())
         })?;
@@ -479,8 +488,8 @@ impl Request {
     }
 
     /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
-    /// the client's, the gateway's own fields gone. Every other byte stays.
-    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit) -> Edits {
+    /// the client's, the gateway's own fields and what does not fit the upstream gone. Every other byte stays.
+    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit, unfit: &Unfit) -> Edits {
         let mut edits = Edits::new();
         let mut members = self.members.clone();
         let name = serde_json::to_string(model).unwrap_or_default();
@@ -500,6 +509,7 @@ impl Request {
             }
             _ => {}
         }
+        self.take_out(unfit, &mut members, &mut edits);
         members.write(&self.object, &mut edits);
         edits
     }

@@ -12,7 +12,7 @@ mod preset;
 mod problem;
 mod surface;
 
-pub use body::{Modality, Request, StreamOptionsEdit};
+pub use body::{Modality, Request, StreamOptionsEdit, Unfit};
 pub use conversation::Conversation;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};

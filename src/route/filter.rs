@@ -6,7 +6,7 @@ use std::fmt;
 use super::plan::model_id;
 use crate::catalog::{Asked, Endpoint, Model, Variant};
 use crate::config::Provider;
-use crate::provider::Way;
+use crate::provider::{self, Way};
 use crate::request::{DataCollection, Modality, Operation, Preferences, Request};
 use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
@@ -171,6 +171,9 @@ impl Offer<'_> {
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
             None => return Some(Reason::Operation(wanted.operation.path())),
+            Some(Way::Pass) if preferences.require_parameters == Some(true) && wanted.operation == Operation::Chat => {
+                return provider::unsupported(self.provider, wanted.request).map(Reason::Parameter);
+            }
             Some(Way::Pass) => return None,
             Some(Way::Translate) => {}
         }

@@ -572,15 +572,17 @@ const EDITS: &[(&str, &str)] = &[
 #[test]
 fn the_upstream_gets_the_clients_bytes_with_its_own_model_name() {
     for (body, expected) in EDITS {
-        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage).apply(body.as_bytes());
+        let edited =
+            request(body).edits("up", StreamOptionsEdit::AskForUsage, &Unfit::default()).apply(body.as_bytes());
         assert_eq!(String::from_utf8_lossy(&edited), *expected, "{body}");
     }
 }
 
 #[test]
 fn the_upstreams_name_is_escaped() {
-    let edited =
-        request(r#"{"model":"m"}"#).edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage).apply(br#"{"model":"m"}"#);
+    let edited = request(r#"{"model":"m"}"#)
+        .edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage, &Unfit::default())
+        .apply(br#"{"model":"m"}"#);
     assert_eq!(String::from_utf8_lossy(&edited), "{\"model\":\"a\\\"b\\\\\\u0001é\"}");
 }
 
@@ -648,13 +650,17 @@ fn any_body_is_edited_to_what_a_tree_would_say_and_kept_members_stay_as_they_wer
     for _ in 0..20_000 {
         let (body, members) = random_body(&mut random);
         let request = request(&body);
-        let edits = request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage);
+        let edits = request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, &Unfit::default());
         let edited = edits.apply(body.as_bytes());
         let text = std::str::from_utf8(&edited).unwrap();
         let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{body} -> {text}: {error}"));
         assert_eq!(value, expected(&body, "up/\"stream\""), "{body} -> {text}");
 
-        assert_eq!(edits, request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage), "preparing twice");
+        assert_eq!(
+            edits,
+            request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, &Unfit::default()),
+            "preparing twice"
+        );
         assert_eq!(edits.new_len(body.len()), edited.len(), "{body}");
         let (drained, head) = edits.head(body.as_bytes()).unwrap_or_default();
         assert_eq!([&head, &body.as_bytes()[drained..]].concat(), edited, "{body}");
@@ -676,9 +682,10 @@ fn what_was_edited_once_needs_no_further_edits() {
     let mut random = Random::new(12);
     for _ in 0..2_000 {
         let (body, _) = random_body(&mut random);
-        let edited = request(&body).edits("up", StreamOptionsEdit::AskForUsage).apply(body.as_bytes());
+        let edited =
+            request(&body).edits("up", StreamOptionsEdit::AskForUsage, &Unfit::default()).apply(body.as_bytes());
         let again = request(std::str::from_utf8(&edited).unwrap());
-        assert!(again.edits("up", StreamOptionsEdit::AskForUsage).is_empty(), "{body}");
+        assert!(again.edits("up", StreamOptionsEdit::AskForUsage, &Unfit::default()).is_empty(), "{body}");
     }
 }
 
@@ -694,7 +701,7 @@ fn arbitrary_bytes_never_panic() {
                 assert!(
                     is_object
                         && serde_json::from_slice::<Value>(
-                            &request.edits("m", StreamOptionsEdit::AskForUsage).apply(&body)
+                            &request.edits("m", StreamOptionsEdit::AskForUsage, &Unfit::default()).apply(&body)
                         )
                         .is_ok()
                 )

@@ -332,11 +332,15 @@ impl Rewriting<'_> {
             let kind = reader.peek()?;
             match (key.as_ref(), kind) {
                 ("function", Kind::Object) => self.without_nulls(reader)?,
-                ("tool_calls", Kind::Array) => drop(reader.array(|reader, _| match reader.peek()? {
-                    Kind::Object => self.without_nulls(reader),
-                    _ => Ok(()),
-                })?),
-                _ => drop(reader.skip()?),
+                ("tool_calls", Kind::Array) => {
+                    reader.array(|reader, _| match reader.peek()? {
+                        Kind::Object => self.without_nulls(reader),
+                        _ => Ok(()),
+                    })?;
+                }
+                _ => {
+                    reader.skip()?;
+                }
             }
             let index = members.push(member.key.span.start..reader.position());
             if kind == Kind::Null && !NULLABLE.contains(&key.as_ref()) {

@@ -91,7 +91,9 @@ impl Telling<'_> {
                 ("model", _) if told.identity => {
                     self.edits.replace(reader.skip()?, Json(&identity.model).to_string().as_bytes());
                 }
-                _ => drop(reader.skip()?),
+                _ => {
+                    reader.skip()?;
+                }
             }
             let index = members.push(member.key.span.start..reader.position());
             // An upstream's own ones are not the gateway's.
