@@ -127,6 +127,14 @@ impl Answer {
         self.committed
     }
 
+    /// Whether a comment may be sent: the client is in the middle of a stream, but not of an event.
+    pub(super) fn is_between_events(&self) -> bool {
+        match &self.form {
+            Form::Stream(stream) => self.committed && !stream.framing.is_within_opaque(),
+            _ => false,
+        }
+    }
+
     /// How many bytes are held.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {

@@ -340,6 +340,17 @@ impl Exchange {
         })
     }
 
+    /// A comment for a client whose stream is silent; `None` where none may be sent.
+    pub fn comment(&self) -> Option<&'static [u8]> {
+        let last = self.attempts.last().filter(|last| last.ended.is_none())?;
+        let between = last.answer.as_ref().is_some_and(Answer::is_between_events);
+        between.then_some(match self.face {
+            // Some of OpenRouter's clients know this one comment.
+            Face::OpenRouter => b": OPENROUTER PROCESSING\n\n",
+            Face::OpenAi => b": keep-alive\n\n",
+        })
+    }
+
     /// Whether the attempt has not come to its end.
     pub fn is_open(&self, attempt: usize) -> bool {
         self.attempts.get(attempt).is_some_and(|current| current.ended.is_none())

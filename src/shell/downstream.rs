@@ -7,6 +7,7 @@ use proxy_wasm::types::Action;
 
 use super::headers;
 use super::host::{self, Buffer, Map};
+use super::keep_alive;
 use super::shared;
 use super::stream::{LINK, send};
 use super::worker::{self, Shared};
@@ -163,16 +164,23 @@ impl Downstream {
         Action::Continue
     }
 
-    pub(super) fn response_body(&mut self, size: usize) -> Action {
+    pub(super) fn response_body(&mut self, context: u32, size: usize, end: bool) -> Action {
         if let Some(body) = &mut self.replacement {
             host::splice(Buffer::ResponseBody, size, body);
             body.clear();
+            return Action::Continue;
         }
-        Action::Continue
+        let (Some(silence), Some((_, exchange))) = (self.config.telemetry.keep_alive, &self.exchange) else {
+            return Action::Continue;
+        };
+        if !end && keep_alive::hold(context, exchange, silence) { Action::Pause } else { Action::Continue }
     }
 
-    pub(super) fn log(&mut self) {
+    pub(super) fn log(&mut self, context: u32) {
         let Some((number, exchange)) = self.exchange.take() else { return };
+        if self.config.telemetry.keep_alive.is_some() {
+            keep_alive::forget(context);
+        }
         worker::forget(number);
         let mut exchange = exchange.borrow_mut();
         let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));

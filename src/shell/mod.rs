@@ -7,6 +7,7 @@ mod downstream;
 mod explain;
 mod headers;
 mod host;
+mod keep_alive;
 mod page;
 mod shared;
 mod stream;
@@ -44,6 +45,9 @@ impl RootContext for Root {
             Ok((config, warnings)) => {
                 warnings.iter().for_each(|warning| log::warn!("{warning}"));
                 log::info!("configuration {} in use", config.hash);
+                if config.telemetry.keep_alive.is_some() {
+                    keep_alive::start();
+                }
                 self.config = Some(Rc::new(config));
                 host::tick_every(TICK);
                 true
@@ -58,6 +62,11 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         upstream::check_deadlines();
+        keep_alive::tick();
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        keep_alive::turn(queue);
     }
 
     fn get_type(&self) -> Option<ContextType> {

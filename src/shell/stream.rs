@@ -135,7 +135,7 @@ impl HttpContext for Stream {
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
-            Role::Downstream(downstream) => downstream.response_body(size),
+            Role::Downstream(downstream) => downstream.response_body(self.context, size, end),
             Role::Upstream(upstream) => upstream.response_body(size, end),
         }
     }
@@ -149,7 +149,7 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
-            downstream.log();
+            downstream.log(self.context);
         }
     }
 }

@@ -46,6 +46,7 @@ mod errors;
 mod fake;
 mod fallback;
 mod gateway;
+mod keep_alive;
 mod large;
 mod load;
 mod local;
