@@ -114,11 +114,11 @@ impl Answer {
         Self::new(Form::Opaque, limits)
     }
 
-    /// The events that end a stream that broke; nothing where it is none.
-    pub(super) fn broken(&mut self, error: &Error) -> Vec<u8> {
+    /// The events that end a stream that broke; `None` where it is none.
+    pub(super) fn broken(&mut self, error: &Error) -> Option<Vec<u8>> {
         match &mut self.form {
-            Form::Stream(stream) => stream.source.broken(error),
-            _ => Vec::new(),
+            Form::Stream(stream) => Some(stream.source.broken(error)),
+            _ => None,
         }
     }
 

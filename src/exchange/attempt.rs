@@ -239,14 +239,19 @@ impl Exchange {
         }
     }
 
-    /// The upstream ended cleanly but too early: the client is told in its own dialect.
+    /// The upstream ended cleanly but too early: the client is told in its own dialect, or where that has no word for
+    /// it, by an end that is not clean either.
     fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
         self.close(attempt, Outcome::Reset, now);
         let failure = self.failure(502, "The provider's stream ended before the answer was complete");
-        if let Some(answer) = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut()) {
-            bytes.extend_from_slice(&answer.broken(&Error::Upstream(failure)));
+        let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
+        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
+            Some(events) => {
+                bytes.extend_from_slice(&events);
+                Verdict::Replace(bytes)
+            }
+            None => Verdict::Reset,
         }
-        Verdict::Replace(bytes)
     }
 
     fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
