@@ -74,24 +74,16 @@ impl<'a> Stop<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
-    Text {
-        text: &'a str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        citations: Vec<Citation<'a>>,
-    },
-    Thinking {
-        thinking: &'a str,
-        signature: Cow<'a, str>,
-    },
-    RedactedThinking {
-        data: Cow<'a, str>,
-    },
-    ToolUse {
-        id: Cow<'a, str>,
-        name: &'a str,
-        input: Cow<'a, RawValue>,
-    },
+    Text { text: &'a str, citations: Option<Vec<Citation<'a>>> },
+    Thinking { thinking: &'a str, signature: Cow<'a, str> },
+    RedactedThinking { data: Cow<'a, str> },
+    ToolUse { id: Cow<'a, str>, name: &'a str, input: Cow<'a, RawValue>, caller: Caller },
 }
+
+/// Who calls a tool: the model itself.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "direct")]
+pub(super) struct Caller {}
 
 /// What is added to a block.
 #[derive(Serialize)]

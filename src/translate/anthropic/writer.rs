@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::answer::{Block, Citation, Event, Message, Piece, Stop, no_input};
+use super::answer::{Block, Caller, Citation, Event, Message, Piece, Stop, no_input};
 use super::calls::{Call, Calls};
 use super::content::{allowed, as_object, wrapped};
 use super::tally::{Counts, stop_reason};
@@ -154,7 +154,7 @@ impl Writer {
 
     fn text(&mut self, text: &str, events: &mut Vec<u8>) {
         if !text.is_empty() {
-            self.open(Open::Text, || Block::Text { text: "", citations: Vec::new() }, events);
+            self.open(Open::Text, || Block::Text { text: "", citations: None }, events);
             self.add(Piece::Text { text }, events);
         }
     }
@@ -162,7 +162,7 @@ impl Writer {
     /// A citation belongs to the text it stands behind.
     fn annotate(&mut self, annotation: &str, events: &mut Vec<u8>) {
         if let Some(citation) = Citation::of(annotation) {
-            self.open(Open::Text, || Block::Text { text: "", citations: Vec::new() }, events);
+            self.open(Open::Text, || Block::Text { text: "", citations: None }, events);
             self.add(Piece::Citation { citation }, events);
         }
     }
@@ -177,7 +177,7 @@ impl Writer {
                 if let Some(proof) = proof {
                     self.block(Block::RedactedThinking { data: proof.into() }, events);
                 }
-                let block = || Block::ToolUse { id: id.into(), name: &name, input: no_input() };
+                let block = || Block::ToolUse { id: id.into(), name: &name, input: no_input(), caller: Caller {} };
                 self.open(Open::Call, block, events);
                 if !held.is_empty() {
                     self.add(Piece::Input { partial_json: &held }, events);
@@ -264,7 +264,7 @@ impl Writer {
         for block in &answer.blocks {
             match block {
                 delta::Block::Text(text) | delta::Block::Refusal(text) => {
-                    content.push(Block::Text { text, citations: Vec::new() });
+                    content.push(Block::Text { text, citations: None });
                 }
                 delta::Block::Thinking { text, signature } => content.push(Block::Thinking {
                     thinking: text,
@@ -279,7 +279,7 @@ impl Writer {
                     }
                     let id = self.call_id(id, calls.next().unwrap_or(0));
                     let input = as_object(arguments).map_or_else(|| Cow::Owned(wrapped(arguments)), Cow::Borrowed);
-                    content.push(Block::ToolUse { id, name, input });
+                    content.push(Block::ToolUse { id, name, input, caller: Caller {} });
                 }
                 // Told as text: see `Delta::without_images`.
                 delta::Block::Image { .. } => {}
@@ -297,7 +297,7 @@ fn cite<'a>(content: &mut [Block<'a>], annotation: &'a str) {
         _ => None,
     });
     if let (Some(citations), Some(citation)) = (text, Citation::of(annotation)) {
-        citations.push(citation);
+        citations.get_or_insert_default().push(citation);
     }
 }
 
