@@ -53,7 +53,7 @@ impl Identity {
         }
     }
 
-    /// `None`: a price that is needed is unknown.
+    /// What it costs; `None`: a price that is needed is unknown.
     fn charge(&self, usage: &Usage) -> Option<Charge> {
         let pricing = self.pricing.at(&self.overrides, usage.input, self.minute_of_day);
         usage.charge(&pricing)
