@@ -1,5 +1,7 @@
 //! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect without them.
 
+use std::borrow::Cow;
+
 use super::Request;
 use crate::request::field::Field;
 use crate::wire::edit::{Edits, Members};
@@ -32,7 +34,7 @@ fn loss(key: &Text<'_>) -> Option<&'static str> {
 impl Request {
     /// Whether a top-level field of this name is there, be it null.
     pub fn names(&self, name: &str) -> bool {
-        Field::of(name).is_some_and(|field| self.seen.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.seen.contains(field))
     }
 
     /// Members of messages and of their parts that are OpenRouter's, by the names of their losses.
@@ -69,13 +71,13 @@ impl Request {
         Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
     }
 
-    pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Members, edits: &mut Edits) {
+    pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
         for name in &unfit.fields {
             if let Some((index, _)) = members.find(&self.body, name) {
-                members.remove(index);
+                members.to_mut().remove(index);
             }
         }
-        unfit.instead.iter().for_each(|member| members.insert_first(member.as_bytes()));
+        unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
         if unfit.parts && !self.openrouter_parts.is_empty() {
             // The body was read before, so that nothing can be wrong with it.
             let _ = Reader::new(&self.body).object(|reader, member| match reader.peek()? {
