@@ -132,8 +132,7 @@ impl Exchange {
             record = record.number("retry_after_s", Some(wait.as_secs()));
         }
         if !attempt.dropped.is_empty() {
-            let dropped: Vec<&str> = attempt.dropped.iter().map(AsRef::as_ref).collect();
-            record = record.texts("dropped_parameters", &dropped);
+            record = record.texts("dropped_parameters", &attempt.dropped);
         }
         record
     }
