@@ -1,5 +1,5 @@
 # `make` prints what there is to do. Everything is installed below .tools/ and target/, nothing globally.
-# Needs rustup, python3 with venv, make and curl; Node for `make test`.
+# Needs rustup, python3 with venv, make and curl; Node with npm for `make test`.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,7 +24,7 @@ help: ## Print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: setup
-setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) .tools/clients ## Install the toolchain, Envoy and what the tests need, if missing
+setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) .tools/clients .tools/node-clients ## Install the toolchain, Envoy and what the tests need, if missing
 
 .tools/rust-$(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup >/dev/null || { echo 'rustup is missing: see https://rustup.rs' >&2; exit 1; }
@@ -49,6 +49,11 @@ endif
 .tools/clients: tests/clients/requirements.txt | .tools/envoy-$(ENVOY_VERSION)
 	python3 -m venv .tools/venv
 	.tools/venv/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
+
+.tools/node-clients: tests/clients/package-lock.json
+	@mkdir -p .tools/node && cp tests/clients/package.json tests/clients/package-lock.json .tools/node
+	cd .tools/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Unoptimised, because that takes a third of the time to build and costs a test run seconds.

@@ -155,7 +155,7 @@ fn translate_stream(client: &Client, upstream: &Upstream) {
             }
         });
     }
-    out.extend_from_slice(&source.end(&mut meter));
+    out.extend_from_slice(&source.end(&mut meter, 0));
     assert!(meter.is_complete() && out.len() > EVENTS * 20, "the stream was not read");
     black_box(out);
 }

@@ -170,9 +170,9 @@ impl ErrorForm {
     pub fn of(face: Face, operation: Operation) -> Self {
         match (operation, face) {
             (Operation::Messages | Operation::CountTokens, _) => Self::Anthropic,
-            (Operation::Responses, _) => Self::Responses,
-            (_, Face::OpenAi) => Self::OpenAi,
             (_, Face::OpenRouter) => Self::OpenRouter,
+            (Operation::Responses, Face::OpenAi) => Self::Responses,
+            (_, Face::OpenAi) => Self::OpenAi,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `telemetry` of the document: what comes out.
 
+use std::time::Duration;
+
 use super::field::Field;
 
 /// `telemetry` of the document.
@@ -9,6 +11,8 @@ pub struct Telemetry {
     pub record: Record,
     /// Whether `x-modelyard-*` go to the client.
     pub expose_headers: bool,
+    /// How long a stream may be silent after its first content before a comment is sent; `None`: for ever.
+    pub keep_alive: Option<Duration>,
 }
 
 /// What the record holds.
@@ -24,7 +28,7 @@ const RECORDS: &[(&str, Option<Record>)] = &[("none", Some(Record::None)), ("met
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { record: Record::Metadata, expose_headers: true }
+        Self { record: Record::Metadata, expose_headers: true, keep_alive: None }
     }
 }
 
@@ -38,6 +42,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
         telemetry.record = record;
     }
     telemetry.expose_headers = o.boolean("expose_headers").unwrap_or(telemetry.expose_headers);
+    telemetry.keep_alive = o.duration("keep_alive");
     o.finish();
     telemetry
 }
@@ -53,9 +58,14 @@ mod tests {
     fn rules_of_telemetry() {
         check_errors(&[
             ("/telemetry", r#"{"record": "all"}"#, "telemetry.record: invalid: \"all\" (allowed: none, metadata)"),
-            ("/telemetry", r#"{"log": true}"#, "telemetry.log: unknown key (known: expose_headers, record)"),
+            (
+                "/telemetry",
+                r#"{"log": true}"#,
+                "telemetry.log: unknown key (known: expose_headers, keep_alive, record)",
+            ),
         ]);
-        let config = config_with("/telemetry", r#"{"record": "none", "expose_headers": false}"#);
-        assert_eq!(config.telemetry, Telemetry { record: Record::None, expose_headers: false });
+        let config = config_with("/telemetry", r#"{"record": "none", "expose_headers": false, "keep_alive": "15s"}"#);
+        let keep_alive = Some(Duration::from_secs(15));
+        assert_eq!(config.telemetry, Telemetry { record: Record::None, expose_headers: false, keep_alive });
     }
 }

@@ -143,7 +143,7 @@ fn absent_sections_have_the_documented_defaults() {
     let (config, warnings) = parse_both(&smallest()).unwrap();
     assert_eq!(warnings, []);
     assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6, ..Routing::default() });
-    assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true });
+    assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true, keep_alive: None });
     assert_eq!(config.paths.openrouter, "/api/v1/");
     assert_eq!(config.limits.event_bytes, 1 << 20);
     assert_eq!(config.default_model, None);

@@ -3,6 +3,8 @@
 //! Before the first content everything can still be taken back; after it nothing can.
 //! What is held is bounded by `limits`, and passing bytes through costs no copy.
 
+use std::time::Duration;
+
 use super::framing::{Framing, Piece};
 use crate::config::Limits;
 use crate::error::Error;
@@ -10,6 +12,9 @@ use crate::translate::source::Source;
 use crate::translate::{Change, Malformed};
 use crate::usage::{Meter, Seen};
 use crate::wire::openai::ErrorFields;
+
+/// Tells the time, since the Unix epoch, where it is needed.
+pub(super) type Clock<'a> = &'a dyn Fn() -> Duration;
 
 /// What a piece of an answer leads to.
 #[derive(Debug, PartialEq)]
@@ -114,17 +119,25 @@ impl Answer {
         Self::new(Form::Opaque, limits)
     }
 
-    /// The events that end a stream that broke; nothing where it is none.
-    pub(super) fn broken(&mut self, error: &Error) -> Vec<u8> {
+    /// The events that end a stream that broke; `None` where it is none.
+    pub(super) fn broken(&mut self, error: &Error) -> Option<Vec<u8>> {
         match &mut self.form {
-            Form::Stream(stream) => stream.source.broken(error),
-            _ => Vec::new(),
+            Form::Stream(stream) => Some(stream.source.broken(error)),
+            _ => None,
         }
     }
 
     /// Whether content has gone to the client.
     pub(super) fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// Whether a comment may be sent: the client is in the middle of a stream, but not of an event.
+    pub(super) fn is_between_events(&self) -> bool {
+        match &self.form {
+            Form::Stream(stream) => self.committed && !stream.framing.is_within_opaque(),
+            _ => false,
+        }
     }
 
     /// How many bytes are held.
@@ -170,12 +183,12 @@ impl Answer {
     }
 
     /// Takes the next piece; `end`: it is the last one, and may be empty.
-    pub(super) fn push(&mut self, piece: &[u8], end: bool) -> Progress {
+    pub(super) fn push(&mut self, piece: &[u8], end: bool, clock: Clock<'_>) -> Progress {
         match &self.form {
-            Form::Stream(_) => self.push_stream(piece, end),
+            Form::Stream(_) => self.push_stream(piece, end, clock),
             Form::Plain => self.push_plain(piece, end),
             Form::Opaque => self.push_opaque(piece, end),
-            Form::Whole { limit, .. } | Form::Error { limit } => self.push_whole(piece, end, *limit),
+            Form::Whole { limit, .. } | Form::Error { limit } => self.push_whole(piece, end, *limit, clock),
         }
     }
 
@@ -230,7 +243,7 @@ impl Answer {
         }
     }
 
-    fn push_whole(&mut self, piece: &[u8], end: bool, limit: usize) -> Progress {
+    fn push_whole(&mut self, piece: &[u8], end: bool, limit: usize, clock: Clock<'_>) -> Progress {
         if self.held.len() + piece.len() > limit {
             self.held = Vec::new();
             // An error's status says enough without its body.
@@ -246,7 +259,7 @@ impl Answer {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Progress::Failed(Fault::Empty);
         }
-        let rewritten = source.whole(&body, &mut self.meter);
+        let rewritten = source.whole(&body, &mut self.meter, clock().as_secs());
         if self.meter.is_plain_error() {
             return Progress::Failed(Fault::Error(self.meter.plain_error()));
         }
@@ -262,7 +275,7 @@ impl Answer {
         }
     }
 
-    fn push_stream(&mut self, piece: &[u8], end: bool) -> Progress {
+    fn push_stream(&mut self, piece: &[u8], end: bool, clock: Clock<'_>) -> Progress {
         let Form::Stream(stream) = &mut self.form else { return Progress::Pass };
         let Stream { framing, source } = stream.as_mut();
         let mut received = Received {
@@ -308,7 +321,7 @@ impl Answer {
         let failed = meter.is_failed();
         let complete = (meter.is_complete() || failed) && !broken;
         if complete && !failed {
-            output.add(&source.end(meter));
+            output.add(&source.end(meter, clock().as_secs()));
         }
         if unfinished && !complete {
             output.add(b"\n\n");

@@ -28,7 +28,7 @@ pub(super) struct Attempt {
     /// The host was told to try the next endpoint.
     pub moved_on: bool,
     /// Names of the request's fields that this provider was not told.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Answer>,
 }
 
@@ -178,11 +178,13 @@ impl Exchange {
                 let images = if is_chat { Images::Kept } else { Images::AsText };
                 let format = translate::format(provider);
                 let writer = self.writer(step, format);
-                Box::new(Translating::new(format.reader(), writer, images, identity.filter(|_| is_chat)))
+                Box::new(Translating::new(format.reader(), writer, images, identity))
             }
-            (Way::Pass, Api::Anthropic, _) if self.operation == Operation::Messages && events.is_some() => {
+            (Way::Pass, Api::Anthropic, identity)
+                if self.operation == Operation::Messages && (events.is_some() || identity.is_some()) =>
+            {
                 let format = translate::format(provider);
-                Box::new(Watching::new(format.reader(), self.writer(step, format)))
+                Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
             (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return Answer::plain(limits),
@@ -224,7 +226,7 @@ impl Exchange {
             // What still comes is nothing the client could read.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
-        let progress = answer.push(piece, end);
+        let progress = answer.push(piece, end, &clock);
         let strip_length = answer.changes_length();
         let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {
@@ -243,14 +245,19 @@ impl Exchange {
         }
     }
 
-    /// The upstream ended cleanly but too early: the client is told in its own dialect.
+    /// The upstream ended cleanly but too early: the client is told in its own dialect, or where that has no word for
+    /// it, by an end that is not clean either.
     fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
         self.close(attempt, Outcome::Reset, now);
         let failure = self.failure(502, "The provider's stream ended before the answer was complete");
-        if let Some(answer) = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut()) {
-            bytes.extend_from_slice(&answer.broken(&Error::Upstream(failure)));
+        let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
+        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
+            Some(events) => {
+                bytes.extend_from_slice(&events);
+                Verdict::Replace(bytes)
+            }
+            None => Verdict::Reset,
         }
-        Verdict::Replace(bytes)
     }
 
     fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
@@ -341,6 +348,17 @@ impl Exchange {
             true => Verdict::Reset,
             false if self.may_fall_back() => self.move_on(attempt),
             false => self.fail(self.failure(504, "The provider did not answer in time")),
+        })
+    }
+
+    /// A comment for a client whose stream is silent; `None` where none may be sent.
+    pub fn comment(&self) -> Option<&'static [u8]> {
+        let last = self.attempts.last().filter(|last| last.ended.is_none())?;
+        let between = last.answer.as_ref().is_some_and(Answer::is_between_events);
+        between.then_some(match self.face {
+            // Some of OpenRouter's clients know this one comment.
+            Face::OpenRouter => b": OPENROUTER PROCESSING\n\n",
+            Face::OpenAi => b": keep-alive\n\n",
         })
     }
 

@@ -68,6 +68,11 @@ impl Framing {
         }
     }
 
+    /// Whether the beginning of an event has been given out that is too long to be held.
+    pub(super) fn is_within_opaque(&self) -> bool {
+        matches!(self, Self::Sse(splitter) if splitter.is_within_opaque())
+    }
+
     /// How many bytes are held.
     pub(super) fn held(&self) -> usize {
         match self {

@@ -48,14 +48,18 @@ pub(super) fn key(spent: &Spent) -> String {
     for (name, usd) in [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)] {
         key = key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
     }
-    for name in ["limit", "limit_remaining", "limit_reset", "creator_user_id", "expires_at"] {
+    const NONE: [&str; 7] =
+        ["limit", "limit_remaining", "limit_reset", "creator_user_id", "expires_at", "organization_id", "workspace_id"];
+    for name in NONE {
         key = key.json(name, "null");
     }
     for name in ["include_byok_in_limit", "is_free_tier", "is_management_key", "is_provisioning_key"] {
         key = key.flag(name, false);
     }
     let rate_limit = Object::new().json("requests", "-1").text("interval", "10s").text("note", "There is no limit");
-    data(&key.json("rate_limit", &rate_limit.end()).end())
+    let free_models = Object::new().json("limit", "-1").json("remaining", "-1").json("used", "0");
+    let key = key.json("rate_limit", &rate_limit.end()).json("free_model_daily_requests", &free_models.end());
+    data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
 
 /// Whether a record is that of the exchange with this id.

@@ -69,6 +69,7 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
     let is_last = health.in_outage(&endpoint.id, known.now) || health.in_cooldown(&endpoint.id, known.now);
     let limit = endpoint.context_length.or(model.context_length);
     let tag = endpoint.tag.as_ref().map_or_else(|| slug.to_owned(), |tag| format!("{slug}/{tag}"));
+    let parameters = parameters(known.config, endpoint);
     let mut entry = Object::new()
         .text("name", &format!("{title} | {id}"))
         .text("model_id", id)
@@ -79,13 +80,20 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
         .number("max_completion_tokens", endpoint.max_completion_tokens)
         .json("pricing", &pricing(Some(endpoint)))
         .text("quantization", &endpoint.quantization)
-        .texts("supported_parameters", &parameters(known.config, endpoint))
+        .texts("supported_parameters", &parameters)
+        .json("supports_tool_choice", &tool_choices(parameters.contains(&"tool_choice")))
         .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())
         .json("status", if is_last { LAST } else { WELL });
     for name in UNKNOWN {
         entry = entry.json(name, "null");
     }
     entry.end()
+}
+
+/// OpenRouter's ToolChoiceSupport: which values of `tool_choice` an endpoint takes.
+fn tool_choices(all: bool) -> String {
+    let choices = ["auto", "none", "required", "function"].into_iter();
+    choices.fold(Object::new(), |object, choice| object.flag(choice, all)).end()
 }
 
 /// What an endpoint supports: what it names, else everything its provider's wire format can say.

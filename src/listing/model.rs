@@ -82,7 +82,7 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
         .json("architecture", &architecture(model))
         .json("pricing", &pricing(first))
         .json("top_provider", &top.end())
-        .texts("supported_parameters", &parameters(config, model))
+        .texts("supported_parameters", parameters(config, model))
         .json("links", &links.end());
     for name in ["per_request_limits", "supported_voices", "default_parameters"] {
         entry = entry.json(name, "null");
@@ -105,7 +105,7 @@ pub(super) fn architecture(model: &Model) -> String {
     Object::new()
         .text("modality", &format!("{}->text", inputs.join("+")))
         .texts("input_modalities", &inputs)
-        .texts("output_modalities", &["text"])
+        .texts("output_modalities", ["text"])
         .text("tokenizer", TOKENIZER)
         .json("instruct_type", "null")
         .end()

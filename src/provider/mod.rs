@@ -7,6 +7,7 @@
 pub mod bedrock;
 mod path;
 pub mod sigv4;
+mod unfit;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,12 +15,12 @@ use std::time::Duration;
 use crate::catalog::Tier;
 use crate::config::{Api, Auth, Key, Provider, Sigv4};
 use crate::error::Error;
-use crate::request::{Operation, Request, StreamOptionsEdit};
+use crate::request::{Operation, Request, StreamOptionsEdit, Unfit};
 use crate::translate;
-use crate::translate::openai::Quirks;
 use crate::wire::edit::Edits;
 
 use path::Escaped;
+pub use unfit::unsupported;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", USER_AGENT];
@@ -93,7 +94,7 @@ pub struct Prepared<'a> {
     /// What becomes of the client's body.
     pub body: Body,
     /// Names of the request's fields that got lost.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<Cow<'static, str>>,
 }
 
 /// What becomes of the client's body.
@@ -168,8 +169,7 @@ pub fn prepare<'a>(
 ) -> Result<Prepared<'a>, Error> {
     let Target { provider, model, .. } = target;
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
-    let mut dropped = Vec::new();
-    let body = body(request, operation, target, way, &mut dropped)?;
+    let (body, dropped) = body(request, operation, target, way)?;
     let path = path::of(provider, way, operation, model, request.is_stream());
     let signed = match &provider.auth {
         Auth::Sigv4(aws) => sign(aws, &provider.host, &path, &body.apply(request.body()), now),
@@ -207,24 +207,28 @@ fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
 
+/// The body, and the names of the fields that got lost.
 fn body(
     request: &Request,
     operation: Operation,
     target: Target<'_>,
     way: Way,
-    dropped: &mut Vec<&'static str>,
-) -> Result<Body, Error> {
+) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
     let Target { provider, model, service_tier } = target;
-    dropped.extend(request.unapplied());
+    let mut dropped: Vec<&'static str> = request.unapplied().to_vec();
     let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
-    let dialect = translate::dialect(operation).filter(|_| rewritten);
-    let Some(dialect) = dialect else {
+    let Some(dialect) = translate::dialect(operation).filter(|_| rewritten) else {
+        let unfit = match operation {
+            Operation::Chat => unfit::of(request, unfit::quirks(provider), &mut dropped)?,
+            _ => Unfit::default(),
+        };
         let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
-        let edits = request.edits(model, stream_options(provider, operation), tier);
-        return Ok(match request.is_merged() {
+        let edits = request.edits(model, stream_options(provider, operation), tier, &unfit);
+        let body = match request.is_merged() {
             true => Body::Whole(edits.apply(request.body())),
             false => Body::Edited(edits),
-        });
+        };
+        return Ok((body, dropped.into_iter().map(Cow::Borrowed).collect()));
     };
     let mut conversation = dialect.read(request.body())?;
     if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
@@ -233,10 +237,11 @@ fn body(
         conversation.dropped.retain(|name| !told || *name != "service_tier");
     }
     dropped.extend(&conversation.dropped);
-    let body = translate::format(provider).request(&conversation, model, dropped);
+    let body = translate::format(provider).request(&conversation, model, &mut dropped);
     dropped.sort_unstable();
     dropped.dedup();
-    Ok(Body::Whole(body))
+    let unknown = conversation.unknown.into_iter().map(Cow::Owned);
+    Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }
 
 /// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left their parts in it.
@@ -259,7 +264,7 @@ fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'sta
 
 fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if Quirks::of_host(&provider.host).quirks.stream_options => {
+        Operation::Chat | Operation::Completions if unfit::quirks(provider).stream_options => {
             StreamOptionsEdit::AskForUsage
         }
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
@@ -318,5 +323,7 @@ impl<'a> Headers<'a> {
     }
 }
 
+#[cfg(test)]
+mod parameter_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
+mod unfit;
+
 use std::borrow::Cow;
 
 use super::conversation::{Conversation, Opening};
@@ -64,7 +66,11 @@ pub struct Request {
     unapplied: Vec<&'static str>,
     /// Whether a preset has changed the body that the client sent.
     merged: bool,
+    /// Members of messages that are OpenRouter's; see [`Unfit`].
+    openrouter_parts: Vec<&'static str>,
 }
+
+pub use unfit::Unfit;
 
 /// What becomes of `stream_options`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +215,7 @@ impl Request {
                 self.features.read(field, reader)?;
             }
             Field::ServiceTier => self.service_tier_span = Some(self.features.read(field, reader)?),
-            Field::Debug => {
+            Field::Debug | Field::Trace => {
                 reader.skip()?;
                 self.unapplied.push(field.name());
             }
@@ -332,6 +338,7 @@ impl Request {
                 return Ok(());
             }
             if !member.key.is("content") {
+                self.note_part(&member.key);
                 return Ok(());
             }
             let kind = reader.peek()?;
@@ -361,6 +368,8 @@ impl Request {
             } else if member.key.is("type") && reader.peek()? == Kind::String {
                 let modality = Modality::of_part(&reader.string()?.decode());
                 self.modalities |= modality.map_or(0, |modality| 1 << modality as u8);
+            } else {
+                self.note_part(&member.key);
             }
             Ok::<_, JsonError>(())
         })?;
@@ -502,8 +511,15 @@ impl Request {
     }
 
     /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
-    /// the client's, the gateway's own fields gone, `service_tier` set where there is one to set. Every other byte stays.
-    pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit, service_tier: Option<&str>) -> Edits {
+    /// the client's, the gateway's own fields and what does not fit the upstream gone, `service_tier` set where there is
+    /// one to set. Every other byte stays.
+    pub fn edits(
+        &self,
+        model: &str,
+        stream_options: StreamOptionsEdit,
+        service_tier: Option<&str>,
+        unfit: &Unfit,
+    ) -> Edits {
         let mut edits = Edits::new();
         let mut members = Cow::Borrowed(&self.members);
         match &self.model_span {
@@ -530,6 +546,7 @@ impl Request {
             }
             _ => {}
         }
+        self.take_out(unfit, &mut members, &mut edits);
         members.write(&self.object, &mut edits);
         edits
     }

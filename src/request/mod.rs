@@ -14,7 +14,7 @@ mod preset;
 mod problem;
 mod surface;
 
-pub use body::{Request, StreamOptionsEdit};
+pub use body::{Request, StreamOptionsEdit, Unfit};
 pub use conversation::Conversation;
 pub(crate) use feature::RESPONSE_FORMATS;
 pub use feature::ServiceTier;

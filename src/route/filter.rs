@@ -10,7 +10,7 @@ use super::rule::Placing;
 use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
 use crate::config::{Auto, Provider};
-use crate::provider::Way;
+use crate::provider::{self, Way};
 use crate::request::{DataCollection, MaxPrice, Modality, Operation, Preferences, Request, ServiceTier};
 use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
@@ -225,6 +225,9 @@ impl<'a> Offer<'a> {
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
             None => return Some(Reason::Operation(wanted.operation.path())),
+            Some(Way::Pass) if preferences.require_parameters == Some(true) && wanted.operation == Operation::Chat => {
+                return provider::unsupported(self.provider, wanted.request).map(Reason::Parameter);
+            }
             Some(Way::Pass) => return None,
             Some(Way::Translate) => {}
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
+use super::keep_alive;
 use super::shared;
 use super::stream::{LINK_HEADER, send};
 use super::worker::{self, Link, Shared};
@@ -170,16 +171,23 @@ impl Downstream {
         Action::Continue
     }
 
-    pub(super) fn response_body(&mut self, size: usize) -> Action {
+    pub(super) fn response_body(&mut self, context: u32, size: usize, end: bool) -> Action {
         if let Some(body) = &mut self.replacement {
             host::splice(Buffer::ResponseBody, size, body);
             body.clear();
+            return Action::Continue;
         }
-        Action::Continue
+        let (Some(silence), Some((_, exchange))) = (self.config.telemetry.keep_alive, &self.exchange) else {
+            return Action::Continue;
+        };
+        if !end && keep_alive::hold(context, exchange, silence) { Action::Pause } else { Action::Continue }
     }
 
-    pub(super) fn log(&mut self) {
+    pub(super) fn log(&mut self, context: u32) {
         let Some((link, exchange)) = self.exchange.take() else { return };
+        if self.config.telemetry.keep_alive.is_some() {
+            keep_alive::forget(context);
+        }
         worker::forget(&link);
         let mut exchange = exchange.borrow_mut();
         let mut path = String::with_capacity(64);

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use hashbrown::HashMap;
 
 use super::host::Action;
+use super::keep_alive;
 use super::root::Root;
 use super::stream::Stream;
 
@@ -65,6 +66,11 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(_root: u32) {
     Root::tick();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_queue_ready(_root: u32, queue: u32) {
+    keep_alive::turn(queue);
 }
 
 #[unsafe(no_mangle)]

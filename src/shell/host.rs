@@ -67,6 +67,9 @@ unsafe extern "C" {
         version: *mut u32,
     ) -> u32;
     fn proxy_set_shared_data(key: *const u8, key_len: usize, value: *const u8, len: usize, version: u32) -> u32;
+    fn proxy_register_shared_queue(name: *const u8, name_len: usize, id: *mut u32) -> u32;
+    fn proxy_enqueue_shared_queue(id: u32, value: *const u8, len: usize) -> u32;
+    fn proxy_dequeue_shared_queue(id: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
@@ -135,6 +138,12 @@ pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) {
     unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) };
 }
 
+/// Puts `bytes` behind a buffer's last byte.
+pub(super) fn append(buffer: Buffer, bytes: &[u8]) {
+    // SAFETY: see `now`. A start past the end is the end.
+    unsafe { proxy_set_buffer_bytes(buffer as u32, i32::MAX as usize, 0, bytes.as_ptr(), bytes.len()) };
+}
+
 /// All headers, as the host serialises them; see [`super::headers`].
 pub(super) fn headers(map: Map) -> Vec<u8> {
     // SAFETY: see `taken`.
@@ -188,6 +197,27 @@ pub(super) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
 pub(super) fn set_shared(key: &str, value: &[u8], version: u32) -> bool {
     // SAFETY: see `now`.
     unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) == OK }
+}
+
+/// A queue by this name, which tells the VM that asks for it first of what is put in.
+pub(super) fn register_queue(name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: see `now`.
+    let status = unsafe { proxy_register_shared_queue(name.as_ptr(), name.len(), &mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Puts an item into a queue; false if there is none.
+pub(super) fn enqueue(queue: u32) -> bool {
+    let item = b"1";
+    // SAFETY: see `now`.
+    unsafe { proxy_enqueue_shared_queue(queue, item.as_ptr(), item.len()) == OK }
+}
+
+/// Takes an item out of a queue; false if it is empty.
+pub(super) fn dequeue(queue: u32) -> bool {
+    // SAFETY: see `taken`.
+    taken(|data, len| unsafe { proxy_dequeue_shared_queue(queue, data, len) }).is_some()
 }
 
 /// Lets a held response go on.

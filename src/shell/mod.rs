@@ -8,6 +8,7 @@ mod explain;
 mod exports;
 mod headers;
 mod host;
+mod keep_alive;
 mod page;
 mod root;
 mod shared;

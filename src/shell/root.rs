@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::host::{self, Level};
+use super::keep_alive;
 use super::upstream;
 use crate::config::Config;
 
@@ -24,6 +25,9 @@ impl Root {
             Ok((config, warnings)) => {
                 warnings.iter().for_each(|warning| host::log(Level::Warn, &warning.to_string()));
                 host::log(Level::Info, &format!("configuration {} in use", config.hash));
+                if config.telemetry.keep_alive.is_some() {
+                    keep_alive::start();
+                }
                 self.config = Some(Rc::new(config));
                 host::tick_every(TICK);
                 true
@@ -43,5 +47,6 @@ impl Root {
 
     pub(super) fn tick() {
         upstream::check_deadlines();
+        keep_alive::tick();
     }
 }

@@ -127,7 +127,7 @@ impl Stream {
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
-            Role::Downstream(downstream) => downstream.response_body(size),
+            Role::Downstream(downstream) => downstream.response_body(self.context, size, end),
             Role::Upstream(upstream) => upstream.response_body(size, end),
         }
     }
@@ -141,7 +141,7 @@ impl Stream {
 
     pub(super) fn log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
-            downstream.log();
+            downstream.log(self.context);
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Conversation<'a> {
     pub service_tier: Option<&'static str>,
     /// What the client's dialect says and this form has no place for, by the field's name there.
     pub dropped: Vec<&'static str>,
+    /// Names of fields that nobody here knows; a few of them.
+    pub unknown: Vec<String>,
 }
 
 /// Numbers that steer sampling.
@@ -352,6 +354,19 @@ impl<'a> Conversation<'a> {
     pub fn lose(&mut self, field: &'static str) {
         if !self.dropped.contains(&field) {
             self.dropped.push(field);
+        }
+    }
+
+    /// Notes that a field got lost that nobody here knows. The name goes into headers and logs: most there may be and
+    /// the longest are bounded.
+    pub fn lose_unknown(&mut self, field: &str) {
+        const MOST: usize = 16;
+        const LONGEST: usize = 64;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if self.unknown.len() < MOST && field.len() <= LONGEST && !field.is_empty() && field.bytes().all(is_name) {
+            self.unknown.push(field.to_owned());
+        } else {
+            self.lose("unknown fields");
         }
     }
 

@@ -104,14 +104,15 @@ pub trait AnswerWriter {
     /// Appends the events that a delta leads to, possibly none.
     fn delta(&mut self, delta: &Delta<'_>, events: &mut Vec<u8>);
 
-    /// Appends the events that end a stream whose upstream ended well. Called once; nothing follows.
-    fn end(&mut self, events: &mut Vec<u8>);
+    /// Appends the events that end a stream whose upstream ended well, at `now` in Unix seconds. Called once; nothing
+    /// follows.
+    fn end(&mut self, now: u64, events: &mut Vec<u8>);
 
     /// Appends the events that end a stream that broke.
     fn error(&mut self, error: &Error, events: &mut Vec<u8>);
 
-    /// A whole answer's body.
-    fn whole(&mut self, answer: &Answer) -> Vec<u8>;
+    /// The body of a whole answer, complete at `now` in Unix seconds.
+    fn whole(&mut self, answer: &Answer, now: u64) -> Vec<u8>;
 }
 
 /// What becomes of an event.

@@ -2,10 +2,11 @@
 //! written anew in another dialect. The meter reads along either way.
 
 use super::delta::{Answer, Delta};
-use super::openrouter::{Identity, OpenRouterEvents, Part};
+use super::openrouter::{Identity, OpenRouterEvents};
 use super::{AnswerReader, AnswerWriter, Change, Malformed, Stage};
 use crate::error::{Error, ErrorForm};
-use crate::usage::{Meter, Seen};
+use crate::request::Operation;
+use crate::usage::{Meter, Seen, Usage};
 use crate::wire::sse::{Piece, Splitter};
 
 /// Turns one attempt's answer into the client's.
@@ -19,14 +20,14 @@ pub trait Source {
         0
     }
 
-    /// Events to append to a stream that ended well.
-    fn end(&mut self, meter: &mut Meter) -> Vec<u8>;
+    /// Events to append to a stream that ended well, at `now` in Unix seconds.
+    fn end(&mut self, meter: &mut Meter, now: u64) -> Vec<u8>;
 
     /// Events that end a stream that broke.
     fn broken(&mut self, error: &Error) -> Vec<u8>;
 
-    /// A whole answer for the client; `None`: it goes on as it is.
-    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed>;
+    /// A whole answer for the client, complete at `now` in Unix seconds; `None`: it goes on as it is.
+    fn whole(&mut self, body: &[u8], meter: &mut Meter, now: u64) -> Result<Option<Vec<u8>>, Malformed>;
 
     /// Whether the answer's length may change.
     fn changes_length(&self) -> bool;
@@ -67,7 +68,7 @@ impl Source for Passing {
         if self.identity.is_none() { meter.familiar(bytes) } else { 0 }
     }
 
-    fn end(&mut self, meter: &mut Meter) -> Vec<u8> {
+    fn end(&mut self, meter: &mut Meter, _: u64) -> Vec<u8> {
         self.stage.as_mut().map(|stage| stage.end(meter)).unwrap_or_default()
     }
 
@@ -78,12 +79,11 @@ impl Source for Passing {
         }
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(&mut self, body: &[u8], meter: &mut Meter, _: u64) -> Result<Option<Vec<u8>>, Malformed> {
         meter.plain(body);
         meter.plain_end();
         let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else { return Ok(None) };
-        let usage = meter.usage(identity.input_estimate);
-        identity.rewrite(body, Part::Whole(usage)).map(Some).ok_or(Malformed)
+        identity.whole(body, meter).map(Some).ok_or(Malformed)
     }
 
     fn changes_length(&self) -> bool {
@@ -91,16 +91,18 @@ impl Source for Passing {
     }
 }
 
-/// Another format's own events, for a client who speaks it: only read.
+/// Another format's own events, for a client who speaks it: only read, but for what OpenRouter's face adds.
 pub struct Watching {
     reader: Box<dyn AnswerReader>,
     writer: Box<dyn AnswerWriter>,
+    /// On OpenRouter's face.
+    identity: Option<Identity>,
 }
 
 impl Watching {
-    /// `writer` only tells a stream's end where the upstream does not.
-    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>) -> Self {
-        Self { reader, writer }
+    /// `writer` only tells a stream's end where the upstream does not. `identity`: on OpenRouter's face.
+    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>, identity: Option<Identity>) -> Self {
+        Self { reader, writer, identity }
     }
 }
 
@@ -108,10 +110,11 @@ impl Source for Watching {
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
         let mut seen = Seen::Nothing;
         self.reader.event(event, &mut |delta| seen = seen.max(meter.delta(&delta)));
-        (seen, Change::Keep)
+        let told = self.identity.as_ref().and_then(|identity| identity.event(event, meter));
+        (seen, told.map_or(Change::Keep, Change::Replace))
     }
 
-    fn end(&mut self, _: &mut Meter) -> Vec<u8> {
+    fn end(&mut self, _: &mut Meter, _: u64) -> Vec<u8> {
         Vec::new()
     }
 
@@ -121,15 +124,16 @@ impl Source for Watching {
         events
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(&mut self, body: &[u8], meter: &mut Meter, _: u64) -> Result<Option<Vec<u8>>, Malformed> {
         self.reader.whole(body, &mut |delta| {
             meter.delta(&delta);
         })?;
-        Ok(None)
+        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else { return Ok(None) };
+        identity.whole(body, meter).map(Some).ok_or(Malformed)
     }
 
     fn changes_length(&self) -> bool {
-        false
+        self.identity.is_some()
     }
 }
 
@@ -138,7 +142,6 @@ pub struct Translating {
     reader: Box<dyn AnswerReader>,
     writer: Box<dyn AnswerWriter>,
     images: Images,
-    /// On OpenRouter's face, where the client speaks chat completions.
     openrouter: Option<OpenRouter>,
 }
 
@@ -160,53 +163,76 @@ impl Images {
     }
 }
 
-/// Gives written chat events OpenRouter's form.
-struct OpenRouter {
-    identity: Identity,
-    passing: Passing,
-    /// Reads what was written, not what the upstream sent.
-    meter: Meter,
-}
-
-impl Translating {
-    /// `identity`: for chat completions on OpenRouter's face.
-    pub fn new(
-        reader: Box<dyn AnswerReader>,
-        writer: Box<dyn AnswerWriter>,
-        images: Images,
-        identity: Option<Identity>,
-    ) -> Self {
-        let openrouter = identity.map(|identity| OpenRouter {
-            passing: Passing::openrouter(identity.clone()),
-            identity,
-            meter: Meter::default(),
-        });
-        Self { reader, writer, images, openrouter }
-    }
-}
-
-impl Translating {
-    fn dressed(&mut self, events: Vec<u8>) -> Vec<u8> {
-        match &mut self.openrouter {
-            Some(openrouter) => openrouter.dress(&events),
-            None => events,
-        }
-    }
+/// Gives written events OpenRouter's form.
+enum OpenRouter {
+    /// Chat completions: every chunk.
+    Chat {
+        identity: Identity,
+        passing: Box<Passing>,
+        /// Reads what was written, not what the upstream sent.
+        meter: Box<Meter>,
+    },
+    /// Messages and responses: some events.
+    Message(Identity),
 }
 
 impl OpenRouter {
-    fn dress(&mut self, events: &[u8]) -> Vec<u8> {
+    fn new(identity: Identity) -> Self {
+        match identity.operation {
+            Operation::Messages | Operation::Responses => Self::Message(identity),
+            _ => {
+                Self::Chat { passing: Box::new(Passing::openrouter(identity.clone())), identity, meter: Box::default() }
+            }
+        }
+    }
+
+    fn dress(&mut self, events: &[u8], upstream: &Meter) -> Vec<u8> {
         let mut dressed = Vec::with_capacity(events.len() * 2);
         let mut splitter = Splitter::new(usize::MAX);
         splitter.push(events, &mut |piece| {
             let (Piece::Event(event) | Piece::Opaque(event)) = piece;
-            match self.passing.event(event, &mut self.meter).1 {
+            let change = match self {
+                Self::Chat { passing, meter, .. } => passing.event(event, meter).1,
+                Self::Message(identity) => identity.event(event, upstream).map_or(Change::Keep, Change::Replace),
+            };
+            match change {
                 Change::Keep => dressed.extend_from_slice(event),
                 Change::Drop => {}
                 Change::Replace(events) => dressed.extend_from_slice(&events),
             }
         });
         dressed
+    }
+
+    /// What is told to a client whose upstream gave no figures, where the dialect's writer tells them.
+    fn estimate(&self, meter: &Meter) -> Option<Usage> {
+        match self {
+            Self::Message(identity) if !meter.is_reported() => Some(meter.usage(identity.input_estimate)),
+            _ => None,
+        }
+    }
+}
+
+impl Translating {
+    /// `identity`: on OpenRouter's face.
+    pub fn new(
+        reader: Box<dyn AnswerReader>,
+        writer: Box<dyn AnswerWriter>,
+        images: Images,
+        identity: Option<Identity>,
+    ) -> Self {
+        Self { reader, writer, images, openrouter: identity.map(OpenRouter::new) }
+    }
+
+    fn dressed(&mut self, events: Vec<u8>, meter: &Meter) -> Vec<u8> {
+        match &mut self.openrouter {
+            Some(openrouter) => openrouter.dress(&events, meter),
+            None => events,
+        }
+    }
+
+    fn estimate(&self, meter: &Meter) -> Option<Usage> {
+        self.openrouter.as_ref().and_then(|openrouter| openrouter.estimate(meter))
     }
 }
 
@@ -222,7 +248,7 @@ impl Source for Translating {
                 writer.delta(&delta, &mut events);
             }
         });
-        let mut events = self.dressed(events);
+        let mut events = self.dressed(events, meter);
         if seen == Seen::Error {
             let error = meter.error().cloned().unwrap_or_default();
             events.extend_from_slice(&self.broken(&Error::of_upstream(error)));
@@ -230,32 +256,35 @@ impl Source for Translating {
         (seen, Change::Replace(events))
     }
 
-    fn end(&mut self, _: &mut Meter) -> Vec<u8> {
+    fn end(&mut self, meter: &mut Meter, now: u64) -> Vec<u8> {
         let mut events = Vec::new();
-        self.writer.end(&mut events);
-        self.dressed(events)
+        if let Some(usage) = self.estimate(meter) {
+            self.writer.delta(&Delta::Usage(usage), &mut events);
+        }
+        self.writer.end(now, &mut events);
+        self.dressed(events, meter)
     }
 
     fn broken(&mut self, error: &Error) -> Vec<u8> {
-        if let Some(openrouter) = &self.openrouter {
-            return openrouter.identity.error_chunk(error);
+        if let Some(OpenRouter::Chat { identity, .. }) = &self.openrouter {
+            return identity.error_chunk(error);
         }
         let mut events = Vec::new();
         self.writer.error(error, &mut events);
         events
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(&mut self, body: &[u8], meter: &mut Meter, now: u64) -> Result<Option<Vec<u8>>, Malformed> {
         let mut answer = Answer::default();
         self.reader.whole(body, &mut |delta| {
             meter.delta(&delta);
             answer.take(self.images.of(delta));
         })?;
-        let written = self.writer.whole(&answer);
+        answer.usage = answer.usage.or(self.estimate(meter));
+        let written = self.writer.whole(&answer, now);
         match &self.openrouter {
-            Some(OpenRouter { identity, .. }) => {
-                let usage = meter.usage(identity.input_estimate);
-                identity.rewrite(&written, Part::Whole(usage)).map(Some).ok_or(Malformed)
+            Some(OpenRouter::Chat { identity, .. } | OpenRouter::Message(identity)) => {
+                identity.whole(&written, meter).map(Some).ok_or(Malformed)
             }
             None => Ok(Some(written)),
         }

@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
-use super::openrouter::{Identity, OpenRouterEvents, Part};
+use super::openrouter::{Identity, OpenRouterEvents};
 use super::{Change, Dialect as _, Format, Stage, anthropic, bedrock, gemini, openai};
 use crate::catalog::{PriceOverride, Pricing};
 use crate::request::Operation;
@@ -44,10 +44,11 @@ const CASES: &[Golden] = golden! {
     "stream_completions" "sse" Completions,
     "stream_completions_usage" "sse" Completions,
     "stream_error" "sse" Chat,
+    "stream_nulls" "sse" Chat,
     "stream_lines" "sse" Chat,
 };
 
-fn identity(operation: Operation) -> Identity {
+pub(super) fn identity(operation: Operation) -> Identity {
     let price = |text| Price::parse(text).ok();
     let long = Pricing { prompt: price("0.001"), ..Pricing::default() };
     Identity {
@@ -76,7 +77,7 @@ fn translate(case: &Golden) -> String {
             let mut meter = Meter::default();
             meter.plain(case.from.as_bytes());
             meter.plain_end();
-            identity(case.operation).rewrite(case.from.as_bytes(), Part::Whole(meter.usage(7))).expect("an object")
+            identity(case.operation).whole(case.from.as_bytes(), &meter).expect("an object")
         }
     };
     String::from_utf8(bytes).expect("text")

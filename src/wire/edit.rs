@@ -130,6 +130,16 @@ impl Members {
         self.members.is_empty()
     }
 
+    /// The first member of `text` whose key is written like this, without escapes: its index and its span.
+    pub fn find(&self, text: &[u8], key: &str) -> Option<(usize, Span)> {
+        let is_wanted = |entry: &Entry| {
+            let rest = text.get(entry.span.clone()).and_then(|member| member.strip_prefix(b"\""));
+            rest.and_then(|rest| rest.strip_prefix(key.as_bytes())).is_some_and(|rest| rest.starts_with(b"\""))
+        };
+        let index = self.members.iter().position(is_wanted)?;
+        Some((index, self.members.get(index)?.span.clone()))
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, index: usize) {
         if let Some(member) = self.members.get_mut(index) {

@@ -82,6 +82,11 @@ impl Splitter {
         self.held.len()
     }
 
+    /// Whether parts of an event have been given out that has not ended.
+    pub fn is_within_opaque(&self) -> bool {
+        self.opaque
+    }
+
     /// Whether no event has begun.
     pub fn is_between_events(&self) -> bool {
         self.held.is_empty() && !self.opaque

@@ -1,5 +1,6 @@
-//! The SDKs that people use, unchanged, in front of every upstream format: see `tests/clients/check.py`.
+//! The SDKs that people use, unchanged, in front of every upstream format: see `tests/clients/check.*`.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -13,6 +14,9 @@ use crate::setup::Setup;
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
+/// Where the JavaScript SDKs are; `make setup` installs them.
+const NODE_MODULES: &str = ".tools/node";
+
 const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
 
 fn setup() -> Setup {
@@ -25,9 +29,13 @@ fn setup() -> Setup {
 
 /// The models that the script wants of each format.
 fn with_format(mut setup: Setup, format: &str) -> Setup {
-    for (kind, faults) in
-        [("", ""), ("-tools", "tool-call"), ("-limited", "status=429,retry-after=7"), ("-broken", "error-event=2")]
-    {
+    for (kind, faults) in [
+        ("", ""),
+        ("-tools", "tool-call"),
+        ("-thinking", "prompt-tokens=1000,cached=400,reasoning=5"),
+        ("-limited", "status=429,retry-after=7"),
+        ("-broken", "error-event=2"),
+    ] {
         let signed = if format == "bedrock" { "signed" } else { "" };
         setup = setup.formats(&format!("{format}{kind}"), &[(format, &format!("{signed},{faults}"))]);
     }
@@ -35,15 +43,29 @@ fn with_format(mut setup: Setup, format: &str) -> Setup {
 }
 
 on_envoy! { setup:
-    sdks_work_unchanged,
+    python_sdks_work_unchanged,
+    javascript_sdks_work_unchanged,
 }
 
-fn sdks_work_unchanged(gateway: &Gateway) {
+fn python_sdks_work_unchanged(gateway: &Gateway) {
     let mut command = Command::new(PYTHON);
-    // Without proxies, and without keys of whoever runs the tests.
-    command.env_clear().arg("tests/clients/check.py").arg(gateway.envoy.address.to_string());
-    command.args(FORMATS);
-    let output = command.output().unwrap_or_else(|error| panic!("{PYTHON}: {error} (make setup)"));
+    command.env_clear().arg("tests/clients/check.py");
+    check(gateway, command);
+}
+
+fn javascript_sdks_work_unchanged(gateway: &Gateway) {
+    // What comes from standard input finds its modules in the working directory.
+    let script = File::open("tests/clients/check.mjs").unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut command = Command::new("node");
+    command.env_clear().env("PATH", path).args(["--input-type=module", "-"]).current_dir(NODE_MODULES).stdin(script);
+    check(gateway, command);
+}
+
+/// Runs a client, without proxies and without keys of whoever runs the tests.
+fn check(gateway: &Gateway, mut command: Command) {
+    command.arg(gateway.envoy.address.to_string()).args(FORMATS);
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make setup)"));
     let told = String::from_utf8_lossy(&output.stdout);
     print!("{told}");
     let failed: Vec<&str> = told.split("\n").filter(|line| line.starts_with("FAILED")).collect();

@@ -49,6 +49,7 @@ mod explain;
 mod fake;
 mod fallback;
 mod gateway;
+mod keep_alive;
 mod large;
 mod load;
 mod local;

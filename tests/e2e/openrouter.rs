@@ -26,8 +26,14 @@ fn setup() -> Setup {
         .chain("cut", &["cut=3"])
         .chain("failing", &["status=503", "status=500,error-code=boom"])
         .chain("huge", &["size=3000000"])
+        .formats("native", &[("anthropic", MEASURED)])
+        .provider("native-0", json!({"name": "The Native"}))
+        .formats("silent-gemini", &[("gemini", "no-usage")])
         .document(json!({"limits": {"answer_bytes": 1 << 22}}))
 }
+
+/// 1000 input tokens, 400 of them cached, and 10 output tokens: at a chain's prices 0.00102, of that 0.001 for input.
+const MEASURED: &str = "prompt-tokens=1000,cached=400,tokens=10";
 
 on_envoy! { setup:
     a_plain_answer_has_openrouters_form,
@@ -40,6 +46,9 @@ on_envoy! { setup:
     an_error_in_mid_stream_is_a_chunk,
     ids_are_unique,
     a_large_answer_is_rewritten_whole,
+    messages_say_who_answered_and_what_it_cost,
+    responses_say_what_they_cost_and_when_they_were_complete,
+    the_other_face_adds_nothing_to_messages_and_responses,
 }
 
 fn assert_identity(reply: &Reply, value: &Value, model: &str, provider: &str) {
@@ -172,4 +181,89 @@ fn a_large_answer_is_rewritten_whole(gateway: &Gateway) {
     assert_eq!((reply.status, reply.whole), (200, true), "{}", reply.body.len());
     assert_identity(&reply, &reply.json(), "t/huge", "huge-0");
     assert_eq!(reply.content().len(), 3_000_000);
+}
+
+/// A question with `openrouter_metadata` asked for.
+fn ask_for_metadata(gateway: &Gateway, path: &str, body: &Value) -> Reply {
+    let headers = [("content-type", "application/json"), ("x-openrouter-metadata", "enabled")];
+    let reply = gateway.request("POST", path, &headers, body.to_string().as_bytes());
+    assert_eq!((reply.status, reply.whole), (200, true), "{reply:?}");
+    reply
+}
+
+fn message(name: &str, stream: bool) -> Value {
+    let messages = json!([{"role": "user", "content": "Hello there"}]);
+    json!({"model": format!("t/{name}"), "max_tokens": 99, "stream": stream, "messages": messages})
+}
+
+fn assert_cost(usage: &Value, input: &str, output: &str) {
+    assert_eq!((&usage["cost"], &usage["is_byok"]), (&json!(0.00102), &json!(false)), "{usage}");
+    let details = json!({
+        "upstream_inference_cost": 0.00102,
+        format!("upstream_inference_{input}_cost"): 0.001,
+        format!("upstream_inference_{output}_cost"): 0.00002,
+    });
+    assert_eq!(usage["cost_details"], details, "{usage}");
+}
+
+fn messages_say_who_answered_and_what_it_cost(gateway: &Gateway) {
+    let reply = ask_for_metadata(gateway, "/api/v1/messages", &message("native", false));
+    let body = reply.json();
+    assert_eq!((&body["model"], &body["provider"]), (&json!("t/native"), &json!("The Native")));
+    assert_eq!(body["openrouter_metadata"]["attempt"], 1, "{body}");
+    assert_cost(&body["usage"], "prompt", "completions");
+    assert_eq!(body["usage"]["input_tokens"], 600, "{body}");
+    assert!(reply.text().starts_with(r#"{"provider":"The Native","openrouter_metadata":{"#), "{reply:?}");
+
+    let reply = ask_for_metadata(gateway, "/api/v1/messages", &message("native", true));
+    let chunks = reply.chunks();
+    let event = |kind: &str| chunks.iter().find(|chunk| chunk["type"] == kind).unwrap();
+    let start = &event("message_start")["message"];
+    assert_eq!((&start["model"], &start["provider"]), (&json!("t/native"), &json!("The Native")));
+    assert_cost(&event("message_delta")["usage"], "prompt", "completions");
+    assert_eq!(event("message_stop")["openrouter_metadata"]["attempt"], 1);
+    assert_eq!(gateway.entry(&reply)["cost_usd"], "0.00102");
+    // All else is the upstream's own.
+    assert_eq!(chunks.iter().filter(|chunk| chunk.get("provider").is_some()).count(), 0);
+
+    // Translated, and without the upstream's figures.
+    let body = ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", false)).json();
+    assert_eq!(body["provider"], "silent-gemini-0", "{body}");
+    assert!(body["usage"]["output_tokens"].as_u64() > Some(0) && body["usage"]["cost"].as_f64() > Some(0.0), "{body}");
+    let chunks = ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", true)).chunks();
+    let usage = &chunks[chunks.len() - 2]["usage"];
+    assert!(usage["output_tokens"].as_u64() > Some(0) && usage["cost"].as_f64() > Some(0.0), "{chunks:?}");
+}
+
+fn responses_say_what_they_cost_and_when_they_were_complete(gateway: &Gateway) {
+    let mut question = json!({"model": "t/native", "input": "Hello there"});
+    let whole = ask_for_metadata(gateway, "/api/v1/responses", &question).json();
+    question["stream"] = true.into();
+    let chunks = ask_for_metadata(gateway, "/api/v1/responses", &question).chunks();
+    let last = chunks.last().unwrap();
+    assert_eq!(last["type"], "response.completed");
+    for response in [&whole, &last["response"]] {
+        assert_cost(&response["usage"], "input", "output");
+        assert_eq!(response["openrouter_metadata"]["attempt"], 1, "{response}");
+        assert!(response["completed_at"].as_u64() >= response["created_at"].as_u64(), "{response}");
+    }
+    assert_eq!(chunks[0]["response"]["completed_at"], Value::Null);
+    question["model"] = "t/silent-gemini".into();
+    let chunks = ask_for_metadata(gateway, "/api/v1/responses", &question).chunks();
+    assert!(chunks.last().unwrap()["response"]["usage"]["cost"].as_f64() > Some(0.0), "{chunks:?}");
+    // OpenRouter's errors here are those of chat completions.
+    question["model"] = "t/nobody".into();
+    let reply = gateway.request("POST", "/api/v1/responses", &[], question.to_string().as_bytes());
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!(400)), "{reply:?}");
+}
+
+fn the_other_face_adds_nothing_to_messages_and_responses(gateway: &Gateway) {
+    for stream in [false, true] {
+        let reply = ask_for_metadata(gateway, "/v1/messages", &message("native", stream));
+        let question = json!({"model": "t/native", "input": "Hello there", "stream": stream});
+        let other = ask_for_metadata(gateway, "/v1/responses", &question);
+        for text in [reply.text(), other.text()] {
+            assert!(!text.contains("cost") && !text.contains("provider") && !text.contains("metadata\":{\""), "{text}");
+        }
+    }
 }

@@ -310,3 +310,37 @@ fn a_plain_answer_has_its_time_and_then_moves_on_or_is_reset() {
         assert_eq!(world.wait(1).tick(), Some(expected));
     }
 }
+
+#[test]
+fn a_plain_answer_that_ends_too_early_is_reset() {
+    let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
+    world.headers(200, &[JSON], false);
+    assert_eq!(world.body("{\"id\":1,", false), Verdict::Pass);
+    assert_eq!(world.body("\"choices\":[", true), Verdict::Reset);
+    assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one reset"]);
+}
+
+#[test]
+fn a_comment_may_be_sent_only_in_the_middle_of_a_stream() {
+    for (face, comment) in [(Face::OpenAi, ": keep-alive\n\n"), (Face::OpenRouter, ": OPENROUTER PROCESSING\n\n")] {
+        let mut world = World::begun(&config(&document()), face, STREAM);
+        assert_eq!(world.exchange.comment(), None);
+        world.headers(200, &[SSE], false);
+        world.body(": waiting\n\n", false);
+        assert_eq!(world.exchange.comment(), None, "the answer can still be taken back");
+        world.body(content("a"), false);
+        assert_eq!(world.exchange.comment(), Some(comment.as_bytes()));
+        world.body("data: {\"choices\":", false);
+        assert_eq!(world.exchange.comment(), Some(comment.as_bytes()), "what is held has not been sent");
+        world.body("x".repeat(1 << 20), false);
+        assert_eq!(world.exchange.comment(), None, "the event was too long to be held");
+        world.body("\n\n", false);
+        assert_eq!(world.exchange.comment(), Some(comment.as_bytes()));
+        world.body("data: [DONE]\n\n", true);
+        assert_eq!(world.exchange.comment(), None);
+    }
+    let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
+    world.headers(200, &[JSON], false);
+    world.body("{\"id\":1,", false);
+    assert_eq!(world.exchange.comment(), None, "it is no stream");
+}

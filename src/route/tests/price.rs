@@ -69,6 +69,6 @@ fn cached_input_is_compared_with_the_price_that_holds() {
         let request = Request::parse(body(&prompt).to_string().into_bytes(), &Limits::default()).unwrap();
         let key = Sticky::key("t", "x/m", request.conversation(None).unwrap().key);
         health.sticky.learn(key, A, NOW + Duration::from_secs(60));
-        assert_eq!(plan_in(&config, &body(&prompt), &health, 1).is_sticky, is_sticky);
+        assert_eq!(plan_in(&config, &body(&prompt), &health, 1).is_sticky(), is_sticky);
     }
 }

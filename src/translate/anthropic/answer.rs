@@ -59,30 +59,31 @@ pub(super) struct Message<'a> {
 pub(super) struct Stop<'a> {
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<&'a str>,
+    /// Clients insist on these two, though there never are any.
+    stop_details: (),
+    container: (),
+}
+
+impl<'a> Stop<'a> {
+    pub(super) fn new(stop_reason: &'static str, stop_sequence: Option<&'a str>) -> Self {
+        Self { stop_reason: Some(stop_reason), stop_sequence, ..Self::default() }
+    }
 }
 
 /// A content block.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
-    Text {
-        text: &'a str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        citations: Vec<Citation<'a>>,
-    },
-    Thinking {
-        thinking: &'a str,
-        signature: Cow<'a, str>,
-    },
-    RedactedThinking {
-        data: Cow<'a, str>,
-    },
-    ToolUse {
-        id: Cow<'a, str>,
-        name: &'a str,
-        input: Cow<'a, RawValue>,
-    },
+    Text { text: &'a str, citations: Option<Vec<Citation<'a>>> },
+    Thinking { thinking: &'a str, signature: Cow<'a, str> },
+    RedactedThinking { data: Cow<'a, str> },
+    ToolUse { id: Cow<'a, str>, name: &'a str, input: Cow<'a, RawValue>, caller: Caller },
 }
+
+/// Who calls a tool: the model itself.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "direct")]
+pub(super) struct Caller {}
 
 /// What is added to a block.
 #[derive(Serialize)]

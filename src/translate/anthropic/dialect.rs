@@ -55,7 +55,20 @@ const UNREAD: [&str; 9] = [
 ];
 
 /// Fields read elsewhere: the route's, and those every upstream is told anew.
-const ELSEWHERE: [&str; 8] = ["model", "models", "provider", "plugins", "route", "session_id", "trace", "betas"];
+const ELSEWHERE: [&str; 12] = [
+    "model",
+    "models",
+    "provider",
+    "plugins",
+    "transforms",
+    "route",
+    "usage",
+    "preset",
+    "session_id",
+    "trace",
+    "debug",
+    "betas",
+];
 
 /// What the values of fields read here must be.
 const SHAPES: [(&str, &str); 7] = [
@@ -154,7 +167,10 @@ impl<'a> Request<'a> {
         if ELSEWHERE.contains(&key) || text(reader)?.is_some_and(|it| DEFAULTS.contains(&&*it)) {
             return Ok(());
         }
-        note(&mut self.said.dropped, UNREAD.into_iter().find(|known| *known == key).unwrap_or("unknown fields"));
+        match UNREAD.into_iter().find(|known| *known == key) {
+            Some(known) => note(&mut self.said.dropped, known),
+            None => self.said.lose_unknown(key),
+        }
         Ok(())
     }
 

@@ -75,8 +75,12 @@ pub(super) struct Counts {
     cache_creation_input_tokens: u64,
     cache_read_input_tokens: u64,
     output_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens_details: Option<Details>,
+    /// Clients insist on these, though other upstreams have nothing to say here.
+    cache_creation: (),
+    inference_geo: (),
+    server_tool_use: (),
+    service_tier: (),
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -94,6 +98,10 @@ impl From<Usage> for Counts {
             cache_read_input_tokens: cached,
             output_tokens: usage.output,
             output_tokens_details: (usage.reasoning > 0).then_some(Details { thinking_tokens: usage.reasoning }),
+            cache_creation: (),
+            inference_geo: (),
+            server_tool_use: (),
+            service_tier: (),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::answer::{Block, Citation, Event, Message, Piece, Stop, no_input};
+use super::answer::{Block, Caller, Citation, Event, Message, Piece, Stop, no_input};
 use super::calls::{Call, Calls};
 use super::content::{allowed, as_object, wrapped};
 use super::tally::{Counts, stop_reason};
@@ -88,11 +88,11 @@ impl AnswerWriter for Writer {
         }
     }
 
-    fn end(&mut self, events: &mut Vec<u8>) {
+    fn end(&mut self, _: u64, events: &mut Vec<u8>) {
         self.start(events);
         self.close_all(events);
         let sequence = self.stop_sequence();
-        let delta = Stop { stop_reason: Some(self.stop_reason()), stop_sequence: sequence.as_deref() };
+        let delta = Stop::new(self.stop_reason(), sequence.as_deref());
         Event::MessageDelta { delta, usage: self.usage.into() }.write(events);
         Event::MessageStop {}.write(events);
     }
@@ -103,7 +103,7 @@ impl AnswerWriter for Writer {
         events.extend_from_slice(b"\n\n");
     }
 
-    fn whole(&mut self, answer: &Answer) -> Vec<u8> {
+    fn whole(&mut self, answer: &Answer, _: u64) -> Vec<u8> {
         self.finish.clone_from(&answer.finish);
         self.called = answer.blocks.iter().any(|block| matches!(block, delta::Block::ToolCall { .. }));
         self.refused = answer.blocks.iter().any(|block| matches!(block, delta::Block::Refusal(_)));
@@ -113,7 +113,7 @@ impl AnswerWriter for Writer {
             role: "assistant",
             model: &self.about.model,
             content: self.content(answer),
-            stop: Stop { stop_reason: Some(self.stop_reason()), stop_sequence: sequence.as_deref() },
+            stop: Stop::new(self.stop_reason(), sequence.as_deref()),
             usage: answer.usage.unwrap_or_default().into(),
         };
         serde_json::to_vec(&message).unwrap_or_default()
@@ -154,7 +154,7 @@ impl Writer {
 
     fn text(&mut self, text: &str, events: &mut Vec<u8>) {
         if !text.is_empty() {
-            self.open(Open::Text, || Block::Text { text: "", citations: Vec::new() }, events);
+            self.open(Open::Text, || Block::Text { text: "", citations: None }, events);
             self.add(Piece::Text { text }, events);
         }
     }
@@ -162,7 +162,7 @@ impl Writer {
     /// A citation belongs to the text it stands behind.
     fn annotate(&mut self, annotation: &str, events: &mut Vec<u8>) {
         if let Some(citation) = Citation::of(annotation) {
-            self.open(Open::Text, || Block::Text { text: "", citations: Vec::new() }, events);
+            self.open(Open::Text, || Block::Text { text: "", citations: None }, events);
             self.add(Piece::Citation { citation }, events);
         }
     }
@@ -177,7 +177,7 @@ impl Writer {
                 if let Some(proof) = proof {
                     self.block(Block::RedactedThinking { data: proof.into() }, events);
                 }
-                let block = || Block::ToolUse { id: id.into(), name: &name, input: no_input() };
+                let block = || Block::ToolUse { id: id.into(), name: &name, input: no_input(), caller: Caller {} };
                 self.open(Open::Call, block, events);
                 if !held.is_empty() {
                     self.add(Piece::Input { partial_json: &held }, events);
@@ -264,7 +264,7 @@ impl Writer {
         for block in &answer.blocks {
             match block {
                 delta::Block::Text(text) | delta::Block::Refusal(text) => {
-                    content.push(Block::Text { text, citations: Vec::new() });
+                    content.push(Block::Text { text, citations: None });
                 }
                 delta::Block::Thinking { text, signature } => content.push(Block::Thinking {
                     thinking: text,
@@ -279,7 +279,7 @@ impl Writer {
                     }
                     let id = self.call_id(id, calls.next().unwrap_or(0));
                     let input = as_object(arguments).map_or_else(|| Cow::Owned(wrapped(arguments)), Cow::Borrowed);
-                    content.push(Block::ToolUse { id, name, input });
+                    content.push(Block::ToolUse { id, name, input, caller: Caller {} });
                 }
                 // Told as text: see `Delta::without_images`.
                 delta::Block::Image { .. } => {}
@@ -297,7 +297,7 @@ fn cite<'a>(content: &mut [Block<'a>], annotation: &'a str) {
         _ => None,
     });
     if let (Some(citations), Some(citation)) = (text, Citation::of(annotation)) {
-        citations.push(citation);
+        citations.get_or_insert_default().push(citation);
     }
 }
 

@@ -251,7 +251,7 @@ impl AnswerWriter for Writer {
         }
     }
 
-    fn end(&mut self, events: &mut Vec<u8>) {
+    fn end(&mut self, _: u64, events: &mut Vec<u8>) {
         let reason = if self.calls > 0 { FinishReason::ToolCalls } else { FinishReason::Stop };
         self.finish(reason, reason.name(), events);
         if let Some(usage) = self.usage.filter(|_| self.about.include_usage) {
@@ -269,7 +269,7 @@ impl AnswerWriter for Writer {
         events.extend_from_slice(b"\n\n");
     }
 
-    fn whole(&mut self, answer: &Answer) -> Vec<u8> {
+    fn whole(&mut self, answer: &Answer, _: u64) -> Vec<u8> {
         whole_writer::write(answer, &self.about, self.asked, self.format())
     }
 }

@@ -26,6 +26,7 @@ mod whole_writer;
 mod tests;
 
 pub use quirks::{OutputLimit, Quirks, ReasoningForm, ThinkingForm};
+pub use request_writer::effort;
 
 use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};
 use crate::error::Error;

@@ -27,6 +27,8 @@ pub struct Quirks {
     pub stream_options: bool,
     /// Most `stop` sequences it takes.
     pub stop_limit: usize,
+    /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does not know.
+    pub foreign: &'static [&'static str],
     /// What it cannot express.
     pub losses: &'static [(&'static str, Loss)],
 }
@@ -60,8 +62,26 @@ pub enum ThinkingForm {
     Content,
 }
 
+/// OpenRouter's additions, but for `reasoning`: see [`ReasoningForm`].
+const OPENROUTERS: &[&str] = &[
+    "include_reasoning",
+    "top_k",
+    "min_p",
+    "top_a",
+    "repetition_penalty",
+    "structured_outputs",
+    "image_config",
+    "cache_control",
+    "max_tool_calls",
+    "stop_server_tools_when",
+];
+
 const OPENAI_LOSSES: &[(&str, Loss)] = &[
     ("top_k", Ignored),
+    ("min_p", Ignored),
+    ("top_a", Ignored),
+    ("repetition_penalty", Ignored),
+    ("image_config", Ignored),
     ("stop", Approximated),
     ("reasoning.max_tokens", Approximated),
     ("messages.reasoning", Ignored),
@@ -119,6 +139,7 @@ impl Quirks {
     pub const OPENAI: Self = Self {
         output_limit: OutputLimit::MaxCompletionTokens,
         stop_limit: 4,
+        foreign: OPENROUTERS,
         losses: OPENAI_LOSSES,
         ..Self::COMPATIBLE
     };
@@ -134,6 +155,7 @@ impl Quirks {
         file_urls: false,
         stream_options: true,
         stop_limit: usize::MAX,
+        foreign: &[],
         losses: COMPATIBLE_LOSSES,
     };
 
@@ -148,6 +170,7 @@ impl Quirks {
         file_urls: true,
         stream_options: true,
         stop_limit: 4,
+        foreign: &[],
         losses: OPENROUTER_LOSSES,
     };
 
@@ -155,7 +178,7 @@ impl Quirks {
     pub const DEEPSEEK: Self = Self { thinking: ThinkingForm::Content, ..Self::COMPATIBLE };
 
     /// Mistral, which refuses what it does not know.
-    pub const MISTRAL: Self = Self { stream_options: false, ..Self::COMPATIBLE };
+    pub const MISTRAL: Self = Self { stream_options: false, foreign: OPENROUTERS, ..Self::COMPATIBLE };
 
     /// vLLM.
     pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };

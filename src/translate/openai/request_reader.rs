@@ -64,6 +64,25 @@ const UNEXPRESSED: &[(&str, &[&str])] = &[
     ("max_tool_calls", &[]),
 ];
 
+/// Fields read elsewhere: the gateway's own, and those every upstream is told anew.
+const ELSEWHERE: &[&str] = &[
+    "model",
+    "models",
+    "fallbacks",
+    "provider",
+    "route",
+    "usage",
+    "preset",
+    "transforms",
+    "plugins",
+    "session_id",
+    "trace",
+    "debug",
+    "stream_options",
+    // Says nothing that `response_format` does not.
+    "structured_outputs",
+];
+
 /// Reads a body, which is known to be valid JSON and an object.
 pub(super) fn read(body: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut request = Request { body, ..Request::default() };
@@ -149,8 +168,13 @@ impl<'a> Request<'a> {
     }
 
     fn unexpressed(&mut self, name: &str, reader: &mut Reader<'a>) -> Read<()> {
-        let Some((field, neutral)) = UNEXPRESSED.iter().find(|(field, _)| *field == name) else { return Ok(()) };
         let is_null = reader.peek()? == Kind::Null;
+        let Some((field, neutral)) = UNEXPRESSED.iter().find(|(field, _)| *field == name) else {
+            if !is_null && !ELSEWHERE.contains(&name) {
+                self.conversation.lose_unknown(name);
+            }
+            return Ok(());
+        };
         let value = self.body.get(reader.skip()?).unwrap_or_default();
         if !is_null && !neutral.iter().any(|neutral| neutral.as_bytes() == value) {
             self.conversation.lose(field);

@@ -161,7 +161,11 @@ pub(super) fn write(
 }
 
 /// The level asked for, or the one nearest to the budget.
-fn effort(conversation: &Conversation<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Option<&'static str> {
+pub fn effort(
+    conversation: &Conversation<'_>,
+    quirks: &Quirks,
+    dropped: &mut Vec<&'static str>,
+) -> Option<&'static str> {
     let reasoning = conversation.reasoning.filter(|_| quirks.reasoning == ReasoningForm::Effort)?;
     if reasoning.max_tokens.is_some() {
         note(dropped, "reasoning.max_tokens");

@@ -105,9 +105,10 @@ impl Call {
         let Some(item) = output.items.get(self.output_index) else { return };
         let event = || Event { item_id: Some(item.id()), output_index: Some(self.output_index), ..Event::default() };
         match item {
-            Item::FunctionCall { arguments, .. } => {
+            Item::FunctionCall { name, arguments, .. } => {
                 let r#type = "response.function_call_arguments.done";
-                output.numbering.write(Event { r#type, arguments: Some(arguments), ..event() }, events);
+                let done = Event { r#type, name: Some(name), arguments: Some(arguments), ..event() };
+                output.numbering.write(done, events);
             }
             Item::CustomToolCall { input, .. } => {
                 let r#type = "response.custom_tool_call_input.delta";

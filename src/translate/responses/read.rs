@@ -9,6 +9,7 @@ use super::{input, tool};
 use crate::error::{Error, echo};
 use crate::translate::Loss;
 use crate::translate::form::{Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice};
+use crate::wire::json::{JsonError, Kind, Reader};
 
 /// What the common form cannot carry, by the field's name.
 pub const LOSSES: &[(&str, Loss)] = &[
@@ -112,9 +113,58 @@ struct Body<'a> {
     truncation: Option<&'a RawValue>,
 }
 
+/// The fields above, those read elsewhere, and those that the answer repeats.
+const KNOWN: &[&str] = &[
+    "background",
+    "cache_control",
+    "client_metadata",
+    "context_management",
+    "conversation",
+    "debug",
+    "fallbacks",
+    "frequency_penalty",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "metadata",
+    "model",
+    "models",
+    "moderation",
+    "parallel_tool_calls",
+    "plugins",
+    "presence_penalty",
+    "preset",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "provider",
+    "reasoning",
+    "route",
+    "safety_identifier",
+    "service_tier",
+    "session_id",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "trace",
+    "transforms",
+    "truncation",
+    "usage",
+    "user",
+];
+
 /// Reads a request body.
-pub(super) fn conversation(body: &[u8]) -> Result<Conversation<'_>, Error> {
-    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| Error::InvalidJson(error.to_string()))?;
+pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
+    let body: Body<'_> = serde_json::from_slice(json).map_err(|error| Error::InvalidJson(error.to_string()))?;
     body.refuse_state()?;
     let mut conversation = Conversation {
         parallel_tool_calls: field("parallel_tool_calls", body.parallel_tool_calls)?,
@@ -135,7 +185,19 @@ pub(super) fn conversation(body: &[u8]) -> Result<Conversation<'_>, Error> {
     tool::check(&conversation)?;
     body.tool_choice(&mut conversation)?;
     body.cache(&mut conversation)?;
+    note_unknown(json, &mut conversation);
     Ok(conversation)
+}
+
+fn note_unknown(json: &[u8], conversation: &mut Conversation<'_>) {
+    // It was read before, so that nothing can be wrong with it.
+    let _ = Reader::new(json).object(|reader, member| {
+        let name = member.key.decode();
+        if !KNOWN.contains(&name.as_ref()) && reader.peek()? != Kind::Null {
+            conversation.lose_unknown(&name);
+        }
+        Ok::<_, JsonError>(())
+    });
 }
 
 impl<'a> Body<'a> {

@@ -78,6 +78,7 @@ pub(super) enum State {
 pub(super) struct Said<'a> {
     pub(super) id: &'a str,
     pub(super) created_at: u64,
+    pub(super) completed_at: Option<u64>,
     pub(super) model: &'a str,
     pub(super) status: State,
     pub(super) incomplete: Option<&'static str>,
@@ -112,7 +113,6 @@ pub(super) struct Response<'a> {
     created_at: u64,
     status: State,
     background: bool,
-    /// There is no clock here: always null, as while it is in progress.
     completed_at: Option<u64>,
     error: Option<Failed<'a>>,
     /// OpenRouter's.
@@ -153,7 +153,7 @@ impl<'a> Response<'a> {
             created_at: said.created_at,
             status: said.status,
             background: false,
-            completed_at: None,
+            completed_at: said.completed_at,
             error: said.error,
             error_type: said.error.map(|failed| failed.error_type),
             frequency_penalty: Given(&echo.frequency_penalty, "0.0"),

@@ -30,6 +30,8 @@ pub(super) struct Writer {
     calls: Calls,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
+    /// Unix seconds.
+    completed_at: Option<u64>,
     phase: Phase,
 }
 
@@ -53,6 +55,7 @@ impl Writer {
             calls: Calls::default(),
             usage: None,
             finish: None,
+            completed_at: None,
             phase: Phase::New,
         }
     }
@@ -77,6 +80,7 @@ impl Writer {
         let said = Said {
             id: &self.id,
             created_at: self.about.created,
+            completed_at: self.completed_at.filter(|_| status == State::Completed),
             model: &self.about.model,
             status,
             incomplete: self.incomplete().filter(|_| status == State::Incomplete),
@@ -277,7 +281,7 @@ impl AnswerWriter for Writer {
         }
     }
 
-    fn end(&mut self, events: &mut Vec<u8>) {
+    fn end(&mut self, now: u64, events: &mut Vec<u8>) {
         if self.finish == Some(FinishReason::Error) {
             self.fail(&of_upstream(&ErrorFields::default()), events);
         }
@@ -287,6 +291,7 @@ impl AnswerWriter for Writer {
         self.start(events);
         self.close_all(events);
         self.phase = Phase::Ended;
+        self.completed_at = Some(now);
         match self.incomplete() {
             Some(_) => self.lifecycle("response.incomplete", State::Incomplete, None, events),
             None => self.lifecycle("response.completed", State::Completed, None, events),
@@ -297,7 +302,7 @@ impl AnswerWriter for Writer {
         self.fail(error, events);
     }
 
-    fn whole(&mut self, answer: &Answer) -> Vec<u8> {
+    fn whole(&mut self, answer: &Answer, now: u64) -> Vec<u8> {
         let mut events = Vec::new();
         self.output.numbering.silence();
         answer.blocks.iter().for_each(|block| self.block(block, &mut events));
@@ -307,6 +312,7 @@ impl AnswerWriter for Writer {
             return self.whole_failure();
         }
         self.close_all(&mut events);
+        self.completed_at = Some(now);
         let state = self.incomplete().map_or(State::Completed, |_| State::Incomplete);
         serde_json::to_vec(&self.response(state, None)).unwrap_or_default()
     }

@@ -59,11 +59,11 @@ impl Object {
     }
 
     /// A list of texts.
-    pub fn texts(mut self, key: &str, values: &[&str]) -> Self {
+    pub fn texts<T: AsRef<str>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
         self.open_list(key);
         for value in values {
             self.comma();
-            push_quoted(value, &mut self.0);
+            push_quoted(value.as_ref(), &mut self.0);
         }
         self.0.push(']');
         self

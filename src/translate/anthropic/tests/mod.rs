@@ -111,7 +111,7 @@ fn deltas(pieces: &[&[u8]]) -> Vec<Delta<'static>> {
 fn written(about: About, deltas: &[Delta<'_>]) -> String {
     let (mut writer, mut events) = (Anthropic.writer(about), Vec::new());
     deltas.iter().for_each(|delta| writer.delta(delta, &mut events));
-    writer.end(&mut events);
+    writer.end(0, &mut events);
     String::from_utf8(events).unwrap()
 }
 

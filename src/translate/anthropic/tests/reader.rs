@@ -139,7 +139,7 @@ fn random_bytes_do_no_harm() {
         }
         let deltas = deltas(&[&bytes]);
         written(about(), &deltas);
-        Anthropic.writer(about()).whole(&gathered(&deltas));
+        Anthropic.writer(about()).whole(&gathered(&deltas), 0);
         let _ = whole(&bytes);
         Anthropic.error(&bytes);
     }

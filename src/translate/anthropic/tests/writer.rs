@@ -80,7 +80,7 @@ fn whole_messages_are_written() {
     let mut told = Vec::new();
     let message = include_bytes!("../fixtures/message.json");
     Anthropic.reader().whole(message, &mut |delta| told.push(owned(&delta))).unwrap();
-    golden!("message.client.json", &pretty(&Anthropic.writer(about()).whole(&gathered(&told))));
+    golden!("message.client.json", &pretty(&Anthropic.writer(about()).whole(&gathered(&told), 0)));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn foreign_proofs_find_back() {
     ];
     assert_eq!(outline(&events), expected);
 
-    let whole: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about).whole(&gathered(&told))).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about).whole(&gathered(&told), 0)).unwrap();
     let request = serde_json::json!({"messages": [{"role": "assistant", "content": whole["content"]}]}).to_string();
     assert!(has_foreign_parts(request.as_bytes()));
     let read = Anthropic.read(request.as_bytes()).unwrap();
@@ -242,7 +242,7 @@ fn arguments_that_are_no_object_are_wrapped() {
             signature: None,
         };
         let answer = Answer { blocks: vec![block], ..Answer::default() };
-        let body: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about()).whole(&answer)).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about()).whole(&answer, 0)).unwrap();
         let input = &body["content"][0]["input"];
         match expected {
             "" => assert_eq!(input["invalid_arguments"], arguments),
@@ -257,7 +257,8 @@ fn usage_is_taken_apart() {
     let events = data(&written(about(), &[Delta::Usage(usage)]));
     let expected = serde_json::json!({
         "input_tokens": 10, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 60, "output_tokens": 9,
-        "output_tokens_details": {"thinking_tokens": 4}
+        "output_tokens_details": {"thinking_tokens": 4},
+        "cache_creation": null, "inference_geo": null, "server_tool_use": null, "service_tier": null,
     });
     assert_eq!(events[1]["usage"], expected);
     let nonsense = Usage { input: 1, cached: 5, cache_write: 5, ..Usage::default() };

@@ -58,7 +58,7 @@ fn whole_answers_are_written_as_openai_does() {
         [(whole_of(WHOLE.as_bytes()).unwrap(), false), (deltas_of(&[OPENROUTER.as_bytes()]), true)]
     {
         let answer = gathered(&deltas);
-        let body = Client.writer(about(false)).whole(&answer);
+        let body = Client.writer(about(false)).whole(&answer, 0);
         let value: Value = serde_json::from_slice(&body).unwrap();
         let shown = format!("{value:#}\n");
         if is_stream {
@@ -104,13 +104,13 @@ fn calls_without_arguments_get_an_empty_object() {
     let some = Delta::Arguments { index: 1, json: "{\"a\":1}".into() };
     let stream = written(&[call(0), call(1), some], about(false));
     let answer = gathered(&deltas_of(&[stream.as_bytes()]));
-    let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&answer)).unwrap();
+    let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&answer, 0)).unwrap();
     let calls = &body["choices"][0]["message"]["tool_calls"];
     assert_eq!(calls[0]["function"]["arguments"], "{}");
     assert_eq!(calls[1]["function"]["arguments"], "{\"a\":1}");
     assert_eq!(body["choices"][0]["finish_reason"], "tool_calls");
     let bare = gathered(&[call(0)]);
-    let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&bare)).unwrap();
+    let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&bare, 0)).unwrap();
     assert_eq!(body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "{}");
 }
 
@@ -120,7 +120,7 @@ fn thinking_is_hidden_where_the_client_says_so() {
     for request in [r#"{"reasoning": {"exclude": true}}"#, r#"{"include_reasoning": false}"#] {
         let about = About { request: request.into(), ..about(false) };
         let stream = written(&deltas, about.clone());
-        let body = String::from_utf8(Client.writer(about).whole(&gathered(&deltas))).unwrap();
+        let body = String::from_utf8(Client.writer(about).whole(&gathered(&deltas), 0)).unwrap();
         assert!(!stream.contains("reasoning\"") && !stream.contains("reasoning_details"), "{stream}");
         assert!(!body.contains("reasoning\"") && !body.contains("reasoning_details"), "{body}");
     }
@@ -138,7 +138,7 @@ fn clients_that_offer_functions_get_a_function_call() {
     let chunks = values(&written(&deltas, about.clone()));
     assert_eq!(chunks[1]["choices"][0]["delta"]["function_call"]["name"], "weather");
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "function_call");
-    let body: Value = serde_json::from_slice(&Client.writer(about).whole(&gathered(&deltas))).unwrap();
+    let body: Value = serde_json::from_slice(&Client.writer(about).whole(&gathered(&deltas), 0)).unwrap();
     assert_eq!(body["choices"][0]["message"]["function_call"]["arguments"], "{}");
     assert_eq!(body["choices"][0]["finish_reason"], "function_call");
 }

@@ -66,7 +66,7 @@ fn mutated_answers_never_panic() {
             let bytes = mutated(text, &mut random);
             let deltas = deltas_of(&[&bytes]);
             written(&deltas, about(true));
-            Client.writer(about(true)).whole(&gathered(&deltas));
+            Client.writer(about(true)).whole(&gathered(&deltas), 0);
             let _ = whole_of(&bytes);
             upstream(Quirks::OPENAI).error(&bytes);
         }

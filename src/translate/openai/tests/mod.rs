@@ -109,7 +109,7 @@ fn written(deltas: &[Delta<'_>], about: About) -> String {
     for delta in deltas {
         writer.delta(delta, &mut events);
     }
-    writer.end(&mut events);
+    writer.end(0, &mut events);
     String::from_utf8(events).unwrap()
 }
 

@@ -176,14 +176,14 @@ fn cases() -> Vec<Case> {
 fn stream(case: &Case) -> Vec<u8> {
     let (mut writer, mut events) = (writer(case.request), Vec::new());
     case.deltas.iter().for_each(|delta| writer.delta(delta, &mut events));
-    writer.end(&mut events);
+    writer.end(NOW, &mut events);
     events
 }
 
 fn whole(request: &str, deltas: &[Delta<'static>]) -> Vec<u8> {
     let mut answer = Answer::default();
     deltas.iter().for_each(|delta| answer.take(delta.clone()));
-    writer(request).whole(&answer)
+    writer(request).whole(&answer, NOW)
 }
 
 /// The events of a stream, after a check of what holds for every stream.
@@ -266,7 +266,7 @@ fn however_texts_are_cut_the_response_is_the_same() {
                     writer.delta(&piece, &mut events);
                 }
             }
-            writer.end(&mut events);
+            writer.end(NOW, &mut events);
             assert_eq!(checked(&events).last().unwrap()["response"], expected);
         }
     }
@@ -300,7 +300,7 @@ fn deltas_in_any_order_give_a_well_formed_stream() {
         for _ in 0..random.below(20) {
             writer.delta(&all[random.below(all.len())], &mut events);
         }
-        writer.end(&mut events);
+        writer.end(NOW, &mut events);
         checked(&events);
     }
 }
@@ -321,7 +321,7 @@ fn a_broken_stream_ends_with_its_error_and_what_there_was() {
     let length = events.len();
     writer.error(&error, &mut events);
     writer.delta(&text("x"), &mut events);
-    writer.end(&mut events);
+    writer.end(NOW, &mut events);
     assert_eq!(events.len(), length, "nothing follows");
     checked(&events);
     fixture!("answer/broken.sse").check(std::str::from_utf8(&events).unwrap());
@@ -333,7 +333,7 @@ fn an_upstreams_error_ends_the_stream() {
     let fields =
         ErrorFields { message: Some("Too long".into()), code: Some("context_length_exceeded".into()), kind: None };
     writer.delta(&Delta::Error(fields), &mut events);
-    writer.end(&mut events);
+    writer.end(NOW, &mut events);
     let events = checked(&events);
     assert_eq!(events[2]["type"], "error");
     assert_eq!(events[3]["response"]["error"]["code"], "context_length_exceeded");

@@ -34,6 +34,9 @@ impl Fixture {
 
 use fixture;
 
+/// When every answer here is complete, in Unix seconds.
+const NOW: u64 = 1_791_084_140;
+
 fn writer(request: &str) -> Box<dyn AnswerWriter> {
     Responses.writer(About {
         id: "gen-1791084135-7wgkROHXIojJJ2sMtIIm".into(),

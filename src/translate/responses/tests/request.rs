@@ -112,7 +112,7 @@ fn damaged_requests_never_panic() {
             let _ = Responses.read(&body);
             let mut writer = writer(&String::from_utf8_lossy(&body));
             writer.delta(&Delta::Text("x".into()), &mut Vec::new());
-            writer.end(&mut Vec::new());
+            writer.end(NOW, &mut Vec::new());
         }
     }
 }

@@ -1,48 +1,20 @@
-//! OpenAI's answers in OpenRouter's form: its ids, `provider`, `native_finish_reason`, `usage.cost`.
-//!
-//! Works on spans: every byte that need not change stays as the upstream wrote it.
-//! Source: OpenRouter's API description and captured answers (2026-11).
+//! OpenAI's own answers, whole or in chunks: OpenRouter's ids, `provider`, `native_finish_reason`, `usage.cost`.
 
-use std::fmt;
+use memchr::memmem;
 
-use super::{Change, Stage};
-use crate::catalog::{PriceOverride, Pricing};
+use super::{Identity, Json, one_line};
 use crate::error::{Error, Failure};
 use crate::request::Operation;
-use crate::usage::{Charge, Cost, Meter, Seen, Usage};
+use crate::translate::{Change, Stage};
+use crate::usage::{Meter, Seen, Usage};
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 use crate::wire::openai::{ErrorFields, UsageFields, finish_reason_of};
 use crate::wire::sse;
 
-/// What every answer of one attempt carries.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// `gen-…`
-    pub id: String,
-    /// The catalogue's id of the model that answers.
-    pub model: String,
-    /// The provider's display name.
-    pub provider: String,
-    /// What the client wanted done; answers differ in form.
-    pub operation: Operation,
-    /// The endpoint's prices.
-    pub pricing: Pricing,
-    /// When others hold.
-    pub overrides: Vec<PriceOverride>,
-    /// Minutes after midnight UTC, for those.
-    pub minute_of_day: u16,
-    /// Unix seconds.
-    pub created: u64,
-    /// What is counted as input where the upstream does not say.
-    pub input_estimate: u64,
-    /// `openrouter_metadata` as JSON, for a client that asked for it.
-    pub metadata: Option<String>,
-}
-
 /// Whether a text is a whole answer or one chunk of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// A whole answer, and the usage to tell where it has none.
     Whole(Usage),
     /// One chunk.
@@ -56,7 +28,7 @@ const EMPTY_TEXT: &str = r#""index":0,"text":"""#;
 
 impl Identity {
     /// The answer or chunk `json` in OpenRouter's form; `None` if it is not a JSON object.
-    pub fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
+    pub(super) fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
         let mut rewriting = Rewriting {
             identity: self,
             part,
@@ -79,28 +51,21 @@ impl Identity {
     }
 
     /// `usage` in OpenRouter's form.
-    pub fn usage(&self, usage: &Usage) -> String {
+    fn usage(&self, usage: &Usage) -> String {
         let Usage { input, cached, cache_write, reasoning, audio, .. } = *usage;
         // What has no output is not charged for any, not even by estimate.
         let is_generated = self.operation != Operation::Embeddings;
         let output = if is_generated { usage.output } else { 0 };
-        let pricing = self.pricing.at(&self.overrides, input, self.minute_of_day);
-        let charge = Usage { output, ..*usage }.charge(&pricing);
-        let cost =
-            |part: fn(Charge) -> Cost| charge.map_or_else(|| "null".to_owned(), |charge| part(charge).to_string());
-        let (total, total_cost) = (input.saturating_add(output), cost(Charge::total));
-        let (input_cost, output_cost) = (cost(|charge| charge.input), cost(|charge| charge.output));
+        let total = input.saturating_add(output);
+        let cost = self.cost(&Usage { output, ..*usage }, "prompt", "completions");
         let completion = if is_generated { format!("\"completion_tokens\":{output},") } else { String::new() };
         let completion_details = match is_generated {
             true => format!(",\"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}"),
             false => String::new(),
         };
         format!(
-            "{{\"prompt_tokens\":{input},{completion}\"total_tokens\":{total},\
-             \"cost\":{total_cost},\"is_byok\":false,\
-             \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}},\
-             \"cost_details\":{{\"upstream_inference_cost\":{total_cost},\
-             \"upstream_inference_prompt_cost\":{input_cost},\"upstream_inference_completions_cost\":{output_cost}}}\
+            "{{\"prompt_tokens\":{input},{completion}\"total_tokens\":{total},{cost},\
+             \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}}\
              {completion_details}}}"
         )
     }
@@ -198,12 +163,6 @@ impl Stage for OpenRouterEvents {
     }
 }
 
-/// JSON that may have come as several lines of data; between its tokens a space is as good.
-fn one_line(mut json: Vec<u8>) -> Vec<u8> {
-    json.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
-    json
-}
-
 /// An error event of the upstream's as our own error.
 fn upstream_error(identity: &Identity, data: &[u8]) -> Error {
     let fields = ErrorFields::parse(data).unwrap_or_default();
@@ -214,15 +173,6 @@ fn upstream_error(identity: &Identity, data: &[u8]) -> Error {
         code: fields.code,
         ..Failure::default()
     })
-}
-
-/// A text as a JSON string.
-struct Json<'a>(&'a str);
-
-impl fmt::Display for Json<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self.0).unwrap_or_default())
-    }
 }
 
 /// One text being rewritten.
@@ -239,8 +189,10 @@ struct Rewriting<'a> {
 
 /// Members that every answer must have, and the bit that says so.
 const OWN: [(&str, u8); 3] = [("id", 1), ("model", 2), ("provider", 4)];
-/// The bit that says so of the upstream's own `system_fingerprint`.
-const FINGERPRINT: u8 = 8;
+/// A whole chat completion must have it, null or not, and a chunk must not have a null.
+const FINGERPRINT: (&str, u8) = ("system_fingerprint", 8);
+/// Members of what a choice says that may be null.
+const NULLABLE: [&str; 3] = ["content", "reasoning", "refusal"];
 
 impl Rewriting<'_> {
     fn member(&mut self, reader: &mut Reader<'_>, start: usize, key: &str) -> Result<(), JsonError> {
@@ -252,12 +204,23 @@ impl Rewriting<'_> {
             self.choices(reader)?;
         } else if key == "usage" {
             return self.usage(reader, start);
-        } else if key == "system_fingerprint" {
+        } else if key == FINGERPRINT.0 {
             return self.fingerprint(reader, start);
         } else {
             reader.skip()?;
         }
         self.members.push(start..reader.position());
+        Ok(())
+    }
+
+    fn fingerprint(&mut self, reader: &mut Reader<'_>, start: usize) -> Result<(), JsonError> {
+        let is_null = reader.peek()? == Kind::Null;
+        let value = reader.skip()?;
+        self.found |= FINGERPRINT.1;
+        let index = self.members.push(start..value.end);
+        if is_null && self.part == Part::Chunk {
+            self.members.remove(index);
+        }
         Ok(())
     }
 
@@ -276,8 +239,8 @@ impl Rewriting<'_> {
                 self.members.insert_first(member.as_bytes());
             }
         }
-        let is_whole_chat = self.part != Part::Chunk && self.identity.operation == Operation::Chat;
-        if is_whole_chat && self.found & FINGERPRINT == 0 {
+        let is_whole_chat = self.identity.operation == Operation::Chat && self.part != Part::Chunk;
+        if is_whole_chat && self.found & FINGERPRINT.1 == 0 {
             self.members.insert_first(b"\"system_fingerprint\":null");
         }
     }
@@ -299,18 +262,6 @@ impl Rewriting<'_> {
         {
             self.members.insert_first(format!("\"openrouter_metadata\":{metadata}").as_bytes());
         }
-    }
-
-    /// Strict clients want it in a whole answer, null or not, and in a chunk only where it is a text.
-    fn fingerprint(&mut self, reader: &mut Reader<'_>, start: usize) -> Result<(), JsonError> {
-        let is_null = reader.peek()? == Kind::Null;
-        let value = reader.skip()?;
-        let index = self.members.push(start..value.end);
-        self.found |= FINGERPRINT;
-        if is_null && self.part == Part::Chunk {
-            self.members.remove(index);
-        }
-        Ok(())
     }
 
     /// A null usage confuses strict clients and is taken out.
@@ -347,8 +298,10 @@ impl Rewriting<'_> {
             has_native |= member.key.is("native_finish_reason");
             if member.key.is("finish_reason") {
                 reason = Some(reader.skip()?);
+            } else if member.key.is("delta") || member.key.is("message") {
+                self.said(reader)?;
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         match reason {
             Some(value) => self.finish_reason(value, has_native),
@@ -357,6 +310,45 @@ impl Rewriting<'_> {
             }
             None => {}
         }
+        Ok(())
+    }
+
+    /// What a choice says. Almost none has a null in it, and is read no further.
+    fn said(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let mut behind = reader.clone();
+        let value = self.json.get(behind.skip()?).unwrap_or_default();
+        if value.starts_with(b"{") && memmem::find(value, b"null").is_some() {
+            return self.without_nulls(reader);
+        }
+        *reader = behind;
+        Ok(())
+    }
+
+    /// Takes nulls out that strict clients stumble over, also those of tool calls.
+    fn without_nulls(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let mut members = Members::new();
+        let object = reader.object(|reader, member| {
+            let key = member.key.decode();
+            let kind = reader.peek()?;
+            match (key.as_ref(), kind) {
+                ("function", Kind::Object) => self.without_nulls(reader)?,
+                ("tool_calls", Kind::Array) => {
+                    reader.array(|reader, _| match reader.peek()? {
+                        Kind::Object => self.without_nulls(reader),
+                        _ => Ok(()),
+                    })?;
+                }
+                _ => {
+                    reader.skip()?;
+                }
+            }
+            let index = members.push(member.key.span.start..reader.position());
+            if kind == Kind::Null && !NULLABLE.contains(&key.as_ref()) {
+                members.remove(index);
+            }
+            Ok::<_, JsonError>(())
+        })?;
+        members.write(&object, &mut self.edits);
         Ok(())
     }
 

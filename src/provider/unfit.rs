@@ -1,0 +1,59 @@
+//! What of a chat request does not fit an upstream that speaks the dialect: OpenRouter's additions to it.
+
+use crate::config::{Api, Provider};
+use crate::error::Error;
+use crate::request::{Request, Unfit};
+use crate::translate::Dialect as _;
+use crate::translate::openai::{Client, OutputLimit, Quirks, ReasoningForm, effort};
+
+/// In what a provider departs from others of its dialect.
+pub(super) fn quirks(provider: &Provider) -> &'static Quirks {
+    match provider.api {
+        Api::AzureOpenAi => &Quirks::OPENAI,
+        _ => &Quirks::of_host(&provider.host).quirks,
+    }
+}
+
+/// A parameter the request uses and this provider refuses, so that it is left out.
+pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static str> {
+    let Quirks { foreign, losses, .. } = quirks(provider);
+    foreign.iter().copied().find(|name| request.has(name) && losses.iter().any(|(lost, _)| lost == name))
+}
+
+/// What must go. Adds to `dropped` what that loses.
+pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Result<Unfit, Error> {
+    let fields: Vec<_> = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
+    dropped.extend(fields.iter().filter(|name| request.has(name)));
+    let mut unfit = Unfit { fields, parts: !quirks.foreign.is_empty(), instead: Vec::new() };
+    if unfit.parts {
+        dropped.extend(request.openrouter_parts());
+    }
+    if quirks.reasoning == ReasoningForm::Effort && request.names("reasoning") {
+        reasoning(request, quirks, &mut unfit, dropped)?;
+    }
+    if quirks.output_limit == OutputLimit::MaxCompletionTokens && request.names("max_tokens") {
+        unfit.fields.push("max_tokens");
+        let renamed = request.renamed("max_tokens", "max_completion_tokens");
+        unfit.instead.extend(renamed.filter(|_| !request.names("max_completion_tokens")));
+    }
+    Ok(unfit)
+}
+
+/// OpenRouter's `reasoning` as `reasoning_effort`.
+fn reasoning(
+    request: &Request,
+    quirks: &Quirks,
+    unfit: &mut Unfit,
+    dropped: &mut Vec<&'static str>,
+) -> Result<(), Error> {
+    unfit.fields.push("reasoning");
+    let excerpt = request.excerpt(&["reasoning", "reasoning_effort"]);
+    let conversation = Client.read(&excerpt)?;
+    dropped.extend(&conversation.dropped);
+    if conversation.reasoning.is_some_and(|reasoning| reasoning.exclude) {
+        dropped.push("reasoning.exclude");
+    }
+    let effort = effort(&conversation, quirks, dropped).filter(|_| !request.names("reasoning_effort"));
+    unfit.instead.extend(effort.map(|effort| format!("\"reasoning_effort\":\"{effort}\"")));
+    Ok(())
+}

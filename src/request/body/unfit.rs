@@ -1,0 +1,116 @@
+//! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect without them.
+
+use std::borrow::Cow;
+
+use super::Request;
+use crate::request::field::Field;
+use crate::wire::edit::{Edits, Members};
+use crate::wire::json::{JsonError, Kind, Reader, Text};
+
+/// What an upstream of the same dialect does not take.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unfit {
+    /// Top-level fields that go.
+    pub fields: Vec<&'static str>,
+    /// Members that go in their place.
+    pub instead: Vec<String>,
+    /// Whether OpenRouter's members of messages and of their parts go.
+    pub parts: bool,
+}
+
+/// Members of messages and of their parts that are OpenRouter's, and what their loss is called.
+const PARTS: [(&str, &str); 4] = [
+    ("reasoning", "messages.reasoning"),
+    ("reasoning_content", "messages.reasoning"),
+    ("reasoning_details", "messages.reasoning"),
+    ("cache_control", "messages.cache_control"),
+];
+
+/// What the loss of a member of a message, or of one of its parts, is called, if it is OpenRouter's.
+fn loss(key: &Text<'_>) -> Option<&'static str> {
+    PARTS.iter().find(|(name, _)| key.is(name)).map(|(_, loss)| *loss)
+}
+
+impl Request {
+    /// Whether a top-level field of this name is there, be it null.
+    pub fn names(&self, name: &str) -> bool {
+        Field::of(name.as_bytes()).is_some_and(|field| self.seen.contains(field))
+    }
+
+    /// Members of messages and of their parts that are OpenRouter's, by the names of their losses.
+    pub fn openrouter_parts(&self) -> &[&'static str] {
+        &self.openrouter_parts
+    }
+
+    /// Takes note of a member of a message, or of one of its parts.
+    pub(super) fn note_part(&mut self, key: &Text<'_>) {
+        if let Some(loss) = loss(key).filter(|loss| !self.openrouter_parts.contains(loss)) {
+            self.openrouter_parts.push(loss);
+        }
+    }
+
+    /// A request with nothing but these fields and an empty prompt.
+    pub fn excerpt(&self, names: &[&str]) -> Vec<u8> {
+        let mut excerpt = b"{\"prompt\":\"\"".to_vec();
+        for member in names.iter().filter_map(|name| self.member(name)) {
+            excerpt.push(b',');
+            excerpt.extend_from_slice(member);
+        }
+        excerpt.push(b'}');
+        excerpt
+    }
+
+    /// A top-level member, from its key's quote to the end of its value.
+    fn member(&self, name: &str) -> Option<&[u8]> {
+        self.body.get(self.members.find(&self.body, name)?.1)
+    }
+
+    /// A top-level member by another name.
+    pub fn renamed(&self, name: &str, new: &str) -> Option<String> {
+        let rest = self.member(name)?.get(name.len() + 2..)?;
+        Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
+    }
+
+    pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
+        for name in &unfit.fields {
+            if let Some((index, _)) = members.find(&self.body, name) {
+                members.to_mut().remove(index);
+            }
+        }
+        unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
+        if unfit.parts && !self.openrouter_parts.is_empty() {
+            // The body was read before, so that nothing can be wrong with it.
+            let _ = Reader::new(&self.body).object(|reader, member| match reader.peek()? {
+                Kind::Array if member.key.is("messages") => {
+                    reader.array(|reader, _| without_openrouters(reader, edits)).map(|_| ())
+                }
+                _ => Ok::<_, JsonError>(()),
+            });
+        }
+    }
+}
+
+/// A message, or one of its parts.
+fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(), JsonError> {
+    if reader.peek()? != Kind::Object {
+        return Ok(());
+    }
+    let mut members = Members::new();
+    let object = reader.object(|reader, member| {
+        match reader.peek()? {
+            Kind::Array if member.key.is("content") => {
+                reader.array(|reader, _| without_openrouters(reader, edits))?;
+            }
+            _ => {
+                reader.skip()?;
+            }
+        }
+        let index = members.push(member.key.span.start..reader.position());
+        if loss(&member.key).is_some() {
+            members.remove(index);
+        }
+        Ok::<_, JsonError>(())
+    })?;
+    members.write(&object, edits);
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Answers in OpenRouter's form: whose they are, and what they cost.
+//!
+//! Works on spans: every byte that need not change stays as the upstream wrote it. `chat` is for chat completions,
+//! completions and embeddings, `message` for messages and responses.
+//! Source: OpenRouter's API description and captured answers (2026-11).
+
+mod chat;
+mod message;
+
+use std::fmt;
+
+use crate::catalog::{PriceOverride, Pricing};
+use crate::request::Operation;
+use crate::usage::{Charge, Meter, Usage};
+
+pub use chat::OpenRouterEvents;
+
+use chat::Part;
+
+/// What every answer of one attempt carries.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `gen-…`
+    pub id: String,
+    /// The catalogue's id of the model that answers.
+    pub model: String,
+    /// The provider's display name.
+    pub provider: String,
+    /// What the client wanted done; answers differ in form.
+    pub operation: Operation,
+    /// The endpoint's prices.
+    pub pricing: Pricing,
+    /// When others hold.
+    pub overrides: Vec<PriceOverride>,
+    /// Minutes after midnight UTC, for those.
+    pub minute_of_day: u16,
+    /// Unix seconds.
+    pub created: u64,
+    /// What is counted as input where the upstream does not say.
+    pub input_estimate: u64,
+    /// `openrouter_metadata` as JSON, for a client that asked for it.
+    pub metadata: Option<String>,
+}
+
+impl Identity {
+    /// A whole answer in OpenRouter's form; `None` if it is not a JSON object.
+    pub fn whole(&self, json: &[u8], meter: &Meter) -> Option<Vec<u8>> {
+        let usage = meter.usage(self.input_estimate);
+        match self.operation {
+            Operation::Messages => self.message(json, &usage),
+            Operation::Responses => self.response(json, &usage),
+            _ => self.rewrite(json, Part::Whole(usage)),
+        }
+    }
+
+    /// What it costs; `None`: a price that is needed is unknown.
+    fn charge(&self, usage: &Usage) -> Option<Charge> {
+        let pricing = self.pricing.at(&self.overrides, usage.input, self.minute_of_day);
+        usage.charge(&pricing)
+    }
+
+    /// The members of `usage` that tell the cost; its parts are named after `input` and `output`.
+    fn cost(&self, usage: &Usage, input: &str, output: &str) -> String {
+        // An unknown part has no place in the details.
+        let Some(charge) = self.charge(usage) else { return "\"cost\":null,\"is_byok\":false".to_owned() };
+        let (total, input_cost, output_cost) = (charge.total(), charge.input, charge.output);
+        format!(
+            "\"cost\":{total},\"is_byok\":false,\"cost_details\":{{\"upstream_inference_cost\":{total},\
+             \"upstream_inference_{input}_cost\":{input_cost},\"upstream_inference_{output}_cost\":{output_cost}}}"
+        )
+    }
+}
+
+/// JSON that may have come as several lines of data; between its tokens a space is as good.
+fn one_line(mut json: Vec<u8>) -> Vec<u8> {
+    json.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    json
+}
+
+/// A text as a JSON string.
+struct Json<'a>(&'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self.0).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::tests::identity;
+    use crate::usage::Price;
+    use serde_json::{Value, json};
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Prices by name, each in USD per token.
+    fn pricing(prices: &[(&str, &str)]) -> Pricing {
+        let mut pricing = Pricing::default();
+        for (name, price) in prices {
+            let price = Price::parse(price).ok();
+            match *name {
+                "prompt" => pricing.prompt = price,
+                "completion" => pricing.completion = price,
+                "read" => pricing.input_cache_read = price,
+                "write" => pricing.input_cache_write = price,
+                "reasoning" => pricing.internal_reasoning = price,
+                _ => pricing.request = price,
+            }
+        }
+        pricing
+    }
+
+    #[test]
+    fn usage_tells_what_each_part_cost() {
+        const BASE: [(&str, &str); 2] = [("prompt", "0.000003"), ("completion", "0.000015")];
+        let usage = Usage { input: 1000, output: 100, ..Usage::default() };
+        let cached = Usage { cached: 400, cache_write: 100, ..usage };
+        let reasoning = Usage { reasoning: 40, ..usage };
+        let row = |more: &[(&str, &str)]| pricing(&[&BASE, more].concat());
+        for (usage, pricing, total, input, output) in [
+            (usage, row(&[]), 0.0045, 0.003, 0.0015),
+            (cached, row(&[]), 0.0045, 0.003, 0.0015),
+            (cached, row(&[("read", "0.0000003")]), 0.00342, 0.00192, 0.0015),
+            (cached, row(&[("read", "0.0000003"), ("write", "0.00000375")]), 0.003495, 0.001995, 0.0015),
+            (reasoning, row(&[("reasoning", "0.00003")]), 0.0051, 0.003, 0.0021),
+            (usage, row(&[("request", "0.01")]), 0.0145, 0.013, 0.0015),
+            (Usage { output: 0, ..usage }, pricing(&[("prompt", "0.000003")]), 0.003, 0.003, 0.0),
+            (usage, pricing(&[("prompt", "0"), ("completion", "0")]), 0.0, 0.0, 0.0),
+        ] {
+            let identity = Identity { pricing, overrides: Vec::new(), ..identity(Operation::Chat) };
+            let told: Value = serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
+            let details = json!({
+                "upstream_inference_cost": total, "upstream_inference_a_cost": input, "upstream_inference_b_cost": output,
+            });
+            // As numbers: a whole one has no point.
+            let number = |value: &Value| value.as_f64().unwrap();
+            assert_eq!((number(&told["cost"]), &told["is_byok"]), (total, &json!(false)), "{told}");
+            for (name, expected) in details.as_object().unwrap() {
+                assert_eq!(number(&told["cost_details"][name]), number(expected), "{name}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_prices_of_the_moment_hold() {
+        let at = |input: u64| {
+            let told = identity(Operation::Chat).cost(&Usage { input, ..Usage::default() }, "a", "b");
+            serde_json::from_str::<Value>(&format!("{{{told}}}")).unwrap()["cost"].clone()
+        };
+        assert_eq!(at(1000).as_f64(), Some(0.0004));
+        assert_eq!(at(1001).as_f64(), Some(1.001), "above the bound another price holds");
+        let unknown = Identity { pricing: Pricing::default(), overrides: Vec::new(), ..identity(Operation::Chat) };
+        let usage = Usage { input: 1, ..Usage::default() };
+        assert_eq!(unknown.cost(&usage, "a", "b"), r#""cost":null,"is_byok":false"#);
+    }
+}
