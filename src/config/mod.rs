@@ -27,6 +27,7 @@ mod telemetry;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use auth::{Auth, Key, Sigv4};
 pub(crate) use duration::parse as duration;

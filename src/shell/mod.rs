@@ -40,20 +40,11 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let bytes = host::buffer(host::Buffer::PluginConfiguration, size);
-        match Config::parse(&bytes, &|name| std::env::var(name).ok()) {
-            Ok((config, warnings)) => {
-                warnings.iter().for_each(|warning| log::warn!("{warning}"));
-                log::info!("configuration {} in use", config.hash);
-                self.config = Some(Rc::new(config));
-                host::tick_every(TICK);
-                true
-            }
-            Err(errors) => {
-                log::error!("configuration refused: {} errors", errors.len());
-                errors.iter().for_each(|error| log::error!("{error}"));
-                false
-            }
-        }
+        let Some(config) = worker::config(&bytes, read) else { return false };
+        log::info!("configuration {} in use", config.hash);
+        self.config = Some(config);
+        host::tick_every(TICK);
+        true
     }
 
     fn on_tick(&mut self) {
@@ -66,5 +57,20 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Stream::new(context, self.config.clone())))
+    }
+}
+
+/// Reads a configuration, and logs what is wrong with it.
+fn read(bytes: &[u8]) -> Option<Config> {
+    match Config::parse(bytes, &|name| std::env::var(name).ok()) {
+        Ok((config, warnings)) => {
+            warnings.iter().for_each(|warning| log::warn!("{warning}"));
+            Some(config)
+        }
+        Err(errors) => {
+            log::error!("configuration refused: {} errors", errors.len());
+            errors.iter().for_each(|error| log::error!("{error}"));
+            None
+        }
     }
 }

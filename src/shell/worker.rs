@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use hashbrown::HashMap;
+use sha2::{Digest as _, Sha256};
 
 use super::host;
+use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::route::Health;
 use crate::stats::{Kind, Stat};
@@ -26,7 +28,11 @@ pub(super) struct Watched {
     pub attempt: usize,
 }
 
+/// The last configuration that was read, and the SHA-256 of the bytes it was read from.
+type LastConfig = Option<([u8; 32], Weak<Config>)>;
+
 thread_local! {
+    static CONFIG: RefCell<LastConfig> = const { RefCell::new(None) };
     static EXCHANGES: RefCell<Exchanges> = RefCell::new(Exchanges::default());
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     static HEALTH: RefCell<Health> = RefCell::new(Health::default());
@@ -36,6 +42,19 @@ thread_local! {
 /// 64 bits of the host's randomness.
 pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// The configuration that `bytes` hold, read only if they are not those of the last one that is still in use.
+///
+/// Both roles are given the same bytes, and one copy of the catalogue is enough.
+pub(super) fn config(bytes: &[u8], read: impl FnOnce(&[u8]) -> Option<Config>) -> Option<Rc<Config>> {
+    let digest = Sha256::digest(bytes).into();
+    let known = CONFIG.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
+    known.or_else(|| {
+        let config = Rc::new(read(bytes)?);
+        CONFIG.set(Some((digest, Rc::downgrade(&config))));
+        Some(config)
+    })
 }
 
 /// Runs `use_it` with what is known of the endpoints' health.
