@@ -57,6 +57,24 @@ fn is_json_number(text: &str) -> bool {
     is_whole && (whole == "0" || !whole.starts_with('0'))
 }
 
+/// Where a value stands while the document is decoded; only errors make text of it.
+pub(super) enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// As messages show it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Key(above, key) => key_path(&above.text(), key),
+            Self::Item(above, index) => item_path(&above.text(), *index),
+        }
+    }
+}
+
 /// The path of a key under a path.
 pub(super) fn key_path(path: &str, key: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';

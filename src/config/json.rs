@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::document::{Decoded, MAX_DEPTH, item_path, key_path, number};
+use super::document::{Decoded, MAX_DEPTH, Path, number};
 use super::error::{ConfigError, ConfigErrorKind};
 use super::value::{Entries, Value};
 
@@ -14,7 +14,7 @@ use super::value::{Entries, Value};
 pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let mut errors = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let root = Node { path: String::new(), depth: 0, errors: &mut errors };
+    let root = Node { path: &Path::Root, depth: 0, errors: &mut errors };
     root.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map(|value| (value, errors))
@@ -31,24 +31,24 @@ fn syntax_error(error: &serde_json::Error) -> ConfigError {
 
 /// A place in the document that a JSON value is read into.
 struct Node<'e> {
-    path: String,
+    path: &'e Path<'e>,
     depth: usize,
     errors: &'e mut Vec<ConfigError>,
 }
 
 impl Node<'_> {
-    fn child(&mut self, path: String) -> Node<'_> {
+    fn child<'c>(&'c mut self, path: &'c Path<'c>) -> Node<'c> {
         Node { path, depth: self.depth + 1, errors: self.errors }
     }
 
-    fn report(&mut self, path: String, kind: ConfigErrorKind) {
-        self.errors.push(ConfigError { path, kind });
+    fn report(&mut self, path: &Path<'_>, kind: ConfigErrorKind) {
+        self.errors.push(ConfigError { path: path.text(), kind });
     }
 
     fn number(mut self, value: f64) -> Value<'static> {
         number(value).map_or_else(
             || {
-                self.report(self.path.clone(), ConfigErrorKind::NotFinite);
+                self.report(self.path, ConfigErrorKind::NotFinite);
                 Value::Null
             },
             Value::Number,
@@ -102,13 +102,13 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value<'de>, A::Error> {
         if self.depth >= MAX_DEPTH {
             while access.next_element::<IgnoredAny>()?.is_some() {}
-            self.report(self.path.clone(), ConfigErrorKind::TooDeep);
+            self.report(self.path, ConfigErrorKind::TooDeep);
             return Ok(Value::Null);
         }
         let mut items = Vec::new();
         loop {
-            let path = item_path(&self.path, items.len());
-            match access.next_element_seed(self.child(path))? {
+            let path = Path::Item(self.path, items.len());
+            match access.next_element_seed(self.child(&path))? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items.into())),
             }
@@ -118,16 +118,16 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value<'de>, A::Error> {
         if self.depth >= MAX_DEPTH {
             while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            self.report(self.path.clone(), ConfigErrorKind::TooDeep);
+            self.report(self.path, ConfigErrorKind::TooDeep);
             return Ok(Value::Null);
         }
         let mut entries: Vec<(Cow<'_, str>, Value<'_>)> = Vec::new();
         while let Some(Key(key)) = access.next_key()? {
-            let path = key_path(&self.path, &key);
+            let path = Path::Key(self.path, &key);
             if entries.iter().any(|(known, _)| *known == key) {
-                self.report(path.clone(), ConfigErrorKind::DuplicateKey);
+                self.report(&path, ConfigErrorKind::DuplicateKey);
             }
-            let value = access.next_value_seed(self.child(path))?;
+            let value = access.next_value_seed(self.child(&path))?;
             entries.push((key, value));
         }
         Ok(Value::Object(Entries::new(entries)))

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::document::{Decoded, MAX_DEPTH, item_path, key_path, number};
+use super::document::{Decoded, MAX_DEPTH, Path, number};
 use super::error::{ConfigError, ConfigErrorKind};
 use super::value::{Entries, Value};
 
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let mut decoder = Decoder { errors: Vec::new() };
     let mut message = Message { rest: bytes, at: 0 };
     decoder
-        .structure(&mut message, "", 0)
+        .structure(&mut message, &Path::Root, 0)
         .map(|value| (value, decoder.errors))
         .map_err(|Malformed(at)| ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at } })
 }
@@ -101,7 +101,7 @@ struct Decoder {
 
 impl Decoder {
     /// `Struct { map<string, Value> fields = 1 }`
-    fn structure<'a>(&mut self, message: &mut Message<'a>, path: &str, depth: usize) -> Result<Value<'a>> {
+    fn structure<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
@@ -114,7 +114,7 @@ impl Decoder {
                 Some(_) => return Err(Malformed(at)),
             };
             let (key, mut value) = split_entry(entry)?;
-            let path = key_path(path, key);
+            let path = Path::Key(path, key);
             let value = self.value(&mut value, &path, depth + 1)?;
             if entries.iter().any(|(known, _)| known == key) {
                 self.report(&path, ConfigErrorKind::DuplicateKey);
@@ -124,7 +124,7 @@ impl Decoder {
     }
 
     /// `ListValue { repeated Value values = 1 }`
-    fn list<'a>(&mut self, message: &mut Message<'a>, path: &str, depth: usize) -> Result<Value<'a>> {
+    fn list<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
@@ -134,7 +134,7 @@ impl Decoder {
             match message.field()? {
                 None => return Ok(Value::Array(items.into())),
                 Some((1, Payload::Bytes(mut item))) => {
-                    let path = item_path(path, items.len());
+                    let path = Path::Item(path, items.len());
                     items.push(self.value(&mut item, &path, depth + 1)?);
                 }
                 Some(_) => return Err(Malformed(at)),
@@ -143,7 +143,7 @@ impl Decoder {
     }
 
     /// `Value { oneof kind }`; one without a kind counts as null.
-    fn value<'a>(&mut self, message: &mut Message<'a>, path: &str, depth: usize) -> Result<Value<'a>> {
+    fn value<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         let at = message.at;
         let value = match message.field()? {
             None | Some((1, Payload::Varint(0))) => Value::Null,
@@ -157,7 +157,7 @@ impl Decoder {
         if message.rest.is_empty() { Ok(value) } else { Err(Malformed(message.at)) }
     }
 
-    fn double(&mut self, value: f64, path: &str) -> Value<'static> {
+    fn double(&mut self, value: f64, path: &Path<'_>) -> Value<'static> {
         number(value).map_or_else(
             || {
                 self.report(path, ConfigErrorKind::NotFinite);
@@ -167,7 +167,7 @@ impl Decoder {
         )
     }
 
-    fn is_too_deep(&mut self, path: &str, depth: usize) -> bool {
+    fn is_too_deep(&mut self, path: &Path<'_>, depth: usize) -> bool {
         let too_deep = depth >= MAX_DEPTH;
         if too_deep {
             self.report(path, ConfigErrorKind::TooDeep);
@@ -175,8 +175,8 @@ impl Decoder {
         too_deep
     }
 
-    fn report(&mut self, path: &str, kind: ConfigErrorKind) {
-        self.errors.push(ConfigError { path: path.to_owned(), kind });
+    fn report(&mut self, path: &Path<'_>, kind: ConfigErrorKind) {
+        self.errors.push(ConfigError { path: path.text(), kind });
     }
 }
 
