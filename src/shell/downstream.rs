@@ -1,15 +1,14 @@
 //! The downstream role: takes a client's request in, sends its exchange on its way, and writes it down at the end.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::types::Action;
-
 use super::headers;
-use super::host::{self, Buffer, Map};
+use super::host::{self, Action, Buffer, Map};
 use super::shared;
-use super::stream::{LINK, send};
-use super::worker::{self, Shared};
+use super::stream::{LINK_HEADER, send};
+use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
@@ -28,7 +27,7 @@ pub(super) struct Downstream {
     operation: Operation,
     /// The request's headers as they came.
     headers: Vec<u8>,
-    exchange: Option<(u64, Shared)>,
+    exchange: Option<(Link, Shared)>,
     /// What the client gets instead of the body under way.
     replacement: Option<Vec<u8>>,
 }
@@ -94,7 +93,7 @@ impl Downstream {
                 Action::Pause
             }
             Ok(departure) => {
-                host::set_property(LINK, &link);
+                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
                 host::set_property(NEXT, departure.cluster.as_bytes());
                 steer(&headers, headers::count(&serialised), &departure);
                 host::clear_route_cache();
@@ -103,7 +102,7 @@ impl Downstream {
         }
     }
 
-    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
+    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, Link) {
         let arrival = Arrival {
             face: self.face,
             operation: self.operation,
@@ -118,12 +117,27 @@ impl Downstream {
             None => worker::with_health(|health| Exchange::open(config, arrival, health)),
         };
         let exchange = Rc::new(RefCell::new(exchange));
-        let (number, link) = worker::keep(exchange.clone());
-        self.exchange = Some((number, exchange.clone()));
+        let link = worker::keep(exchange.clone());
+        self.exchange = Some((link, exchange.clone()));
         (exchange, link)
     }
 
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
+        let exchange = self.exchange.as_ref().map(|(_, exchange)| exchange.borrow_mut());
+        let Some((mut exchange, status)) =
+            exchange.and_then(|exchange| exchange.passed_status().map(|s| (exchange, s)))
+        else {
+            return self.own_response_headers(end);
+        };
+        // Each costs less than handing all of them over.
+        for (name, value) in exchange.client_headers(status) {
+            host::set_header(Map::ResponseHeaders, name, &value);
+        }
+        Action::Continue
+    }
+
+    /// Headers of an answer that is the gateway's or the host's own.
+    fn own_response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let headers = headers::parse(&serialised);
         let status = headers::status(&headers);
@@ -143,22 +157,15 @@ impl Downstream {
                 send(&reply);
                 return Action::Continue;
             }
-            own.extend([(":status", reply.status.to_string()), ("content-length", reply.body.len().to_string())]);
-            own.extend(reply.headers);
+            let (status, length) = (reply.status.to_string(), reply.body.len().to_string());
+            own.extend([(":status", Cow::Owned(status)), ("content-length", length.into())]);
+            own.extend(reply.headers.into_iter().map(|(name, value)| (name, value.into())));
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
-        if self.replacement.is_none() {
-            // Each costs less than handing all of them over.
-            own.iter().for_each(|(name, value)| host::set_header(Map::ResponseHeaders, name, value));
-            if headers::value(&headers, RETRY).is_some() {
-                host::remove_header(Map::ResponseHeaders, RETRY);
-            }
-            return Action::Continue;
-        }
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
-        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
+        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
         host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
         Action::Continue
     }
@@ -172,18 +179,22 @@ impl Downstream {
     }
 
     pub(super) fn log(&mut self) {
-        let Some((number, exchange)) = self.exchange.take() else { return };
-        worker::forget(number);
+        let Some((link, exchange)) = self.exchange.take() else { return };
+        worker::forget(&link);
         let mut exchange = exchange.borrow_mut();
-        let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
         let mut path = String::with_capacity(64);
-        for (name, value) in &settlement.properties {
+        let mut tell = |name: &str, value: &str| {
             path.clear();
             path.push_str("modelyard.");
             path.push_str(name);
             host::set_property(&path, value.as_bytes());
+        };
+        let now = host::now();
+        let settlement = worker::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
+        if let Some(record) = &settlement.record {
+            tell("record", record);
         }
-        shared::enter(&settlement, host::now());
+        shared::enter(&settlement, now);
     }
 }
 

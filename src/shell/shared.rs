@@ -32,8 +32,7 @@ pub(super) fn enter(settlement: &Settlement, now: Duration) {
         let mut ledger = Ledger::parse(&bytes);
         let number = ledger.enter(settlement.cost, now);
         if host::set_shared(LEDGER, ledger.to_string().as_bytes(), version) {
-            let record = settlement.properties.iter().find(|(name, _)| *name == "record");
-            if let Some((_, record)) = record.filter(|(_, record)| record.len() <= LONGEST_RECORD) {
+            if let Some(record) = settlement.record.as_ref().filter(|record| record.len() <= LONGEST_RECORD) {
                 host::set_shared(&record_key(number), record.as_bytes(), 0);
             }
             return;

@@ -2,21 +2,21 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-
 use super::downstream::Downstream;
 use super::explain::Explain;
 use super::headers;
-use super::host::{self, Map};
+use super::host::{self, Action, Map};
 use super::page;
 use super::upstream::Upstream;
-use super::worker;
+use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Surface;
 
-/// The filter state that leads an attempt to its exchange.
+/// The header that leads an exchange's first attempt to it, which takes it off. Later attempts find the same in filter
+/// state, because their headers are what the attempt before them made of them.
+pub(super) const LINK_HEADER: &str = "x-modelyard-exchange";
+/// The filter state that leads a later attempt to its exchange.
 pub(super) const LINK: &str = "modelyard.exchange";
 
 /// One stream of the host.
@@ -50,9 +50,11 @@ impl Stream {
         let serialised = host::headers(Map::RequestHeaders);
         let parsed = headers::parse(&serialised);
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
-        // An attempt is known by its exchange, which saves asking for its number.
-        let link = host::property(LINK);
-        if link.is_none() && Self::attempt_count() == 0 {
+        // The header saves asking for more; one that leads nowhere may be a client's own.
+        if let Some((link, exchange)) = worker::find(value(LINK_HEADER).as_bytes()) {
+            return Some(self.attempt(link, exchange, &parsed));
+        }
+        if Self::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
                 return None;
             }
@@ -73,40 +75,29 @@ impl Stream {
             }
             return None;
         }
-        match link {
-            Some(link) => {
-                let (upstream, action) = Upstream::begin(self.context, worker::find(&link), &parsed);
-                self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
-                Some(action)
-            }
-            None => match Surface::of(&config.paths, value(":method"), value(":path")) {
-                Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
-                _ => None,
-            },
+        if let Some(link) = host::property(LINK) {
+            return Some(match worker::find(&link) {
+                Some((link, exchange)) => self.attempt(link, exchange, &parsed),
+                None => Upstream::refuse(ErrorForm::OpenAi),
+            });
+        }
+        match Surface::of(&config.paths, value(":method"), value(":path")) {
+            Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
+            _ => None,
         }
     }
-}
 
-/// Answers in place of an upstream.
-pub(super) fn send(reply: &Reply) {
-    host::reply(reply.status, &headers::serialise(&reply.headers), &reply.body);
-}
-
-impl Context for Stream {
-    fn on_done(&mut self) -> bool {
-        if let Role::Upstream(upstream) = &mut self.role {
-            upstream.done();
-        }
-        true
+    fn attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)]) -> Action {
+        let (upstream, action) = Upstream::begin(self.context, link, exchange, current);
+        self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
+        action
     }
-}
 
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+    pub(super) fn request_headers(&mut self, end: bool) -> Action {
         self.begin(end).unwrap_or(Action::Continue)
     }
 
-    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_body(size, end),
@@ -115,7 +106,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+    pub(super) fn request_trailers(&mut self) -> Action {
         match &mut self.role {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_trailers(),
@@ -124,7 +115,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+    pub(super) fn response_headers(&mut self, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
@@ -132,7 +123,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+    pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_body(size),
@@ -140,16 +131,28 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+    pub(super) fn response_trailers(&mut self) -> Action {
         match &mut self.role {
             Role::Upstream(upstream) => upstream.response_trailers(),
             _ => Action::Continue,
         }
     }
 
-    fn on_log(&mut self) {
+    pub(super) fn log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
             downstream.log();
         }
     }
+
+    /// The host is done with it.
+    pub(super) fn end(&mut self) {
+        if let Role::Upstream(upstream) = &mut self.role {
+            upstream.done();
+        }
+    }
+}
+
+/// Answers in place of an upstream.
+pub(super) fn send(reply: &Reply) {
+    host::reply(reply.status, &headers::serialise(&reply.headers), &reply.body);
 }

@@ -5,13 +5,11 @@
 use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
-use hashbrown::HashMap;
-use sha2::{Digest as _, Sha256};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::host;
-use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::route::Health;
 use crate::stats::{Kind, Stat};
@@ -19,21 +17,21 @@ use crate::stats::{Kind, Stat};
 /// An exchange, shared by its downstream stream and its attempts.
 pub(super) type Shared = Rc<RefCell<Exchange>>;
 
+/// What leads from an attempt to its exchange: 128 random bits as letters, which nobody outside this VM can guess.
+pub(super) type Link = [u8; 32];
+
 /// An attempt whose deadlines are watched.
 #[derive(Clone)]
 pub(super) struct Watched {
     /// The upstream stream's context.
     pub context: u32,
+    pub link: Link,
     pub exchange: Shared,
     pub attempt: usize,
 }
 
-/// The last configuration that was read, and the SHA-256 of the bytes it was read from.
-type LastConfig = Option<([u8; 32], Weak<Config>)>;
-
 thread_local! {
-    static CONFIG: RefCell<LastConfig> = const { RefCell::new(None) };
-    static EXCHANGES: RefCell<Exchanges> = RefCell::new(Exchanges::default());
+    static EXCHANGES: RefCell<HashMap<Link, Shared>> = RefCell::new(HashMap::new());
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     static HEALTH: RefCell<Health> = RefCell::new(Health::default());
     static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
@@ -44,60 +42,32 @@ pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The configuration that `bytes` hold, read only if they are not those of the last one that is still in use.
-///
-/// Both roles are given the same bytes, and one copy of the catalogue is enough.
-pub(super) fn config(bytes: &[u8], read: impl FnOnce(&[u8]) -> Option<Config>) -> Option<Rc<Config>> {
-    let digest = Sha256::digest(bytes).into();
-    let known = CONFIG.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
-    known.or_else(|| {
-        let config = Rc::new(read(bytes)?);
-        CONFIG.set(Some((digest, Rc::downgrade(&config))));
-        Some(config)
-    })
-}
-
 /// Runs `use_it` with what is known of the endpoints' health.
 pub(super) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
     HEALTH.with_borrow_mut(use_it)
 }
 
-/// Exchanges under way, by number.
-struct Exchanges {
-    /// Tells this VM's exchanges from those of another one.
-    nonce: u64,
-    last: u64,
-    open: HashMap<u64, Shared>,
-}
-
-impl Default for Exchanges {
-    fn default() -> Self {
-        Self { nonce: random(), last: 0, open: HashMap::new() }
+/// Keeps an exchange until [`forget`]; returns the link that finds it again.
+pub(super) fn keep(exchange: Shared) -> Link {
+    let mut link = Link::default();
+    for (half, random) in link.as_chunks_mut::<16>().0.iter_mut().zip([random(), random()]) {
+        for (index, letter) in half.iter_mut().enumerate() {
+            *letter = b'a' + (random >> (4 * index) & 15) as u8;
+        }
     }
-}
-
-/// Keeps an exchange until [`forget`]; returns its number and the link that finds it again.
-pub(super) fn keep(exchange: Shared) -> (u64, [u8; 16]) {
-    EXCHANGES.with_borrow_mut(|exchanges| {
-        exchanges.last += 1;
-        exchanges.open.insert(exchanges.last, exchange);
-        let link = u128::from(exchanges.nonce) << 64 | u128::from(exchanges.last);
-        (exchanges.last, link.to_le_bytes())
-    })
+    EXCHANGES.with_borrow_mut(|exchanges| exchanges.insert(link, exchange));
+    link
 }
 
 /// The exchange a link names, if this VM has it.
-pub(super) fn find(link: &[u8]) -> Option<Shared> {
-    let link = u128::from_le_bytes(link.try_into().ok()?);
-    EXCHANGES.with_borrow(|exchanges| {
-        let ours = (link >> 64) as u64 == exchanges.nonce;
-        ours.then(|| exchanges.open.get(&(link as u64)).cloned()).flatten()
-    })
+pub(super) fn find(link: &[u8]) -> Option<(Link, Shared)> {
+    let link = link.try_into().ok()?;
+    EXCHANGES.with_borrow(|exchanges| exchanges.get(&link).cloned()).map(|exchange| (link, exchange))
 }
 
 /// Drops an exchange; attempts that still hold it keep it alive.
-pub(super) fn forget(number: u64) {
-    EXCHANGES.with_borrow_mut(|exchanges| exchanges.open.remove(&number));
+pub(super) fn forget(link: &Link) {
+    EXCHANGES.with_borrow_mut(|exchanges| exchanges.remove(link));
 }
 
 /// Starts watching an attempt's deadlines.
@@ -115,34 +85,46 @@ pub(super) fn watched() -> Vec<Watched> {
     WATCHED.with_borrow(Vec::clone)
 }
 
-/// The host's ids of stats, by full name. Bounded, because tag values come from the configuration.
+/// The host's ids of stats. Bounded, because tag values come from the configuration.
 #[derive(Default)]
 struct Metrics {
-    ids: HashMap<String, u32>,
-    /// Reused from stat to stat.
-    name: String,
+    known: HashTable<Metric>,
+    hasher: DefaultHashBuilder,
+}
+
+/// A stat with its tags, which the host knows by an id.
+struct Metric {
+    stat: &'static Stat,
+    tags: Box<[Box<str>]>,
+    hash: u64,
+    id: u32,
 }
 
 /// Adds a value to a stat.
 pub(super) fn count(stat: &'static Stat, tags: &[&str], value: u64) {
-    METRICS.with_borrow_mut(|metrics| {
-        stat.write_name(tags, &mut metrics.name);
-        let Some(id) = metrics.id(stat.kind) else { return };
-        match stat.kind {
-            Kind::Counter => host::increment_metric(id, value),
-            Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
-        }
-    });
+    let Some(id) = METRICS.with_borrow_mut(|metrics| metrics.id(stat, tags)) else { return };
+    match stat.kind {
+        Kind::Counter => host::increment_metric(id, value),
+        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
+    }
 }
 
 impl Metrics {
-    /// Id of the stat called `self.name`.
-    fn id(&mut self, kind: Kind) -> Option<u32> {
-        if let Some(id) = self.ids.get(&self.name) {
-            return Some(*id);
+    fn id(&mut self, stat: &'static Stat, tags: &[&str]) -> Option<u32> {
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one((stat.name, tags));
+        if let Some(known) = self.known.find(hash, |known| known.is(stat, tags)) {
+            return Some(known.id);
         }
-        let id = host::define_metric(kind, &self.name)?;
-        self.ids.insert(self.name.clone(), id);
+        let id = host::define_metric(stat.kind, &stat.full_name(tags))?;
+        let metric = Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
+        self.known.insert_unique(hash, metric, |known| known.hash);
         Some(id)
+    }
+}
+
+impl Metric {
+    fn is(&self, stat: &Stat, tags: &[&str]) -> bool {
+        std::ptr::eq(self.stat, stat) && self.tags.iter().map(|tag| &**tag).eq(tags.iter().copied())
     }
 }
