@@ -4,12 +4,13 @@
 //! with those in `instructions.tsv`; one that differs by more than [`MOST`] per cent is an error, so that every change
 //! of speed is seen, and explained by the commit that writes the new counts down. They depend on the toolchain and the
 //! machine's instruction set, so a new toolchain is a reason to write them down anew.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may end where something is wrong")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may end where something is wrong")]
 
 mod script;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
@@ -40,7 +41,7 @@ const DELTA: &[u8] = b"event: content_block_delta\ndata: {\"type\":\"content_blo
 /// What is counted; what it returns is dropped uncounted.
 type Step = Box<dyn FnOnce() -> Box<dyn Any>>;
 /// A name, and what comes before what is counted.
-type Path = (&'static str, Box<dyn Fn() -> Step>);
+type Case = (&'static str, Box<dyn Fn() -> Step>);
 
 /// The callgrind run counts from entering this function to leaving it.
 #[unsafe(no_mangle)]
@@ -89,17 +90,22 @@ fn compare() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Counts a path in a process of its own, with nothing in its environment and nothing at random addresses.
+/// Counts a path in a process of its own.
+///
+/// Its environment, its arguments and with them its addresses are the same wherever the project lies, because
+/// allocations and hashes depend on them.
 fn count(name: &str) -> u64 {
-    let file = env::temp_dir().join(format!("callgrind.{}", std::process::id()));
+    let program = env::current_exe().expect("a program");
+    let (folder, file) = (program.parent().expect("a folder"), program.file_name().expect("a name"));
+    let counts = env::temp_dir().join(format!("callgrind.{}", std::process::id()));
     let mut command = Command::new("setarch");
     command.args(["-R", "valgrind", "--tool=callgrind", "--toggle-collect=measured"]);
-    command.arg(format!("--callgrind-out-file={}", file.display()));
-    command.arg(env::current_exe().expect("a program")).args(["--path", name]);
-    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.arg(format!("--callgrind-out-file={}", counts.display()));
+    command.arg(Path::new(".").join(file)).args(["--path", name]);
+    command.current_dir(folder).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
     let output = command.output().expect("setarch and valgrind, of Debian's util-linux and valgrind");
-    let counted = fs::read_to_string(&file).unwrap_or_default();
-    let _ = fs::remove_file(&file);
+    let counted = fs::read_to_string(&counts).unwrap_or_default();
+    let _ = fs::remove_file(&counts);
     let total = counted.lines().find_map(|line| line.strip_prefix("totals: "));
     match total.and_then(|total| total.trim().parse().ok()).filter(|total| *total > 0) {
         Some(total) => total,
@@ -107,7 +113,7 @@ fn count(name: &str) -> u64 {
     }
 }
 
-fn paths() -> Vec<Path> {
+fn paths() -> Vec<Case> {
     let config = script::config(&catalogue(40, 5));
     let new = {
         let config = config.clone();
@@ -137,14 +143,14 @@ fn paths() -> Vec<Path> {
         move || -> Step {
             let mut exchange = new(Face::OpenAi, model, size, false);
             Box::new(move || {
-                let dispatch = begin(&mut exchange);
+                let body = begin(&mut exchange).body;
                 // As the shell does it: of a body that keeps its length only the head is written.
                 let original = exchange.request().body();
-                let body = match &dispatch.body {
-                    Body::Edited(edits) => edits.head(original).map(|(_, head)| head.to_vec()),
-                    body => Some(body.apply(original).to_vec()),
+                let written = match &body {
+                    Body::Edited(edits) => edits.head(original).map(|(_, head)| head),
+                    Body::Whole(_) => Some(body.apply(original).into_owned()),
                 };
-                Box::new((dispatch, body, exchange))
+                Box::new((body, written, exchange))
             })
         }
     };
@@ -193,5 +199,5 @@ fn serve(exchange: &mut Exchange) {
 }
 
 fn settle(exchange: &mut Exchange) -> Box<dyn Any> {
-    Box::new(exchange.settle(NOW, &mut Health::default(), &mut |_, _, _| {}))
+    Box::new(exchange.settle(NOW, &mut Health::default(), &mut |_, _, _| {}, &mut |_, _| {}))
 }
