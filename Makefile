@@ -21,7 +21,7 @@ export ENVOY
 
 .PHONY: help
 help: ## Print this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 27
 
 .PHONY: setup
 setup: .tools/rust-$(TOOLCHAIN) .tools/envoy-$(ENVOY_VERSION) .tools/wasm-bindgen-$(BINDGEN_VERSION) .tools/clients .tools/node-clients ## Install the toolchain, Envoy and what the tests need, if missing
@@ -105,6 +105,17 @@ bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envo
 .PHONY: bench-core
 bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
 	$(CARGO) bench --bench translate
+
+.PHONY: bench-instructions
+bench-instructions: .tools/rust-$(TOOLCHAIN) ## Count the core's instructions, and fail if they changed (UPDATE=1: write them down)
+	@command -v valgrind >/dev/null || { echo 'valgrind is missing: apt-get install valgrind, or your system'\''s package' >&2; exit 1; }
+	$(CARGO) bench --quiet --bench instructions
+
+.PHONY: bench-plan
+bench-plan: .tools/rust-$(TOOLCHAIN) ## Measure loading and planning over large catalogues, as WebAssembly under Node
+	$(CARGO) build --quiet --release --example plan --target wasm32-unknown-unknown
+	node --no-liftoff --no-wasm-lazy-compilation benches/core/plan.mjs \
+		target/wasm32-unknown-unknown/release/examples/plan.wasm
 
 .PHONY: check-wasm
 check-wasm: .tools/rust-$(TOOLCHAIN) ## Check the architecture's rules, and the filter's size and imports

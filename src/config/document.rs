@@ -3,9 +3,10 @@
 //! Envoy hands over the text of a `StringValue` as it is and a `Struct` as its protobuf bytes.
 //! Both are brought to the same [`Value`]: keys sorted, numbers as doubles, whole ones as integers.
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::error::ConfigError;
+use super::value::Value;
 use super::{json, protobuf};
 
 /// Objects and lists inside one another, the document counted.
@@ -18,13 +19,13 @@ const STRUCT_VALUE_TAG: u8 = 0x12;
 const MAX_SHOWN: usize = 64;
 
 /// A value and what is wrong with its form, or why there is no value.
-pub(super) type Decoded = Result<(Value, Vec<ConfigError>), ConfigError>;
+pub(super) type Decoded<'a> = Result<(Value<'a>, Vec<ConfigError>), ConfigError>;
 
 /// Reads JSON text or a serialised `Struct`.
 ///
 /// A `Struct` that holds anything begins with a line break and contains a control character that JSON forbids,
 /// so no document is both; what is neither is reported as broken JSON unless it has both marks of a `Struct`.
-pub(super) fn read(bytes: &[u8]) -> Decoded {
+pub(super) fn read(bytes: &[u8]) -> Decoded<'_> {
     let as_struct =
         bytes.is_empty() || (bytes.first() == Some(&STRUCT_TAG) && memchr::memchr(STRUCT_VALUE_TAG, bytes).is_some());
     if as_struct { protobuf::decode(bytes) } else { json::decode(bytes) }
@@ -40,7 +41,7 @@ pub(super) fn number(value: f64) -> Option<Number> {
 }
 
 /// The number that a value is or, as in a `Struct` made from YAML, spells.
-pub(super) fn numeric(value: &Value) -> Option<Number> {
+pub(super) fn numeric(value: &Value<'_>) -> Option<Number> {
     match value {
         Value::Number(number) => Some(number.clone()),
         Value::String(text) if is_json_number(text) => text.parse().ok().and_then(number),
@@ -54,6 +55,24 @@ fn is_json_number(text: &str) -> bool {
     let whole = digits.split(['.', 'e', 'E']).next().unwrap_or_default();
     let is_whole = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit());
     is_whole && (whole == "0" || !whole.starts_with('0'))
+}
+
+/// Where a value stands while the document is decoded; only errors make text of it.
+pub(super) enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// As messages show it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Key(above, key) => key_path(&above.text(), key),
+            Self::Item(above, index) => item_path(&above.text(), *index),
+        }
+    }
 }
 
 /// The path of a key under a path.
@@ -105,9 +124,9 @@ mod tests {
     #[test]
     fn white_space_around_json_does_not_make_it_a_struct() {
         for text in ["{}", "\n{}", " \r\n\t{}\n", "\n\n{}"] {
-            assert_eq!(read(text.as_bytes()), Ok((json!({}), Vec::new())), "{text:?}");
+            assert_eq!(read(text.as_bytes()), Ok((json!({}).into(), Vec::new())), "{text:?}");
         }
-        assert_eq!(read(b""), Ok((json!({}), Vec::new())));
+        assert_eq!(read(b""), Ok((json!({}).into(), Vec::new())));
     }
 
     #[test]
@@ -118,7 +137,7 @@ mod tests {
             assert_eq!(bytes.get(1), Some(&length));
             bytes.extend(encode::structure(&json!({"b": [true, null, 3]})));
             let expected = json!({"a": text, "b": [true, null, 3]});
-            assert_eq!(read(&bytes), Ok((expected, Vec::new())));
+            assert_eq!(read(&bytes), Ok((expected.into(), Vec::new())));
         }
     }
 
@@ -225,7 +244,7 @@ mod tests {
             ("1e400", false),
             (" 1", false),
         ] {
-            assert_eq!(numeric(&json!(text)).is_some(), is_number, "{text}");
+            assert_eq!(numeric(&json!(text).into()).is_some(), is_number, "{text}");
         }
     }
 

@@ -5,20 +5,21 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 use super::document::{item_path, key_path, numeric, quoted, shortened};
 use super::duration;
 use super::error::{ConfigErrorKind, WarningKind};
 use super::reader::{Object, Report};
 use super::rule::Rule;
+use super::value::{Entries, Value};
 
 /// The largest whole number that a double and so a `Struct` holds exactly.
 pub(super) const MAX_INTEGER: u64 = 9_007_199_254_740_991;
 
 /// A value that is not null, and where it stands.
 pub(super) struct Field<'a> {
-    value: &'a Value,
+    value: &'a Value<'a>,
     pub(super) path: String,
     pub(super) report: &'a Report<'a>,
     /// The value must not appear in a message.
@@ -27,7 +28,7 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// The whole document.
-    pub(super) fn root(value: &'a Value, report: &'a Report<'a>) -> Self {
+    pub(super) fn root(value: &'a Value<'a>, report: &'a Report<'a>) -> Self {
         Self { value, path: String::new(), report, secret: false }
     }
 
@@ -41,7 +42,7 @@ impl<'a> Field<'a> {
         Self { secret: false, ..self }
     }
 
-    pub(super) fn child(&self, value: &'a Value, path: String) -> Self {
+    pub(super) fn child(&self, value: &'a Value<'a>, path: String) -> Self {
         Self { value, path, report: self.report, secret: self.secret }
     }
 
@@ -53,9 +54,8 @@ impl<'a> Field<'a> {
 
     /// As a map with keys of the operator's choice; in the order of the keys, null values included.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
-        let entries = self.map().into_iter().flatten();
-        let child = |key: &str, value| self.child(value, key_path(&self.path, key));
-        entries.map(|(key, value)| (key.as_str(), child(key, value))).collect()
+        let entries = self.map().into_iter().flat_map(Entries::iter);
+        entries.map(|(key, value)| (key, self.child(value, key_path(&self.path, key)))).collect()
     }
 
     /// As a list.
@@ -117,10 +117,11 @@ impl<'a> Field<'a> {
 
     /// As true or false.
     pub(super) fn boolean(&self) -> Option<bool> {
-        if self.value.as_bool().is_none() {
-            self.wrong_type("true or false");
+        if let Value::Bool(value) = self.value {
+            return Some(*value);
         }
-        self.value.as_bool()
+        self.wrong_type("true or false");
+        None
     }
 
     /// As a length of time, `1.5s`.
@@ -133,7 +134,7 @@ impl<'a> Field<'a> {
     pub(super) fn decimal(&self) -> Option<String> {
         match self.value {
             Value::Number(number) => Some(number.to_string()),
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text.to_string()),
             _ => {
                 self.wrong_type("decimal number");
                 None
@@ -144,7 +145,7 @@ impl<'a> Field<'a> {
     /// As JSON; with `numbers` a text that spells a number is one.
     pub(super) fn json(&self, numbers: bool) -> String {
         let number = numeric(self.value).filter(|_| numbers);
-        number.map_or_else(|| self.value.to_string(), |number| number.to_string())
+        number.map_or_else(|| self.value.json(), |number| number.to_string())
     }
 
     /// Whether it is an empty object or list.
@@ -163,7 +164,7 @@ impl<'a> Field<'a> {
             Value::String(text) if numeric(self.value).is_some() => shortened(text),
             Value::String(text) => quoted(text),
             Value::Array(_) | Value::Object(_) => String::new(),
-            value => value.to_string(),
+            value => value.json(),
         }
     }
 
@@ -188,18 +189,20 @@ impl<'a> Field<'a> {
         self.report.warn(self.path.clone(), kind);
     }
 
-    fn map(&self) -> Option<&'a Map<String, Value>> {
-        if !self.value.is_object() {
-            self.wrong_type("object");
+    fn map(&self) -> Option<&'a Entries<'a>> {
+        if let Value::Object(entries) = self.value {
+            return Some(entries);
         }
-        self.value.as_object()
+        self.wrong_type("object");
+        None
     }
 
     fn text(&self) -> Option<&'a str> {
-        if !self.value.is_string() {
+        let text = self.value.as_str();
+        if text.is_none() {
             self.wrong_type("string");
         }
-        self.value.as_str()
+        text
     }
 
     fn number(&self, allowed: &'static str) -> Option<Number> {

@@ -29,6 +29,7 @@ mod telemetry;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{AUTO, AUTO_ALIAS, Auto, AutoRule};

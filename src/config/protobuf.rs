@@ -2,10 +2,11 @@
 //!
 //! Source: `google/protobuf/struct.proto`; a map is a repeated message of key (1) and value (2).
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::document::{Decoded, MAX_DEPTH, item_path, key_path, number};
+use super::document::{Decoded, MAX_DEPTH, Path, number};
 use super::error::{ConfigError, ConfigErrorKind};
+use super::value::{Entries, Value};
 
 /// Offset of the first byte that makes no sense.
 struct Malformed(usize);
@@ -13,11 +14,11 @@ struct Malformed(usize);
 type Result<T> = std::result::Result<T, Malformed>;
 
 /// Decodes the message; an empty one is an empty object.
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
+pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let mut decoder = Decoder { errors: Vec::new() };
     let mut message = Message { rest: bytes, at: 0 };
     decoder
-        .structure(&mut message, "", 0)
+        .structure(&mut message, &Path::Root, 0)
         .map(|value| (value, decoder.errors))
         .map_err(|Malformed(at)| ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at } })
 }
@@ -100,29 +101,30 @@ struct Decoder {
 
 impl Decoder {
     /// `Struct { map<string, Value> fields = 1 }`
-    fn structure(&mut self, message: &mut Message<'_>, path: &str, depth: usize) -> Result<Value> {
+    fn structure<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
-        let mut entries = Map::new();
+        let mut entries: Vec<(Cow<'_, str>, Value<'_>)> = Vec::new();
         loop {
             let at = message.at;
             let entry = match message.field()? {
-                None => return Ok(Value::Object(entries)),
+                None => return Ok(Value::Object(Entries::new(entries))),
                 Some((1, Payload::Bytes(entry))) => entry,
                 Some(_) => return Err(Malformed(at)),
             };
             let (key, mut value) = split_entry(entry)?;
-            let path = key_path(path, key);
+            let path = Path::Key(path, key);
             let value = self.value(&mut value, &path, depth + 1)?;
-            if entries.insert(key.to_owned(), value).is_some() {
+            if entries.iter().any(|(known, _)| known == key) {
                 self.report(&path, ConfigErrorKind::DuplicateKey);
             }
+            entries.push((key.into(), value));
         }
     }
 
     /// `ListValue { repeated Value values = 1 }`
-    fn list(&mut self, message: &mut Message<'_>, path: &str, depth: usize) -> Result<Value> {
+    fn list<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
@@ -130,9 +132,9 @@ impl Decoder {
         loop {
             let at = message.at;
             match message.field()? {
-                None => return Ok(Value::Array(items)),
+                None => return Ok(Value::Array(items.into())),
                 Some((1, Payload::Bytes(mut item))) => {
-                    let path = item_path(path, items.len());
+                    let path = Path::Item(path, items.len());
                     items.push(self.value(&mut item, &path, depth + 1)?);
                 }
                 Some(_) => return Err(Malformed(at)),
@@ -141,12 +143,12 @@ impl Decoder {
     }
 
     /// `Value { oneof kind }`; one without a kind counts as null.
-    fn value(&mut self, message: &mut Message<'_>, path: &str, depth: usize) -> Result<Value> {
+    fn value<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
         let at = message.at;
         let value = match message.field()? {
             None | Some((1, Payload::Varint(0))) => Value::Null,
             Some((2, Payload::Fixed64(bytes))) => self.double(f64::from_le_bytes(bytes), path),
-            Some((3, Payload::Bytes(text))) => Value::String(text.text()?.to_owned()),
+            Some((3, Payload::Bytes(text))) => Value::String(text.text()?.into()),
             Some((4, Payload::Varint(bit @ 0..=1))) => Value::Bool(bit == 1),
             Some((5, Payload::Bytes(mut inner))) => self.structure(&mut inner, path, depth)?,
             Some((6, Payload::Bytes(mut inner))) => self.list(&mut inner, path, depth)?,
@@ -155,7 +157,7 @@ impl Decoder {
         if message.rest.is_empty() { Ok(value) } else { Err(Malformed(message.at)) }
     }
 
-    fn double(&mut self, value: f64, path: &str) -> Value {
+    fn double(&mut self, value: f64, path: &Path<'_>) -> Value<'static> {
         number(value).map_or_else(
             || {
                 self.report(path, ConfigErrorKind::NotFinite);
@@ -165,7 +167,7 @@ impl Decoder {
         )
     }
 
-    fn is_too_deep(&mut self, path: &str, depth: usize) -> bool {
+    fn is_too_deep(&mut self, path: &Path<'_>, depth: usize) -> bool {
         let too_deep = depth >= MAX_DEPTH;
         if too_deep {
             self.report(path, ConfigErrorKind::TooDeep);
@@ -173,8 +175,8 @@ impl Decoder {
         too_deep
     }
 
-    fn report(&mut self, path: &str, kind: ConfigErrorKind) {
-        self.errors.push(ConfigError { path: path.to_owned(), kind });
+    fn report(&mut self, path: &Path<'_>, kind: ConfigErrorKind) {
+        self.errors.push(ConfigError { path: path.text(), kind });
     }
 }
 

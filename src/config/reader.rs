@@ -7,12 +7,11 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::document::key_path;
 use super::error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 use super::field::Field;
 use super::rule::Rule;
+use super::value::{Entries, Value};
 
 /// Looks up an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -49,12 +48,12 @@ impl<'a> Report<'a> {
 /// An object with known keys; remembers which were asked for. Null counts as absent.
 pub(super) struct Object<'a> {
     field: Field<'a>,
-    entries: &'a Map<String, Value>,
+    entries: &'a Entries<'a>,
     asked: Vec<&'static str>,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn new(field: Field<'a>, entries: &'a Map<String, Value>) -> Self {
+    pub(super) fn new(field: Field<'a>, entries: &'a Entries<'a>) -> Self {
         Self { field, entries, asked: Vec::new() }
     }
 
@@ -66,7 +65,7 @@ impl<'a> Object<'a> {
     /// A field that may be absent.
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.asked.push(key);
-        let value = self.entries.get(key).filter(|value| !value.is_null())?;
+        let value = self.entries.get(key).filter(|value| **value != Value::Null)?;
         Some(self.field.child(value, key_path(&self.field.path, key)))
     }
 
@@ -118,7 +117,8 @@ impl<'a> Object<'a> {
     /// Reports every key that was not asked for.
     pub(super) fn finish(mut self) {
         self.asked.sort_unstable();
-        for key in self.entries.keys().filter(|key| !self.asked.contains(&key.as_str())) {
+        let keys = self.entries.iter().map(|(key, _)| key);
+        for key in keys.filter(|key| !self.asked.contains(key)) {
             let known = self.asked.iter().map(ToString::to_string).collect();
             let path = key_path(&self.field.path, key);
             self.field.report.error(path, ConfigErrorKind::UnknownKey { known });

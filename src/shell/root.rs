@@ -1,7 +1,10 @@
 //! One plugin configuration: read when the host hands it over, shared by the streams that begin under it.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
 
 use super::host::{self, Level};
 use super::keep_alive;
@@ -10,6 +13,13 @@ use crate::config::Config;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The last configuration that was read, and the SHA-256 of the bytes it was read from.
+type Last = Option<([u8; 32], Weak<Config>)>;
+
+thread_local! {
+    static LAST: RefCell<Last> = const { RefCell::new(None) };
+}
 
 /// The root context of one plugin configuration.
 #[derive(Default)]
@@ -21,23 +31,14 @@ impl Root {
     /// Takes the configuration in; false if it cannot be used, and then the host keeps the one before.
     pub(super) fn configure(&mut self, size: usize) -> bool {
         let bytes = host::buffer(host::Buffer::PluginConfiguration, size);
-        match Config::parse(&bytes, &|name| std::env::var(name).ok()) {
-            Ok((config, warnings)) => {
-                warnings.iter().for_each(|warning| host::log(Level::Warn, &warning.to_string()));
-                host::log(Level::Info, &format!("configuration {} in use", config.hash));
-                if config.telemetry.keep_alive.is_some() {
-                    keep_alive::start();
-                }
-                self.config = Some(Rc::new(config));
-                host::tick_every(TICK);
-                true
-            }
-            Err(errors) => {
-                host::log(Level::Error, &format!("configuration refused: {} errors", errors.len()));
-                errors.iter().for_each(|error| host::log(Level::Error, &error.to_string()));
-                false
-            }
+        let Some(config) = shared(&bytes) else { return false };
+        host::log(Level::Info, &format!("configuration {} in use", config.hash));
+        if config.telemetry.keep_alive.is_some() {
+            keep_alive::start();
         }
+        self.config = Some(config);
+        host::tick_every(TICK);
+        true
     }
 
     /// The configuration in use.
@@ -48,5 +49,33 @@ impl Root {
     pub(super) fn tick() {
         upstream::check_deadlines();
         keep_alive::tick();
+    }
+}
+
+/// The configuration that `bytes` hold, read only if they are not those of the last one that is still in use.
+///
+/// Both roles are given the same bytes, and one copy of the catalogue is enough.
+fn shared(bytes: &[u8]) -> Option<Rc<Config>> {
+    let digest = Sha256::digest(bytes).into();
+    let last = LAST.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
+    last.or_else(|| {
+        let config = Rc::new(read(bytes)?);
+        LAST.set(Some((digest, Rc::downgrade(&config))));
+        Some(config)
+    })
+}
+
+/// Reads a configuration, and logs what is wrong with it.
+fn read(bytes: &[u8]) -> Option<Config> {
+    match Config::parse(bytes, &|name| std::env::var(name).ok()) {
+        Ok((config, warnings)) => {
+            warnings.iter().for_each(|warning| host::log(Level::Warn, &warning.to_string()));
+            Some(config)
+        }
+        Err(errors) => {
+            host::log(Level::Error, &format!("configuration refused: {} errors", errors.len()));
+            errors.iter().for_each(|error| host::log(Level::Error, &error.to_string()));
+            None
+        }
     }
 }

@@ -230,7 +230,7 @@ mod tests {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
         let object =
-            object.flag("e", true).texts("f", &["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
+            object.flag("e", true).texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
         let object = object.numbers("n", [Some(1), None]).end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#);

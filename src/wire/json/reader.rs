@@ -21,7 +21,6 @@ impl<'a> Reader<'a> {
     }
 
     /// What the next value is, by its first byte. Skips white space and consumes nothing else.
-    #[inline]
     pub fn peek(&mut self) -> Result<Kind, JsonError> {
         self.scanner.space();
         match self.scanner.byte() {
@@ -40,7 +39,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes any one value, checks it, and returns where it stands.
-    #[inline]
     pub fn skip(&mut self) -> Result<Span, JsonError> {
         self.scanner.space();
         let start = self.position();
@@ -50,7 +48,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes a string.
-    #[inline]
     pub fn string(&mut self) -> Result<Text<'a>, JsonError> {
         self.expect(Kind::String, JsonErrorKind::NotAString)?;
         let text = self.scanner.text();
@@ -64,12 +61,9 @@ impl<'a> Reader<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self, Member<'a>) -> Result<(), E>,
     ) -> Result<Span, E> {
-        self.expect(Kind::Object, JsonErrorKind::NotAnObject)?;
-        let start = self.position();
-        let mut more = self.open(b'}')?;
+        let (start, mut more) = self.open(Kind::Object)?;
         while more {
-            let key = self.scanner.key();
-            let key = self.told(key)?;
+            let key = self.key()?;
             let value = self.position();
             read(self, Member { key })?;
             more = self.next(value, b'}')?;
@@ -84,12 +78,9 @@ impl<'a> Reader<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self, usize) -> Result<(), E>,
     ) -> Result<Span, E> {
-        self.expect(Kind::Array, JsonErrorKind::NotAnArray)?;
-        let start = self.position();
-        let mut more = self.open(b']')?;
+        let (start, mut more) = self.open(Kind::Array)?;
         let mut index = 0;
         while more {
-            self.scanner.space();
             let element = self.position();
             read(self, index)?;
             more = self.next(element, b']')?;
@@ -136,27 +127,47 @@ impl<'a> Reader<'a> {
         result.map_err(|Halt| self.scanner.error())
     }
 
-    #[inline]
     fn expect(&mut self, kind: Kind, otherwise: JsonErrorKind) -> Result<(), JsonError> {
         if self.peek()? == kind { Ok(()) } else { Err(JsonError { at: self.position(), kind: otherwise }) }
     }
 
-    /// Enters the container at the present place; whether there is anything in it.
-    fn open(&mut self, closing: u8) -> Result<bool, JsonError> {
+    /// Enters an object or array, up to its first key or element; where it stands and whether there is anything in it.
+    ///
+    /// This and what follows is never inlined: [`Reader::object`] and [`Reader::array`] exist once per caller, and every
+    /// byte of code costs the host more than ten of memory.
+    #[inline(never)]
+    fn open(&mut self, kind: Kind) -> Result<(usize, bool), JsonError> {
+        let (closing, otherwise) = match kind {
+            Kind::Object => (b'}', JsonErrorKind::NotAnObject),
+            _ => (b']', JsonErrorKind::NotAnArray),
+        };
+        self.expect(kind, otherwise)?;
+        let start = self.position();
         let opened = self.scanner.open();
         self.told(opened)?;
-        Ok(!self.scanner.close(closing))
+        Ok((start, !self.scanner.close(closing)))
+    }
+
+    /// Consumes a member's key, up to its value.
+    #[inline(never)]
+    fn key(&mut self) -> Result<Text<'a>, JsonError> {
+        let key = self.scanner.key();
+        self.told(key)
     }
 
     /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one follows.
-    #[inline]
+    #[inline(never)]
     fn next(&mut self, value: usize, closing: u8) -> Result<bool, JsonError> {
         if self.position() == value {
             let skipped = self.scanner.value();
             self.told(skipped)?;
         }
         let more = self.scanner.comma_or(closing);
-        self.told(more)
+        let more = self.told(more)?;
+        if more {
+            self.scanner.space();
+        }
+        Ok(more)
     }
 }
 

@@ -1,0 +1,203 @@
+//! `make bench-instructions`: how many instructions the core's main paths take, which is the same on every run.
+//!
+//! Each path runs under `valgrind --tool=callgrind`, which counts only what [`measured`] calls. The counts are compared
+//! with those in `instructions.tsv`; one that differs by more than [`MOST`] per cent is an error, so that every change
+//! of speed is seen, and explained by the commit that writes the new counts down. They depend on the toolchain and the
+//! machine's instruction set, so a new toolchain is a reason to write them down anew.
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may end where something is wrong")]
+
+mod script;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use modelyard::exchange::Exchange;
+use modelyard::provider::Body;
+use modelyard::request::Face;
+use modelyard::route::Health;
+
+use script::{NOW, answer, begin, catalogue, chat, open, piece};
+
+const BASELINE: &str = "benches/core/instructions.tsv";
+/// Per cent.
+const MOST: f64 = 3.0;
+/// Runs before the one that counts.
+const WARM_UP: usize = 3;
+
+const CHUNK: &[u8] = b"data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1791084135,\
+    \"model\":\"up-7\",\"system_fingerprint\":\"fp_1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" fox\"},\
+    \"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
+const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up-7","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}"#;
+const MESSAGE: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\
+    \"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":[],\"usage\":{\
+    \"input_tokens\":9,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\
+    \"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const DELTA: &[u8] = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\
+    \"delta\":{\"type\":\"text_delta\",\"text\":\" fox\"}}\n\n";
+
+/// What is counted; what it returns is dropped uncounted.
+type Step = Box<dyn FnOnce() -> Box<dyn Any>>;
+/// A name, and what comes before what is counted.
+type Case = (&'static str, Box<dyn Fn() -> Step>);
+
+/// The callgrind run counts from entering this function to leaving it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn measured(step: &mut Option<Step>, result: &mut Option<Box<dyn Any>>) {
+    *result = step.take().map(|step| step());
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().collect();
+    match arguments.iter().position(|argument| argument == "--path").and_then(|at| arguments.get(at + 1)) {
+        Some(name) => run(name),
+        None => compare(),
+    }
+}
+
+fn run(name: &str) -> ExitCode {
+    let paths = paths();
+    let (_, path) = paths.iter().find(|(known, _)| *known == name).expect("a path of this name");
+    (0..WARM_UP).for_each(|_| drop(path()()));
+    let (mut step, mut result) = (Some(path()), None);
+    measured(&mut step, &mut result);
+    ExitCode::SUCCESS
+}
+
+fn compare() -> ExitCode {
+    let known = fs::read_to_string(BASELINE).unwrap_or_default();
+    let known: BTreeMap<&str, f64> =
+        known.lines().filter_map(|line| line.split_once('\t')).map(|(n, c)| (n, c.parse().expect("a count"))).collect();
+    let (mut lines, mut differs) = (String::new(), false);
+    for (name, _) in paths() {
+        let count = count(name);
+        let change = known.get(name).map(|known| (count as f64 / known - 1.0) * 100.0);
+        differs |= change.is_none_or(|change| change.abs() > MOST);
+        let change = change.map_or_else(|| "new".to_owned(), |change| format!("{change:+.2} %"));
+        println!("{name:45} {count:>12} {change:>10}");
+        lines += &format!("{name}\t{count}\n");
+    }
+    if env::var_os("UPDATE").is_some() {
+        fs::write(BASELINE, lines).expect("a writable baseline");
+    } else if differs {
+        println!("\nCounts differ from {BASELINE} by more than {MOST} %.");
+        println!("If the change is meant, write them down in the same commit: make bench-instructions UPDATE=1");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Counts a path in a process of its own.
+///
+/// Its environment, its arguments and with them its addresses are the same wherever the project lies, because
+/// allocations and hashes depend on them.
+fn count(name: &str) -> u64 {
+    let program = env::current_exe().expect("a program");
+    let (folder, file) = (program.parent().expect("a folder"), program.file_name().expect("a name"));
+    let counts = env::temp_dir().join(format!("callgrind.{}", std::process::id()));
+    let mut command = Command::new("setarch");
+    command.args(["-R", "valgrind", "--tool=callgrind", "--toggle-collect=measured"]);
+    command.arg(format!("--callgrind-out-file={}", counts.display()));
+    command.arg(Path::new(".").join(file)).args(["--path", name]);
+    command.current_dir(folder).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    let output = command.output().expect("setarch and valgrind, of Debian's util-linux and valgrind");
+    let counted = fs::read_to_string(&counts).unwrap_or_default();
+    let _ = fs::remove_file(&counts);
+    let total = counted.lines().find_map(|line| line.strip_prefix("totals: "));
+    match total.and_then(|total| total.trim().parse().ok()).filter(|total| *total > 0) {
+        Some(total) => total,
+        None => panic!("valgrind failed: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+fn paths() -> Vec<Case> {
+    let config = script::config(&catalogue(40, 5));
+    let new = {
+        let config = config.clone();
+        move |face, model: &str, size, stream| open(&config, face, chat(model, size, stream), 7)
+    };
+    let opening = |size: usize| {
+        let config = config.clone();
+        move || -> Step {
+            let (config, body) = (config.clone(), chat("m/model-7", size, false));
+            Box::new(move || Box::new(open(&config, Face::OpenAi, body, 7)))
+        }
+    };
+    // An exchange whose attempt has sent `first`, and then one more piece.
+    let chunk = |face: Face, model: &'static str, first: &'static [u8], next: &'static [u8]| {
+        let new = new.clone();
+        move || -> Step {
+            let mut exchange = new(face, model, 1000, true);
+            begin(&mut exchange);
+            answer(&mut exchange, "text/event-stream");
+            piece(&mut exchange, first, false);
+            (0..WARM_UP).for_each(|_| drop(piece(&mut exchange, next, false)));
+            Box::new(move || Box::new((piece(&mut exchange, next, false), exchange)))
+        }
+    };
+    let beginning = |model: &'static str, size: usize| {
+        let new = new.clone();
+        move || -> Step {
+            let mut exchange = new(Face::OpenAi, model, size, false);
+            Box::new(move || {
+                let body = begin(&mut exchange).body;
+                // As the shell does it: of a body that keeps its length only the head is written.
+                let original = exchange.request().body();
+                let written = match &body {
+                    Body::Edited(edits) => edits.head(original).map(|(_, head)| head),
+                    Body::Whole(_) => Some(body.apply(original).into_owned()),
+                };
+                Box::new((body, written, exchange))
+            })
+        }
+    };
+    let settling = {
+        let new = new.clone();
+        move || -> Step {
+            let mut exchange = new(Face::OpenAi, "m/model-7", 1000, false);
+            serve(&mut exchange);
+            Box::new(move || Box::new((settle(&mut exchange), exchange)))
+        }
+    };
+    let of_whole = config.clone();
+    let whole = move || -> Step {
+        let (config, body) = (of_whole.clone(), chat("m/model-7", 1000, false));
+        Box::new(move || {
+            let mut exchange = open(&config, Face::OpenAi, body, 7);
+            serve(&mut exchange);
+            Box::new((settle(&mut exchange), exchange))
+        })
+    };
+    let loading = || -> Step {
+        let document = catalogue(40, 5);
+        Box::new(move || Box::new(script::config(&document)))
+    };
+    vec![
+        ("load 40 models of 5 endpoints", Box::new(loading)),
+        ("open, 1 KB", Box::new(opening(1000))),
+        ("open, 32 KB", Box::new(opening(32 << 10))),
+        ("open, 1 MB", Box::new(opening(1 << 20))),
+        ("attempt and body, 1 KB", Box::new(beginning("m/model-7", 1000))),
+        ("attempt and body to Anthropic, 32 KB", Box::new(beginning("m/claude", 32 << 10))),
+        ("chunk on /v1", Box::new(chunk(Face::OpenAi, "m/model-7", CHUNK, CHUNK))),
+        ("chunk on /api/v1", Box::new(chunk(Face::OpenRouter, "m/model-7", CHUNK, CHUNK))),
+        ("chunk of Anthropic on /v1", Box::new(chunk(Face::OpenAi, "m/claude", MESSAGE, DELTA))),
+        ("settle", Box::new(settling)),
+        ("whole exchange, 1 KB", Box::new(whole)),
+    ]
+}
+
+/// Everything between opening and settling.
+fn serve(exchange: &mut Exchange) {
+    begin(exchange);
+    answer(exchange, "application/json");
+    piece(exchange, ANSWER, true);
+    exchange.client_headers(200);
+}
+
+fn settle(exchange: &mut Exchange) -> Box<dyn Any> {
+    Box::new(exchange.settle(NOW, &mut Health::default(), &mut |_, _, _| {}, &mut |_, _| {}))
+}

@@ -1,0 +1,115 @@
+//! What the benchmarks of the core share: a catalogue, and exchanges played as the shell plays them.
+#![allow(clippy::expect_used, reason = "a benchmark may end where something is wrong")]
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use modelyard::config::Config;
+use modelyard::exchange::{Arrival, Dispatch, Exchange, Verdict};
+use modelyard::request::{Face, Operation};
+use modelyard::route::Health;
+
+/// When everything happens.
+pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+const PARAMETERS: [&str; 15] = [
+    "tools",
+    "tool_choice",
+    "response_format",
+    "structured_outputs",
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "stop",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "reasoning",
+    "include_reasoning",
+];
+
+/// A document of `models` models, each offered by `endpoints` providers with everything an endpoint may say.
+///
+/// `m/model-0` to the last speak OpenAI's format; `m/claude` is Anthropic's.
+pub(crate) fn catalogue(models: usize, endpoints: usize) -> String {
+    let provider = |index: usize| {
+        let auth = json!({"type": "bearer", "env": "KEY"});
+        (format!("p{index}"), json!({"api": "openai", "host": format!("p{index}.example"), "auth": auth}))
+    };
+    let mut providers: serde_json::Map<String, Value> = (0..endpoints).map(provider).collect();
+    providers.insert("claude".to_owned(), json!({"api": "anthropic", "host": "claude.example"}));
+    let endpoint = |provider: String, model: usize| {
+        json!({
+            "provider": provider, "model": format!("up-{model}"),
+            "pricing": {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"},
+            "context_length": 1_048_576, "max_completion_tokens": 32_768, "quantization": "fp8",
+            "supported_parameters": PARAMETERS, "regions": ["us"],
+            "data_policy": {"retains": false, "trains": false},
+        })
+    };
+    let model = |index: usize| {
+        let endpoints: Vec<_> = (0..endpoints).map(|provider| endpoint(format!("p{provider}"), index)).collect();
+        json!({
+            "id": format!("m/model-{index}"), "name": format!("Model number {index}"),
+            "aliases": [format!("model-{index}")], "context_length": 1_048_576,
+            "input_modalities": ["text", "image"], "endpoints": endpoints,
+        })
+    };
+    let mut models: Vec<_> = (0..models).map(model).collect();
+    models.push(json!({"id": "m/claude", "endpoints": [{"provider": "claude", "model": "claude-sonnet-4-5"}]}));
+    json!({"providers": providers, "models": models}).to_string()
+}
+
+/// Reads a document.
+pub(crate) fn config(document: &str) -> Rc<Config> {
+    let (config, _) = Config::parse(document.as_bytes(), &|_| Some("secret".to_owned())).expect("a good document");
+    Rc::new(config)
+}
+
+/// A chat request of about `size` bytes.
+pub(crate) fn chat(model: &str, size: usize, stream: bool) -> Vec<u8> {
+    let words = "The quick brown fox jumps over the lazy dog; \"quoted\", and on a\nnew line. ";
+    let content: String = words.chars().cycle().take(size.saturating_sub(200)).collect();
+    let message = json!({"role": "user", "content": content});
+    format!("{{\"model\":\"{model}\",\"stream\":{stream},\"temperature\":0.7,\"messages\":[{message}]}}").into_bytes()
+}
+
+/// Takes in a request.
+pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) -> Exchange {
+    let headers = [
+        (":method", "POST"),
+        (":path", "/v1/chat/completions"),
+        (":authority", "gateway.example"),
+        ("content-type", "application/json"),
+        ("user-agent", "bench"),
+        ("accept", "*/*"),
+        ("authorization", "Bearer client"),
+    ];
+    let arrival = Arrival { face, operation: Operation::Chat, headers: &headers, body, random: [seed, 2], now: NOW };
+    let exchange = Exchange::open(config.clone(), arrival, &Health::default());
+    assert!(exchange.departure().is_ok(), "the request was refused");
+    exchange
+}
+
+/// Begins the first attempt.
+pub(crate) fn begin(exchange: &mut Exchange) -> Dispatch<'_> {
+    let current = [(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
+    exchange.begin_attempt(&current, NOW).expect("an attempt")
+}
+
+/// Gives the attempt its answer's headers.
+pub(crate) fn answer(exchange: &mut Exchange, kind: &str) {
+    exchange.answer_headers(0, 200, &[(":status", "200"), ("content-type", kind)], false, NOW);
+}
+
+/// Gives the attempt a piece of its answer, which must not be refused.
+pub(crate) fn piece(exchange: &mut Exchange, piece: &[u8], end: bool) -> Verdict {
+    let verdict = exchange.answer_body(0, piece, end, NOW);
+    let refused = matches!(verdict, Verdict::Retry | Verdict::Answer(_) | Verdict::Reset);
+    assert!(!refused, "the answer was refused");
+    verdict
+}
