@@ -37,6 +37,7 @@ pub mod request;
 pub mod catalog;
 pub mod config;
 pub mod route;
+pub mod state;
 
 pub mod provider;
 
