@@ -3,6 +3,8 @@
 mod pricing;
 mod variant;
 
+use std::time::Duration;
+
 pub use pricing::{PriceOverride, Pricing};
 pub use variant::{Asked, Variant};
 
@@ -72,6 +74,8 @@ pub struct Endpoint {
     pub regions: Vec<String>,
     /// What it does with prompts.
     pub data_policy: DataPolicy,
+    /// How long its prompt cache lasts, where that is not what `routing.sticky` says.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// What a provider does with prompts; unknown counts as the worst.
@@ -179,6 +183,7 @@ mod tests {
             supported_parameters: None,
             regions: Vec::new(),
             data_policy: DataPolicy::default(),
+            cache_ttl: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::listing::Query;
 use crate::request::{Face, Operation, Request, SortBy};
-use crate::route::{Dropped, Health, Step};
+use crate::route::{Dropped, Health, Measure, Standing, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
 
@@ -63,7 +63,7 @@ pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> Stri
         random: [question.seed, 0],
         now: question.now,
     };
-    Exchange::open(config.clone(), arrival, health).explanation(health)
+    Exchange::planned(config.clone(), arrival, health).explanation(health)
 }
 
 /// What a body is, by the fields it has.
@@ -96,6 +96,7 @@ impl Exchange {
             .texts("order", &order)
             .text("sort", sort)
             .list("plan", &steps)
+            .flag("probe", self.plan.is_probe)
             .list("dropped", &dropped)
             .number("per_try_timeout_ms", Some(self.per_try_timeout().as_millis() as u64))
             .json("error", &error)
@@ -117,11 +118,13 @@ impl Exchange {
         let most = input_cost.zip(output_cost).map(|(input, output)| input + output);
         let price = |price: Option<Price>| price.map(|price| price.to_string());
         let cost = |cost: Option<Cost>| cost.map(|cost| cost.to_string());
+        let median = |measure| health.median(&endpoint.id, measure, now).map(|value| value as u64);
         let health = Object::new()
             .flag("outage", health.in_outage(&endpoint.id, now))
+            .flag("degraded", health.standing(&endpoint.id, now) != Standing::Normal)
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
-            .number("first_token_ms", health.first_token_ms(&endpoint.id).map(|time| time as u64))
-            .number("tokens_per_second", health.tokens_per_second(&endpoint.id).map(|speed| speed as u64));
+            .number("first_token_ms", median(Measure::FirstToken))
+            .number("tokens_per_second", median(Measure::Throughput));
         Object::new()
             .text("endpoint", &endpoint.id)
             .text("provider", &provider.id)

@@ -19,7 +19,7 @@ pub use attempt::{Broken, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::Settlement;
 
-use crate::catalog::{Asked, Pricing, Variant};
+use crate::catalog::{Asked, Endpoint, Pricing, Variant};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::fnv::Fnv;
@@ -96,7 +96,17 @@ pub struct Departure<'a> {
 
 impl Exchange {
     /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
-    pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
+    pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
+        health.refresh();
+        let exchange = Self::planned(config, arrival, health);
+        if let Some(endpoint) = exchange.probed() {
+            health.begin_probe(&endpoint.id, exchange.started);
+        }
+        exchange
+    }
+
+    /// An exchange that may never leave.
+    fn planned(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
         let seed = request_id.map_or(arrival.random[0], |(_, id)| Fnv::of(id.as_bytes()));
@@ -216,6 +226,11 @@ impl Exchange {
         } else {
             Ok(prepared)
         }
+    }
+
+    /// The endpoint that is tried to see if it has recovered.
+    fn probed(&self) -> Option<&Endpoint> {
+        self.plan.steps.first().filter(|_| self.plan.is_probe)?.endpoint(&self.config)
     }
 
     fn error_form(&self) -> ErrorForm {

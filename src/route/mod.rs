@@ -3,16 +3,19 @@
 //! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
 //! Semantics: DESIGN section 6, after OpenRouter's provider routing.
 
+mod figures;
 mod filter;
 mod health;
+mod histogram;
 mod order;
 mod plan;
 mod sticky;
 
+pub use figures::Window;
 pub use filter::Reason;
-pub use health::{Health, Measure, Observation};
+pub use health::{Health, Measure, Observation, Standing};
 pub use plan::{Circumstances, Dropped, Plan, Step, plan};
-pub(crate) use sticky::Sticky;
+pub(crate) use sticky::{Place, conversation, is_cheaper_cached};
 
 #[cfg(test)]
 mod tests;

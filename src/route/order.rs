@@ -1,10 +1,11 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
+use super::figures::Window;
 use super::filter::Offer;
-use super::health::Measure;
+use super::health::{Measure, Standing};
 use super::plan::Circumstances;
-use super::sticky::Sticky;
-use crate::catalog::Variant;
+use super::sticky::{self, Place};
+use crate::catalog::{ModelId, Variant};
 use crate::config::Sort;
 use crate::request::{Cutoffs, Preferences, SortBy};
 use crate::usage::Price;
@@ -14,8 +15,22 @@ pub(super) struct Wishes<'a> {
     pub preferences: &'a Preferences,
     /// The configured order.
     pub sort: Sort,
+    /// Whether a request may find out if an endpoint has recovered.
+    pub may_probe: bool,
     pub with: &'a Circumstances<'a>,
 }
+
+/// What an order came to besides itself.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// Whether the conversation's own endpoint came first because of it.
+    pub is_sticky: bool,
+    /// Whether the first one is tried to see if it has recovered.
+    pub is_probe: bool,
+}
+
+/// Of this many requests that an endpoint would be first for if it were well, one probes it.
+const PROBE_ONE_IN: u64 = 20;
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
 pub(super) struct Draw(pub u64);
@@ -36,24 +51,48 @@ impl Draw {
 
 impl Wishes<'_> {
     /// Sorts offers: `provider.order`, then the request's sort, then the configured one. Endpoints that miss a preferred
-    /// latency or throughput go last within that, then those with a recent outage where no explicit order holds, and
-    /// those in cooldown last of all. Whether the conversation's own endpoint came first because of it.
-    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> bool {
+    /// latency or throughput go last within that, then those that do badly where no explicit order holds, and those in
+    /// cooldown last of all. Where conversations are is added to `places`.
+    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Sorted {
         let sort = self.asked_sort(offers);
         self.arrange(offers, sort, draw);
         let (health, now) = (self.with.health, self.with.now);
         let keeps_place = self.preferences.order.is_some() || sort.is_none() && self.sort == Sort::Order;
-        let is_sticky = |offer: &Offer<'_>| sort.is_none() && self.is_sticky(offer);
-        rank(offers, &mut |offer| {
-            let id = &offer.endpoint.id;
+        let known = if sort.is_none() { self.places(offers) } else { Vec::new() };
+        let is_sticky = |offer: &Offer<'_>| self.is_sticky(offer, &known);
+        let standing = |offer: &Offer<'_>| match keeps_place {
+            true => Standing::Normal,
+            false => health.standing(&offer.endpoint.id, now),
+        };
+        let key = |offer: &Offer<'_>, standing: Standing| {
             let sticky = is_sticky(offer);
             let place = if sticky { 0 } else { self.asked_place(offer) };
-            let outage = !keeps_place && health.in_outage(id, now);
-            let flags = [outage, self.is_slow(offer), !sticky];
-            let cooldown = u128::from(health.in_cooldown(id, now)) << 64;
-            flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
-        });
-        offers.first().is_some_and(is_sticky)
+            let flags = [self.is_slow(offer), !sticky];
+            let cooldown = u128::from(health.in_cooldown(&offer.endpoint.id, now)) << 64;
+            flags
+                .iter()
+                .fold((cooldown | place as u128) << 2 | standing as u128, |key, flag| key << 1 | u128::from(*flag))
+        };
+        let would_be_first = offers.iter().min_by_key(|offer| key(offer, Standing::Normal)).copied();
+        rank(offers, &mut |offer| key(offer, standing(offer)));
+        let probed = would_be_first.filter(|offer| standing(offer) > Standing::Normal);
+        let is_probe = probed.is_some_and(|offer| self.probes(offers, &offer, draw));
+        let is_sticky = offers.first().is_some_and(is_sticky);
+        places.extend(known.into_iter().map(|(_, _, place)| place));
+        Sorted { is_sticky, is_probe }
+    }
+
+    /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one can take over, and
+    /// this worker is not trying already.
+    fn probes(&self, offers: &mut [Offer<'_>], probed: &Offer<'_>, draw: &mut Draw) -> bool {
+        let (health, now) = (self.with.health, self.with.now);
+        let id = &probed.endpoint.id;
+        let may = self.may_probe && !health.in_cooldown(id, now) && !health.is_probed(id, now);
+        let at = offers.iter().position(|offer| std::ptr::eq(offer.endpoint, probed.endpoint));
+        let at = at.filter(|at| may && *at > 0 && draw.next().is_multiple_of(PROBE_ONE_IN));
+        let Some(front) = at.and_then(|at| offers.get_mut(..=at)) else { return false };
+        front.rotate_right(1);
+        true
     }
 
     /// The request's own sort: `provider.sort`, or the variant of the first model.
@@ -69,7 +108,7 @@ impl Wishes<'_> {
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
         let (health, now) = (self.with.health, self.with.now);
         let slowness = |offer: &Offer<'_>| {
-            let speed = health.tokens_per_second(&offer.endpoint.id).filter(|speed| *speed > 0.0);
+            let speed = health.median(&offer.endpoint.id, Measure::Throughput, now).filter(|speed| *speed > 0.0);
             speed.map_or(u128::MAX, |speed| ascending(speed.recip()))
         };
         match (asked, self.sort) {
@@ -81,7 +120,8 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
-                rank(offers, &mut |offer| health.first_token_ms(&offer.endpoint.id).map_or(u128::MAX, ascending));
+                let latency = |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
+                rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
             (None, Sort::Balanced) => shuffle(offers, draw),
@@ -96,7 +136,8 @@ impl Wishes<'_> {
 
     /// Whether it is known to miss a preferred latency or throughput.
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
-        let measured = |measure, share| self.with.health.percentile(&offer.endpoint.id, measure, share, self.with.now);
+        let (health, window) = (self.with.health, Window::FiveMinutes);
+        let measured = |measure, share| health.percentile(&offer.endpoint.id, measure, window, share, self.with.now);
         let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
             cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
         };
@@ -107,18 +148,36 @@ impl Wishes<'_> {
         })
     }
 
+    /// Where the conversation is, for each model of which more than one endpoint can be chosen and for one of them it
+    /// matters.
+    fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<(ModelId, Option<&'o str>, Place)> {
+        let mut places = Vec::new();
+        let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else { return places };
+        let mut looked_up = Vec::new();
+        for offer in offers.iter().filter(|offer| sticky::is_cheaper_cached(offer.endpoint)) {
+            let model = (offer.asked.model, offer.asked.rest);
+            if !looked_up.contains(&model) {
+                let key = sticky::conversation(self.with.tenant, &offer.model_id(), conversation.key);
+                places.extend(self.with.health.place(key, self.with.now).map(|place| (model.0, model.1, place)));
+                looked_up.push(model);
+            }
+        }
+        places
+    }
+
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
-    fn is_sticky(&self, offer: &Offer<'_>) -> bool {
-        let Some(conversation) = self.with.conversation else { return false };
-        let pricing = &offer.endpoint.pricing;
-        let cheaper = pricing.input_cache_read.zip(pricing.prompt).is_some_and(|(cached, prompt)| cached < prompt);
-        let may = match &self.preferences.order {
-            None => true,
-            Some(order) => conversation.is_named && self.asked_place(offer) < order.len(),
+    fn is_sticky(&self, offer: &Offer<'_>, places: &[(ModelId, Option<&str>, Place)]) -> bool {
+        let is_here = |(model, rest, place): &(ModelId, Option<&str>, Place)| {
+            (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
         };
-        let key = || Sticky::key(self.with.tenant, &offer.model_id(), conversation.key);
-        cheaper && may && self.with.health.sticky.is_at(key(), &offer.endpoint.id, self.with.now)
+        let may = || match &self.preferences.order {
+            None => true,
+            Some(order) => {
+                self.with.conversation.is_some_and(|it| it.is_named) && self.asked_place(offer) < order.len()
+            }
+        };
+        places.iter().any(is_here) && sticky::is_cheaper_cached(offer.endpoint) && may()
     }
 }
 

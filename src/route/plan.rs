@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
+use super::sticky::Place;
 use crate::catalog::{Asked, Endpoint, Model, ModelId};
 use crate::config::{Config, Provider};
 use crate::request::{Conversation, Operation, Partition, Request};
@@ -20,6 +21,10 @@ pub struct Plan {
     pub seed: u64,
     /// Whether the first step is where the conversation's prompt is cached, and first because of it.
     pub is_sticky: bool,
+    /// Whether the first step is there, in spite of its recent failures, to see if it has recovered.
+    pub is_probe: bool,
+    /// Where the conversation was last.
+    pub(crate) places: Vec<Place>,
 }
 
 /// One endpoint of a plan.
@@ -107,7 +112,9 @@ pub fn plan(
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
     let wanted = Wanted::new(operation, request);
     let mut draw = Draw(with.seed);
-    let wishes = Wishes { preferences: request.preferences(), sort: config.routing.sort, with };
+    let preferences = request.preferences();
+    let may_probe = config.routing.max_attempts > 1 && !preferences.single();
+    let mut wishes = Wishes { preferences, sort: config.routing.sort, may_probe, with };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
         let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
@@ -118,15 +125,17 @@ pub fn plan(
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
-        let is_sticky = wishes.sort(offers, &mut draw);
-        plan.is_sticky |= is_sticky && index == 0;
+        let sorted = wishes.sort(offers, &mut draw, &mut plan.places);
+        plan.is_sticky |= sorted.is_sticky && index == 0;
+        plan.is_probe |= sorted.is_probe;
+        wishes.may_probe = false;
         plan.steps.extend(offers.iter().map(|offer| Step {
             model: offer.asked.model,
             endpoint: offer.index,
             rest: offer.asked.rest.map(str::to_owned),
         }));
     }
-    if request.preferences().single() {
+    if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
     }
     cut(config, &mut plan, config.routing.max_attempts, &Reason::MaxAttempts);

@@ -115,7 +115,7 @@ impl Downstream {
         let config = self.config.clone();
         let exchange = match error {
             Some(error) => Exchange::refuse(config, arrival, error),
-            None => worker::with_health(|health| Exchange::open(config, arrival, health)),
+            None => shared::with_health(|health| Exchange::open(config, arrival, health)),
         };
         let exchange = Rc::new(RefCell::new(exchange));
         let (number, link) = worker::keep(exchange.clone());
@@ -175,7 +175,8 @@ impl Downstream {
         let Some((number, exchange)) = self.exchange.take() else { return };
         worker::forget(number);
         let mut exchange = exchange.borrow_mut();
-        let settlement = worker::with_health(|health| exchange.settle(host::now(), health, &mut worker::count));
+        let now = host::now();
+        let settlement = shared::with_health(|health| exchange.settle(now, health, &mut worker::count));
         let mut path = String::with_capacity(64);
         for (name, value) in &settlement.properties {
             path.clear();
@@ -183,7 +184,8 @@ impl Downstream {
             path.push_str(name);
             host::set_property(&path, value.as_bytes());
         }
-        shared::enter(&settlement, host::now());
+        let record = settlement.properties.into_iter().find(|(name, _)| *name == "record").map(|(_, record)| record);
+        shared::with_journal(|journal| journal.enter(settlement.cost, record, now));
     }
 }
 

@@ -6,7 +6,7 @@ use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer};
 use super::stream::send;
-use super::worker;
+use super::{shared, worker};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::exchange::explain::{self, Question};
@@ -44,7 +44,10 @@ impl Explain {
 
     fn answer(&mut self, body: Vec<u8>) {
         let question = Question { operation: None, body, seed: worker::random(), now: host::now() };
-        let plan = worker::with_health(|health| explain::answer(&self.config, &self.path, question, health));
+        let plan = shared::with_health(|health| {
+            health.refresh();
+            explain::answer(&self.config, &self.path, question, health)
+        });
         self.reply(&plan);
     }
 

@@ -22,7 +22,7 @@ use proxy_wasm::types::{ContextType, LogLevel};
 use crate::config::Config;
 use stream::Stream;
 
-/// How often deadlines are looked at.
+/// How often deadlines are looked at and workers tell each other what can wait.
 const TICK: Duration = Duration::from_millis(100);
 
 proxy_wasm::main! {{
@@ -35,7 +35,12 @@ struct Root {
     config: Option<Rc<Config>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        shared::flush();
+        true
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -45,6 +50,7 @@ impl RootContext for Root {
                 warnings.iter().for_each(|warning| log::warn!("{warning}"));
                 log::info!("configuration {} in use", config.hash);
                 self.config = Some(Rc::new(config));
+                shared::found();
                 host::tick_every(TICK);
                 true
             }
@@ -58,6 +64,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         upstream::check_deadlines();
+        shared::sync();
     }
 
     fn get_type(&self) -> Option<ContextType> {
