@@ -169,6 +169,33 @@ fn an_endpoint_in_cooldown_says_so() {
 }
 
 #[test]
+fn endpoints_say_how_they_have_been_doing() {
+    let config = config();
+    let mut health = Health::default();
+    let well = crate::route::Observation {
+        first_token: Some(Duration::from_millis(200)),
+        tokens_per_second: Some(50.0),
+        ..Default::default()
+    };
+    (0..2).for_each(|_| health.observe("a/up", well, NOW));
+    health.observe("a/up", crate::route::Observation { failed: true, ..Default::default() }, NOW);
+    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };
+    let reply = answer(&known, Face::OpenAi, Page::Endpoints("m/one"), "");
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let [busy, idle] = [0, 1].map(|index| &body["data"]["endpoints"][index]);
+    for name in ["uptime_last_5m", "uptime_last_30m", "uptime_last_1d"] {
+        assert_eq!((&busy[name], &idle[name]), (&json!(66.67), &Value::Null), "{name}");
+    }
+    for (name, middle) in [("latency_last_30m", 200.0), ("throughput_last_30m", 50.0)] {
+        for share in ["p50", "p75", "p90", "p99"] {
+            let value = busy[name][share].as_f64().unwrap();
+            assert!((value / middle - 1.0).abs() < 0.035, "{name}: {value}");
+        }
+        assert_eq!(idle[name], Value::Null);
+    }
+}
+
+#[test]
 fn providers_and_the_key_have_what_strict_clients_want() {
     let providers = ok(Page::Providers, "");
     assert_eq!(providers["data"][0]["name"], "A Inc");

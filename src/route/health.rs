@@ -246,7 +246,7 @@ impl Health {
     }
 
     /// Whether this worker is trying if the endpoint has recovered.
-    pub(super) fn is_probed(&self, endpoint: &str, now: Duration) -> bool {
+    pub(crate) fn is_probed(&self, endpoint: &str, now: Duration) -> bool {
         let key = key(endpoint);
         self.probes.iter().any(|(probed, since)| *probed == key && *since + LONGEST_PROBE > now)
     }

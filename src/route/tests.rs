@@ -12,6 +12,8 @@ use crate::wire::split::Random;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod standing;
+
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// A document whose model `m` is offered as told, in the order written.

@@ -67,11 +67,14 @@ fn endpoints_and_providers_are_told(gateway: &Gateway) {
     }
 }
 
-/// The generation of an exchange, once it has been written down.
+/// The generation of an exchange, once its worker has told the others.
 fn generation(gateway: &Gateway, reply: &Reply) -> Value {
+    let path = format!("/api/v1/generation?id={}", reply.header("x-generation-id").unwrap());
+    assert!(gateway.becomes(|| gateway.request("GET", &path, &[], b"").status == 200), "{path}");
     gateway.entry(reply);
-    let id = reply.header("x-generation-id").unwrap();
-    get(gateway, &format!("/api/v1/generation?id={id}"))["data"].clone()
+    // Whoever asks now is told by one who knows.
+    let reply = gateway.request("GET", &path, &[], b"");
+    reply.json()["data"].clone()
 }
 
 fn any_worker_knows_a_generation(gateway: &Gateway) {

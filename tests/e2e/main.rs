@@ -54,5 +54,6 @@ mod process;
 mod routing;
 mod setup;
 mod shapes;
+mod state;
 mod stream;
 mod translate;
