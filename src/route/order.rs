@@ -73,9 +73,10 @@ impl Wishes<'_> {
                 .iter()
                 .fold((cooldown | place as u128) << 2 | standing as u128, |key, flag| key << 1 | u128::from(*flag))
         };
-        let would_be_first = offers.iter().min_by_key(|offer| key(offer, Standing::Normal)).copied();
+        let is_troubled = offers.iter().any(|offer| standing(offer) > Standing::Normal);
+        let would_be_first = offers.iter().filter(|_| is_troubled).min_by_key(|offer| key(offer, Standing::Normal));
+        let probed = would_be_first.filter(|offer| standing(offer) > Standing::Normal).copied();
         rank(offers, &mut |offer| key(offer, standing(offer)));
-        let probed = would_be_first.filter(|offer| standing(offer) > Standing::Normal);
         let is_probe = probed.is_some_and(|offer| self.probes(offers, &offer, draw));
         let is_sticky = offers.first().is_some_and(is_sticky);
         places.extend(known.into_iter().map(|(_, _, place)| place));
