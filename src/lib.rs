@@ -16,13 +16,13 @@
 //!
 //! # Entry points
 //!
-//! * `shell/stream.rs`: every callback of the host; from there one request can be followed through.
+//! * `shell/exports.rs`: what the host calls; `shell/stream.rs`: from there one request can be followed through.
 //! * [`exchange`]: the life of a request as a state machine: `open` → attempts → `settle`.
 //! * [`config::Config::parse`]: the configuration document.
 //!
 //! # Invariants, each checked by a test
 //!
-//! * Only `shell` names `proxy_wasm`, and only it logs. `wire` imports nothing of ours.
+//! * Only `shell` knows the host, and only it logs. `wire` imports nothing of ours.
 //! * The core knows no host: bytes, time and randomness are arguments. It has no global state.
 //! * Nothing panics: a trap ends every stream of the worker.
 //! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are not changed.

@@ -52,16 +52,16 @@ stats! {
 pub const UNKNOWN: &str = "unknown";
 
 impl Stat {
-    /// Writes the full name, e.g. `modelyard.attempts.provider=openai.model=openai/gpt-4.1-mini.outcome=ok`.
+    /// The full name, e.g. `modelyard.attempts.provider=openai.model=openai/gpt-4.1-mini.outcome=ok`.
     /// `values` stand in the order of [`Stat::tags`].
-    pub fn write_name(&self, values: &[&str], name: &mut String) {
-        name.clear();
-        name.push_str(self.name);
+    pub fn full_name(&self, values: &[&str]) -> String {
+        let mut name = self.name.to_owned();
         for (tag, value) in self.tags.iter().zip(values) {
             for piece in [".", tag, "=", value] {
                 name.push_str(piece);
             }
         }
+        name
     }
 }
 
@@ -73,10 +73,8 @@ mod tests {
 
     #[test]
     fn a_name_is_the_stat_and_then_its_tags_in_the_tables_order() {
-        let mut name = "left over".to_owned();
-        TOKENS.write_name(&["default", "openai", "openai/gpt-4.1-mini", "input", "reported"], &mut name);
         assert_eq!(
-            name,
+            TOKENS.full_name(&["default", "openai", "openai/gpt-4.1-mini", "input", "reported"]),
             "modelyard.tokens.tenant=default.provider=openai.model=openai/gpt-4.1-mini.token_type=input.source=reported"
         );
     }

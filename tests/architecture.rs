@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 3 << 19;
 
 /// All that the module may import. A new name is a decision, not an accident.
 const IMPORTS: &[(&str, &[&str])] = &[
-    // proxy-wasm 0.2.1: what the shell calls …
+    // proxy-wasm 0.2.1.
     (
         "env",
         &[
@@ -39,34 +39,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_set_tick_period_milliseconds",
         ],
     ),
-    // … and what the SDK links for the traits' methods that nobody calls.
-    (
-        "env",
-        &[
-            "proxy_add_header_map_value",
-            "proxy_dequeue_shared_queue",
-            "proxy_done",
-            "proxy_enqueue_shared_queue",
-            "proxy_get_header_map_value",
-            "proxy_get_status",
-            "proxy_grpc_call",
-            "proxy_grpc_cancel",
-            "proxy_grpc_close",
-            "proxy_grpc_send",
-            "proxy_grpc_stream",
-            "proxy_http_call",
-            "proxy_register_shared_queue",
-            "proxy_resolve_shared_queue",
-        ],
-    ),
     // Rust's standard library: provider keys, panics, hash seeds.
     ("wasi_snapshot_preview1", &["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"]),
 ];
 
 /// What the core must not name, and why.
 const FOREIGN: &[(&str, &str)] = &[
-    ("proxy_wasm", "the core knows no host"),
-    (" log::", "only the shell logs"),
+    ("crate::shell", "the core knows no host"),
+    ("extern \"C\"", "the core knows no host"),
     ("println!", "only the shell logs"),
     ("Instant", "time is an argument"),
     ("SystemTime", "time is an argument"),

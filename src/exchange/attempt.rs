@@ -35,8 +35,6 @@ pub(super) struct Attempt {
 pub struct Dispatch {
     /// To be named in all later events of this attempt.
     pub attempt: usize,
-    /// The cluster of the attempt after this one; empty if there is none.
-    pub next_cluster: String,
     /// All request headers.
     pub headers: Vec<(String, String)>,
     /// What becomes of the client's body.
@@ -101,12 +99,7 @@ impl Exchange {
             answer: None,
         });
         self.next += 1;
-        Ok(Dispatch {
-            attempt: self.attempts.len() - 1,
-            next_cluster: self.cluster(self.next).to_owned(),
-            headers: prepared.headers,
-            body: prepared.body,
-        })
+        Ok(Dispatch { attempt: self.attempts.len() - 1, headers: prepared.headers, body: prepared.body })
     }
 
     /// The client's request, which every attempt starts from.
@@ -114,7 +107,7 @@ impl Exchange {
         &self.request
     }
 
-    /// The cluster the next attempt goes to, where that has changed since it was last told.
+    /// The cluster the next attempt goes to; empty if there is none.
     pub fn next_cluster(&self) -> &str {
         self.cluster(self.next)
     }

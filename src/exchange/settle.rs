@@ -46,6 +46,14 @@ impl Exchange {
             || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
     }
 
+    /// The status of the upstream's answer where that goes on to the client.
+    pub fn passed_status(&self) -> Option<u16> {
+        if self.error.is_some() || self.own_answer.is_some() {
+            return None;
+        }
+        self.attempts.last().filter(|attempt| attempt.first_content.is_some())?.status
+    }
+
     /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
     ///
     /// `host_attempts` is how many attempts the host has made.

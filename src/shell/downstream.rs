@@ -3,10 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::types::Action;
-
 use super::headers;
-use super::host::{self, Buffer, Map};
+use super::host::{self, Action, Buffer, Map};
 use super::shared;
 use super::stream::{LINK, send};
 use super::worker::{self, Shared};
@@ -124,6 +122,21 @@ impl Downstream {
     }
 
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
+        let exchange = self.exchange.as_ref().map(|(_, exchange)| exchange.borrow_mut());
+        let Some((mut exchange, status)) =
+            exchange.and_then(|exchange| exchange.passed_status().map(|s| (exchange, s)))
+        else {
+            return self.own_response_headers(end);
+        };
+        // Each costs less than handing all of them over.
+        for (name, value) in exchange.client_headers(status) {
+            host::set_header(Map::ResponseHeaders, name, &value);
+        }
+        Action::Continue
+    }
+
+    /// Headers of an answer that is the gateway's or the host's own.
+    fn own_response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let headers = headers::parse(&serialised);
         let status = headers::status(&headers);
@@ -148,14 +161,6 @@ impl Downstream {
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
-        if self.replacement.is_none() {
-            // Each costs less than handing all of them over.
-            own.iter().for_each(|(name, value)| host::set_header(Map::ResponseHeaders, name, value));
-            if headers::value(&headers, RETRY).is_some() {
-                host::remove_header(Map::ResponseHeaders, RETRY);
-            }
-            return Action::Continue;
-        }
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
         let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();

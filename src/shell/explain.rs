@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::types::Action;
-
-use super::host::{self, Buffer};
+use super::host::{self, Action, Buffer};
 use super::stream::send;
 use super::{shared, worker};
 use crate::config::Config;

@@ -1,7 +1,7 @@
 //! The host's functions, as few as the shell needs, none of which can panic.
 //!
-//! The SDK's own wrappers panic on any status they do not expect, and a panic here ends every stream of the worker.
-//! ABI: proxy-wasm 0.2.1.
+//! The wrappers of the SDK for Rust panic on any status they do not expect, and a panic here ends every stream of the
+//! worker. ABI: proxy-wasm 0.2.1.
 
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -27,10 +27,28 @@ pub(super) enum Buffer {
     PluginConfiguration = 7,
 }
 
+/// What becomes of what the host has just shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
+
+/// How much a line of the host's log matters.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(super) enum Level {
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
 const HTTP_RESPONSE_STREAM: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, len: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
@@ -83,6 +101,12 @@ fn taken(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
     }
     // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which boxes a slice of exactly `size` bytes.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Writes a line into the host's log.
+pub(super) fn log(level: Level, message: &str) {
+    // SAFETY: see `now`.
+    unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
 }
 
 /// Time since the Unix epoch.

@@ -2,13 +2,10 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-
 use super::downstream::Downstream;
 use super::explain::Explain;
 use super::headers;
-use super::host::{self, Map};
+use super::host::{self, Action, Map};
 use super::page;
 use super::upstream::Upstream;
 use super::worker;
@@ -85,28 +82,12 @@ impl Stream {
             },
         }
     }
-}
 
-/// Answers in place of an upstream.
-pub(super) fn send(reply: &Reply) {
-    host::reply(reply.status, &headers::serialise(&reply.headers), &reply.body);
-}
-
-impl Context for Stream {
-    fn on_done(&mut self) -> bool {
-        if let Role::Upstream(upstream) = &mut self.role {
-            upstream.done();
-        }
-        true
-    }
-}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+    pub(super) fn request_headers(&mut self, end: bool) -> Action {
         self.begin(end).unwrap_or(Action::Continue)
     }
 
-    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_body(size, end),
@@ -115,7 +96,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+    pub(super) fn request_trailers(&mut self) -> Action {
         match &mut self.role {
             Role::Elsewhere => Action::Continue,
             Role::Downstream(downstream) => downstream.request_trailers(),
@@ -124,7 +105,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+    pub(super) fn response_headers(&mut self, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
@@ -132,7 +113,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+    pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_body(size),
@@ -140,16 +121,28 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+    pub(super) fn response_trailers(&mut self) -> Action {
         match &mut self.role {
             Role::Upstream(upstream) => upstream.response_trailers(),
             _ => Action::Continue,
         }
     }
 
-    fn on_log(&mut self) {
+    pub(super) fn log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
             downstream.log();
         }
     }
+
+    /// The host is done with it.
+    pub(super) fn end(&mut self) {
+        if let Role::Upstream(upstream) = &mut self.role {
+            upstream.done();
+        }
+    }
+}
+
+/// Answers in place of an upstream.
+pub(super) fn send(reply: &Reply) {
+    host::reply(reply.status, &headers::serialise(&reply.headers), &reply.body);
 }

@@ -1,10 +1,8 @@
 //! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes back.
 
-use proxy_wasm::types::Action;
-
 use super::downstream::{NEXT, RETRY};
 use super::headers;
-use super::host::{self, Buffer, Map};
+use super::host::{self, Action, Buffer, Map};
 use super::stream::send;
 use super::worker::{self, Shared, Watched};
 use crate::error::{Error, ErrorForm};
@@ -31,8 +29,6 @@ impl Upstream {
                 (None, Action::Pause)
             }
             Ok(dispatch) => {
-                // Set before anything can fail, so that a refused connection moves on too.
-                host::set_property(NEXT, dispatch.next_cluster.as_bytes());
                 host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
                 let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
                 let body = (!unchanged).then_some(dispatch.body);
@@ -148,6 +144,8 @@ impl Upstream {
             let connected = host::property("upstream\0local_address").is_some();
             let broken = if connected { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
+            // The router chooses the cluster of a retry after the attempt before it is gone.
+            host::set_property(NEXT, exchange.next_cluster().as_bytes());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::host;
 use crate::exchange::Exchange;
@@ -89,34 +89,46 @@ pub(super) fn watched() -> Vec<Watched> {
     WATCHED.with_borrow(Vec::clone)
 }
 
-/// The host's ids of stats, by full name. Bounded, because tag values come from the configuration.
+/// The host's ids of stats. Bounded, because tag values come from the configuration.
 #[derive(Default)]
 struct Metrics {
-    ids: HashMap<String, u32>,
-    /// Reused from stat to stat.
-    name: String,
+    known: HashTable<Metric>,
+    hasher: DefaultHashBuilder,
+}
+
+/// A stat with its tags, which the host knows by an id.
+struct Metric {
+    stat: &'static Stat,
+    tags: Box<[Box<str>]>,
+    hash: u64,
+    id: u32,
 }
 
 /// Adds a value to a stat.
 pub(super) fn count(stat: &'static Stat, tags: &[&str], value: u64) {
-    METRICS.with_borrow_mut(|metrics| {
-        stat.write_name(tags, &mut metrics.name);
-        let Some(id) = metrics.id(stat.kind) else { return };
-        match stat.kind {
-            Kind::Counter => host::increment_metric(id, value),
-            Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
-        }
-    });
+    let Some(id) = METRICS.with_borrow_mut(|metrics| metrics.id(stat, tags)) else { return };
+    match stat.kind {
+        Kind::Counter => host::increment_metric(id, value),
+        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
+    }
 }
 
 impl Metrics {
-    /// Id of the stat called `self.name`.
-    fn id(&mut self, kind: Kind) -> Option<u32> {
-        if let Some(id) = self.ids.get(&self.name) {
-            return Some(*id);
+    fn id(&mut self, stat: &'static Stat, tags: &[&str]) -> Option<u32> {
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one((stat.name, tags));
+        if let Some(known) = self.known.find(hash, |known| known.is(stat, tags)) {
+            return Some(known.id);
         }
-        let id = host::define_metric(kind, &self.name)?;
-        self.ids.insert(self.name.clone(), id);
+        let id = host::define_metric(stat.kind, &stat.full_name(tags))?;
+        let metric = Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
+        self.known.insert_unique(hash, metric, |known| known.hash);
         Some(id)
+    }
+}
+
+impl Metric {
+    fn is(&self, stat: &Stat, tags: &[&str]) -> bool {
+        std::ptr::eq(self.stat, stat) && self.tags.iter().map(|tag| &**tag).eq(tags.iter().copied())
     }
 }

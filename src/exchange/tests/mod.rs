@@ -318,11 +318,9 @@ impl World {
 
     fn settle(&mut self) -> Books {
         let mut books = Books::default();
-        let mut name = String::new();
         let settlement = self.exchange.settle(self.now, &mut self.health, &mut |stat, tags, value| {
             assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
-            stat.write_name(tags, &mut name);
-            let slot = books.stats.entry(name.clone()).or_default();
+            let slot = books.stats.entry(stat.full_name(tags)).or_default();
             match stat.kind {
                 Kind::Counter => *slot += value,
                 Kind::Gauge | Kind::Histogram => *slot = value,
