@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::listing::Query;
 use crate::request::{Face, Operation, Request, SortBy};
-use crate::route::{Dropped, Health, Measure, Standing, Step};
+use crate::route::{Dropped, Health, Measure, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
 
@@ -121,7 +121,7 @@ impl Exchange {
         let median = |measure| health.median(&endpoint.id, measure, now).map(|value| value as u64);
         let health = Object::new()
             .flag("outage", health.in_outage(&endpoint.id, now))
-            .flag("degraded", health.standing(&endpoint.id, now) != Standing::Normal)
+            .text("standing", health.standing(&endpoint.id, now).name())
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
             .number("first_token_ms", median(Measure::FirstToken))
             .number("tokens_per_second", median(Measure::Throughput));

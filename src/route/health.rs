@@ -56,6 +56,17 @@ pub enum Standing {
     Down,
 }
 
+impl Standing {
+    /// For explanations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// Something measured, of which percentiles are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {

@@ -21,7 +21,6 @@ pub(super) struct Wishes<'a> {
 }
 
 /// What an order came to besides itself.
-#[derive(Default)]
 pub(super) struct Sorted {
     /// Whether the conversation's own endpoint came first because of it.
     pub is_sticky: bool,
@@ -31,6 +30,9 @@ pub(super) struct Sorted {
 
 /// Of this many requests that an endpoint would be first for if it were well, one probes it.
 const PROBE_ONE_IN: u64 = 20;
+
+/// Where the conversation about a model is; the text is what a wildcard took.
+type Known<'a> = (ModelId, Option<&'a str>, Place);
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
 pub(super) struct Draw(pub u64);
@@ -64,15 +66,7 @@ impl Wishes<'_> {
             true => Standing::Normal,
             false => health.standing(&offer.endpoint.id, now),
         };
-        let key = |offer: &Offer<'_>, standing: Standing| {
-            let sticky = is_sticky(offer);
-            let place = if sticky { 0 } else { self.asked_place(offer) };
-            let flags = [self.is_slow(offer), !sticky];
-            let cooldown = u128::from(health.in_cooldown(&offer.endpoint.id, now)) << 64;
-            flags
-                .iter()
-                .fold((cooldown | place as u128) << 2 | standing as u128, |key, flag| key << 1 | u128::from(*flag))
-        };
+        let key = |offer: &Offer<'_>, standing: Standing| self.key(offer, is_sticky(offer), standing);
         let is_troubled = offers.iter().any(|offer| standing(offer) > Standing::Normal);
         let would_be_first = offers.iter().filter(|_| is_troubled).min_by_key(|offer| key(offer, Standing::Normal));
         let probed = would_be_first.filter(|offer| standing(offer) > Standing::Normal).copied();
@@ -81,6 +75,14 @@ impl Wishes<'_> {
         let is_sticky = offers.first().is_some_and(is_sticky);
         places.extend(known.into_iter().map(|(_, _, place)| place));
         Sorted { is_sticky, is_probe }
+    }
+
+    /// Grows with the place: cooldown before what was asked, before how it does, before the rest.
+    fn key(&self, offer: &Offer<'_>, is_sticky: bool, standing: Standing) -> u128 {
+        let cooldown = self.with.health.in_cooldown(&offer.endpoint.id, self.with.now);
+        let place = if is_sticky { 0 } else { self.asked_place(offer) };
+        let high = (u128::from(cooldown) << 64 | place as u128) << 2 | standing as u128;
+        high << 2 | u128::from(self.is_slow(offer)) << 1 | u128::from(!is_sticky)
     }
 
     /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one can take over, and
@@ -151,7 +153,7 @@ impl Wishes<'_> {
 
     /// Where the conversation is, for each model of which more than one endpoint can be chosen and for one of them it
     /// matters.
-    fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<(ModelId, Option<&'o str>, Place)> {
+    fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<Known<'o>> {
         let mut places = Vec::new();
         let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else { return places };
         let mut looked_up = Vec::new();
@@ -168,8 +170,8 @@ impl Wishes<'_> {
 
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
-    fn is_sticky(&self, offer: &Offer<'_>, places: &[(ModelId, Option<&str>, Place)]) -> bool {
-        let is_here = |(model, rest, place): &(ModelId, Option<&str>, Place)| {
+    fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
+        let is_here = |(model, rest, place): &Known<'_>| {
             (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
         };
         let may = || match &self.preferences.order {

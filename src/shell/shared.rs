@@ -1,4 +1,4 @@
-//! What all workers know, in the host's shared data: this only carries bytes; keys and values are [`crate::state`]'s.
+//! What all workers know, in the host's shared data: this only carries bytes, which [`crate::state`] explains.
 //!
 //! It outlives configurations, as long as one VM with the same `vm_id` does.
 

@@ -146,7 +146,8 @@ fn failures_that_two_workers_saw_are_an_outage_for_both_at_once() {
         pair.expect_outage(worker);
         let explained = pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
         let health = explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
-        assert_eq!(health.unwrap()["health"]["outage"], true, "{explained}");
+        let health = &health.unwrap()["health"];
+        assert_eq!((&health["outage"], &health["standing"]), (&json!(true), &json!("down")), "{explained}");
     }
     pair.gateway.assert_sound(0);
 }
