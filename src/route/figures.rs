@@ -2,6 +2,7 @@
 //!
 //! Endpoints are known by the hash of their id. One that is no longer configured ages out with its last window.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::histogram::Histogram;
@@ -38,11 +39,11 @@ impl Window {
         time.as_secs() / self.cells().0
     }
 
-    /// Whether a cell is one of this window.
-    fn holds(self, (window, number): Place, now: Duration) -> bool {
-        let (newest, number) = (self.cell(now), u64::from(number));
+    /// The places of its cells.
+    fn places(self, now: Duration) -> RangeInclusive<Place> {
+        let (newest, count) = (self.cell(now) as u32, self.cells().1 as u32);
         // Another worker's clock may be a little ahead.
-        window == self as u8 && number + self.cells().1 > newest && number <= newest + 1
+        (self as u8, (newest + 1).saturating_sub(count))..=(self as u8, newest + 1)
     }
 
     /// Whether times and speeds are kept as well.
@@ -109,7 +110,8 @@ impl Seen {
 
     /// The cells of a window.
     pub(super) fn within(&self, window: Window, now: Duration) -> impl Iterator<Item = &Cell> {
-        self.cells.iter().filter(move |(place, _)| window.holds(*place, now)).map(|(_, cell)| cell)
+        let places = window.places(now);
+        self.cells.iter().filter(move |(place, _)| places.contains(place)).map(|(_, cell)| cell)
     }
 
     fn add(&mut self, other: &Self) {
@@ -122,7 +124,8 @@ impl Seen {
     }
 
     fn forget(&mut self, now: Duration) {
-        self.cells.retain(|(place, _)| Window::ALL.into_iter().any(|window| window.holds(*place, now)));
+        let places = Window::ALL.map(|window| window.places(now));
+        self.cells.retain(|(place, _)| places.iter().any(|places| places.contains(place)));
         if u128::from(self.cooldown_until) <= now.as_millis() {
             self.cooldown_until = 0;
         }

@@ -26,7 +26,11 @@ pub trait Store: fmt::Debug {
 
 /// The value of a key in a list sorted by keys, where it is put if it is not there; never `None`.
 pub(crate) fn entry<K: Ord + Copy, V: Default>(sorted: &mut Vec<(K, V)>, key: K) -> Option<&mut V> {
-    let at = sorted.partition_point(|(other, _)| *other < key);
+    let at = match sorted.last() {
+        // As when a list is read.
+        Some((last, _)) if *last < key => sorted.len(),
+        _ => sorted.partition_point(|(other, _)| *other < key),
+    };
     if sorted.get(at).is_none_or(|(other, _)| *other != key) {
         sorted.insert(at, (key, V::default()));
     }
