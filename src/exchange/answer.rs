@@ -268,12 +268,20 @@ impl Answer {
         let mut received = Received {
             source: source.as_mut(),
             meter: &mut self.meter,
-            output: Output::new(piece, framing.held() == 0),
+            output: Output::new(piece, framing.held()),
             content: self.committed,
             fault: None,
             broken: false,
         };
-        framing.push(piece, &mut |piece| received.take(piece));
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let taken = match framing.is_between_events() {
+                true => received.pass_familiar(rest),
+                false => 0,
+            };
+            let taken = if taken > 0 { taken } else { framing.push(rest, &mut |piece| received.take(piece)) };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
         let mut unfinished = false;
         if end {
             let rest = framing.rest();
@@ -327,6 +335,13 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
+    /// Passes on all events at the start of `bytes` that need not be read; returns how many bytes that is.
+    fn pass_familiar(&mut self, bytes: &[u8]) -> usize {
+        let length = self.source.familiar(bytes, self.meter);
+        self.output.keep(bytes.get(..length).unwrap_or_default());
+        length
+    }
+
     fn take(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Event(event) => self.event(event),
@@ -363,9 +378,9 @@ struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// `clean`: nothing received earlier is still to go on before the piece.
-    fn new(piece: &'a [u8], clean: bool) -> Self {
-        Self { piece, verbatim: 0, copy: (!clean).then(Vec::new) }
+    /// `before`: how many bytes received earlier are still to go on before the piece.
+    fn new(piece: &'a [u8], before: usize) -> Self {
+        Self { piece, verbatim: 0, copy: (before > 0).then(|| Vec::with_capacity(before + piece.len())) }
     }
 
     fn put(&mut self, event: &[u8], change: Change) {
@@ -404,6 +419,9 @@ impl<'a> Output<'a> {
     fn finish(self, whole: bool, held: &mut Vec<u8>) -> Progress {
         if held.is_empty() && whole && self.copy.is_none() && self.verbatim == self.piece.len() {
             return Progress::Pass;
+        }
+        if held.is_empty() {
+            return Progress::Replace(self.into_bytes());
         }
         let mut bytes = std::mem::take(held);
         bytes.extend_from_slice(&self.into_bytes());

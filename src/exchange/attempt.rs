@@ -1,9 +1,10 @@
 //! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint must take over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::{Answer, Events, Fault, Progress};
-use super::{Exchange, Outcome};
+use super::{Exchange, Outcome, fits};
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::provider::{Body, Way, prepare};
@@ -32,11 +33,11 @@ pub(super) struct Attempt {
 
 /// What makes the client's request this attempt's.
 #[derive(Debug, PartialEq)]
-pub struct Dispatch {
+pub struct Dispatch<'a> {
     /// To be named in all later events of this attempt.
     pub attempt: usize,
     /// All request headers.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
     pub body: Body,
 }
@@ -72,13 +73,24 @@ pub enum Broken {
 
 impl Exchange {
     /// The host is about to send an attempt; `current` are the request headers as it has them.
-    pub fn begin_attempt(&mut self, current: &[(&str, &str)], now: Duration) -> Result<Dispatch, Reply> {
+    pub fn begin_attempt<'a>(
+        &'a mut self,
+        current: &[(&'a str, &'a str)],
+        now: Duration,
+    ) -> Result<Dispatch<'a>, Reply> {
         self.close_open_attempt(now);
-        let Some(step) = self.plan.steps.get(self.next).cloned() else { return Err(self.last_error()) };
-        let Some(provider) = step.provider(&self.config) else { return Err(self.last_error()) };
-        let target = (provider, step.upstream_model(&self.config));
-        let prepared = prepare(&self.request, self.operation, &self.client, target, current, now);
-        let prepared = match prepared.and_then(|prepared| self.fits(prepared)) {
+        if !self.may_fall_back() {
+            return Err(self.last_error());
+        }
+        let step = self.plan.steps.get(self.next);
+        let target = step.and_then(|step| Some((step.provider(&self.config)?, step.upstream_model(&self.config))));
+        let (request, operation, client) = (&self.request, self.operation, &self.client);
+        let limit = self.config.limits.request_bytes;
+        let prepared = target
+            .ok_or(Error::Lost)
+            .and_then(|target| prepare(request, operation, client, target, current, now))
+            .and_then(|prepared| fits(prepared, request, limit));
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 let reply = self.reply_with(&error);
@@ -186,7 +198,7 @@ impl Exchange {
     fn writer(&self, step: &Step, format: &dyn Format) -> Box<dyn AnswerWriter> {
         let about = About {
             id: self.id.clone(),
-            model: step.model_id(&self.config),
+            model: step.model_id(&self.config).into_owned(),
             created: self.started.as_secs(),
             include_usage: self.request.includes_usage() || self.face == Face::OpenRouter,
             thinking_format: format.thinking_format(),
@@ -389,6 +401,7 @@ impl Exchange {
         Verdict::Retry
     }
 
+    /// Whether there is another endpoint to try.
     pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }

@@ -39,20 +39,32 @@ impl Framing {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) {
+    /// Cuts an event off `bytes`, or several; returns how many bytes were taken.
+    pub(super) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> usize {
         match self {
-            Self::Sse(splitter) => splitter.push(bytes, &mut |piece| {
+            Self::Sse(splitter) => splitter.push_event(bytes, &mut |piece| {
                 take(match piece {
                     sse::Piece::Event(event) => Piece::Event(event),
                     sse::Piece::Opaque(bytes) => Piece::Opaque(bytes),
                 });
             }),
-            Self::Aws(frames) => frames.push(bytes, &mut |piece| {
-                take(match piece {
-                    event_stream::Piece::Event(event) => Piece::Event(event),
-                    event_stream::Piece::Broken => Piece::Broken,
+            Self::Aws(frames) => {
+                frames.push(bytes, &mut |piece| {
+                    take(match piece {
+                        event_stream::Piece::Event(event) => Piece::Event(event),
+                        event_stream::Piece::Broken => Piece::Broken,
+                    });
                 });
-            }),
+                bytes.len()
+            }
+        }
+    }
+
+    /// Whether the next byte is an event's first.
+    pub(super) fn is_between_events(&self) -> bool {
+        match self {
+            Self::Sse(splitter) => splitter.is_between_events(),
+            Self::Aws(frames) => frames.held() == 0,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod explain;
 mod framing;
 mod metadata;
 mod outcome;
+mod record;
 mod settle;
 
 use std::rc::Rc;
@@ -28,6 +29,7 @@ use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
 use crate::translate::openrouter::Identity;
+use crate::wire::json::push_number;
 
 use attempt::Attempt;
 
@@ -203,7 +205,7 @@ impl Exchange {
         }
     }
 
-    /// Refuses at once what [`Self::fits`] would refuse later.
+    /// Refuses at once what [`fits`] would refuse later.
     fn grows_too_large(&self) -> Result<(), Error> {
         let limit = self.config.limits.request_bytes;
         if self.request.body().len() + MOST_GROWTH <= limit {
@@ -212,20 +214,11 @@ impl Exchange {
         for step in &self.plan.steps {
             let target = step.provider(&self.config).map(|provider| (provider, step.upstream_model(&self.config)));
             if let Some(target) = target {
-                self.fits(prepare(&self.request, self.operation, &self.client, target, &[], self.started)?)?;
+                let prepared = prepare(&self.request, self.operation, &self.client, target, &[], self.started)?;
+                fits(prepared, &self.request, limit)?;
             }
         }
         Ok(())
-    }
-
-    /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
-    fn fits(&self, prepared: Prepared) -> Result<Prepared, Error> {
-        let limit = self.config.limits.request_bytes;
-        if prepared.body.len(self.request.body()) > limit {
-            Err(Error::TooLarge { limit: Some(limit) })
-        } else {
-            Ok(prepared)
-        }
     }
 
     /// The endpoint that is tried to see if it has recovered.
@@ -277,7 +270,7 @@ impl Exchange {
     fn identity(&self, step: &Step) -> Identity {
         Identity {
             id: self.id.clone(),
-            model: step.model_id(&self.config),
+            model: step.model_id(&self.config).into_owned(),
             provider: step.provider(&self.config).map(|provider| provider.name.clone()).unwrap_or_default(),
             operation: self.operation,
             pricing: step.endpoint(&self.config).map(|endpoint| endpoint.pricing.clone()).unwrap_or_default(),
@@ -299,6 +292,14 @@ impl Exchange {
     /// Minutes after midnight UTC when the exchange began.
     fn minute_of_day(&self) -> u16 {
         (self.started.as_secs() / 60 % (24 * 60)) as u16
+    }
+}
+
+/// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
+fn fits<'a>(prepared: Prepared<'a>, request: &Request, limit: usize) -> Result<Prepared<'a>, Error> {
+    match prepared.body.len(request.body()) {
+        length if length > limit => Err(Error::TooLarge { limit: Some(limit) }),
+        _ => Ok(prepared),
     }
 }
 
@@ -325,7 +326,10 @@ fn asked<'a>(config: &'a Config, request: &'a Request) -> Result<Vec<Asked<'a>>,
 /// `gen-<unix seconds>-<20 alphanumerics>`, as OpenRouter's.
 fn generation_id(now: Duration, random: [u64; 2]) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut id = format!("gen-{}-", now.as_secs());
+    let mut id = String::with_capacity(40);
+    id.push_str("gen-");
+    push_number(now.as_secs(), &mut id);
+    id.push('-');
     for mut bits in random {
         for _ in 0..10 {
             id.extend(ALPHABET.get((bits % 62) as usize).map(|letter| *letter as char));

@@ -2,12 +2,12 @@
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
+use std::borrow::Cow;
 use std::time::Duration;
-
-use serde::Serialize;
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
+use super::record::{Facts, header_value, milliseconds, printable};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
 use crate::error::{Error, Failure, Reply};
@@ -16,19 +16,16 @@ use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Cost, Source, Usage};
 
-/// Longest client text that goes into filter state, in characters.
-const LONGEST_MODEL: usize = 256;
-
 /// Seconds; below it a stream's speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
 
 /// What is to be written down.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settlement {
-    /// Filter state, without the `modelyard.` in front; empty values are left out.
-    pub properties: Vec<(&'static str, String)>,
     /// What it cost, as far as that is known.
     pub cost: Cost,
+    /// One line of JSON, unless the configuration wants none. It belongs into filter state too.
+    pub record: Option<String>,
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
@@ -82,40 +79,46 @@ impl Exchange {
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.
-    pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, String)> {
+    pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, Cow<'_, str>)> {
         self.status = Some(status);
-        let mut headers = vec![("x-generation-id", self.id.clone())];
+        let mut headers = Vec::with_capacity(8);
+        headers.push(("x-generation-id", Cow::Borrowed(self.id.as_str())));
         let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
-        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.to_owned())));
+        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.into())));
         if self.config.telemetry.expose_headers {
             if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
-                headers.push(("x-modelyard-model", header_value(&step.model_id(&self.config))));
+                let model = match step.model_id(&self.config) {
+                    Cow::Borrowed(model) => header_value(model),
+                    Cow::Owned(model) => header_value(&model).into_owned().into(),
+                };
+                headers.push(("x-modelyard-model", model));
                 let provider = step.provider(&self.config);
-                headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.clone())));
+                headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.as_str().into())));
             }
-            headers.push(("x-modelyard-attempts", self.attempts.len().to_string()));
+            headers.push(("x-modelyard-attempts", self.attempts.len().to_string().into()));
             if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty())
             {
-                headers.push(("x-modelyard-dropped", dropped.join(", ")));
+                headers.push(("x-modelyard-dropped", dropped.join(", ").into()));
             }
             if self.error.is_some() && self.face == Face::OpenAi && !self.attempts.is_empty() {
                 let tried: Vec<_> = self.tried().iter().map(ToString::to_string).collect();
-                headers.push(("x-modelyard-tried", tried.join(", ")));
+                headers.push(("x-modelyard-tried", tried.join(", ").into()));
             }
         }
         if let Some(Error::Upstream(Failure { retry_after: Some(wait), .. })) = &self.error {
-            headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+            headers.push(("retry-after", wait.as_secs().max(1).to_string().into()));
         }
         headers
     }
 
-    /// Ends the exchange: reports every stat to `count`, teaches `health`, returns what to write down.
-    /// The second time there is nothing left to do.
+    /// Ends the exchange: reports every stat to `count`, teaches `health`, tells filter state to `tell` by names without
+    /// the `modelyard.` in front, returns what else to write down. The second time there is nothing left to do.
     pub fn settle(
         &mut self,
         now: Duration,
         health: &mut Health,
         count: &mut dyn FnMut(&'static Stat, &[&str], u64),
+        tell: &mut dyn FnMut(&'static str, &str),
     ) -> Settlement {
         if std::mem::replace(&mut self.settled, true) {
             return Settlement::default();
@@ -128,7 +131,7 @@ impl Exchange {
         }
         self.stick(now, health);
         self.count_answer(now, count);
-        self.write_down(aborted, now)
+        self.write_down(aborted, now, tell)
     }
 
     /// Attempts still under way when the client's stream ends: it hung up.
@@ -271,19 +274,20 @@ impl Exchange {
         }
     }
 
-    fn write_down(&self, aborted: bool, now: Duration) -> Settlement {
+    fn write_down(&self, aborted: bool, now: Duration, tell: &mut dyn FnMut(&'static str, &str)) -> Settlement {
         let answered = self.answered();
         let usage = answered.as_ref().map(|answered| answered.usage);
         let cost = answered.as_ref().and_then(|answered| answered.charge).map(Charge::total);
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
         let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
+        let response_model = step.map(|step| step.model_id(&self.config));
         let facts = Facts {
             generation_id: &self.id,
             tenant: DEFAULT_TENANT,
             operation: self.operation.name(),
-            request_model: self.request.models().first().map(|model| printable(model)),
-            response_model: step.map(|step| printable(&step.model_id(&self.config))),
+            request_model: self.request.model().map(printable),
+            response_model: response_model.as_deref().map(printable),
             provider: last.map(|attempt| self.labels(attempt).0),
             finish_reason: meter.and_then(|meter| meter.finish_reason()).map(printable),
             error_type: self.error_type(aborted),
@@ -294,156 +298,8 @@ impl Exchange {
             reasoning_tokens: usage.map(|usage| usage.reasoning),
             cost_usd: cost.map(|cost| cost.to_string()),
         };
-        let properties = facts.properties(self.attempts.len());
-        let mut settlement = Settlement { properties, cost: cost.unwrap_or_default() };
-        if self.config.telemetry.record == RecordLevel::Metadata {
-            let record = self.record(&facts, now);
-            settlement.properties.push(("record", json(&record)));
-        }
-        settlement
+        facts.tell(self.attempts.len(), tell);
+        let recorded = self.config.telemetry.record == RecordLevel::Metadata;
+        Settlement { cost: cost.unwrap_or_default(), record: recorded.then(|| self.record(&facts, now)) }
     }
-
-    fn record<'a>(&'a self, facts: &'a Facts<'a>, now: Duration) -> Record<'a> {
-        let endpoint = |step: &route::Step| step.endpoint(&self.config).map_or("", |e| e.id.as_str()).to_owned();
-        let attempts = self.attempts.iter().map(|attempt| AttemptRecord {
-            endpoint: self.plan.steps.get(attempt.step).map(endpoint).unwrap_or_default(),
-            outcome: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
-            status: attempt.status,
-            start_ms: milliseconds(attempt.started.saturating_sub(self.started)),
-            first_token_ms: attempt.first_content.map(|at| milliseconds(at.saturating_sub(self.started))),
-            duration_ms: milliseconds(attempt.ended.unwrap_or(now).saturating_sub(attempt.started)),
-            retry_after_s: attempt.retry_after.map(|wait| wait.as_secs()),
-            dropped_parameters: attempt.dropped.clone(),
-        });
-        let dropped = self
-            .plan
-            .dropped
-            .iter()
-            .map(|dropped| DroppedRecord { endpoint: &dropped.endpoint, reason: dropped.reason.to_string() });
-        Record {
-            facts,
-            status: self.status,
-            error: self.error.as_ref().map(|error| error.error_type()),
-            stream: self.request.is_stream(),
-            duration_ms: milliseconds(now.saturating_sub(self.started)),
-            plan: self.plan.steps.iter().map(endpoint).collect(),
-            sticky: self.plan.is_sticky,
-            probe: self.plan.is_probe,
-            dropped: dropped.collect(),
-            attempts: attempts.collect(),
-            seed: format!("{:016x}", self.plan.seed),
-            config: &self.config.hash,
-        }
-    }
-}
-
-/// What is known at the end, by the names of filter state and record.
-#[derive(Serialize)]
-struct Facts<'a> {
-    generation_id: &'a str,
-    tenant: &'a str,
-    operation: &'a str,
-    request_model: Option<String>,
-    response_model: Option<String>,
-    provider: Option<&'a str>,
-    finish_reason: Option<String>,
-    error_type: Option<&'a str>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cached_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
-    /// Whether the tokens are the gateway's estimate.
-    estimated: Option<bool>,
-    cost_usd: Option<String>,
-}
-
-impl Facts<'_> {
-    fn properties(&self, attempts: usize) -> Vec<(&'static str, String)> {
-        let text = |value: Option<&str>| value.map(str::to_owned);
-        let number = |value: Option<u64>| value.map(|value| value.to_string());
-        let all = [
-            ("generation_id", text(Some(self.generation_id))),
-            ("tenant", text(Some(self.tenant))),
-            ("operation", text(Some(self.operation))),
-            ("request_model", self.request_model.clone()),
-            ("response_model", self.response_model.clone()),
-            ("provider", text(self.provider)),
-            ("attempts", Some(attempts.to_string())),
-            ("finish_reason", self.finish_reason.clone()),
-            ("input_tokens", number(self.input_tokens)),
-            ("output_tokens", number(self.output_tokens)),
-            ("cached_tokens", number(self.cached_tokens)),
-            ("cost_usd", self.cost_usd.clone()),
-            ("error_type", text(self.error_type)),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-    }
-}
-
-/// The record: one line of JSON that says why the exchange went as it did.
-#[derive(Serialize)]
-struct Record<'a> {
-    #[serde(flatten)]
-    facts: &'a Facts<'a>,
-    status: Option<u16>,
-    error: Option<&'a str>,
-    stream: bool,
-    duration_ms: u64,
-    plan: Vec<String>,
-    /// Whether the plan's first endpoint is the conversation's own.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    sticky: bool,
-    /// Whether the plan's first endpoint is there, in spite of its recent failures, to see if it has recovered.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    probe: bool,
-    dropped: Vec<DroppedRecord<'a>>,
-    attempts: Vec<AttemptRecord>,
-    seed: String,
-    config: &'a str,
-}
-
-#[derive(Serialize)]
-struct DroppedRecord<'a> {
-    endpoint: &'a str,
-    reason: String,
-}
-
-#[derive(Serialize)]
-struct AttemptRecord {
-    endpoint: String,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    start_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_token_ms: Option<u64>,
-    duration_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_s: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    dropped_parameters: Vec<&'static str>,
-}
-
-fn json(record: &Record<'_>) -> String {
-    // Room for most of them, so that it is not moved while it grows.
-    let mut json = Vec::with_capacity(1024);
-    let written = serde_json::to_writer(&mut json, record);
-    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    time.as_millis() as u64
-}
-
-/// A foreign text fit for a log line: bounded, without control characters.
-fn printable(text: &str) -> String {
-    if text.len() <= LONGEST_MODEL && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST_MODEL).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// A text fit for a header value.
-fn header_value(text: &str) -> String {
-    text.chars().take(LONGEST_MODEL).filter(|c| c.is_ascii_graphic()).collect()
 }

@@ -11,7 +11,7 @@ pub mod sigv4;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::config::{Api, Auth, Provider, Sigv4};
+use crate::config::{Api, Auth, Key, Provider, Sigv4};
 use crate::error::Error;
 use crate::request::{Operation, Request, StreamOptionsEdit};
 use crate::translate;
@@ -57,18 +57,27 @@ impl Way {
     }
 }
 
-/// What of the client's headers may be of use to an attempt.
+/// What of the client's headers may be of use to an attempt: names and values, one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct ClientHeaders {
-    forwarded: Vec<(String, String)>,
-    credentials: Vec<(String, String)>,
+    texts: String,
+    headers: Vec<Kept>,
+}
+
+/// One of the client's headers.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// Where its name ends in [`ClientHeaders::texts`]; it begins where the value before it ends.
+    name_end: usize,
+    value_end: usize,
+    is_credential: bool,
 }
 
 /// Everything that makes the client's request this provider's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prepared {
+pub struct Prepared<'a> {
     /// All request headers, pseudo-headers first.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
     pub body: Body,
     /// Names of the request's fields that got lost.
@@ -103,17 +112,30 @@ impl Body {
 }
 
 impl ClientHeaders {
-    /// Keeps what is on the allowlist, and the credentials apart from it.
+    /// Keeps what is on the allowlist, and the credentials.
     pub fn keep(headers: &[(&str, &str)]) -> Self {
-        let pick = |wanted: &dyn Fn(&str) -> bool| {
-            let headers = headers.iter().filter(|(name, _)| wanted(name));
-            headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
         let of_a_dialect = |name: &str| FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        Self {
-            forwarded: pick(&|name| FORWARDED.contains(&name) || of_a_dialect(name)),
-            credentials: pick(&|name| CREDENTIALS.contains(&name)),
+        let mut kept = Self { texts: String::with_capacity(256), headers: Vec::with_capacity(8) };
+        for (name, value) in headers {
+            let is_credential = CREDENTIALS.contains(name);
+            if is_credential || FORWARDED.contains(name) || of_a_dialect(name) {
+                kept.texts.push_str(name);
+                let name_end = kept.texts.len();
+                kept.texts.push_str(value);
+                kept.headers.push(Kept { name_end, value_end: kept.texts.len(), is_credential });
+            }
         }
+        kept
+    }
+
+    /// The credentials, or all else.
+    fn iter(&self, credentials: bool) -> impl Iterator<Item = (&str, &str)> {
+        let mut begin = 0;
+        self.headers.iter().filter_map(move |kept| {
+            let name = self.texts.get(begin..kept.name_end)?;
+            begin = kept.value_end;
+            (kept.is_credential == credentials).then_some((name, self.texts.get(kept.name_end..kept.value_end)?))
+        })
     }
 
     /// Whether a client's header must go before the host's router sees the request: credentials, and whatever could
@@ -125,43 +147,45 @@ impl ClientHeaders {
 
 /// Makes the client's request one for `provider`'s `model`. `current` are the request's headers as the host has them
 /// now; only the scheme and trace headers are taken from it. `now` is time since the Unix epoch, for signatures.
-pub fn prepare(
+pub fn prepare<'a>(
     request: &Request,
     operation: Operation,
-    client: &ClientHeaders,
-    (provider, model): (&Provider, &str),
-    current: &[(&str, &str)],
+    client: &'a ClientHeaders,
+    (provider, model): (&'a Provider, &str),
+    current: &[(&'a str, &'a str)],
     now: Duration,
-) -> Result<Prepared, Error> {
+) -> Result<Prepared<'a>, Error> {
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
     let mut dropped = Vec::new();
     let body = body(request, operation, (provider, model), way, &mut dropped)?;
-    let (path, query) = path::of(provider, way, operation, model, request.is_stream());
+    let path = path::of(provider, way, operation, model, request.is_stream());
+    let signed = match &provider.auth {
+        Auth::Sigv4(aws) => sign(aws, &provider.host, &path, &body.apply(request.body()), now),
+        _ => Vec::new(),
+    };
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
     headers.set(":scheme", current.iter().find(|(name, _)| *name == ":scheme").map_or("http", |(_, value)| value));
-    headers.set(":authority", &provider.host);
-    headers.set(":path", &if query.is_empty() { path.clone() } else { format!("{path}?{query}") });
+    headers.set(":authority", provider.host.as_str());
+    headers.set(":path", path);
     headers.set("content-type", "application/json");
-    headers.set("content-length", &body.len(request.body()).to_string());
+    headers.set("content-length", body.len(request.body()).to_string());
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
-    for (name, value) in client.forwarded.iter().filter(|(name, _)| belongs(name, way)) {
+    for (name, value) in client.iter(false).filter(|(name, _)| belongs(name, way)) {
         headers.set(name, value);
     }
     headers.set("accept-encoding", "identity");
     for (name, value) in current.iter().filter(|(name, _)| TRACE.contains(name)) {
-        headers.set(name, value);
+        headers.set(name, *value);
     }
     for (name, value) in &provider.headers {
-        headers.set(name, value);
+        headers.set(name, value.as_str());
     }
-    match &provider.auth {
-        Auth::Sigv4(aws) => {
-            sign(aws, &provider.host, &path, &query, &body.apply(request.body()), now, &mut headers);
-        }
-        auth => authenticate(auth, client, &mut headers),
+    authenticate(&provider.auth, client, &mut headers);
+    for (name, value) in signed {
+        headers.set(name, value);
     }
     Ok(Prepared { headers: headers.0, body, dropped })
 }
@@ -213,53 +237,53 @@ fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdi
     }
 }
 
-fn authenticate(auth: &Auth, client: &ClientHeaders, headers: &mut Headers) {
+fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Headers<'a>) {
+    let value = |key: &'a Key| key.value.as_deref().unwrap_or_default();
     match auth {
-        Auth::Bearer { key } => {
-            headers.set("authorization", &format!("Bearer {}", key.value.as_deref().unwrap_or_default()));
-        }
-        Auth::Header { name, key } => headers.set(name, key.value.as_deref().unwrap_or_default()),
+        Auth::Bearer { key } => headers.set("authorization", ["Bearer ", value(key)].concat()),
+        Auth::Header { name, key } => headers.set(name, value(key)),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
         Auth::Passthrough => {
-            for (name, value) in &client.credentials {
+            for (name, value) in client.iter(true) {
                 headers.set(name, value);
             }
         }
     }
 }
 
-fn sign(aws: &Sigv4, host: &str, path: &str, query: &str, body: &[u8], now: Duration, headers: &mut Headers) {
-    let key = |key: &crate::config::Key| key.value.clone().unwrap_or_default();
-    let (access_key, secret_key) = (key(&aws.access_key), key(&aws.secret_key));
+/// The headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its own
+/// body.
+fn sign(aws: &Sigv4, host: &str, path: &str, body: &[u8], now: Duration) -> Vec<(&'static str, String)> {
+    const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let unsigned = sigv4::Unsigned {
         method: "POST",
         host,
         path,
         query,
-        headers: &[("content-type", "application/json")],
+        headers: &[CONTENT_TYPE],
         body_sha256: sigv4::sha256(body),
     };
     let credentials = sigv4::Credentials {
-        access_key: &access_key,
-        secret_key: &secret_key,
+        access_key: aws.access_key.value.as_deref().unwrap_or_default(),
+        secret_key: aws.secret_key.value.as_deref().unwrap_or_default(),
         session_token: aws.session_token.value.as_deref(),
     };
     let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
-    // What is signed must arrive as it was signed, whatever the client said of its own body.
-    headers.set("content-type", "application/json");
-    for (name, value) in sigv4::sign(&unsigned, &credentials, scope, now) {
-        headers.set(name, &value);
-    }
+    let mut headers = sigv4::sign(&unsigned, &credentials, scope, now);
+    headers.push((CONTENT_TYPE.0, CONTENT_TYPE.1.to_owned()));
+    headers
 }
 
-struct Headers(Vec<(String, String)>);
+struct Headers<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
-impl Headers {
+impl<'a> Headers<'a> {
     /// The last one to set a name wins.
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => self.0.push((name.to_owned(), value.to_owned())),
+    fn set(&mut self, name: &'a str, value: impl Into<Cow<'a, str>>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
         }
     }
 }

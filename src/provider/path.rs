@@ -9,21 +9,35 @@ use crate::request::Operation;
 use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
-pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> (String, String) {
-    let base = provider.base_path.replace("{model}", &Escaped(model).to_string());
-    let operation = if way == Way::Translate { translated(provider.api) } else { operation.path() };
-    let path = match provider.api {
-        Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => format!("{base}/{operation}"),
-        Api::Gemini => format!("{base}/{}", gemini::path(model, stream)),
-        Api::Bedrock => format!("{base}{}", bedrock::path(model, stream)),
+pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> String {
+    let mut path = String::with_capacity(128);
+    match provider.base_path.split_once("{model}") {
+        Some((before, after)) => {
+            let model = Escaped(model).to_string();
+            path.extend([before, &model, &after.replace("{model}", &model)]);
+        }
+        None => path.push_str(&provider.base_path),
+    }
+    match provider.api {
+        Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
+            let operation = if way == Way::Translate { translated(provider.api) } else { operation.path() };
+            path.extend(["/", operation]);
+        }
+        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
+        Api::Bedrock => path.push_str(&bedrock::path(model, stream)),
+    }
+    let mut query = |parts: &[&str]| {
+        path.push(if path.contains('?') { '&' } else { '?' });
+        path.extend(parts.iter().copied());
     };
-    let (path, own) = path.split_once('?').unwrap_or((&path, ""));
-    let key = match &provider.auth {
-        Auth::Query { name, key } => format!("{}={}", Escaped(name), Escaped(key.value.as_deref().unwrap_or_default())),
-        _ => String::new(),
-    };
-    let queries: Vec<&str> = [own, &provider.query, &key].into_iter().filter(|query| !query.is_empty()).collect();
-    (path.to_owned(), queries.join("&"))
+    if !provider.query.is_empty() {
+        query(&[&provider.query]);
+    }
+    if let Auth::Query { name, key } = &provider.auth {
+        let key = Escaped(key.value.as_deref().unwrap_or_default());
+        query(&[&Escaped(name).to_string(), "=", &key.to_string()]);
+    }
+    path
 }
 
 /// Where a translated request goes.

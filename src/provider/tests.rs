@@ -34,7 +34,12 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
     let client = ClientHeaders::keep(CLIENT);
     let target = (&config.providers[0], "up");
-    prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap().headers
+    let prepared = prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap();
+    owned(&prepared)
+}
+
+fn owned(prepared: &Prepared<'_>) -> Vec<(String, String)> {
+    prepared.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_owned())).collect()
 }
 
 fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -108,8 +113,8 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
         let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
         let target = (&config.providers[0], "up");
         let prepared = prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
-        assert_eq!(value(&prepared.headers, "anthropic-beta"), Some("b"));
-        assert_eq!(value(&prepared.headers, ":path"), Some("/v1/messages"));
+        assert_eq!(value(&owned(&prepared), "anthropic-beta"), Some("b"));
+        assert_eq!(value(&owned(&prepared), ":path"), Some("/v1/messages"));
         (
             matches!(prepared.body, Body::Edited(_)),
             String::from_utf8(prepared.body.apply(request.body()).into()).unwrap(),

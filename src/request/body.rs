@@ -2,6 +2,8 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
+use std::borrow::Cow;
+
 use super::conversation::{Conversation, Opening};
 use super::field::{Field, Fields, Role};
 use super::problem::{self, Problem};
@@ -10,7 +12,7 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Kind, Reader, Span, quoted};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
@@ -154,7 +156,7 @@ impl Request {
         }
         self.object = reader.object(|reader, member| {
             let start = member.key.span.start;
-            let field = Field::of(&member.key.decode());
+            let field = Field::of(&member.key.bytes());
             let index = match field {
                 Some(field) => {
                     self.field(field, reader, body)?;
@@ -383,6 +385,11 @@ impl Request {
         &self.body
     }
 
+    /// The model asked for first.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref().or(self.models.first().map(String::as_str))
+    }
+
     /// The models asked for, in order, each once.
     pub fn models(&self) -> Vec<&str> {
         let mut models: Vec<&str> = Vec::with_capacity(1 + self.models.len());
@@ -463,7 +470,7 @@ impl Request {
 
     /// Whether a top-level field of this name is there and not null.
     pub fn has(&self, name: &str) -> bool {
-        Field::of(name).is_some_and(|field| self.fields.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.fields.contains(field))
     }
 
     /// Names of all parameters used, as in `supported_parameters`.
@@ -482,20 +489,19 @@ impl Request {
     /// the client's, the gateway's own fields gone. Every other byte stays.
     pub fn edits(&self, model: &str, stream_options: StreamOptionsEdit) -> Edits {
         let mut edits = Edits::new();
-        let mut members = self.members.clone();
-        let name = serde_json::to_string(model).unwrap_or_default();
+        let mut members = Cow::Borrowed(&self.members);
         match &self.model_span {
             Some(_) if self.model.as_deref() == Some(model) => {}
-            Some(span) => edits.replace(span.clone(), name.as_bytes()),
-            None => members.insert_first(format!("\"model\":{name}").as_bytes()),
+            Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
+            None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
         }
         match stream_options {
             StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
-                self.ask_for_usage(&mut edits, &mut members);
+                self.ask_for_usage(&mut edits, members.to_mut());
             }
             StreamOptionsEdit::Remove => {
                 if let Some(options) = &self.stream_options {
-                    members.remove(options.index);
+                    members.to_mut().remove(options.index);
                 }
             }
             _ => {}

@@ -21,11 +21,11 @@ macro_rules! fields {
 
         impl Field {
             /// Finds a field by its name.
-            pub(super) fn of(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$ident),)*
-                    _ => None,
-                }
+            pub(super) fn of(name: &[u8]) -> Option<Self> {
+                $(if name == $name.as_bytes() {
+                    return Some(Self::$ident);
+                })*
+                None
             }
 
             /// Its name.
@@ -133,7 +133,7 @@ mod tests {
         assert!(ALL.len() <= 64);
         let mut fields = Fields::default();
         for field in ALL {
-            assert_eq!(Field::of(field.name()), Some(*field));
+            assert_eq!(Field::of(field.name().as_bytes()), Some(*field));
             assert!(fields.insert(*field), "{field:?} shares a bit");
             assert!(!fields.insert(*field));
         }

@@ -1,5 +1,6 @@
 //! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -128,7 +129,7 @@ pub(super) struct Offer<'a> {
 
 impl Offer<'_> {
     /// The model's id, with a wildcard filled in.
-    pub(super) fn model_id(&self) -> String {
+    pub(super) fn model_id(&self) -> Cow<'_, str> {
         model_id(self.model, self.asked.rest)
     }
 

@@ -1,5 +1,6 @@
 //! A plan: the endpoints one request may use, in order, and why each other one was dropped.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::filter::{Offer, Reason, Wanted};
@@ -69,7 +70,7 @@ impl Step {
     }
 
     /// The catalogue's id of the model, with a wildcard filled in.
-    pub fn model_id(&self, config: &Config) -> String {
+    pub fn model_id<'a>(&self, config: &'a Config) -> Cow<'a, str> {
         self.model(config).map(|model| model_id(model, self.rest.as_deref())).unwrap_or_default()
     }
 
@@ -80,10 +81,10 @@ impl Step {
 }
 
 /// A model's id, with a wildcard filled in.
-pub(super) fn model_id(model: &Model, rest: Option<&str>) -> String {
+pub(super) fn model_id<'a>(model: &'a Model, rest: Option<&str>) -> Cow<'a, str> {
     match rest {
-        Some(rest) => format!("{}{rest}", model.id.trim_end_matches('*')),
-        None => model.id.clone(),
+        Some(rest) => Cow::Owned([model.id.trim_end_matches('*'), rest].concat()),
+        None => Cow::Borrowed(&model.id),
     }
 }
 

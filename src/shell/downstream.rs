@@ -1,13 +1,14 @@
 //! The downstream role: takes a client's request in, sends its exchange on its way, and writes it down at the end.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
 use super::shared;
-use super::stream::{LINK, send};
-use super::worker::{self, Shared};
+use super::stream::{LINK_HEADER, send};
+use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
@@ -26,7 +27,7 @@ pub(super) struct Downstream {
     operation: Operation,
     /// The request's headers as they came.
     headers: Vec<u8>,
-    exchange: Option<(u64, Shared)>,
+    exchange: Option<(Link, Shared)>,
     /// What the client gets instead of the body under way.
     replacement: Option<Vec<u8>>,
 }
@@ -92,7 +93,7 @@ impl Downstream {
                 Action::Pause
             }
             Ok(departure) => {
-                host::set_property(LINK, &link);
+                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
                 host::set_property(NEXT, departure.cluster.as_bytes());
                 steer(&headers, headers::count(&serialised), &departure);
                 host::clear_route_cache();
@@ -101,7 +102,7 @@ impl Downstream {
         }
     }
 
-    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, [u8; 16]) {
+    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, Link) {
         let arrival = Arrival {
             face: self.face,
             operation: self.operation,
@@ -116,8 +117,8 @@ impl Downstream {
             None => shared::with_health(|health| Exchange::open(config, arrival, health)),
         };
         let exchange = Rc::new(RefCell::new(exchange));
-        let (number, link) = worker::keep(exchange.clone());
-        self.exchange = Some((number, exchange.clone()));
+        let link = worker::keep(exchange.clone());
+        self.exchange = Some((link, exchange.clone()));
         (exchange, link)
     }
 
@@ -156,14 +157,15 @@ impl Downstream {
                 send(&reply);
                 return Action::Continue;
             }
-            own.extend([(":status", reply.status.to_string()), ("content-length", reply.body.len().to_string())]);
-            own.extend(reply.headers);
+            let (status, length) = (reply.status.to_string(), reply.body.len().to_string());
+            own.extend([(":status", Cow::Owned(status)), ("content-length", length.into())]);
+            own.extend(reply.headers.into_iter().map(|(name, value)| (name, value.into())));
             self.replacement = Some(reply.body);
         }
         own.extend(exchange.client_headers(sent));
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
-        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(kept).collect();
+        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
         host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
         Action::Continue
     }
@@ -177,20 +179,22 @@ impl Downstream {
     }
 
     pub(super) fn log(&mut self) {
-        let Some((number, exchange)) = self.exchange.take() else { return };
-        worker::forget(number);
+        let Some((link, exchange)) = self.exchange.take() else { return };
+        worker::forget(&link);
         let mut exchange = exchange.borrow_mut();
-        let now = host::now();
-        let settlement = shared::with_health(|health| exchange.settle(now, health, &mut worker::count));
         let mut path = String::with_capacity(64);
-        for (name, value) in &settlement.properties {
+        let mut tell = |name: &str, value: &str| {
             path.clear();
             path.push_str("modelyard.");
             path.push_str(name);
             host::set_property(&path, value.as_bytes());
+        };
+        let now = host::now();
+        let settlement = shared::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
+        if let Some(record) = &settlement.record {
+            tell("record", record);
         }
-        let record = settlement.properties.into_iter().find(|(name, _)| *name == "record").map(|(_, record)| record);
-        shared::with_journal(|journal| journal.enter(settlement.cost, record, now));
+        shared::with_journal(|journal| journal.enter(settlement.cost, settlement.record, now));
     }
 }
 

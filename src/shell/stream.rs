@@ -8,12 +8,15 @@ use super::headers;
 use super::host::{self, Action, Map};
 use super::page;
 use super::upstream::Upstream;
-use super::worker;
+use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Surface;
 
-/// The filter state that leads an attempt to its exchange.
+/// The header that leads an exchange's first attempt to it, which takes it off. Later attempts find the same in filter
+/// state, because their headers are what the attempt before them made of them.
+pub(super) const LINK_HEADER: &str = "x-modelyard-exchange";
+/// The filter state that leads a later attempt to its exchange.
 pub(super) const LINK: &str = "modelyard.exchange";
 
 /// One stream of the host.
@@ -47,9 +50,11 @@ impl Stream {
         let serialised = host::headers(Map::RequestHeaders);
         let parsed = headers::parse(&serialised);
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
-        // An attempt is known by its exchange, which saves asking for its number.
-        let link = host::property(LINK);
-        if link.is_none() && Self::attempt_count() == 0 {
+        // The header saves asking for more; one that leads nowhere may be a client's own.
+        if let Some((link, exchange)) = worker::find(value(LINK_HEADER).as_bytes()) {
+            return Some(self.attempt(link, exchange, &parsed));
+        }
+        if Self::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
                 return None;
             }
@@ -70,17 +75,22 @@ impl Stream {
             }
             return None;
         }
-        match link {
-            Some(link) => {
-                let (upstream, action) = Upstream::begin(self.context, worker::find(&link), &parsed);
-                self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
-                Some(action)
-            }
-            None => match Surface::of(&config.paths, value(":method"), value(":path")) {
-                Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
-                _ => None,
-            },
+        if let Some(link) = host::property(LINK) {
+            return Some(match worker::find(&link) {
+                Some((link, exchange)) => self.attempt(link, exchange, &parsed),
+                None => Upstream::refuse(ErrorForm::OpenAi),
+            });
         }
+        match Surface::of(&config.paths, value(":method"), value(":path")) {
+            Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
+            _ => None,
+        }
+    }
+
+    fn attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)]) -> Action {
+        let (upstream, action) = Upstream::begin(self.context, link, exchange, current);
+        self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
+        action
     }
 
     pub(super) fn request_headers(&mut self, end: bool) -> Action {

@@ -3,8 +3,8 @@
 use super::downstream::{NEXT, RETRY};
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
-use super::stream::send;
-use super::worker::{self, Shared, Watched};
+use super::stream::{LINK, send};
+use super::worker::{self, Link, Shared, Watched};
 use crate::error::{Error, ErrorForm};
 use crate::exchange::{Broken, Verdict};
 use crate::provider::Body;
@@ -12,6 +12,7 @@ use crate::provider::Body;
 /// One attempt's stream.
 pub(super) struct Upstream {
     context: u32,
+    link: Link,
     exchange: Shared,
     attempt: usize,
     /// What becomes of the request body, until it has.
@@ -19,22 +20,27 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// Starts an attempt; without an exchange nothing is forwarded.
-    pub(super) fn begin(context: u32, exchange: Option<Shared>, current: &[(&str, &str)]) -> (Option<Self>, Action) {
-        let Some(exchange) = exchange else { return (None, Self::refuse(ErrorForm::OpenAi)) };
-        let dispatch = exchange.borrow_mut().begin_attempt(current, host::now());
-        match dispatch {
+    /// Starts an attempt.
+    pub(super) fn begin(
+        context: u32,
+        link: Link,
+        exchange: Shared,
+        current: &[(&str, &str)],
+    ) -> (Option<Self>, Action) {
+        let mut borrowed = exchange.borrow_mut();
+        let (attempt, body) = match borrowed.begin_attempt(current, host::now()) {
             Err(reply) => {
                 send(&reply);
-                (None, Action::Pause)
+                return (None, Action::Pause);
             }
             Ok(dispatch) => {
                 host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
                 let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
-                let body = (!unchanged).then_some(dispatch.body);
-                (Some(Self { context, exchange, attempt: dispatch.attempt, body }), Action::Continue)
+                (dispatch.attempt, (!unchanged).then_some(dispatch.body))
             }
-        }
+        };
+        drop(borrowed);
+        (Some(Self { context, link, exchange, attempt, body }), Action::Continue)
     }
 
     /// Answers a gateway request that no exchange belongs to.
@@ -84,8 +90,8 @@ impl Upstream {
             if strip_length && headers::value(&parsed, "content-length").is_some() {
                 host::remove_header(Map::ResponseHeaders, "content-length");
             }
-            let (context, exchange, attempt) = (self.context, self.exchange.clone(), self.attempt);
-            worker::watch(Watched { context, exchange, attempt });
+            let (context, link, exchange, attempt) = (self.context, self.link, self.exchange.clone(), self.attempt);
+            worker::watch(Watched { context, link, exchange, attempt });
             return Action::Pause;
         }
         self.obey(verdict, 0)
@@ -118,7 +124,7 @@ impl Upstream {
                 Action::Continue
             }
             Verdict::Retry => {
-                self.retry();
+                retry(self.link, self.exchange.borrow().next_cluster());
                 Action::Continue
             }
             Verdict::Answer(reply) => {
@@ -132,10 +138,6 @@ impl Upstream {
         }
     }
 
-    fn retry(&self) {
-        retry(&self.exchange);
-    }
-
     pub(super) fn done(&mut self) {
         worker::unwatch(self.context);
         let mut exchange = self.exchange.borrow_mut();
@@ -145,20 +147,26 @@ impl Upstream {
             let broken = if connected { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
             // The router chooses the cluster of a retry after the attempt before it is gone.
-            host::set_property(NEXT, exchange.next_cluster().as_bytes());
+            point_to_next(self.link, exchange.next_cluster());
         }
     }
 }
 
-fn retry(exchange: &Shared) {
-    host::set_property(NEXT, exchange.borrow().next_cluster().as_bytes());
+fn retry(link: Link, next_cluster: &str) {
+    point_to_next(link, next_cluster);
     host::set_header(Map::ResponseHeaders, RETRY, "1");
+}
+
+/// Leads the host's route, and the next attempt, to where they belong. Only a fallback needs it.
+fn point_to_next(link: Link, cluster: &str) {
+    host::set_property(LINK, &link);
+    host::set_property(NEXT, cluster.as_bytes());
 }
 
 /// Moves on from every attempt that has waited long enough.
 pub(super) fn check_deadlines() {
     let now = host::now();
-    for Watched { context, exchange, attempt } in worker::watched() {
+    for Watched { context, link, exchange, attempt } in worker::watched() {
         let Some(verdict) = exchange.borrow_mut().tick(attempt, now) else { continue };
         worker::unwatch(context);
         if !host::act_on(context) {
@@ -166,7 +174,7 @@ pub(super) fn check_deadlines() {
         }
         match verdict {
             Verdict::Retry => {
-                retry(&exchange);
+                retry(link, exchange.borrow().next_cluster());
                 host::resume_response();
             }
             Verdict::Answer(reply) => send(&reply),

@@ -16,17 +16,21 @@ use crate::stats::{Kind, Stat};
 /// An exchange, shared by its downstream stream and its attempts.
 pub(super) type Shared = Rc<RefCell<Exchange>>;
 
+/// What leads from an attempt to its exchange: 128 random bits as letters, which nobody outside this VM can guess.
+pub(super) type Link = [u8; 32];
+
 /// An attempt whose deadlines are watched.
 #[derive(Clone)]
 pub(super) struct Watched {
     /// The upstream stream's context.
     pub context: u32,
+    pub link: Link,
     pub exchange: Shared,
     pub attempt: usize,
 }
 
 thread_local! {
-    static EXCHANGES: RefCell<Exchanges> = RefCell::new(Exchanges::default());
+    static EXCHANGES: RefCell<HashMap<Link, Shared>> = RefCell::new(HashMap::new());
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
 }
@@ -36,42 +40,27 @@ pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Exchanges under way, by number.
-struct Exchanges {
-    /// Tells this VM's exchanges from those of another one.
-    nonce: u64,
-    last: u64,
-    open: HashMap<u64, Shared>,
-}
-
-impl Default for Exchanges {
-    fn default() -> Self {
-        Self { nonce: random(), last: 0, open: HashMap::new() }
+/// Keeps an exchange until [`forget`]; returns the link that finds it again.
+pub(super) fn keep(exchange: Shared) -> Link {
+    let mut link = Link::default();
+    for (half, random) in link.as_chunks_mut::<16>().0.iter_mut().zip([random(), random()]) {
+        for (index, letter) in half.iter_mut().enumerate() {
+            *letter = b'a' + (random >> (4 * index) & 15) as u8;
+        }
     }
-}
-
-/// Keeps an exchange until [`forget`]; returns its number and the link that finds it again.
-pub(super) fn keep(exchange: Shared) -> (u64, [u8; 16]) {
-    EXCHANGES.with_borrow_mut(|exchanges| {
-        exchanges.last += 1;
-        exchanges.open.insert(exchanges.last, exchange);
-        let link = u128::from(exchanges.nonce) << 64 | u128::from(exchanges.last);
-        (exchanges.last, link.to_le_bytes())
-    })
+    EXCHANGES.with_borrow_mut(|exchanges| exchanges.insert(link, exchange));
+    link
 }
 
 /// The exchange a link names, if this VM has it.
-pub(super) fn find(link: &[u8]) -> Option<Shared> {
-    let link = u128::from_le_bytes(link.try_into().ok()?);
-    EXCHANGES.with_borrow(|exchanges| {
-        let ours = (link >> 64) as u64 == exchanges.nonce;
-        ours.then(|| exchanges.open.get(&(link as u64)).cloned()).flatten()
-    })
+pub(super) fn find(link: &[u8]) -> Option<(Link, Shared)> {
+    let link = link.try_into().ok()?;
+    EXCHANGES.with_borrow(|exchanges| exchanges.get(&link).cloned()).map(|exchange| (link, exchange))
 }
 
 /// Drops an exchange; attempts that still hold it keep it alive.
-pub(super) fn forget(number: u64) {
-    EXCHANGES.with_borrow_mut(|exchanges| exchanges.open.remove(&number));
+pub(super) fn forget(link: &Link) {
+    EXCHANGES.with_borrow_mut(|exchanges| exchanges.remove(link));
 }
 
 /// Starts watching an attempt's deadlines.

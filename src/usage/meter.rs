@@ -9,6 +9,7 @@ use memchr::memchr_iter;
 use super::{Source, Usage};
 use crate::translate::Delta;
 use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
+use crate::wire::pattern::Pattern;
 use crate::wire::sse;
 use crate::wire::watch::Watch;
 
@@ -40,6 +41,10 @@ pub struct Meter {
     events: u64,
     bytes: usize,
     smallest: usize,
+    /// The last event that only had content.
+    pattern: Pattern,
+    /// How many bytes of that event were not data.
+    envelope: usize,
     watch: Watch,
 }
 
@@ -59,6 +64,8 @@ impl Default for Meter {
             events: 0,
             bytes: 0,
             smallest: usize::MAX,
+            pattern: Pattern::default(),
+            envelope: 0,
             watch: Watch::new(WATCHED),
         }
     }
@@ -73,10 +80,10 @@ impl Meter {
             self.done = true;
             return Seen::Done;
         }
-        self.events += 1;
-        self.bytes += data.len();
-        self.smallest = self.smallest.min(data.len());
+        self.content_event(data.len());
         if !says_more_than_content(&data) {
+            self.pattern.learn(event);
+            self.envelope = event.len() - data.len();
             return Seen::Content;
         }
         let Some(chunk) = ChunkFields::parse(&data) else { return Seen::Content };
@@ -84,6 +91,23 @@ impl Meter {
             self.error = ErrorFields::parse(&data);
         }
         self.chunk(chunk)
+    }
+
+    /// Counts all whole events at the start of `bytes` that are like the last one that only had content, and returns their
+    /// length.
+    pub fn familiar(&mut self, bytes: &[u8]) -> usize {
+        let mut length = 0;
+        while let Some(event) = bytes.get(length..).and_then(|rest| self.pattern.matches(rest)) {
+            self.content_event(event - self.envelope);
+            length += event;
+        }
+        length
+    }
+
+    fn content_event(&mut self, bytes: usize) {
+        self.events += 1;
+        self.bytes += bytes;
+        self.smallest = self.smallest.min(bytes);
     }
 
     fn chunk(&mut self, chunk: ChunkFields<'_>) -> Seen {

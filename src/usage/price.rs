@@ -9,7 +9,7 @@ use std::ops::{Add, AddAssign};
 /// Digits after the point that a femtodollar can hold.
 const SCALE: usize = 15;
 /// Femtodollars in a nanodollar.
-const FEMTO_PER_NANO: u128 = 1_000_000;
+const FEMTO_PER_NANO: u64 = 1_000_000;
 
 /// A price in femtodollars (10⁻¹⁵ USD) per unit; parsed from a decimal string, exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -58,9 +58,14 @@ impl Cost {
 
     /// In nanodollars (10⁻⁹ USD), rounded half up.
     pub fn nanousd(self) -> u64 {
-        let whole = self.0 / FEMTO_PER_NANO;
-        let half = u128::from(self.0 % FEMTO_PER_NANO >= FEMTO_PER_NANO / 2);
-        u64::try_from(whole + half).unwrap_or(u64::MAX)
+        // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
+        match u64::try_from(self.0) {
+            Ok(amount) => (amount / FEMTO_PER_NANO) + u64::from(amount % FEMTO_PER_NANO >= FEMTO_PER_NANO / 2),
+            Err(_) => {
+                let whole = self.0.saturating_add(u128::from(FEMTO_PER_NANO / 2)) / u128::from(FEMTO_PER_NANO);
+                u64::try_from(whole).unwrap_or(u64::MAX)
+            }
+        }
     }
 
     /// That many femtodollars.
@@ -151,14 +156,25 @@ fn parse_exponent(text: &str) -> Option<i64> {
 
 /// Writes femtodollars as USD: no exponent, no trailing zeros.
 fn write_usd(f: &mut fmt::Formatter<'_>, femtodollars: u128) -> fmt::Result {
-    const USD: u128 = 1_000_000_000_000_000;
-    let fraction = femtodollars % USD;
-    write!(f, "{}", femtodollars / USD)?;
+    const USD: u64 = 1_000_000_000_000_000;
+    // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
+    let (whole, mut fraction) = match u64::try_from(femtodollars) {
+        Ok(amount) => (u128::from(amount / USD), amount % USD),
+        Err(_) => (femtodollars / u128::from(USD), (femtodollars % u128::from(USD)) as u64),
+    };
+    match u64::try_from(whole) {
+        Ok(small) => write!(f, "{small}")?,
+        Err(_) => write!(f, "{whole}")?,
+    }
     if fraction == 0 {
         return Ok(());
     }
-    let digits = format!("{fraction:0SCALE$}");
-    write!(f, ".{}", digits.trim_end_matches('0'))
+    let mut digits = [b'.'; SCALE + 1];
+    for digit in digits.iter_mut().skip(1).rev() {
+        *digit = b'0' + (fraction % 10) as u8;
+        fraction /= 10;
+    }
+    f.write_str(str::from_utf8(&digits).unwrap_or_default().trim_end_matches('0'))
 }
 
 impl fmt::Display for Price {

@@ -8,6 +8,7 @@ pub mod edit;
 pub mod event_stream;
 pub mod json;
 pub mod openai;
+pub mod pattern;
 pub mod sse;
 pub mod watch;
 

@@ -32,15 +32,15 @@ impl UsageFields {
         let mut uncached = 0;
         let mut reader = Reader::new(json);
         let read = reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
-                "input_tokens" => counted |= set(&mut uncached, reader.u64()?),
-                "output_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
-                "cache_read_input_tokens" => counted |= set(&mut usage.cached_tokens, reader.u64()?),
-                "cache_creation_input_tokens" => counted |= set(&mut usage.cache_write_tokens, reader.u64()?),
-                "prompt_tokens" => counted |= set(&mut usage.prompt_tokens, reader.u64()?),
-                "completion_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
-                "prompt_tokens_details" => usage.details(reader)?,
-                "completion_tokens_details" => usage.details(reader)?,
+            match member.key.bytes().as_ref() {
+                b"input_tokens" => counted |= set(&mut uncached, reader.u64()?),
+                b"output_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
+                b"cache_read_input_tokens" => counted |= set(&mut usage.cached_tokens, reader.u64()?),
+                b"cache_creation_input_tokens" => counted |= set(&mut usage.cache_write_tokens, reader.u64()?),
+                b"prompt_tokens" => counted |= set(&mut usage.prompt_tokens, reader.u64()?),
+                b"completion_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
+                b"prompt_tokens_details" => usage.details(reader)?,
+                b"completion_tokens_details" => usage.details(reader)?,
                 _ => {}
             }
             Ok::<_, JsonError>(())
@@ -56,11 +56,11 @@ impl UsageFields {
             return Ok(());
         }
         reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
-                "cached_tokens" => set(&mut self.cached_tokens, reader.u64()?),
-                "cache_write_tokens" => set(&mut self.cache_write_tokens, reader.u64()?),
-                "reasoning_tokens" => set(&mut self.reasoning_tokens, reader.u64()?),
-                "audio_tokens" => match reader.u64()? {
+            match member.key.bytes().as_ref() {
+                b"cached_tokens" => set(&mut self.cached_tokens, reader.u64()?),
+                b"cache_write_tokens" => set(&mut self.cache_write_tokens, reader.u64()?),
+                b"reasoning_tokens" => set(&mut self.reasoning_tokens, reader.u64()?),
+                b"audio_tokens" => match reader.u64()? {
                     Some(tokens) => {
                         self.audio_tokens = self.audio_tokens.saturating_add(tokens);
                         true
@@ -119,10 +119,10 @@ impl ErrorFields {
             Kind::Object => {
                 let mut error = Self::default();
                 reader.object(|reader, member| {
-                    let slot = match member.key.decode().as_ref() {
-                        "message" => &mut error.message,
-                        "code" => &mut error.code,
-                        "type" => &mut error.kind,
+                    let slot = match member.key.bytes().as_ref() {
+                        b"message" => &mut error.message,
+                        b"code" => &mut error.code,
+                        b"type" => &mut error.kind,
                         _ => return Ok(()),
                     };
                     *slot = text(reader)?;
@@ -176,13 +176,13 @@ impl<'a> ChunkFields<'a> {
         let mut chunk = Self::default();
         let mut reader = Reader::new(data);
         let read = reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
-                "usage" => {
+            match member.key.bytes().as_ref() {
+                b"usage" => {
                     let span = reader.skip()?;
                     chunk.usage = data.get(span).and_then(UsageFields::parse);
                 }
-                "error" => chunk.error = reader.peek()? != Kind::Null,
-                "choices" if reader.peek()? == Kind::Array => {
+                b"error" => chunk.error = reader.peek()? != Kind::Null,
+                b"choices" if reader.peek()? == Kind::Array => {
                     chunk.no_choices = true;
                     reader.array(|reader, _| {
                         chunk.no_choices = false;

@@ -57,11 +57,24 @@ impl Splitter {
     /// Hands out every piece that `chunk` completes, and holds what begins an event.
     pub fn push(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) {
         let mut rest = chunk;
-        while let Some((event, next)) = self.boundary(rest).and_then(|end| rest.split_at_checked(end)) {
-            self.end_event(event, on_piece);
-            rest = next;
+        while !rest.is_empty() {
+            let used = self.push_event(rest, on_piece);
+            rest = rest.get(used..).unwrap_or_default();
         }
-        self.hold(rest, on_piece);
+    }
+
+    /// The same, but goes no further than the end of an event; returns how many bytes of `chunk` were taken.
+    pub fn push_event(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) -> usize {
+        match self.boundary(chunk).and_then(|end| chunk.get(..end)) {
+            Some(event) => {
+                self.end_event(event, on_piece);
+                event.len()
+            }
+            None => {
+                self.hold(chunk, on_piece);
+                chunk.len()
+            }
+        }
     }
 
     /// How many bytes are held.

@@ -161,7 +161,16 @@ impl Watch {
             match byte {
                 b'"' => {
                     let string = rest.get(at + 1..).unwrap_or_default();
-                    at += if self.open_string() == State::Key { self.key(string) } else { self.text(string) };
+                    let plain = scan::quote_or_backslash(string);
+                    at += match string.get(plain) {
+                        // Nearly every string: whole, and without an escape.
+                        Some(b'"') => {
+                            self.short_string(string.get(..plain).unwrap_or_default());
+                            plain + 1
+                        }
+                        _ if self.open_string() == State::Key => self.key(string),
+                        _ => self.text(string),
+                    };
                 }
                 b':' if self.alike != 0 => self.open_captures(offset + at + 1),
                 b',' => {
@@ -225,6 +234,19 @@ impl Watch {
             return plain;
         }
         plain + 1
+    }
+
+    #[inline]
+    fn short_string(&mut self, string: &[u8]) {
+        self.alike = 0;
+        if self.key_next && self.depth <= DEEPEST && self.wanted_depths >> self.depth & 1 == 1 {
+            for (index, (depth, key)) in self.wanted.iter().take(32).enumerate() {
+                if u32::from(*depth) == self.depth && key.as_bytes() == string {
+                    self.alike |= 1 << index;
+                }
+            }
+        }
+        self.key_next = false;
     }
 
     #[inline]

@@ -152,6 +152,7 @@ fn updated_under_load(workers: u32) {
             });
         }
         let _stop = StopOnDrop(&stop);
+        assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()), "nothing is in use");
         let mut hashes = vec![hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned()];
         for attempts in 2..6 {
             let update = discovered(workers).document(json!({"routing": {"max_attempts": attempts}}));

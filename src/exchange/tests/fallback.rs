@@ -295,8 +295,7 @@ fn each_attempt_gets_the_clients_request_made_for_its_provider() {
 #[test]
 fn passthrough_gives_the_client_s_own_key_and_nobody_else_gets_it() {
     let mut world = World::open(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
-    let key =
-        |dispatch: &Dispatch| dispatch.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone();
+    let key = |dispatch: &Sent| dispatch.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone();
     assert_eq!(key(&world.begin()), "Bearer client");
     world.close(Broken::Connect);
     assert_eq!(key(&world.begin()), "Bearer sk-gateway");

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::provider::Body;
 use crate::stats::{Kind, Stat};
 
 const START: Duration = Duration::from_secs(1_800_000_000);
@@ -103,6 +104,13 @@ fn answers(status: u16, body: &str) -> Act {
 /// A whole stream in one piece.
 fn streams(body: &str) -> Act {
     Act::Answer(200, vec![(SSE.0, SSE.1.to_owned())], vec![body.as_bytes().to_vec()])
+}
+
+/// What the host sends for one attempt: a [`Dispatch`] of its own.
+struct Sent {
+    attempt: usize,
+    headers: Vec<(String, String)>,
+    body: Body,
 }
 
 /// What the client has got.
@@ -191,12 +199,15 @@ impl World {
     }
 
     #[track_caller]
-    fn begin(&mut self) -> Dispatch {
-        let cluster = self.exchange.next_cluster().to_owned();
+    fn begin(&mut self) -> Sent {
+        self.clusters.push(self.exchange.next_cluster().to_owned());
         let dispatch = self.exchange.begin_attempt(&[(":scheme", "http")], self.now).expect("a further step");
-        self.clusters.push(cluster);
         self.attempt = dispatch.attempt;
-        dispatch
+        Sent {
+            attempt: dispatch.attempt,
+            headers: dispatch.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect(),
+            body: dispatch.body,
+        }
     }
 
     fn wait(&mut self, milliseconds: u64) -> &mut Self {
@@ -257,7 +268,7 @@ impl World {
     fn tell(&mut self, status: u16) {
         self.got.status = status;
         let headers = self.exchange.client_headers(status);
-        self.got.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self.got.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())));
     }
 
     /// The host's own answer, or one past the filter.
@@ -318,16 +329,19 @@ impl World {
 
     fn settle(&mut self) -> Books {
         let mut books = Books::default();
-        let settlement = self.exchange.settle(self.now, &mut self.health, &mut |stat, tags, value| {
+        let mut count = |stat: &'static Stat, tags: &[&str], value| {
             assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
             let slot = books.stats.entry(stat.full_name(tags)).or_default();
             match stat.kind {
                 Kind::Counter => *slot += value,
                 Kind::Gauge | Kind::Histogram => *slot = value,
             }
-        });
-        books.properties = settlement.properties.into_iter().collect();
-        if let Some(record) = books.properties.remove("record") {
+        };
+        let mut tell = |name, value: &str| {
+            books.properties.insert(name, value.to_owned());
+        };
+        let settlement = self.exchange.settle(self.now, &mut self.health, &mut count, &mut tell);
+        if let Some(record) = settlement.record {
             books.record = serde_json::from_str(&record).expect("the record is one line of JSON");
             assert!(!record.contains('\n'));
         }

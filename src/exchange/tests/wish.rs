@@ -45,7 +45,7 @@ fn a_presets_fields_reach_upstream_and_plan() {
 fn a_merged_body_is_handed_over_whole() {
     let config = changed(|document| document["presets"] = json!({"p": {"seed": 1}}));
     let dispatch = World::open(&config, Face::OpenAi, r#"{"model":"m/one","preset":"p"}"#).begin();
-    assert_eq!(dispatch.body, crate::provider::Body::Whole(br#"{"seed":1,"model":"up-a"}"#.to_vec()));
+    assert_eq!(dispatch.body, Body::Whole(br#"{"seed":1,"model":"up-a"}"#.to_vec()));
     let length = dispatch.headers.iter().find(|(name, _)| name == "content-length");
     assert_eq!(length.map(|(_, value)| value.as_str()), Some("25"));
 }

@@ -15,7 +15,7 @@ mod text;
 mod conformance;
 
 pub use error::{JsonError, JsonErrorKind};
-pub use object::{Object, quoted};
+pub use object::{Object, push_number, push_quoted, quoted};
 pub use reader::Reader;
 pub use text::Text;
 

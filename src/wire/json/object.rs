@@ -1,5 +1,7 @@
 //! JSON written member by member: an object as text, without a tree.
 
+use crate::wire::scan;
+
 /// An object being written. Keys are the program's own and need no escapes.
 #[derive(Clone, Debug)]
 pub struct Object(String);
@@ -7,23 +9,28 @@ pub struct Object(String);
 impl Object {
     /// Without members.
     pub fn new() -> Self {
-        Self("{".to_owned())
+        Self::with_room(64)
+    }
+
+    /// Without members, and not moved while it grows to that many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut json = String::with_capacity(bytes);
+        json.push('{');
+        Self(json)
     }
 
     /// A member whose value is JSON already.
     pub fn json(mut self, key: &str, value: &str) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        for part in ["\"", key, "\":", value] {
-            self.0.push_str(part);
-        }
+        self.key(key);
+        self.0.push_str(value);
         self
     }
 
     /// A member that is a text.
-    pub fn text(self, key: &str, value: &str) -> Self {
-        self.json(key, &quoted(value))
+    pub fn text(mut self, key: &str, value: &str) -> Self {
+        self.key(key);
+        push_quoted(value, &mut self.0);
+        self
     }
 
     /// A member that is a text, or null.
@@ -35,9 +42,13 @@ impl Object {
     }
 
     /// A member that is a whole number, or null.
-    pub fn number(self, key: &str, value: Option<u64>) -> Self {
+    pub fn number(mut self, key: &str, value: Option<u64>) -> Self {
         match value {
-            Some(value) => self.json(key, &value.to_string()),
+            Some(value) => {
+                self.key(key);
+                push_number(value, &mut self.0);
+                self
+            }
             None => self.json(key, "null"),
         }
     }
@@ -48,20 +59,68 @@ impl Object {
     }
 
     /// A list of texts.
-    pub fn texts(self, key: &str, values: &[&str]) -> Self {
-        let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-        self.list(key, &values)
+    pub fn texts<T: AsRef<str>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
+        self.open_list(key);
+        for value in values {
+            self.comma();
+            push_quoted(value.as_ref(), &mut self.0);
+        }
+        self.0.push(']');
+        self
     }
 
     /// A list of what is JSON already.
-    pub fn list(self, key: &str, values: &[String]) -> Self {
-        self.json(key, &format!("[{}]", values.join(",")))
+    pub fn list(mut self, key: &str, values: &[String]) -> Self {
+        self.open_list(key);
+        for value in values {
+            self.comma();
+            self.0.push_str(value);
+        }
+        self.0.push(']');
+        self
+    }
+
+    /// A list of objects, whose members `write` adds.
+    pub fn objects<T>(
+        mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(Self, T) -> Self,
+    ) -> Self {
+        self.open_list(key);
+        for item in items {
+            self.comma();
+            self.0.push('{');
+            self = write(self, item);
+            self.0.push('}');
+        }
+        self.0.push(']');
+        self
     }
 
     /// The text.
     pub fn end(mut self) -> String {
         self.0.push('}');
         self.0
+    }
+
+    fn key(&mut self, key: &str) {
+        self.comma();
+        for part in ["\"", key, "\":"] {
+            self.0.push_str(part);
+        }
+    }
+
+    fn open_list(&mut self, key: &str) {
+        self.key(key);
+        self.0.push('[');
+    }
+
+    /// Between two members or elements.
+    fn comma(&mut self) {
+        if !self.0.ends_with(['{', '[']) {
+            self.0.push(',');
+        }
     }
 }
 
@@ -73,7 +132,50 @@ impl Default for Object {
 
 /// A text as JSON.
 pub fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+    let mut json = String::with_capacity(text.len() + 2);
+    push_quoted(text, &mut json);
+    json
+}
+
+/// Appends a text as JSON.
+pub fn push_quoted(text: &str, json: &mut String) {
+    json.push('"');
+    let mut rest = text;
+    while let Some((plain, special)) = rest.split_at_checked(scan::plain_run(rest.as_bytes()).len) {
+        json.push_str(plain);
+        let mut after = special.chars();
+        match after.next() {
+            None => break,
+            Some('"') => json.push_str("\\\""),
+            Some('\\') => json.push_str("\\\\"),
+            Some('\n') => json.push_str("\\n"),
+            Some('\r') => json.push_str("\\r"),
+            Some('\t') => json.push_str("\\t"),
+            Some(control) => {
+                json.push_str("\\u00");
+                let code = u32::from(control);
+                json.extend([code >> 4, code & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')));
+            }
+        }
+        rest = after.as_str();
+    }
+    json.push('"');
+}
+
+/// Appends a whole number in decimal.
+pub fn push_number(mut number: u64, text: &mut String) {
+    let mut digits = [b'0'; 20];
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        len += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    let from = digits.len() - len;
+    text.push_str(digits.get(from..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -83,15 +185,37 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
+    fn texts_are_quoted_as_others_read_them() {
+        let all: String = (0..=0x24fu32).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\"", "a\\b\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é模🦀\u{2028}", &all] {
+            assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            let mut text = "n".to_owned();
+            push_number(number, &mut text);
+            assert_eq!(text, format!("n{number}"));
+        }
+    }
+
+    #[test]
+    fn objects_are_listed() {
+        let object = Object::new().objects("a", [1, 2], |object, n| object.number("n", Some(n)).flag("x", true));
+        assert_eq!(
+            object.objects("b", [0; 0], |object, _| object).end(),
+            r#"{"a":[{"n":1,"x":true},{"n":2,"x":true}],"b":[]}"#
+        );
+    }
+
+    #[test]
     fn members_are_written_in_order() {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
-        let object = object
-            .flag("e", true)
-            .texts("f", &["x", "y"])
-            .list("g", std::slice::from_ref(&inner))
-            .json("h", "[]")
-            .end();
+        let object =
+            object.flag("e", true).texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]").end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[]}"#);
     }

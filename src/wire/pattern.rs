@@ -1,0 +1,201 @@
+//! Recognises an event of a stream that is like an earlier one but for the texts in it.
+//!
+//! Nearly all events of an answer differ in a few characters of content only. Comparing one with the last that was read
+//! takes a tenth of the time of reading it, and says as much: nothing but a string's characters can have changed.
+
+use super::scan;
+
+/// Members of events whose texts change from one to the next: content, and padding against guesses from lengths.
+const TEXTS: [&[u8]; 6] = [b"content", b"text", b"arguments", b"reasoning", b"reasoning_content", b"obfuscation"];
+
+/// Most texts in one event.
+const MOST_TEXTS: usize = 8;
+
+/// A longer event is not worth remembering.
+const LONGEST: usize = 4096;
+
+/// How many events in a row are learned in vain before no more are.
+const PATIENCE: u8 = 16;
+
+/// An event, and where in it other texts may stand. Begins empty, and like nothing.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    event: Vec<u8>,
+    /// Where a text begins and ends, without its quotes; in order.
+    texts: Vec<(usize, usize)>,
+    patience: u8,
+}
+
+impl Default for Pattern {
+    fn default() -> Self {
+        Self { event: Vec::new(), texts: Vec::new(), patience: PATIENCE }
+    }
+}
+
+impl Pattern {
+    /// Takes a whole raw event for the pattern, if its end does not depend on what follows and there is a text in it.
+    pub fn learn(&mut self, event: &[u8]) {
+        self.texts.clear();
+        if self.patience == 0 || event.len() > LONGEST || !event.ends_with(b"\n") {
+            return;
+        }
+        self.patience -= 1;
+        self.event.clear();
+        self.event.extend_from_slice(event);
+        self.find_texts();
+    }
+
+    /// Length of the pattern's own event.
+    pub fn len(&self) -> usize {
+        self.event.len()
+    }
+
+    /// Whether nothing has been learned.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Length of the event at the start of `bytes`, if it is whole and like the pattern but for its texts.
+    pub fn matches(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        let mut from = 0;
+        for (start, end) in &self.texts {
+            at += matched(bytes.get(at..)?, self.event.get(from..*start)?)?;
+            at += text_len(bytes.get(at..)?)?;
+            from = *end;
+        }
+        if from == 0 {
+            return None;
+        }
+        at += matched(bytes.get(at..)?, self.event.get(from..)?)?;
+        self.patience = PATIENCE;
+        Some(at)
+    }
+
+    fn find_texts(&mut self) {
+        let event = self.event.as_slice();
+        let mut at = 0;
+        while let Some(open) = event.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+            let start = at + open + 1;
+            let Some(length) = event.get(start..).and_then(text_len) else { return };
+            let end = start + length;
+            at = end + 1;
+            let key = event.get(start..end).unwrap_or_default();
+            let value = event.get(end..).and_then(|rest| rest.strip_prefix(b"\":")).map(<[u8]>::trim_ascii_start);
+            let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else { continue };
+            let Some(length) = text_len(value) else { return };
+            let start = event.len() - value.len();
+            at = start + length + 1;
+            if TEXTS.contains(&key) && self.texts.len() < MOST_TEXTS {
+                self.texts.push((start, start + length));
+            }
+        }
+    }
+}
+
+/// The length of `start`, if `bytes` begin with it. Eight at a time, which the library's comparison is not everywhere.
+#[inline]
+fn matched(bytes: &[u8], start: &[u8]) -> Option<usize> {
+    let bytes = bytes.get(..start.len())?;
+    let ((words, tail), (expected, expected_tail)) = (bytes.as_chunks::<8>(), start.as_chunks::<8>());
+    let alike = words.iter().zip(expected).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && tail.iter().zip(expected_tail).all(|(a, b)| a == b);
+    alike.then_some(start.len())
+}
+
+/// Length of the JSON string whose opening quote stands before `bytes`; `None` without its end, or if there is a
+/// control character in it: that might be a line's end.
+#[inline]
+fn text_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += scan::plain_run(bytes.get(at..)?).len;
+        match bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' if *bytes.get(at + 1)? >= b' ' => at += 2,
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn learned(event: &str) -> Pattern {
+        let mut pattern = Pattern::default();
+        pattern.learn(event.as_bytes());
+        pattern
+    }
+
+    #[track_caller]
+    fn check(event: &str, other: &str, alike: bool) {
+        let mut pattern = learned(event);
+        assert_eq!(pattern.matches(other.as_bytes()), alike.then_some(other.len()), "{event:?} {other:?}");
+        let more = format!("{other}data: more\n\n");
+        assert_eq!(pattern.matches(more.as_bytes()), alike.then_some(other.len()), "{event:?} {more:?}");
+        for cut in 0..other.len() {
+            assert_eq!(pattern.matches(&other.as_bytes()[..cut]), None, "{event:?} {other:?} cut at {cut}");
+        }
+    }
+
+    const EVENT: &str = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n";
+
+    #[test]
+    fn events_that_differ_in_their_texts_are_alike() {
+        for (text, padding) in
+            [("a", "xyz"), ("", ""), ("é模🦀 and more than eight", "0123456789"), ("\\\"usage\\\":1", "\\\\")]
+        {
+            let event = EVENT.replace("\"a\"", &format!("\"{text}\"")).replace("xyz", padding);
+            check(EVENT, &event, true);
+            check(&event, EVENT, true);
+        }
+        check("data: {\"text\" : \"a\"}\r\n\r\n", "data: {\"text\" : \"bc\"}\r\n\r\n", false);
+        check("data: {\"text\": \"a\"}\r\n\r\n", "data: {\"text\": \"bc\"}\r\n\r\n", true);
+    }
+
+    #[test]
+    fn all_else_must_be_the_same() {
+        for (from, to) in [
+            ("c1", "c2"),
+            ("null", "\"stop\""),
+            ("content", "contend"),
+            ("\"a\"", "null"),
+            ("\"a\"", "\"a\nb\""),
+            ("\"a\"", "\"a\\\n\""),
+            ("}\n\n", "}\r\n\r\n"),
+            ("}\n\n", ",\"usage\":{\"prompt_tokens\":1}}\n\n"),
+        ] {
+            check(EVENT, &EVENT.replace(from, to), false);
+        }
+    }
+
+    #[test]
+    fn what_has_no_text_or_no_certain_end_is_like_nothing() {
+        for event in [
+            "",
+            "\n",
+            "data: [DONE]\n\n",
+            "data: {\"id\":\"content\"}\n\n",
+            "data: {\"content\":\"a\"}\r\r",
+            "data: {\"content\":\"a",
+        ] {
+            let mut pattern = learned(event);
+            assert!(pattern.is_empty(), "{event:?}");
+            assert_eq!(pattern.matches(event.as_bytes()), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_more_is_learned_where_nothing_repeats() {
+        let mut pattern = Pattern::default();
+        let event = |id: usize| format!("data: {{\"id\":{id},\"content\":\"a\"}}\n\n");
+        for id in 0..100 {
+            assert_eq!(pattern.matches(event(id).as_bytes()), None);
+            pattern.learn(event(id).as_bytes());
+        }
+        assert!(pattern.is_empty());
+    }
+}
