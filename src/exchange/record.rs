@@ -94,13 +94,14 @@ impl Exchange {
     /// The record of an exchange that ended at `now`.
     pub(super) fn record(&self, facts: &Facts<'_>, now: Duration) -> String {
         let endpoint = |step: &Step| step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str());
+        let plan: Vec<&str> = self.plan.steps.iter().map(endpoint).collect();
         let mut record = facts
             .write(Object::with_room(USUAL_LENGTH))
             .number("status", self.status.map(u64::from))
             .text_or_null("error", self.error.as_ref().map(|error| error.error_type()))
             .flag("stream", self.request.is_stream())
             .number("duration_ms", Some(milliseconds(now.saturating_sub(self.started))))
-            .texts("plan", self.plan.steps.iter().map(endpoint));
+            .texts("plan", &plan);
         if self.plan.is_sticky {
             record = record.flag("sticky", true);
         }

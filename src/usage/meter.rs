@@ -98,7 +98,7 @@ impl Meter {
     pub fn familiar(&mut self, bytes: &[u8]) -> usize {
         let mut length = 0;
         while let Some(event) = bytes.get(length..).and_then(|rest| self.pattern.matches(rest)) {
-            self.content_event(event - self.envelope);
+            self.content_event(event.saturating_sub(self.envelope));
             length += event;
         }
         length

@@ -1,91 +1,281 @@
-//! Finds the few bytes that matter, eight at a time.
+//! Finds the few bytes that matter, a block at a time.
 //!
-//! A wasm module without `simd128` has no wider register than `u64`, and the strings of JSON are mostly short: one
-//! unaligned load settles them, which a call into a vectorised search does not.
+//! The strings of JSON are mostly short: one unaligned load settles them, which a call into a vectorised search does not.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+use block::{Block, LEN};
 
 /// Where a run of plain string bytes ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Run {
     /// Index of the first quote, backslash or control character; the length without one.
     pub(super) len: usize,
-    /// Whether every byte before it is below 0x80.
+    /// Every byte before it is below 0x80. If not, there may be one that is not, or it stands shortly behind the run.
     pub(super) ascii: bool,
 }
 
 /// The run of JSON string bytes that need no attention at the start of `bytes`.
 #[inline(always)]
 pub(super) fn plain_run(bytes: &[u8]) -> Run {
-    let mut seen = 0;
-    let stops = |word| equals(word, b'"') | equals(word, b'\\') | below_space(word);
-    let len = find(bytes, stops, |word| seen |= word);
-    Run { len, ascii: seen & HIGHS == 0 }
+    let mut seen = Block::ZERO;
+    let len = find(bytes, |block| {
+        seen = seen.or(block);
+        block.string_special()
+    });
+    Run { len, ascii: seen.is_ascii() }
+}
+
+/// What a look at many bytes of a JSON string at once has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Blocks {
+    /// How many bytes at the start are characters and whole escapes of one letter; never up to the string's end.
+    pub(super) len: usize,
+    /// Whether all of them are below 0x80.
+    pub(super) ascii: bool,
+    /// Whether there may be escapes among them.
+    pub(super) escaped: bool,
+}
+
+/// The blocks of a JSON string at the start of `bytes`, which begin with a character of it or an escape, that can be
+/// passed over whole. Without vectors there are none.
+///
+/// Texts have an escape every few words. Stopping at each costs a wrongly predicted branch, which takes as long as a
+/// whole block does here.
+pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
+    block::string_blocks(bytes)
 }
 
 /// Index of the first quote or backslash; the length without one.
 #[inline(always)]
 pub(super) fn quote_or_backslash(bytes: &[u8]) -> usize {
-    find(bytes, |word| equals(word, b'"') | equals(word, b'\\'), |_| ())
+    find(bytes, |block| block.equals(b'"').or(block.equals(b'\\')))
 }
 
 /// Index of the first carriage return or line feed; the length without one.
 #[inline(always)]
 pub(super) fn line_end(bytes: &[u8]) -> usize {
-    find(bytes, |word| equals(word, b'\n') | equals(word, b'\r'), |_| ())
+    find(bytes, |block| block.equals(b'\n').or(block.equals(b'\r')))
 }
 
-/// Index of the first byte for which `stops` sets its high bit. `see` is shown every byte before it, and zeros.
-///
-/// `stops` may set wrong bits above a right one: only the lowest counts.
+/// Index of the first byte that `stops` marks.
 #[inline(always)]
-fn find(bytes: &[u8], stops: impl Fn(u64) -> u64, mut see: impl FnMut(u64)) -> usize {
-    let (words, tail) = bytes.as_chunks::<8>();
+fn find(bytes: &[u8], mut stops: impl FnMut(Block) -> Block) -> usize {
+    let (blocks, tail) = bytes.as_chunks::<LEN>();
     let mut len = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let found = stops(word);
-        if found != 0 {
-            see(word & below_lowest(found));
-            return len + lowest(found);
+    for block in blocks {
+        let found = stops(Block::of(block));
+        if found.is_marked() {
+            return len + found.first_mark();
         }
-        see(word);
-        len += 8;
+        len += LEN;
     }
     // Padded with `x`, at which nothing stops.
-    let mut last = [b'x'; 8];
+    let mut last = [b'x'; LEN];
     last.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
-    let word = u64::from_le_bytes(last);
-    let found = stops(word);
-    see(if found == 0 { word } else { word & below_lowest(found) });
-    len + if found == 0 { tail.len() } else { lowest(found) }
+    let found = stops(Block::of(&last));
+    len + if found.is_marked() { found.first_mark() } else { tail.len() }
 }
 
-/// Index of the byte that holds the lowest bit of `mask`.
-fn lowest(mask: u64) -> usize {
-    (mask.trailing_zeros() / 8) as usize
+/// Sixteen bytes, where the module may use vectors. A mark is a byte with all bits set.
+#[cfg(target_feature = "simd128")]
+mod block {
+    use core::arch::wasm32::{
+        u8x16, u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_ne, u8x16_shr, u8x16_splat, u8x16_swizzle, u64x2, v128,
+        v128_and, v128_any_true, v128_or,
+    };
+
+    use super::Blocks;
+
+    pub(super) const LEN: usize = 16;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Block(v128);
+
+    impl Block {
+        pub(super) const ZERO: Self = Self(u64x2(0, 0));
+
+        #[inline(always)]
+        pub(super) fn of(bytes: &[u8; LEN]) -> Self {
+            // SAFETY: both are sixteen bytes, and any of them are a vector.
+            Self(unsafe { core::mem::transmute::<[u8; LEN], v128>(*bytes) })
+        }
+
+        #[inline(always)]
+        pub(super) fn or(self, other: Self) -> Self {
+            Self(v128_or(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(super) fn is_ascii(self) -> bool {
+            u8x16_bitmask(self.0) == 0
+        }
+
+        #[inline(always)]
+        pub(super) fn equals(self, byte: u8) -> Self {
+            Self(u8x16_eq(self.0, u8x16_splat(byte)))
+        }
+
+        /// Marks quotes, backslashes and control characters.
+        #[inline(always)]
+        pub(super) fn string_special(self) -> Self {
+            self.equals(b'"').or(self.equals(b'\\')).or(self.control())
+        }
+
+        #[inline(always)]
+        pub(super) fn is_marked(self) -> bool {
+            v128_any_true(self.0)
+        }
+
+        /// Index of the first mark, where there is one.
+        #[inline(always)]
+        pub(super) fn first_mark(self) -> usize {
+            u8x16_bitmask(self.0).trailing_zeros() as usize
+        }
+
+        #[inline(always)]
+        fn mask(self) -> u64 {
+            u64::from(u8x16_bitmask(self.0))
+        }
+
+        #[inline(always)]
+        fn control(self) -> Self {
+            Self(u8x16_lt(self.0, u8x16_splat(0x20)))
+        }
+
+        /// Marks the letters of escapes, but for `u`: tables of what follows which upper half of a byte.
+        #[inline(always)]
+        fn escape_letters(self) -> Self {
+            // Bits for `"/`, `\\`, `bfn` and `rt`, by the lower half of the byte and by the upper.
+            let lower = u8x16(0, 0, 13, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
+            let upper = u8x16(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+            let of_lower = u8x16_swizzle(lower, v128_and(self.0, u8x16_splat(15)));
+            let of_upper = u8x16_swizzle(upper, u8x16_shr(self.0, 4));
+            Self(u8x16_ne(v128_and(of_lower, of_upper), u8x16_splat(0)))
+        }
+    }
+
+    /// Sixty-four bytes at a time; bit `n` of a mask is byte `n`.
+    pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
+        let mut seen = Block::ZERO;
+        // Whether the next byte is the letter of an escape.
+        let mut carried = 0;
+        let (mut len, mut escaped) = (0, false);
+        for block in bytes.as_chunks::<64>().0 {
+            let [a, b, c, d] = quarters(block);
+            let control = a.control().or(b.control()).or(c.control()).or(d.control());
+            let mask = |mark: fn(Block) -> Block| {
+                mark(a).mask() | mark(b).mask() << 16 | mark(c).mask() << 32 | mark(d).mask() << 48
+            };
+            let backslashes = mask(|block| block.equals(b'\\'));
+            let mut letters = 0;
+            let mut next = 0;
+            if backslashes | carried != 0 {
+                letters = escaped_by(backslashes, carried);
+                next = (backslashes & !letters) >> 63;
+                if letters & !mask(Block::escape_letters) != 0 {
+                    break;
+                }
+                escaped = true;
+            }
+            if control.is_marked() || mask(|block| block.equals(b'"')) & !letters != 0 {
+                break;
+            }
+            seen = seen.or(a).or(b).or(c).or(d);
+            carried = next;
+            len += 64;
+        }
+        // A backslash without its letter is left to be read again.
+        Blocks { len: len - carried as usize, ascii: seen.is_ascii(), escaped }
+    }
+
+    #[inline(always)]
+    fn quarters(block: &[u8; 64]) -> [Block; 4] {
+        let mut quarters = [Block::ZERO; 4];
+        quarters.iter_mut().zip(block.as_chunks::<LEN>().0).for_each(|(to, from)| *to = Block::of(from));
+        quarters
+    }
+
+    /// The bytes behind a backslash that is not itself behind one that counts, without a branch. `carried`: the first
+    /// byte is behind such a one. The method is simdjson's.
+    #[inline(always)]
+    fn escaped_by(backslashes: u64, carried: u64) -> u64 {
+        const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+        let escapes = backslashes & !carried;
+        let ends = ((escapes << 1) | ODD).wrapping_sub(escapes) ^ ODD;
+        ends ^ (backslashes | carried)
+    }
 }
 
-/// The bits below the lowest one of `mask`.
-fn below_lowest(mask: u64) -> u64 {
-    mask.isolate_lowest_one().wrapping_sub(1)
-}
+/// Eight bytes in an integer. A mark is a byte's high bit; behind the first one there may be wrong ones.
+#[cfg(not(target_feature = "simd128"))]
+mod block {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// High bit of every byte that equals `byte`, and perhaps of bytes above one that does.
-fn equals(word: u64, byte: u8) -> u64 {
-    let difference = word ^ (ONES * byte as u64);
-    difference.wrapping_sub(ONES) & !difference & HIGHS
-}
+    use super::Blocks;
 
-/// High bit of every byte below 0x20, and perhaps of bytes above one that is.
-fn below_space(word: u64) -> u64 {
-    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
+    pub(super) const LEN: usize = 8;
+
+    pub(super) fn string_blocks(_: &[u8]) -> Blocks {
+        Blocks { len: 0, ascii: true, escaped: false }
+    }
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Block(u64);
+
+    impl Block {
+        pub(super) const ZERO: Self = Self(0);
+
+        #[inline(always)]
+        pub(super) fn of(bytes: &[u8; LEN]) -> Self {
+            Self(u64::from_le_bytes(*bytes))
+        }
+
+        #[inline(always)]
+        pub(super) fn or(self, other: Self) -> Self {
+            Self(self.0 | other.0)
+        }
+
+        #[inline(always)]
+        pub(super) fn is_ascii(self) -> bool {
+            self.0 & HIGHS == 0
+        }
+
+        #[inline(always)]
+        pub(super) fn equals(self, byte: u8) -> Self {
+            Self(self.below_one_after_xor(byte) & !self.0 & HIGHS)
+        }
+
+        /// Marks quotes, backslashes and control characters.
+        #[inline(always)]
+        pub(super) fn string_special(self) -> Self {
+            let control = self.0.wrapping_sub(ONES * 0x20);
+            let marks = self.below_one_after_xor(b'"') | self.below_one_after_xor(b'\\') | control;
+            Self(marks & !self.0 & HIGHS)
+        }
+
+        /// Sets the high bit of a byte that equals the ASCII character `byte`, among bytes that are ASCII.
+        #[inline(always)]
+        fn below_one_after_xor(self, byte: u8) -> u64 {
+            (self.0 ^ (ONES * byte as u64)).wrapping_sub(ONES)
+        }
+
+        #[inline(always)]
+        pub(super) fn is_marked(self) -> bool {
+            self.0 != 0
+        }
+
+        /// Index of the first mark, where there is one.
+        #[inline(always)]
+        pub(super) fn first_mark(self) -> usize {
+            (self.0.trailing_zeros() / 8) as usize
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::split::Random;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -108,17 +298,54 @@ mod tests {
     fn the_first_of_two_neighbours_is_found() {
         for first in 0..=255u8 {
             for second in 0..=255u8 {
-                let bytes = [b'a', first, second, b'a', b'a', b'a', b'a', b'a', b'a'];
+                let mut bytes = [b'a'; 20];
+                (bytes[1], bytes[2]) = (first, second);
                 let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-                let expected = bytes.iter().position(special).unwrap_or(9);
+                let expected = bytes.iter().position(special).unwrap_or(20);
                 assert_eq!(plain_run(&bytes).len, expected, "{first:#x} {second:#x}");
             }
         }
     }
 
     #[test]
-    fn bytes_after_the_stop_do_not_count_as_seen() {
-        assert_eq!(plain_run("ab\"é".as_bytes()), Run { len: 2, ascii: true });
-        assert_eq!(plain_run("ab\"é and more text".as_bytes()), Run { len: 2, ascii: true });
+    fn a_run_that_is_not_ascii_is_never_taken_for_one_that_is() {
+        for place in 0..40 {
+            let mut bytes = [b'a'; 41];
+            bytes[place] = 0x80;
+            bytes[40] = b'"';
+            assert_eq!(plain_run(&bytes), Run { len: 40, ascii: false }, "{place}");
+        }
+        let mut bytes = [b'a'; 64];
+        (bytes[3], bytes[40]) = (b'"', 0x80);
+        assert_eq!(plain_run(&bytes), Run { len: 3, ascii: true });
+    }
+
+    #[test]
+    fn blocks_are_passed_over_as_far_as_they_are_regular() {
+        let mut random = Random::new(9);
+        for round in 0..20_000 {
+            let pieces: &[&str] =
+                &["a", "é", "text without any", "\\\\", "\\\"", "\\n", "\\/", "\\t", "\\b", "\\f", "\\r"];
+            let rare = ["\"", "\\u00e9", "\n", "\\x", "\u{1f}"];
+            let mut text: String = (0..random.below(90)).map(|_| pieces[random.below(pieces.len())]).collect();
+            let regular = text.len();
+            if round % 2 == 0 {
+                text.push_str(rare[random.below(rare.len())]);
+            }
+            text.push_str(&"rest".repeat(30));
+            let all = text.as_bytes();
+            let Blocks { len, ascii, escaped } = string_blocks(all);
+            assert!(len <= regular || round % 2 == 1, "{text}");
+            let passed = std::str::from_utf8(&all[..len]).map_or_else(|e| &all[..e.valid_up_to()], str::as_bytes);
+            assert!(!ascii || passed.is_ascii());
+            assert!(escaped || !passed.contains(&b'\\'), "{text}");
+            let before = all[..len].iter().rev().take_while(|byte| **byte == b'\\').count();
+            assert!(before % 2 == 0, "{len} is within an escape: {text}");
+            if cfg!(target_feature = "simd128") {
+                assert!(len + 64 >= if round % 2 == 0 { regular } else { all.len() }, "{len} of {regular}: {text}");
+            } else {
+                assert_eq!(len, 0);
+            }
+        }
     }
 }

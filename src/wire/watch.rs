@@ -165,7 +165,7 @@ impl Watch {
                     at += match string.get(plain) {
                         // Nearly every string: whole, and without an escape.
                         Some(b'"') => {
-                            self.short_string(string.get(..plain).unwrap_or_default());
+                            self.whole_string(string.get(..plain).unwrap_or_default());
                             plain + 1
                         }
                         _ if self.open_string() == State::Key => self.key(string),
@@ -236,8 +236,9 @@ impl Watch {
         plain + 1
     }
 
+    /// A string without escapes that begins and ends in the present piece: a key, if one may come.
     #[inline]
-    fn short_string(&mut self, string: &[u8]) {
+    fn whole_string(&mut self, string: &[u8]) {
         self.alike = 0;
         if self.key_next && self.depth <= DEEPEST && self.wanted_depths >> self.depth & 1 == 1 {
             for (index, (depth, key)) in self.wanted.iter().take(32).enumerate() {

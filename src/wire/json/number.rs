@@ -30,6 +30,10 @@ fn digits(text: &[u8], start: usize) -> Result<usize, usize> {
 
 /// The value of a valid number, if it is whole, not negative and fits: `12`, `5.0`, `1.5e1`, `-0`.
 pub(super) fn whole(number: &[u8]) -> Option<u64> {
+    // Nearly all are a few digits.
+    if number.len() < 19 && number.iter().all(u8::is_ascii_digit) {
+        return Some(number.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
+    }
     let (negative, number) = match number {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, number),

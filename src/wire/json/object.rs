@@ -59,11 +59,11 @@ impl Object {
     }
 
     /// A list of texts.
-    pub fn texts<T: AsRef<str>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
+    pub fn texts(mut self, key: &str, values: &[&str]) -> Self {
         self.open_list(key);
         for value in values {
             self.comma();
-            push_quoted(value.as_ref(), &mut self.0);
+            push_quoted(value, &mut self.0);
         }
         self.0.push(']');
         self
@@ -106,9 +106,11 @@ impl Object {
 
     fn key(&mut self, key: &str) {
         self.comma();
-        for part in ["\"", key, "\":"] {
-            self.0.push_str(part);
-        }
+        // Single characters are stores; texts are calls into the runtime of WebAssembly.
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push('"');
+        self.0.push(':');
     }
 
     fn open_list(&mut self, key: &str) {
@@ -118,7 +120,7 @@ impl Object {
 
     /// Between two members or elements.
     fn comma(&mut self) {
-        if !self.0.ends_with(['{', '[']) {
+        if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[')) {
             self.0.push(',');
         }
     }
@@ -174,8 +176,7 @@ pub fn push_number(mut number: u64, text: &mut String) {
             break;
         }
     }
-    let from = digits.len() - len;
-    text.push_str(digits.get(from..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
+    text.extend(digits.iter().skip(digits.len() - len).map(|digit| char::from(*digit)));
 }
 
 #[cfg(test)]
@@ -214,8 +215,12 @@ mod tests {
     fn members_are_written_in_order() {
         let inner = Object::new().end();
         let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
-        let object =
-            object.flag("e", true).texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]").end();
+        let object = object
+            .flag("e", true)
+            .texts("f", &["x", "y"])
+            .list("g", std::slice::from_ref(&inner))
+            .json("h", "[]")
+            .end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[]}"#);
     }

@@ -153,10 +153,20 @@ impl<'a> Scanner<'a> {
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
     #[inline(always)]
     pub(super) fn quoted(&mut self) -> Result<bool, Halt> {
+        /// So many bytes are read one by one before many are tried at once, and after that has stopped.
+        const STEP: usize = 64;
         let start = self.at + 1;
         let mut at = start;
+        let mut next_blocks = start + STEP;
         let (mut escaped, mut ascii) = (false, true);
         loop {
+            if at >= next_blocks {
+                let blocks = scan::string_blocks(self.bytes.get(at..).unwrap_or_default());
+                at += blocks.len;
+                ascii &= blocks.ascii;
+                escaped |= blocks.escaped;
+                next_blocks = at + STEP;
+            }
             let rest = self.bytes.get(at..).unwrap_or_default();
             let run = scan::plain_run(rest);
             ascii &= run.ascii;
