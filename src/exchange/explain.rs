@@ -88,7 +88,7 @@ impl Exchange {
         let order: Vec<&str> = request.preferences().order.iter().flatten().map(String::as_str).collect();
         Object::new()
             .text("operation", self.operation.name())
-            .texts("models", request.models())
+            .texts("models", &request.models())
             .flag("stream", request.is_stream())
             .number("input_tokens_least", Some(request.least_input_tokens()))
             .number("input_tokens_estimate", Some(request.input_estimate()))

@@ -84,7 +84,7 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
         .number("max_completion_tokens", endpoint.max_completion_tokens)
         .json("pricing", &pricing(endpoint))
         .text("quantization", &endpoint.quantization)
-        .texts("supported_parameters", parameters(known.config, endpoint))
+        .texts("supported_parameters", &parameters(known.config, endpoint))
         .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())
         .json("status", status);
     for (name, window) in UPTIMES {

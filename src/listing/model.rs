@@ -169,7 +169,7 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
         .json("architecture", &architecture(model))
         .json("pricing", &first.map_or_else(|| "{}".to_owned(), pricing))
         .json("top_provider", &top.end())
-        .texts("supported_parameters", parameters(config, model))
+        .texts("supported_parameters", &parameters(config, model))
         .json("links", &links.end());
     for name in ["per_request_limits", "supported_voices", "default_parameters"] {
         entry = entry.json(name, "null");
@@ -192,7 +192,7 @@ pub(super) fn architecture(model: &Model) -> String {
     Object::new()
         .text("modality", &format!("{}->text", inputs.join("+")))
         .texts("input_modalities", &inputs)
-        .texts("output_modalities", ["text"])
+        .texts("output_modalities", &["text"])
         .text("tokenizer", "Other")
         .json("instruct_type", "null")
         .end()
