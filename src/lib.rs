@@ -11,7 +11,7 @@
 //! ```text
 //! shell ─▶ exchange ─▶ request ─▶ route ─▶ provider     (a request on its way out)
 //!              └─────▶ usage, translate                  (an answer on its way back)
-//!                        all of them ─▶ config, catalog, error, wire
+//!                        all of them ─▶ config, catalog, error, state, wire
 //! ```
 //!
 //! # Entry points
@@ -37,6 +37,7 @@ pub mod request;
 pub mod catalog;
 pub mod config;
 pub mod route;
+pub mod state;
 
 pub mod provider;
 

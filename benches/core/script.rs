@@ -90,7 +90,7 @@ pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) ->
         ("authorization", "Bearer client"),
     ];
     let arrival = Arrival { face, operation: Operation::Chat, headers: &headers, body, random: [seed, 2], now: NOW };
-    let exchange = Exchange::open(config.clone(), arrival, &Health::default());
+    let exchange = Exchange::open(config.clone(), arrival, &mut Health::default());
     assert!(exchange.departure().is_ok(), "the request was refused");
     exchange
 }
@@ -108,7 +108,7 @@ pub(crate) fn answer(exchange: &mut Exchange, kind: &str) {
 
 /// Gives the attempt a piece of its answer, which must not be refused.
 pub(crate) fn piece(exchange: &mut Exchange, piece: &[u8], end: bool) -> Verdict {
-    let verdict = exchange.answer_body(0, piece, end, NOW);
+    let verdict = exchange.answer_body(0, piece, end, || NOW);
     let refused = matches!(verdict, Verdict::Retry | Verdict::Answer(_) | Verdict::Reset);
     assert!(!refused, "the answer was refused");
     verdict

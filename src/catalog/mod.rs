@@ -5,6 +5,8 @@ mod pricing;
 mod tier;
 mod variant;
 
+use std::time::Duration;
+
 pub use pricing::{PriceOverride, Pricing};
 pub use tier::Tier;
 pub use variant::{Asked, Variant};
@@ -75,6 +77,8 @@ pub struct Endpoint {
     pub regions: Vec<String>,
     /// What it does with prompts.
     pub data_policy: DataPolicy,
+    /// How long its prompt cache lasts, where that is not what `routing.sticky` says.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// What a provider does with prompts; unknown counts as the worst.
@@ -187,6 +191,7 @@ mod tests {
             supported_parameters: None,
             regions: Vec::new(),
             data_policy: DataPolicy::default(),
+            cache_ttl: None,
         }
     }
 

@@ -87,6 +87,7 @@ fn endpoint(field: &Field<'_>, above: &Above<'_, '_>) -> Option<Endpoint> {
         quantization: quantization.unwrap_or("unknown").to_owned(),
         supported_parameters,
         data_policy: terms.data_policy(),
+        cache_ttl: terms.cache_ttl,
         regions: terms.into_regions(),
     })
 }

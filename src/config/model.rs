@@ -214,7 +214,7 @@ mod tests {
             (
                 "/models/0/pricing",
                 "{}",
-                "models[0].pricing: unknown key (known: aliases, context_length, data_policy, \
+                "models[0].pricing: unknown key (known: aliases, cache_ttl, context_length, data_policy, \
                  distillable, endpoints, id, input_modalities, max_completion_tokens, name, regions)",
             ),
         ]);

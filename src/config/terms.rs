@@ -1,5 +1,7 @@
 //! What an endpoint inherits: its own wish, else the model's, else the provider's.
 
+use std::time::Duration;
+
 use super::field::MAX_INTEGER;
 use super::reader::Object;
 use super::rule;
@@ -10,6 +12,7 @@ use crate::catalog::DataPolicy;
 pub(super) struct Terms {
     pub(super) context_length: Option<u64>,
     pub(super) max_completion_tokens: Option<u64>,
+    pub(super) cache_ttl: Option<Duration>,
     regions: Option<Vec<String>>,
     retains: Option<bool>,
     trains: Option<bool>,
@@ -28,7 +31,7 @@ impl Terms {
     /// Of a provider, which has no limits of its own.
     pub(super) fn of_provider(o: &mut Object<'_>) -> Self {
         let regions = o.strings("regions", &rule::REGION);
-        let mut terms = Self { regions, ..Self::default() };
+        let mut terms = Self { regions, cache_ttl: o.duration("cache_ttl"), ..Self::default() };
         if let Some(mut policy) = o.optional("data_policy").and_then(|field| field.object()) {
             terms.retains = policy.boolean("retains");
             terms.trains = policy.boolean("trains");
@@ -42,6 +45,7 @@ impl Terms {
         Self {
             context_length: self.context_length.or(other.context_length),
             max_completion_tokens: self.max_completion_tokens.or(other.max_completion_tokens),
+            cache_ttl: self.cache_ttl.or(other.cache_ttl),
             regions: self.regions.or_else(|| other.regions.clone()),
             retains: self.retains.or(other.retains),
             trains: self.trains.or(other.trains),

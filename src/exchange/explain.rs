@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
 use crate::listing::Query;
 use crate::request::{Face, MaxPrice, Operation, Request};
-use crate::route::{Dropped, Health, Step};
+use crate::route::{Dropped, Health, Measure, Step};
 use crate::usage::{Cost, Price};
 use crate::wire::json::Object;
 
@@ -99,7 +99,7 @@ pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> Stri
         random: [question.seed, 0],
         now: question.now,
     };
-    Exchange::open(config.clone(), arrival, health).explanation(health)
+    Exchange::planned(config.clone(), arrival, health).explanation(health)
 }
 
 /// What a body is, by the fields it has.
@@ -137,6 +137,7 @@ impl Exchange {
             .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
             .json("sticky", &self.stickiness())
             .list("plan", &steps)
+            .flag("probe", self.plan.is_probe())
             .list("dropped", &dropped)
             .number("per_try_timeout_ms", Some(self.per_try_timeout().as_millis() as u64))
             .json("error", &error)
@@ -170,11 +171,13 @@ impl Exchange {
         let most = input_cost.zip(output_cost).map(|(input, output)| input + output);
         let price = |price: Option<Price>| price.map(|price| price.to_string());
         let cost = |cost: Option<Cost>| cost.map(|cost| cost.to_string());
+        let median = |measure| health.median(&endpoint.id, measure, now).map(|value| value as u64);
         let health = Object::new()
             .flag("outage", health.in_outage(&endpoint.id, now))
+            .text("standing", health.standing(&endpoint.id, now).name())
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
-            .number("first_token_ms", health.first_token_ms(&endpoint.id).map(|time| time as u64))
-            .number("tokens_per_second", health.tokens_per_second(&endpoint.id).map(|speed| speed as u64));
+            .number("first_token_ms", median(Measure::FirstToken))
+            .number("tokens_per_second", median(Measure::Throughput));
         let explained = Object::new()
             .text("endpoint", &endpoint.id)
             .text("provider", &provider.id)

@@ -22,7 +22,7 @@ pub use outcome::Outcome;
 pub use settle::Settlement;
 
 use crate::calendar;
-use crate::catalog::{Asked, Pricing};
+use crate::catalog::{Asked, Endpoint, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::provider::{ClientHeaders, Prepared, prepare};
@@ -103,7 +103,17 @@ pub struct Departure<'a> {
 
 impl Exchange {
     /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
-    pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
+    pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
+        health.refresh();
+        let exchange = Self::planned(config, arrival, health);
+        if let Some(endpoint) = exchange.probed() {
+            health.begin_probe(&endpoint.id, exchange.started);
+        }
+        exchange
+    }
+
+    /// An exchange that may never leave.
+    fn planned(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let seed = exchange.request_id.as_deref().map_or(arrival.random[0], explain::seed_of);
         if let Err(error) = exchange.admit(arrival.body, arrival.headers, seed, health) {
@@ -222,6 +232,11 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+
+    /// The endpoint that is tried to see if it has recovered.
+    fn probed(&self) -> Option<&Endpoint> {
+        self.plan.steps.first().filter(|_| self.plan.is_probe())?.endpoint(&self.config)
     }
 
     fn error_form(&self) -> ErrorForm {

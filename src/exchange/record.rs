@@ -111,6 +111,9 @@ impl Exchange {
         if self.plan.is_sticky() {
             record = record.flag("sticky", true);
         }
+        if self.plan.is_probe() {
+            record = record.flag("probe", true);
+        }
         record
             .objects("dropped", &self.plan.dropped, |record, dropped| {
                 record.text("endpoint", &dropped.endpoint).text("reason", &dropped.reason.to_string())

@@ -12,7 +12,7 @@ use super::{DEFAULT_TENANT, Exchange, Outcome};
 use crate::config::Record as RecordLevel;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Operation;
-use crate::route::{Health, Observation, Sticky};
+use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Cost, Source, Usage};
 
@@ -136,6 +136,9 @@ impl Exchange {
         let aborted = self.abort_open_attempts(now);
         self.count_request(aborted, count);
         self.count_attempts(health, count);
+        if let Some(endpoint) = self.probed() {
+            health.end_probe(&endpoint.id);
+        }
         self.stick(now, health);
         self.count_answer(now, count);
         self.write_down(aborted, now, tell)
@@ -192,21 +195,34 @@ impl Exchange {
     }
 
     /// The conversation stays where it was answered.
-    fn stick(&self, now: Duration, health: &mut Health) {
-        let well = self.attempts.last().filter(|last| last.outcome == Some(Outcome::Ok) && self.error.is_none());
-        let step = well.and_then(|last| self.plan.steps.get(last.step));
-        let endpoint = step.and_then(|step| Some((step, step.endpoint(&self.config)?)));
-        let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
-        if let (Some((step, endpoint)), Some((conversation, ttl))) = (endpoint, wanted) {
-            let key = Sticky::key(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
-            health.sticky.learn(key, &endpoint.id, now + ttl);
+    fn stick(&self, now: Duration, health: &Health) {
+        if let Some((place, ttl)) = self.place(now)
+            && !self.plan.places.iter().any(|known| place.is_told_by(known, ttl))
+        {
+            health.learn(&place);
         }
+    }
+
+    /// Where the conversation is now, and how long its prompt stays cached there; `None` where that makes no difference.
+    fn place(&self, now: Duration) -> Option<(Place, Duration)> {
+        let (conversation, ttl) = self.conversation.zip(self.config.routing.sticky_ttl)?;
+        let well = |last: &&Attempt| last.outcome == Some(Outcome::Ok) && self.error.is_none();
+        let step = self.plan.steps.get(self.attempts.last().filter(well)?.step)?;
+        let endpoint = step.endpoint(&self.config)?;
+        if !route::is_cheaper_cached(&self.pricing_for(step, self.request.input_estimate())) {
+            return None;
+        }
+        let has_choice = self.plan.steps.len() > 1 || step.model(&self.config)?.endpoints.len() > 1;
+        let ttl = endpoint.cache_ttl.unwrap_or(ttl);
+        let key = route::conversation(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
+        has_choice.then(|| (Place::at(key, endpoint, now, ttl), ttl))
     }
 
     fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
         let failed = outcome.is_failure();
         Observation {
             failed,
+            neutral: matches!(outcome, Outcome::Rejected | Outcome::Status429),
             retry_after: attempt.retry_after.filter(|_| failed),
             first_token: attempt.first_content.map(|first| first.saturating_sub(attempt.started)),
             tokens_per_second: self.tokens_per_second(attempt, ended),

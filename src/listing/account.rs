@@ -14,9 +14,6 @@ use crate::usage::Spent;
 use crate::wire::json::Object;
 use crate::wire::openai::finish_reason_of;
 
-/// How many records are kept; each exchange after that takes the place of the oldest one.
-pub const KEPT: u64 = 512;
-
 /// What a generation must have, and nobody here knows.
 const UNKNOWN: [&str; 20] = [
     "upstream_id",
@@ -62,14 +59,7 @@ pub(super) fn key(spent: &Spent) -> String {
     data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
 
-/// Whether a record is that of the exchange with this id.
-pub fn is_record_of(record: &[u8], id: &str) -> bool {
-    // Inside a text the quotes would be escaped.
-    let member = format!("\"generation_id\":\"{id}\"");
-    record.windows(member.len()).any(|window| window == member.as_bytes())
-}
-
-/// An exchange of the last [`KEPT`].
+/// A recent exchange.
 pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String, Error> {
     let Some(id) = query.text("id") else {
         return Err(Error::InvalidField { field: "id", problem: "is missing".to_owned() });

@@ -4,6 +4,7 @@ use super::model::{architecture, pricing};
 use super::{Known, data};
 use crate::catalog::{Endpoint, Model};
 use crate::config::Config;
+use crate::route::{Measure, Standing, Window};
 use crate::translate::{self, Loss};
 use crate::wire::json::Object;
 
@@ -39,17 +40,16 @@ const PARAMETERS: [&str; 26] = [
 
 /// OpenRouter's EndpointStatus: well.
 const WELL: &str = "0";
+/// OpenRouter's EndpointStatus: used after those that are well.
+const DEGRADED: &str = "-1";
 /// OpenRouter's EndpointStatus: used only after all others.
 const LAST: &str = "-2";
-/// What an endpoint must have, and nobody here knows.
-const UNKNOWN: [&str; 6] = [
-    "max_prompt_tokens",
-    "uptime_last_5m",
-    "uptime_last_30m",
-    "uptime_last_1d",
-    "latency_last_30m",
-    "throughput_last_30m",
-];
+/// OpenRouter's names of successes in percent.
+const UPTIMES: [(&str, Window); 3] =
+    [("uptime_last_5m", Window::FiveMinutes), ("uptime_last_30m", Window::HalfHour), ("uptime_last_1d", Window::Day)];
+/// OpenRouter's names of percentiles.
+const MEASURES: [(&str, Measure); 2] =
+    [("latency_last_30m", Measure::FirstToken), ("throughput_last_30m", Measure::Throughput)];
 
 /// The endpoints of a model, which answers to `id`.
 pub(super) fn list(known: &Known<'_>, model: &Model, id: &str) -> String {
@@ -61,12 +61,17 @@ pub(super) fn list(known: &Known<'_>, model: &Model, id: &str) -> String {
 }
 
 /// OpenRouter's PublicEndpoint. A context length that is unknown is 0, because the schema wants a number; percentages
-/// and percentiles are null, because too little is known for them.
+/// and percentiles are null where there was no request.
 fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&str, &str)) -> String {
     let provider = known.config.provider(endpoint.provider);
     let [slug, title] = [provider.map_or("", |p| p.id.as_str()), provider.map_or("", |p| p.name.as_str())];
     let health = known.health;
-    let is_last = health.in_outage(&endpoint.id, known.now) || health.in_cooldown(&endpoint.id, known.now);
+    let status = match health.standing(&endpoint.id, known.now) {
+        _ if health.in_cooldown(&endpoint.id, known.now) => LAST,
+        Standing::Down => LAST,
+        Standing::Degraded => DEGRADED,
+        Standing::Normal => WELL,
+    };
     let limit = endpoint.context_length.or(model.context_length);
     let tag = endpoint.tag.as_ref().map_or_else(|| slug.to_owned(), |tag| format!("{slug}/{tag}"));
     let parameters = parameters(known.config, endpoint);
@@ -83,11 +88,32 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
         .texts("supported_parameters", &parameters)
         .json("supports_tool_choice", &tool_choices(parameters.contains(&"tool_choice")))
         .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())
-        .json("status", if is_last { LAST } else { WELL });
-    for name in UNKNOWN {
-        entry = entry.json(name, "null");
+        .json("status", status);
+    for (name, window) in UPTIMES {
+        entry = entry.json(name, &json(health.uptime(&endpoint.id, window, known.now)));
     }
-    entry.end()
+    for (name, measure) in MEASURES {
+        entry = entry.json(name, &percentiles(known, endpoint, measure));
+    }
+    entry.json("max_prompt_tokens", "null").end()
+}
+
+/// OpenRouter's PercentileStats, of the last half hour.
+fn percentiles(known: &Known<'_>, endpoint: &Endpoint, measure: Measure) -> String {
+    let mut stats = Object::new();
+    for (name, share) in [("p50", 50), ("p75", 75), ("p90", 90), ("p99", 99)] {
+        let value = known.health.percentile(&endpoint.id, measure, Window::HalfHour, share, known.now);
+        if value.is_none() {
+            return "null".to_owned();
+        }
+        stats = stats.json(name, &json(value));
+    }
+    stats.end()
+}
+
+/// A number with two decimals at most, or null.
+fn json(number: Option<f64>) -> String {
+    number.map_or_else(|| "null".to_owned(), |number| ((number * 100.0).round() / 100.0).to_string())
 }
 
 /// OpenRouter's ToolChoiceSupport: which values of `tool_choice` an endpoint takes.

@@ -76,7 +76,7 @@ pub(super) fn selected<'a>(known: &Known<'a>, query: &Query<'_>) -> Result<Vec<&
 /// A model's place in an order; where the order's measure is not known, after all others.
 fn place(known: &Known<'_>, model: &Model, sort: &str) -> u128 {
     let measured = |measure| {
-        let median = move |endpoint: &Endpoint| known.health.percentile(&endpoint.id, measure, 50, known.now);
+        let median = move |endpoint: &Endpoint| known.health.median(&endpoint.id, measure, known.now);
         // Bits of numbers that are not negative are in the numbers' order.
         model.endpoints.iter().filter_map(median).map(|median| u128::from(median.to_bits()))
     };

@@ -11,7 +11,6 @@ mod query;
 
 use std::time::Duration;
 
-pub use account::{KEPT, is_record_of};
 pub(crate) use query::Query;
 
 use crate::catalog::Model;

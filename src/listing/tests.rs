@@ -45,7 +45,7 @@ fn health() -> Health {
 fn asked(face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
     let mut ledger = Ledger::default();
     ledger.enter(Price::parse("0.25").unwrap().cost(1), NOW);
-    let record = |id: &str| is_record_of(RECORD.as_bytes(), id).then(|| RECORD.as_bytes().to_vec());
+    let record = |id: &str| (id == "gen-1793534400-abc").then(|| RECORD.as_bytes().to_vec());
     let known = Known { config: &config(), health: &health(), ledger, record: &record, now: NOW };
     let reply = answer(&known, face, page, path);
     (reply.status, serde_json::from_slice(&reply.body).unwrap())
@@ -204,6 +204,33 @@ fn an_endpoint_in_cooldown_says_so() {
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("n/two"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(body["data"]["endpoints"][0]["status"], -2, "{body}");
+}
+
+#[test]
+fn endpoints_say_how_they_have_been_doing() {
+    let config = config();
+    let mut health = Health::default();
+    let well = Observation {
+        first_token: Some(Duration::from_millis(200)),
+        tokens_per_second: Some(50.0),
+        ..Default::default()
+    };
+    (0..2).for_each(|_| health.observe("a/up", well, NOW));
+    health.observe("a/up", Observation { failed: true, ..Default::default() }, NOW);
+    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };
+    let reply = answer(&known, Face::OpenAi, Page::Endpoints("m/one"), "");
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let [busy, idle] = [0, 1].map(|index| &body["data"]["endpoints"][index]);
+    for name in ["uptime_last_5m", "uptime_last_30m", "uptime_last_1d"] {
+        assert_eq!((&busy[name], &idle[name]), (&json!(66.67), &Value::Null), "{name}");
+    }
+    for (name, middle) in [("latency_last_30m", 200.0), ("throughput_last_30m", 50.0)] {
+        for share in ["p50", "p75", "p90", "p99"] {
+            let value = busy[name][share].as_f64().unwrap();
+            assert!((value / middle - 1.0).abs() < 0.035, "{name}: {value}");
+        }
+        assert_eq!(idle[name], Value::Null);
+    }
 }
 
 #[test]

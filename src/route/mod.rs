@@ -4,19 +4,22 @@
 //! Semantics: DESIGN section 6, after OpenRouter's provider routing.
 
 mod auto;
+mod figures;
 mod filter;
 mod health;
+mod histogram;
 mod order;
 mod plan;
 mod rule;
 mod sticky;
 
 pub use auto::{Choice, choose};
+pub use figures::Window;
 pub use filter::Reason;
-pub use health::{Health, Measure, Observation};
+pub use health::{Health, Measure, Observation, Standing};
 pub use plan::{Circumstances, Dropped, Plan, Step, plan};
 pub use rule::{By, Compared, Placing, Rule};
-pub(crate) use sticky::Sticky;
+pub(crate) use sticky::{Place, conversation, is_cheaper_cached};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,12 @@
 //! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
 
+use super::figures::Window;
 use super::filter::{Conditions, Offer};
-use super::health::Measure;
+use super::health::{Measure, Standing};
 use super::plan::Circumstances;
 use super::rule::{By, Compared, Placing, Rule};
-use super::sticky::Sticky;
-use crate::catalog::{Tier, Variant};
+use super::sticky::{self, Place};
+use crate::catalog::{ModelId, Tier, Variant};
 use crate::config::Sort;
 use crate::request::{Cutoffs, Preferences, ServiceTier, SortBy};
 use crate::usage::Cost;
@@ -18,8 +19,16 @@ pub(super) struct Wishes<'a> {
     /// The configured order.
     pub sort: Sort,
     pub conditions: Conditions,
+    /// Whether a request may find out if an endpoint has recovered.
+    pub may_probe: bool,
     pub with: &'a Circumstances<'a>,
 }
+
+/// Of this many requests that an endpoint would be first for if it were well, one probes it.
+const PROBE_ONE_IN: u64 = 20;
+
+/// Where the conversation about a model is; the text is what a wildcard took.
+type Known<'a> = (ModelId, Option<&'a str>, Place);
 
 /// SplitMix64: enough for a fair draw, and the same everywhere.
 pub(super) struct Draw(pub u64);
@@ -40,22 +49,49 @@ impl Draw {
 
 impl Wishes<'_> {
     /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the request's sort, then the
-    /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those with a
-    /// recent outage where no explicit order holds, and those in cooldown last of all.
-    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw) -> Rule {
+    /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those that do
+    /// badly where no explicit order holds, and those in cooldown last of all. Where conversations are is added to
+    /// `places`.
+    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
         let rule = self.rule(offers);
         self.arrange(offers, rule.by.asked(), draw);
+        let known = if rule.by.asked().is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
-            offer.placing = self.placing(offer, rule);
+            offer.placing = self.placing(offer, rule, &known);
         }
-        rank(offers, &mut |offer| {
-            let Placing { sticky, slow, outage, cooldown, .. } = offer.placing;
-            let place = if sticky { 0 } else { self.asked_place(offer) };
-            let flags = [outage, slow, !self.is_preferred_tier(offer), !sticky];
-            let cooldown = u128::from(cooldown) << 64;
-            flags.iter().fold(cooldown | place as u128, |key, flag| key << 1 | u128::from(*flag))
-        });
+        let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
+        let troubled = offers.iter().any(is_troubled);
+        let would_be_first = offers.iter().filter(|_| troubled).min_by_key(|offer| self.key(offer, Standing::Normal));
+        let probed = would_be_first.filter(|offer| is_troubled(offer)).copied();
+        rank(offers, &mut |offer| self.key(offer, offer.placing.standing));
+        if let Some(probed) = probed {
+            self.probe(offers, &probed, draw);
+        }
+        places.extend(known.into_iter().map(|(_, _, place)| place));
         rule
+    }
+
+    /// Grows with the place: cooldown before what was asked, before how it does, before the rest.
+    fn key(&self, offer: &Offer<'_>, standing: Standing) -> u128 {
+        let Placing { sticky, slow, cooldown, .. } = offer.placing;
+        let place = if sticky { 0 } else { self.asked_place(offer) };
+        let high = (u128::from(cooldown) << 64 | place as u128) << 2 | standing as u128;
+        let flags = [slow, !self.is_preferred_tier(offer), !sticky];
+        flags.iter().fold(high, |key, flag| key << 1 | u128::from(*flag))
+    }
+
+    /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one can take over, and
+    /// this worker is not trying already.
+    fn probe(&self, offers: &mut [Offer<'_>], probed: &Offer<'_>, draw: &mut Draw) {
+        let may = self.may_probe && !probed.placing.cooldown;
+        let may = may && !self.with.health.is_probed(&probed.endpoint.id, self.with.now);
+        let at = offers.iter().position(|offer| std::ptr::eq(offer.endpoint, probed.endpoint));
+        let at = at.filter(|at| may && *at > 0 && draw.next().is_multiple_of(PROBE_ONE_IN));
+        let Some(front) = at.and_then(|at| offers.get_mut(..=at)) else { return };
+        front.rotate_right(1);
+        if let Some(first) = front.first_mut() {
+            first.placing.probe = true;
+        }
     }
 
     /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
@@ -74,19 +110,20 @@ impl Wishes<'_> {
         Rule { listed: self.preferences.order.is_some(), by }
     }
 
-    fn placing(&self, offer: &Offer<'_>, rule: Rule) -> Placing {
+    fn placing(&self, offer: &Offer<'_>, rule: Rule, known: &[Known<'_>]) -> Placing {
         let (id, health, now) = (&offer.endpoint.id, self.with.health, self.with.now);
         let keeps_place = rule.listed || rule.by == By::Document(Sort::Order);
         let compared = match rule.compares() {
-            Some(Compared::FirstToken) => health.first_token_ms(id).map(rounded),
-            Some(Compared::Throughput) => health.tokens_per_second(id).map(rounded),
+            Some(Compared::FirstToken) => health.median(id, Measure::FirstToken, now).map(rounded),
+            Some(Compared::Throughput) => health.median(id, Measure::Throughput, now).map(rounded),
             _ => offer.placing.compared,
         };
         Placing {
-            sticky: rule.by.asked().is_none() && self.is_sticky(offer),
+            sticky: self.is_sticky(offer, known),
             slow: self.is_slow(offer),
-            outage: !keeps_place && health.in_outage(id, now),
+            standing: if keeps_place { Standing::Normal } else { health.standing(id, now) },
             cooldown: health.in_cooldown(id, now),
+            probe: false,
             compared,
         }
     }
@@ -94,7 +131,7 @@ impl Wishes<'_> {
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
         let (health, now) = (self.with.health, self.with.now);
         let slowness = |offer: &Offer<'_>| {
-            let speed = health.tokens_per_second(&offer.endpoint.id).filter(|speed| *speed > 0.0);
+            let speed = health.median(&offer.endpoint.id, Measure::Throughput, now).filter(|speed| *speed > 0.0);
             speed.map_or(u128::MAX, |speed| ascending(speed.recip()))
         };
         match (asked, self.sort) {
@@ -106,7 +143,8 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| self.blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
-                rank(offers, &mut |offer| health.first_token_ms(&offer.endpoint.id).map_or(u128::MAX, ascending));
+                let latency = |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
+                rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
             (None, Sort::Balanced) => self.shuffle(offers, draw),
@@ -129,7 +167,8 @@ impl Wishes<'_> {
 
     /// Whether it is known to miss a preferred latency or throughput.
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
-        let measured = |measure, share| self.with.health.percentile(&offer.endpoint.id, measure, share, self.with.now);
+        let (health, window) = (self.with.health, Window::FiveMinutes);
+        let measured = |measure, share| health.percentile(&offer.endpoint.id, measure, window, share, self.with.now);
         let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
             cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
         };
@@ -140,18 +179,36 @@ impl Wishes<'_> {
         })
     }
 
+    /// Where the conversation is, for each model of which more than one endpoint can be chosen and for one of them it
+    /// matters.
+    fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<Known<'o>> {
+        let mut places = Vec::new();
+        let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else { return places };
+        let mut looked_up = Vec::new();
+        for offer in offers.iter().filter(|offer| sticky::is_cheaper_cached(&offer.pricing(self.conditions))) {
+            let model = (offer.asked.model, offer.asked.rest);
+            if !looked_up.contains(&model) {
+                let key = sticky::conversation(self.with.tenant, &offer.model_id(), conversation.key);
+                places.extend(self.with.health.place(key, self.with.now).map(|place| (model.0, model.1, place)));
+                looked_up.push(model);
+            }
+        }
+        places
+    }
+
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
-    fn is_sticky(&self, offer: &Offer<'_>) -> bool {
-        let Some(conversation) = self.with.conversation else { return false };
-        let pricing = offer.pricing(self.conditions);
-        let cheaper = pricing.input_cache_read.zip(pricing.prompt).is_some_and(|(cached, prompt)| cached < prompt);
-        let may = match &self.preferences.order {
-            None => true,
-            Some(order) => conversation.is_named && self.asked_place(offer) < order.len(),
+    fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
+        let is_here = |(model, rest, place): &Known<'_>| {
+            (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
         };
-        let key = || Sticky::key(self.with.tenant, &offer.model_id(), conversation.key);
-        cheaper && may && self.with.health.sticky.is_at(key(), &offer.endpoint.id, self.with.now)
+        let may = || match &self.preferences.order {
+            None => true,
+            Some(order) => {
+                self.with.conversation.is_some_and(|it| it.is_named) && self.asked_place(offer) < order.len()
+            }
+        };
+        places.iter().any(is_here) && sticky::is_cheaper_cached(&offer.pricing(self.conditions)) && may()
     }
 
     /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.

@@ -7,6 +7,7 @@ use super::filter::{Offer, Reason, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
 use super::rule::{Placing, Rule};
+use super::sticky::Place;
 use crate::catalog::{Asked, Endpoint, Model, ModelId, Tier, Variant};
 use crate::config::{Config, Provider};
 use crate::provider::Target;
@@ -23,12 +24,19 @@ pub struct Plan {
     pub seed: u64,
     /// What ordered the first model's endpoints.
     pub rule: Rule,
+    /// Where the conversation was last.
+    pub(crate) places: Vec<Place>,
 }
 
 impl Plan {
     /// Whether the first step is where the conversation's prompt is cached, and first because of it.
     pub fn is_sticky(&self) -> bool {
         self.steps.first().is_some_and(|step| step.placing.sticky)
+    }
+
+    /// Whether the first step is there, in spite of its recent failures, to see if it has recovered.
+    pub fn is_probe(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.placing.probe)
     }
 }
 
@@ -156,11 +164,13 @@ pub fn plan(
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
     let wanted = Wanted::new(operation, request, config.routing.auto.as_ref(), with.now);
     let mut draw = Draw(with.seed);
-    let wishes = Wishes {
-        preferences: request.preferences(),
+    let preferences = request.preferences();
+    let mut wishes = Wishes {
+        preferences,
         tier: request.service_tier(),
         sort: config.routing.sort,
         conditions: wanted.conditions,
+        may_probe: config.routing.max_attempts > 1 && !preferences.single(),
         with,
     };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
@@ -173,10 +183,11 @@ pub fn plan(
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
-        let rule = wishes.sort(offers, &mut draw);
+        let rule = wishes.sort(offers, &mut draw, &mut plan.places);
         if index == 0 {
             plan.rule = rule;
         }
+        wishes.may_probe = false;
         plan.steps.extend(offers.iter().map(|offer| Step {
             model: offer.asked.model,
             endpoint: offer.index,
@@ -185,7 +196,7 @@ pub fn plan(
             placing: offer.placing,
         }));
     }
-    if request.preferences().single() {
+    if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
     }
     cut(config, &mut plan, config.routing.max_attempts, &Reason::MaxAttempts);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::health::Standing;
 use crate::catalog::Variant;
 use crate::config::Sort;
 use crate::request::SortBy;
@@ -104,10 +105,12 @@ pub struct Placing {
     pub sticky: bool,
     /// It misses a preferred latency or throughput and goes last among its equals.
     pub slow: bool,
-    /// It had a recent outage and goes last where no explicit order holds.
-    pub outage: bool,
+    /// How it does: badly, and it goes last where no explicit order holds.
+    pub standing: Standing,
     /// It asked for time and goes last.
     pub cooldown: bool,
+    /// It is first in spite of how it does, to see if it has recovered.
+    pub probe: bool,
     /// What the rule [compares](Rule::compares), rounded, where it is known.
     pub compared: Option<u64>,
 }
@@ -117,7 +120,9 @@ impl Placing {
     pub fn moved_by(&self) -> Option<&'static str> {
         match self {
             Self { cooldown: true, .. } => Some("cooldown"),
-            Self { outage: true, .. } => Some("outage"),
+            Self { probe: true, .. } => None,
+            Self { standing: Standing::Down, .. } => Some("outage"),
+            Self { standing: Standing::Degraded, .. } => Some("degraded"),
             Self { slow: true, .. } => Some("slow"),
             _ => None,
         }

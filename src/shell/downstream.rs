@@ -115,7 +115,7 @@ impl Downstream {
         let config = self.config.clone();
         let exchange = match error {
             Some(error) => Exchange::refuse(config, arrival, error),
-            None => worker::with_health(|health| Exchange::open(config, arrival, health)),
+            None => shared::with_health(|health| Exchange::open(config, arrival, health)),
         };
         let exchange = Rc::new(RefCell::new(exchange));
         let link = worker::keep(exchange.clone());
@@ -198,11 +198,11 @@ impl Downstream {
             host::set_property(&path, value.as_bytes());
         };
         let now = host::now();
-        let settlement = worker::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
+        let settlement = shared::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
         if let Some(record) = &settlement.record {
             tell("record", record);
         }
-        shared::enter(&settlement, now);
+        shared::with_journal(|journal| journal.enter(settlement.cost, settlement.record, now));
     }
 }
 

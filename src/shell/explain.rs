@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::host::{self, Action, Buffer};
 use super::stream::send;
-use super::worker;
+use super::{shared, worker};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::exchange::explain::{self, Question};
@@ -46,7 +46,10 @@ impl Explain {
     fn answer(&mut self, body: Vec<u8>) {
         let question =
             Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now: host::now() };
-        let plan = worker::with_health(|health| explain::answer(&self.config, &self.path, question, health));
+        let plan = shared::with_health(|health| {
+            health.refresh();
+            explain::answer(&self.config, &self.path, question, health)
+        });
         self.reply(&plan);
     }
 

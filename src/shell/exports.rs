@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use super::host::Action;
 use super::keep_alive;
 use super::root::Root;
+use super::shared;
 use super::stream::Stream;
 
 thread_local! {
@@ -116,6 +117,10 @@ extern "C" fn proxy_on_delete(context: u32) {
     let ended = STREAMS.with_borrow_mut(|streams| streams.remove(&context));
     match ended {
         Some(mut stream) => stream.end(),
-        None => drop(ROOTS.with_borrow_mut(|roots| roots.remove(&context))),
+        None => {
+            ROOTS.with_borrow_mut(|roots| roots.remove(&context));
+            // It may be the VM's last.
+            shared::flush();
+        }
     }
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::host::{self, Level};
-use super::keep_alive;
-use super::upstream;
+use super::{keep_alive, shared, upstream};
 use crate::config::Config;
 
-/// How often deadlines are looked at.
+/// How often deadlines are looked at and workers tell each other what can wait.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The last configuration that was read, and the SHA-256 of the bytes it was read from.
@@ -31,11 +30,12 @@ impl Root {
     /// Takes the configuration in; false if it cannot be used, and then the host keeps the one before.
     pub(super) fn configure(&mut self, size: usize) -> bool {
         let bytes = host::buffer(host::Buffer::PluginConfiguration, size);
-        let Some(config) = shared(&bytes) else { return false };
+        let Some(config) = read_once(&bytes) else { return false };
         host::log(Level::Info, &format!("configuration {} in use", config.hash));
         if config.telemetry.keep_alive.is_some() {
             keep_alive::start();
         }
+        shared::found();
         self.config = Some(config);
         host::tick_every(TICK);
         true
@@ -49,13 +49,14 @@ impl Root {
     pub(super) fn tick() {
         upstream::check_deadlines();
         keep_alive::tick();
+        shared::sync();
     }
 }
 
 /// The configuration that `bytes` hold, read only if they are not those of the last one that is still in use.
 ///
 /// Both roles are given the same bytes, and one copy of the catalogue is enough.
-fn shared(bytes: &[u8]) -> Option<Rc<Config>> {
+fn read_once(bytes: &[u8]) -> Option<Rc<Config>> {
     let digest = Sha256::digest(bytes).into();
     let last = LAST.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
     last.or_else(|| {

@@ -1,48 +1,60 @@
-//! What all workers know together: what has been spent, and the records of the last exchanges.
+//! What all workers know, in the host's shared data: this only carries bytes, which [`crate::state`] explains.
 //!
-//! Records stand in a ring in the host's shared data, so that their number is bounded and any worker finds them.
+//! It outlives configurations, as long as one VM with the same `vm_id` does.
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::host;
-use crate::exchange::Settlement;
-use crate::listing::{KEPT, is_record_of};
-use crate::usage::Ledger;
+use crate::route::Health;
+use crate::state::Store;
+use crate::usage::Journal;
 
-const LEDGER: &str = "modelyard.ledger";
-/// Bytes; a longer record is not kept.
-const LONGEST_RECORD: usize = 16 * 1024;
-/// How often an entry is tried while other workers are faster.
-const TRIES: usize = 16;
+/// The host's shared data.
+#[derive(Debug)]
+struct SharedData;
 
-/// The key of an exchange's record.
-fn record_key(number: u64) -> String {
-    format!("modelyard.record.{}", number % KEPT)
-}
+impl Store for SharedData {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        host::shared(key)
+    }
 
-/// What has been spent so far.
-pub(super) fn ledger() -> Ledger {
-    host::shared(LEDGER).map(|(bytes, _)| Ledger::parse(&bytes)).unwrap_or_default()
-}
-
-/// Enters an exchange that is over.
-pub(super) fn enter(settlement: &Settlement, now: Duration) {
-    for _ in 0..TRIES {
-        let (bytes, version) = host::shared(LEDGER).unwrap_or_default();
-        let mut ledger = Ledger::parse(&bytes);
-        let number = ledger.enter(settlement.cost, now);
-        if host::set_shared(LEDGER, ledger.to_string().as_bytes(), version) {
-            if let Some(record) = settlement.record.as_ref().filter(|record| record.len() <= LONGEST_RECORD) {
-                host::set_shared(&record_key(number), record.as_bytes(), 0);
-            }
-            return;
-        }
+    fn write(&self, key: &str, value: &[u8], version: u32) -> bool {
+        host::set_shared(key, value, version)
     }
 }
 
-/// The record of an exchange, if it is one of the last [`KEPT`].
-pub(super) fn record(id: &str) -> Option<Vec<u8>> {
-    let count = ledger().exchanges();
-    let newest_first = (count.saturating_sub(KEPT)..count).rev();
-    newest_first.filter_map(|number| Some(host::shared(&record_key(number))?.0)).find(|record| is_record_of(record, id))
+thread_local! {
+    static HEALTH: RefCell<Health> = RefCell::new(Health::new(Rc::new(SharedData)));
+    static JOURNAL: RefCell<Journal> = RefCell::new(Journal::new(Rc::new(SharedData)));
+}
+
+/// Runs `use_it` with what is known of the endpoints' health.
+pub(super) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
+    HEALTH.with_borrow_mut(use_it)
+}
+
+/// Runs `use_it` with what has been written down.
+pub(super) fn with_journal<R>(use_it: impl FnOnce(&mut Journal) -> R) -> R {
+    JOURNAL.with_borrow_mut(use_it)
+}
+
+/// Prepares shared data. The host configures its main thread before there are workers.
+pub(super) fn found() {
+    with_health(|health| health.found());
+    with_journal(|journal| journal.found());
+}
+
+/// Exchanges with other workers what can wait.
+pub(super) fn sync() {
+    let now = host::now();
+    with_health(|health| health.sync(now));
+    with_journal(|journal| journal.sync(now));
+}
+
+/// Tells other workers everything.
+pub(super) fn flush() {
+    let now = host::now();
+    with_health(|health| health.flush(now));
+    with_journal(|journal| journal.sync(now));
 }

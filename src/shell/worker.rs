@@ -1,4 +1,4 @@
-//! What one VM keeps between streams: exchanges under way, deadlines, health, stat ids.
+//! What one VM keeps between streams: exchanges under way, deadlines, stat ids.
 //!
 //! A VM belongs to one worker thread, and both roles of a request run in it, so they share the exchange in memory.
 
@@ -11,7 +11,6 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::host;
 use crate::exchange::Exchange;
-use crate::route::Health;
 use crate::stats::{Kind, Stat};
 
 /// An exchange, shared by its downstream stream and its attempts.
@@ -33,18 +32,12 @@ pub(super) struct Watched {
 thread_local! {
     static EXCHANGES: RefCell<HashMap<Link, Shared>> = RefCell::new(HashMap::new());
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
-    static HEALTH: RefCell<Health> = RefCell::new(Health::default());
     static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
 }
 
 /// 64 bits of the host's randomness.
 pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
-}
-
-/// Runs `use_it` with what is known of the endpoints' health.
-pub(super) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
-    HEALTH.with_borrow_mut(use_it)
 }
 
 /// Keeps an exchange until [`forget`]; returns the link that finds it again.

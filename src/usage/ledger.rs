@@ -1,18 +1,18 @@
-//! What has been spent, by period, and how many exchanges have ended: what all workers of a host share.
+//! What has been spent, by period. A sum: see [`crate::state`].
 //!
 //! Periods are UTC's; weeks begin on Monday.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Cost;
 use crate::calendar::{civil_date, day};
+use crate::state::{Reader, Sum, Writer};
 
 /// Sums in femtodollars; begins empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// How many exchanges have been entered.
-    exchanges: u64,
+    /// How many bundles of records have been put down.
+    pub(super) bundles: u64,
     /// Day of the last entry since the epoch, which the sums of periods belong to.
     day: u64,
     /// All, and of the last entry's day, week and month.
@@ -33,28 +33,12 @@ pub struct Spent {
 }
 
 impl Ledger {
-    /// Reads what [`fmt::Display`] wrote; what is not that is an empty ledger.
-    pub fn parse(bytes: &[u8]) -> Self {
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
-        let mut numbers = text.split(' ').map_while(|number| number.parse::<u128>().ok());
-        let mut next = || numbers.next().unwrap_or_default();
-        let (exchanges, day) = (next() as u64, next() as u64);
-        Self { exchanges, day, sums: [next(), next(), next(), next()] }
-    }
-
-    /// Enters an exchange; returns its number, from 0 on.
-    pub fn enter(&mut self, cost: Cost, now: Duration) -> u64 {
+    /// Enters what an exchange has cost.
+    pub fn enter(&mut self, cost: Cost, now: Duration) {
         self.turn_to(day(now));
         for sum in &mut self.sums {
             *sum = sum.saturating_add(cost.femtodollars());
         }
-        self.exchanges += 1;
-        self.exchanges - 1
-    }
-
-    /// How many exchanges have been entered.
-    pub fn exchanges(&self) -> u64 {
-        self.exchanges
     }
 
     /// What has been spent until `now`.
@@ -64,8 +48,9 @@ impl Ledger {
         Spent { total, day, week, month }
     }
 
-    /// Begins the periods anew that are over.
+    /// Begins the periods anew that are over on a day; one that has gone by changes nothing.
     fn turn_to(&mut self, today: u64) {
+        let today = today.max(self.day);
         let [_, day, week, month] = &mut self.sums;
         let (now, then) = (periods(today), periods(self.day));
         for (sum, (now, then)) in [day, week, month].into_iter().zip(now.into_iter().zip(then)) {
@@ -83,10 +68,38 @@ fn periods(day: u64) -> [u64; 3] {
     [day, (day + 3) / 7, year * 12 + month]
 }
 
-impl fmt::Display for Ledger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [total, day, week, month] = self.sums;
-        write!(f, "{} {} {total} {day} {week} {month}", self.exchanges, self.day)
+impl Sum for Ledger {
+    fn add(&mut self, other: &Self) {
+        let mut other = *other;
+        self.turn_to(other.day);
+        other.turn_to(self.day);
+        self.bundles = self.bundles.wrapping_add(other.bundles);
+        for (sum, more) in self.sums.iter_mut().zip(other.sums) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bundles == 0 && self.sums == [0; 4]
+    }
+
+    fn forget(&mut self, _: Duration) {}
+
+    fn encode(&self, writer: &mut Writer) {
+        writer.number(self.bundles);
+        writer.number(self.day);
+        for sum in self.sums {
+            writer.number((sum >> 64) as u64);
+            writer.number(sum as u64);
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut ledger = Self { bundles: reader.number()?, day: reader.number()?, ..Self::default() };
+        for sum in &mut ledger.sums {
+            *sum = u128::from(reader.number::<u64>()?) << 64 | u128::from(reader.number::<u64>()?);
+        }
+        Some(ledger)
     }
 }
 
@@ -102,21 +115,16 @@ mod tests {
         Duration::from_secs(1_793_534_400 + (day - 1) * 86_400)
     }
 
-    fn enter(ledger: &mut Ledger, usd: &str, now: Duration) -> u64 {
-        ledger.enter(Price::parse(usd).unwrap().cost(1), now)
+    fn enter(ledger: &mut Ledger, usd: &str, now: Duration) {
+        ledger.enter(Price::parse(usd).unwrap().cost(1), now);
     }
 
     #[test]
     fn sums_are_kept_by_day_week_and_month() {
         let mut ledger = Ledger::default();
-        for (number, (usd, now)) in
-            [("0.1", november(1)), ("0.02", november(2)), ("0.003", november(8)), ("0.0004", november(8))]
-                .into_iter()
-                .enumerate()
-        {
-            assert_eq!(enter(&mut ledger, usd, now), number as u64);
+        for (usd, day) in [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8)] {
+            enter(&mut ledger, usd, november(day));
         }
-        assert_eq!(ledger.exchanges(), 4);
         let usd = |text| Price::parse(text).unwrap().cost(1);
         let all = Spent { total: usd("0.1234"), day: usd("0.0034"), week: usd("0.0234"), month: usd("0.1234") };
         assert_eq!(ledger.spent(november(8)), all);
@@ -125,12 +133,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_and_nonsense_is_empty() {
-        let mut ledger = Ledger::default();
-        enter(&mut ledger, "12.5", november(20));
-        assert_eq!(Ledger::parse(ledger.to_string().as_bytes()), ledger);
-        for nonsense in [&b""[..], b"x", b"\xff", b"-1"] {
-            assert_eq!(Ledger::parse(nonsense), Ledger::default(), "{nonsense:?}");
+    fn workers_may_add_what_they_entered_in_any_order() {
+        let mut whole = Ledger::default();
+        let mut parts = [Ledger::default(); 3];
+        for (index, (usd, day)) in
+            [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8), ("0.00005", 9), ("0.6", 30)].into_iter().enumerate()
+        {
+            enter(&mut whole, usd, november(day));
+            enter(&mut parts[index * 7 % 3], usd, november(day));
         }
+        for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0], [2, 1, 0]] {
+            let mut sum = Ledger::default();
+            order.into_iter().for_each(|part| sum.add(&parts[part]));
+            assert_eq!(sum, whole, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_nonsense_is_nothing() {
+        let mut ledger = Ledger { bundles: 3, ..Ledger::default() };
+        enter(&mut ledger, "12.5", november(20));
+        (0..100).for_each(|_| enter(&mut ledger, "999", november(21)));
+        let mut writer = Writer::new();
+        ledger.encode(&mut writer);
+        let bytes = writer.finish();
+        let read = |bytes: &[u8]| Ledger::decode(&mut Reader::new(bytes)?);
+        assert_eq!(read(&bytes), Some(ledger));
+        assert_eq!((read(&bytes[..bytes.len() - 1]), read(b"\x01"), read(b"1 2 3")), (None, None, None));
     }
 }

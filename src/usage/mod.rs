@@ -2,10 +2,12 @@
 //!
 //! Kinds are OpenTelemetry's; input includes cached input and cache writes, output includes reasoning.
 
+mod journal;
 mod ledger;
 mod meter;
 mod price;
 
+pub use journal::Journal;
 pub use ledger::{Ledger, Spent};
 pub use meter::{Meter, Seen};
 pub use price::{Cost, Price, PriceError};

@@ -12,7 +12,11 @@ use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
 fn started(name: &str, setup: &Setup) -> Gateway {
-    Gateway::start(&format!("config::{name}"), setup).unwrap_or_else(|log| panic!("Envoy does not start: {log}"))
+    let gateway = Gateway::start(&format!("config::{name}"), setup);
+    let gateway = gateway.unwrap_or_else(|log| panic!("Envoy does not start: {log}"));
+    // Envoy serves before its log is written.
+    assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()), "no configuration in use");
+    gateway
 }
 
 /// The hash in the last line about a configuration in use.

@@ -175,6 +175,7 @@ fn filter(setup: &Setup) -> Value {
         "vm_config": {
             "vm_id": "modelyard",
             "runtime": "envoy.wasm.runtime.v8",
+            "configuration": typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()})),
             "code": {"local": {"filename": wasm}},
             "environment_variables": {"host_env_keys": variables},
         },

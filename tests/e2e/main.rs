@@ -60,6 +60,7 @@ mod routing;
 mod schema;
 mod setup;
 mod shapes;
+mod state;
 mod statuses;
 mod stream;
 mod translate;

@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) as_struct: bool,
     /// Whether the filter comes by ECDS from a file.
     pub(crate) by_ecds: bool,
+    /// Which VM the filter runs in: another number is another VM with the same `vm_id`.
+    pub(crate) vm: u32,
 }
 
 impl Setup {
@@ -51,6 +53,7 @@ impl Setup {
             record: true,
             as_struct: false,
             by_ecds: false,
+            vm: 0,
         }
     }
 

@@ -180,11 +180,11 @@ impl World {
         (face, operation): (Face, Operation),
         headers: &[(&str, &str)],
         body: &str,
-        health: Health,
+        mut health: Health,
     ) -> Self {
         let body = body.as_bytes().to_vec();
         let arrival = Arrival { face, operation, headers, body, random: [1, 2], now: START };
-        let exchange = Exchange::open(config.clone(), arrival, &health);
+        let exchange = Exchange::open(config.clone(), arrival, &mut health);
         let mut world =
             Self { exchange, health, now: START, attempt: 0, got: Got::default(), status: 0, clusters: Vec::new() };
         if let Err(reply) = world.exchange.departure() {

@@ -31,23 +31,26 @@ fn reasons(record: &Value) -> Value {
 
 #[test]
 fn the_rule_and_its_figures_are_told() {
-    let mut health = Health::default();
     let seen = |ms, speed| Observation {
         first_token: Some(Duration::from_millis(ms)),
         tokens_per_second: Some(speed),
         ..Default::default()
     };
-    health.observe("a/up-a", seen(300, 40.4), START);
-    health.observe("b/up-b", seen(100, 20.6), START);
+    let health = || {
+        let mut health = Health::default();
+        health.observe("a/up-a", seen(300, 40.4), START);
+        health.observe("b/up-b", seen(100, 20.6), START);
+        health
+    };
     let rows = [
         ("balanced", "", json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]})),
         ("price", "", json!({"rule": "routing.sort=price", "prices": [1.25, 2.5]})),
         ("order", "", json!({"rule": "routing.sort=order"})),
-        ("latency", "", json!({"rule": "routing.sort=latency", "first_token_ms": [100, 300]})),
+        ("latency", "", json!({"rule": "routing.sort=latency", "first_token_ms": [102, 296]})),
         (
             "order",
             r#""provider":{"sort":"throughput"},"#,
-            json!({"rule": "provider.sort=throughput", "tokens_per_second": [40, 21]}),
+            json!({"rule": "provider.sort=throughput", "tokens_per_second": [41, 21]}),
         ),
         (
             "price",
@@ -61,7 +64,7 @@ fn the_rule_and_its_figures_are_told() {
         ),
     ];
     for (sort, patch, expected) in rows {
-        let record = record_of(&priced(sort), patch, health.clone());
+        let record = record_of(&priced(sort), patch, health());
         assert_eq!(reasons(&record), expected, "{sort} {patch}: {record}");
         assert_eq!(record["request_id"], "3f1c\u{fffd}", "fit for a line of a log");
         assert!(record.to_string().len() < 1024, "{record}");

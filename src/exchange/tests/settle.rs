@@ -1,6 +1,7 @@
 //! What is counted and written down, exactly once.
 
 use super::*;
+use crate::route::{self, Measure};
 use crate::stats;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -93,8 +94,9 @@ fn a_stream_is_counted_with_its_cost_and_speed() {
         ]
     );
     assert_eq!(books.properties["cost_usd"], "0.00002");
-    assert_eq!(world.health.first_token_ms("a/up-a"), Some(200.0));
-    assert_eq!(world.health.tokens_per_second("a/up-a"), Some(5.0));
+    let median = |measure| world.health.median("a/up-a", measure, world.now).unwrap();
+    assert!((194.0..206.0).contains(&median(Measure::FirstToken)));
+    assert!((4.85..5.15).contains(&median(Measure::Throughput)));
 }
 
 #[test]
@@ -292,4 +294,31 @@ fn nothing_of_prompt_or_completion_is_written_down() {
             assert!(!format!("{books:?}").contains("SECRET"), "{books:?}");
         }
     }
+}
+
+#[test]
+fn a_probe_is_in_the_record_and_ends_with_its_exchange() {
+    let mut document = document();
+    document["routing"]["sort"] = "price".into();
+    let config = config(&document);
+    let mut health = Health::default();
+    for _ in 0..3 {
+        health.observe("a/up-a", route::Observation { failed: true, ..Default::default() }, START);
+    }
+    let mut probes = 0;
+    for request in 0..100 {
+        let id = [("x-request-id", format!("request-{request}"))];
+        let headers = [(id[0].0, id[0].1.as_str())];
+        let mut world = World::open_with(&config, (Face::OpenAi, Operation::Chat), &headers, CHAT, health);
+        let is_probe = world.exchange.plan.is_probe();
+        assert_eq!(world.health.is_probed("a/up-a", START), is_probe);
+        probes += usize::from(is_probe);
+        let acts = [answers(500, ERROR), answers(200, ANSWER)];
+        let books = world.play(if is_probe { &acts } else { &acts[1..] }).settle();
+        assert_eq!(books.record.get("probe"), is_probe.then_some(&json!(true)));
+        assert_eq!(books.record["plan"][0], if is_probe { "a/up-a" } else { "b/up-b" });
+        assert!(!world.health.is_probed("a/up-a", START));
+        health = world.health;
+    }
+    assert!((1..20).contains(&probes), "{probes}");
 }

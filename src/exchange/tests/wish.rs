@@ -80,12 +80,16 @@ fn turn(config: &Rc<Config>, headers: &[(&str, &str)], body: &str, health: Healt
     (world, books)
 }
 
+fn sticky_document() -> Value {
+    let mut document = document();
+    let pricing = document["models"][0]["endpoints"][0]["pricing"].clone();
+    document["models"][0]["endpoints"][1]["pricing"] = pricing;
+    document["routing"]["sticky"] = json!({"ttl": "10m"});
+    document
+}
+
 fn sticky() -> Rc<Config> {
-    changed(|document| {
-        let pricing = document["models"][0]["endpoints"][0]["pricing"].clone();
-        document["models"][0]["endpoints"][1]["pricing"] = pricing;
-        document["routing"]["sticky"] = json!({"ttl": "10m"});
-    })
+    config(&sticky_document())
 }
 
 #[test]
@@ -123,6 +127,51 @@ fn a_session_of_the_clients_own_goes_first_among_those_it_orders() {
     assert_eq!(turn(&config, &session, &without, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
     let priced = CHAT.replace("\"messages\"", "\"provider\":{\"sort\":\"price\"},\"messages\"");
     assert_eq!(turn(&config, &session, &priced, world.health, &[ok()]).0.clusters, ["cluster-a"]);
+}
+
+/// Seconds after the first turn, which came to `b`, and the cluster of the second one.
+#[track_caller]
+fn check_stay(config: &Rc<Config>, rows: &[(u64, &str)]) {
+    for (seconds, cluster) in rows {
+        let fails_first = [answers(500, ERROR), answers(200, ANSWER)];
+        let (world, _) = turn(config, &[], CHAT, Health::default(), &fails_first);
+        let mut health = world.health;
+        let headers: &[(&str, &str)] = &[];
+        let arrival = Arrival {
+            face: Face::OpenAi,
+            operation: Operation::Chat,
+            headers,
+            body: CHAT.as_bytes().to_vec(),
+            random: [1, 2],
+            now: START + Duration::from_secs(*seconds),
+        };
+        let exchange = Exchange::open(config.clone(), arrival, &mut health);
+        assert_eq!(exchange.departure().unwrap().cluster, *cluster, "after {seconds} s");
+    }
+}
+
+#[test]
+fn a_conversation_stays_as_long_as_its_endpoints_cache() {
+    check_stay(&sticky(), &[(599, "cluster-b"), (602, "cluster-a")]);
+    let mut document = sticky_document();
+    document["providers"]["b"]["cache_ttl"] = "1h".into();
+    document["models"][0]["endpoints"][0]["cache_ttl"] = "5m".into();
+    check_stay(&config(&document), &[(602, "cluster-b"), (3599, "cluster-b"), (3602, "cluster-a")]);
+    document["models"][0]["endpoints"][1]["cache_ttl"] = "5m".into();
+    check_stay(&config(&document), &[(299, "cluster-b"), (302, "cluster-a")]);
+}
+
+#[test]
+fn what_cannot_go_elsewhere_or_costs_the_same_is_not_remembered() {
+    let key = |config: &Rc<Config>, body: &str| {
+        let (world, _) = turn(config, &[], body, Health::default(), &[answers(200, ANSWER)]);
+        let conversation = world.exchange.conversation.unwrap().key;
+        let model = world.exchange.plan.steps[0].model_id(config);
+        world.health.place(route::conversation(DEFAULT_TENANT, &model, conversation), START).is_some()
+    };
+    assert!(key(&sticky(), CHAT));
+    assert!(!key(&sticky(), &CHAT.replace("m/one", "w/any")), "its only endpoint");
+    assert!(!key(&sticky(), &CHAT.replace("m/one", "m/pass")), "no price of cached input");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod filter;
 mod order;
 mod price;
 mod property;
+mod standing;
 mod tier;
 
 use std::time::Duration;

@@ -65,10 +65,11 @@ fn cached_input_is_compared_with_the_price_that_holds() {
     let body = |prompt: &str| json!({"model": "x/m", "session_id": "s", "prompt": prompt});
     // Cached input at `alpha` is dearer than input, until a long prompt makes that dear.
     for (prompt, is_sticky) in [("short".to_owned(), false), ("x".repeat(1_000), true)] {
-        let mut health = Health::default();
+        let health = Health::default();
         let request = Request::parse(body(&prompt).to_string().into_bytes(), &Limits::default()).unwrap();
-        let key = Sticky::key("t", "x/m", request.conversation(None).unwrap().key);
-        health.sticky.learn(key, A, NOW + Duration::from_secs(60));
+        let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
+        let endpoint = config.catalog.models()[0].endpoints.iter().find(|endpoint| endpoint.id == A).unwrap();
+        health.learn(&Place::at(conversation, endpoint, NOW, Duration::from_secs(60)));
         assert_eq!(plan_in(&config, &body(&prompt), &health, 1).is_sticky(), is_sticky);
     }
 }

@@ -1,0 +1,124 @@
+//! What recent behaviour does to an order, and how an endpoint gets back into it.
+
+use super::*;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const DRAWS: u64 = 4_000;
+
+/// The three endpoints, ordered as told; `alpha/a` is the cheapest.
+fn sorted(sort: &str) -> Config {
+    let mut document = document(&priced());
+    document["routing"]["sort"] = sort.into();
+    config(&document)
+}
+
+/// Of so many draws, how many are probes; each has the same endpoints, the probed one first.
+fn probes(config: &Config, preferences: &Value, health: &Health) -> u64 {
+    let body = json!({"model": "m", "provider": preferences});
+    let draw = |seed| {
+        let plan = plan_in(config, &body, health, seed);
+        assert_eq!(plan, plan_in(config, &body, health, seed), "the same seed");
+        let mut all = ids(config, &plan);
+        assert_eq!(all[0] == A, plan.is_probe(), "{body} {all:?}");
+        all.sort();
+        assert_eq!(all, [A, B, C]);
+        u64::from(plan.is_probe())
+    };
+    (0..DRAWS).map(draw).sum()
+}
+
+#[test]
+fn one_in_twenty_requests_finds_out_if_an_outage_is_over() {
+    let none = json!({});
+    let share = probes(&sorted("price"), &none, &troubled(true, false)) as f64 / DRAWS as f64;
+    assert!((share * 20.0 - 1.0).abs() < 0.2, "{share}");
+    // Of weights 1, 1/4 and 1/9.
+    let share = probes(&sorted("balanced"), &none, &troubled(true, false)) as f64 / DRAWS as f64;
+    assert!((share * 20.0 / (36.0 / 49.0) - 1.0).abs() < 0.2, "of those that it would be first for: {share}");
+}
+
+#[test]
+fn nobody_probes_in_vain() {
+    let (config, health) = (sorted("price"), troubled(true, false));
+    assert_eq!(plan_in(&config, &json!({"model": "x/other"}), &health, 1).steps.len(), 1);
+    let cut = |preferences: Value| {
+        let body = json!({"model": "m", "provider": preferences});
+        (0..DRAWS).filter(|seed| plan_in(&config, &body, &health, *seed).is_probe()).count()
+    };
+    assert_eq!(cut(json!({"allow_fallbacks": false})), 0, "nobody could take over");
+    assert_eq!(cut(json!({"only": ["alpha"]})), 0, "nobody else");
+    assert_eq!(cut(json!({"sort": "throughput"})), 0, "it would not be first");
+    assert!(cut(json!({"only": ["alpha", "beta"]})) > 0);
+    let mut probing = health.clone();
+    probing.begin_probe(A, NOW);
+    assert_eq!(probes(&config, &json!({}), &probing), 0, "one is under way");
+    probing.observe(
+        A,
+        Observation { failed: true, retry_after: Some(Duration::from_secs(9)), ..Default::default() },
+        NOW,
+    );
+    probing.end_probe(A);
+    assert_eq!(probes(&config, &json!({}), &probing), 0, "it wants to be left alone");
+    let mut document = document(&priced());
+    document["routing"] = json!({"sort": "price", "max_attempts": 1});
+    let single = self::config(&document);
+    assert!((0..DRAWS).all(|seed| !plan_in(&single, &json!({"model": "m"}), &health, seed).is_probe()));
+}
+
+#[test]
+fn explicit_orders_are_not_probed_because_they_do_not_mind() {
+    let health = troubled(true, false);
+    for (sort, preferences) in [("order", json!({})), ("price", json!({"order": ["alpha"]}))] {
+        let config = sorted(sort);
+        let body = json!({"model": "m", "provider": preferences});
+        assert!((0..200).all(|seed| !plan_in(&config, &body, &health, seed).is_probe()), "{body}");
+    }
+}
+
+#[test]
+fn worse_percentages_go_after_better_ones() {
+    let mut health = Health::default();
+    let failed = Observation { failed: true, ..Observation::default() };
+    for (endpoint, failures) in [(A, 30), (B, 10), (C, 5)] {
+        let earlier = NOW - Duration::from_secs(100);
+        (0..failures).for_each(|_| health.observe(endpoint, failed, earlier));
+        (failures..100).for_each(|_| health.observe(endpoint, Observation::default(), earlier));
+    }
+    health.flush(NOW);
+    let standings = [A, B, C].map(|endpoint| health.standing(endpoint, NOW));
+    assert_eq!(standings, [Standing::Down, Standing::Degraded, Standing::Normal]);
+    let plan = |sort, seed| plan_in(&sorted(sort), &json!({"model": "m"}), &health, seed);
+    let steady = (0..100).map(|seed| plan("price", seed)).find(|plan| !plan.is_probe()).unwrap();
+    assert_eq!(ids(&sorted("price"), &steady), [C, B, A]);
+    assert_eq!(ids(&sorted("order"), &plan("order", 1)), [C, A, B], "as written");
+}
+
+/// The endpoints, all with a cache.
+fn cached() -> Value {
+    let mut endpoints = priced();
+    for endpoint in endpoints.as_array_mut().unwrap() {
+        endpoint["pricing"]["input_cache_read"] = "0.0000001".into();
+    }
+    endpoints
+}
+
+#[test]
+fn a_conversation_does_not_probe_while_its_own_endpoint_is_well_and_follows_it_when_it_is_not() {
+    let mut document = document(&cached());
+    document["routing"]["sort"] = "price".into();
+    let config = config(&document);
+    let body = json!({"model": "m", "session_id": "s"});
+    let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
+    let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
+    let endpoint = |id: &str| config.catalog.models()[0].endpoints.iter().find(|it| it.id == id).unwrap();
+    let health = troubled(true, false);
+    health.learn(&Place::at(conversation, endpoint(B), NOW, Duration::from_secs(60)));
+    for seed in 0..200 {
+        let plan = plan_in(&config, &body, &health, seed);
+        assert_eq!((ids(&config, &plan)[0].as_str(), plan.is_sticky(), plan.is_probe()), (B, true, false));
+    }
+    health.learn(&Place::at(conversation, endpoint(A), NOW, Duration::from_secs(60)));
+    let firsts = |sticky| (0..200).filter(|seed| plan_in(&config, &body, &health, *seed).is_sticky() == sticky).count();
+    assert!(firsts(false) > 150 && firsts(true) > 0, "an outage ends a conversation's stay, but for probes");
+}

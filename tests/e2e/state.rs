@@ -1,0 +1,234 @@
+//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. And that it outlives
+//! configurations and VMs.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::{Connection, Reply};
+use crate::gateway::{Gateway, chat};
+use crate::setup::Setup;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Models of two endpoints, of which the first is the cheaper one; those of `talk` have a cache.
+fn setup() -> Setup {
+    let priced = |name: &str, cached: Value| {
+        let price = |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": cached});
+        json!({"endpoints": [
+            {"provider": format!("{name}-0"), "model": "up", "pricing": price("0.000001")},
+            {"provider": format!("{name}-1"), "model": "up", "pricing": price("0.000002")},
+        ]})
+    };
+    Setup::new()
+        .chain("shaky", &["status=503", ""])
+        .model("shaky", priced("shaky", Value::Null))
+        .chain("limited", &["status=429,retry-after=60", ""])
+        .model("limited", priced("limited", Value::Null))
+        .chain("talk", &["", ""])
+        .model("talk", priced("talk", json!("0.0000001")))
+        .document(json!({"routing": {"sort": "price", "sticky": {"ttl": "10m"}}}))
+        .workers(2)
+}
+
+/// A gateway with a connection to each of its two workers.
+struct Pair {
+    gateway: Gateway,
+    connections: [Connection; 2],
+}
+
+impl Pair {
+    fn start(name: &str, setup: &Setup) -> Self {
+        let gateway = Gateway::start(&format!("state::{name}"), setup);
+        let gateway = gateway.unwrap_or_else(|log| panic!("Envoy does not start: {log}"));
+        let connections = Self::connect(&gateway);
+        Self { gateway, connections }
+    }
+
+    /// Opens connections until each worker has taken one.
+    fn connect(gateway: &Gateway) -> [Connection; 2] {
+        // Listeners are named by their port as configured, which is any.
+        let taken = |worker: u8| gateway.stat(&format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total"));
+        let mut found = [None, None];
+        for _ in 0..100 {
+            let before = [0, 1].map(taken);
+            let connection = gateway.connect();
+            assert!(gateway.becomes(|| [0, 1].map(taken) != before), "a connection is not taken");
+            let worker = usize::from(taken(0) == before[0]);
+            found[worker] = Some(connection);
+            if let [Some(_), Some(_)] = found {
+                return found.map(Option::unwrap);
+            }
+        }
+        panic!("one worker takes all connections");
+    }
+
+    fn send(&mut self, worker: usize, method: &str, path: &str, body: &str) -> Reply {
+        let connection = &mut self.connections[worker];
+        connection.send(method, path, &[("content-type", "application/json")], body.as_bytes());
+        connection.read(method)
+    }
+
+    /// Asks a worker, waits until the exchange is settled, and returns its record.
+    fn ask(&mut self, worker: usize, body: &Value) -> Value {
+        let reply = self.send(worker, "POST", "/v1/chat/completions", &body.to_string());
+        assert_eq!(reply.status, 200, "{reply:?}");
+        self.gateway.entry(&reply)["record"].clone()
+    }
+
+    fn get(&mut self, worker: usize, path: &str) -> Value {
+        let reply = self.send(worker, "GET", path, "");
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        reply.json()
+    }
+
+    /// Waits until something is so.
+    fn until(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The worker goes to the second endpoint first, but for the odd probe.
+    fn expect_outage(&mut self, worker: usize) {
+        let records: Vec<Value> = (0..5).map(|_| self.ask(worker, &chat("shaky"))).collect();
+        assert!(records.iter().all(|it| it["plan"][0] == "shaky-1/up" || it["probe"] == true), "{records:?}");
+        assert!(records.iter().any(|it| it["attempts"][0]["endpoint"] == "shaky-1/up"), "{records:?}");
+    }
+
+    fn expect_cooldown(&mut self, worker: usize) {
+        let record = self.ask(worker, &chat("limited"));
+        assert_eq!(record["plan"], json!(["limited-1/up", "limited-0/up"]), "{record}");
+    }
+
+    /// One turn of a conversation, with preferences; the endpoint and whether it was the conversation's own.
+    fn turn(&mut self, worker: usize, preferences: Value) -> (Value, bool) {
+        let mut body = chat("talk");
+        body["session_id"] = "one".into();
+        body["provider"] = preferences;
+        let record = self.ask(worker, &body);
+        (record["plan"][0].clone(), record["sticky"] == true)
+    }
+
+    /// Makes what [`Self::expect_everything`] expects. An outage is forgotten after half a minute, so it is made anew.
+    fn break_everything(&mut self) {
+        let mut body = chat("shaky");
+        body["provider"] = json!({"only": ["shaky-0"]});
+        for worker in [0, 1, 0] {
+            let reply = self.send(worker, "POST", "/v1/chat/completions", &body.to_string());
+            assert_eq!(reply.status, 503, "{reply:?}");
+            self.gateway.entry(&reply);
+        }
+        self.ask(1, &chat("limited"));
+        self.turn(0, json!({"only": ["talk-1"]}));
+    }
+
+    fn expect_everything(&mut self) {
+        for worker in [0, 1] {
+            self.expect_outage(worker);
+            self.expect_cooldown(worker);
+            assert_eq!(self.turn(worker, Value::Null), (json!("talk-1/up"), true));
+        }
+    }
+}
+
+#[test]
+fn failures_that_two_workers_saw_are_an_outage_for_both_at_once() {
+    let mut pair = Pair::start("outage", &setup());
+    for worker in [0, 1, 0] {
+        let record = pair.ask(worker, &chat("shaky"));
+        assert_eq!(record["attempts"].as_array().unwrap().len(), 2, "{record}");
+    }
+    for worker in [1, 0] {
+        pair.expect_outage(worker);
+        let explained = pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
+        let health = explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
+        let health = &health.unwrap()["health"];
+        assert_eq!((&health["outage"], &health["standing"]), (&json!(true), &json!("down")), "{explained}");
+    }
+    pair.gateway.assert_sound(0);
+}
+
+#[test]
+fn a_cooldown_that_one_worker_was_told_holds_for_the_other_at_once() {
+    let mut pair = Pair::start("cooldown", &setup());
+    let record = pair.ask(1, &chat("limited"));
+    assert_eq!(record["attempts"][0]["retry_after_s"], 60, "{record}");
+    [0, 1].into_iter().for_each(|worker| pair.expect_cooldown(worker));
+    assert_eq!(pair.gateway.fake.received("limited-0").len(), 1);
+    pair.gateway.assert_sound(0);
+}
+
+#[test]
+fn a_conversation_goes_on_where_the_other_worker_left_it() {
+    let mut pair = Pair::start("talk", &setup());
+    assert_eq!(pair.turn(0, json!({"only": ["talk-1"]})), (json!("talk-1/up"), false));
+    assert_eq!(pair.turn(1, Value::Null), (json!("talk-1/up"), true));
+    assert_eq!(pair.turn(1, json!({"order": ["talk-0", "talk-1"]})), (json!("talk-1/up"), true));
+    assert_eq!(pair.turn(1, json!({"only": ["talk-0"]})), (json!("talk-0/up"), false));
+    assert_eq!(pair.turn(0, json!({"order": ["talk-1", "talk-0"]})), (json!("talk-0/up"), true));
+    pair.gateway.assert_sound(0);
+}
+
+#[test]
+fn figures_and_books_of_both_workers_come_together() {
+    let mut pair = Pair::start("books", &setup());
+    let mut ids = Vec::new();
+    for worker in [0, 1, 0, 1] {
+        let record = pair.ask(worker, &chat("shaky"));
+        // Known to the worker itself without any wait.
+        let path = format!("/api/v1/generation?id={}", record["generation_id"].as_str().unwrap());
+        assert_eq!(pair.get(worker, &path)["data"]["provider_name"], "shaky-1");
+        ids.push(path);
+    }
+    for worker in [0, 1] {
+        pair.until("the records of both", |pair| {
+            ids.iter().all(|path| pair.send(worker, "GET", path, "").status == 200)
+        });
+    }
+    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].clone();
+    assert!(spent.as_f64().unwrap() > 0.0);
+    for worker in [0, 1] {
+        assert_eq!(pair.get(worker, "/api/v1/key")["data"]["usage"], spent);
+        pair.until("the endpoints' figures", |pair| {
+            let page = pair.get(worker, "/api/v1/models/t/shaky/endpoints");
+            let [first, second] = [0, 1].map(|index| &page["data"]["endpoints"][index]);
+            (&first["uptime_last_5m"], &second["uptime_last_1d"]) == (&json!(0), &json!(100))
+                && first["status"] == -2
+                && second["latency_last_30m"]["p99"].is_number()
+        });
+    }
+    pair.gateway.assert_sound(0);
+}
+
+#[test]
+fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
+    let discovered = |attempts: u64, vm| {
+        Setup { by_ecds: true, vm, ..setup() }.document(json!({"routing": {"max_attempts": attempts}}))
+    };
+    let mut pair = Pair::start("update", &discovered(2, 0));
+    pair.break_everything();
+    pair.expect_everything();
+    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+    for (attempts, vm) in [(3, 0), (4, 1)] {
+        pair.break_everything();
+        let before = pair.ask(0, &chat("talk"))["config"].clone();
+        pair.gateway.envoy.update(&discovered(attempts, vm));
+        for worker in [0, 1] {
+            // A request that finds one role in the new VM and the other one not is refused.
+            pair.until("the update", |pair| {
+                let reply = pair.send(worker, "POST", "/v1/chat/completions", &chat("talk").to_string());
+                reply.status == 200 && pair.gateway.entry(&reply)["record"]["config"] != before
+            });
+        }
+        pair.expect_everything();
+        for worker in [0, 1] {
+            let usage = pair.get(worker, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+            assert!(usage > spent, "{usage} of {spent}");
+        }
+    }
+    pair.gateway.assert_sound(0);
+}
