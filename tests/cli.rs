@@ -124,6 +124,7 @@ fn a_plan_is_a_table_for_people() {
     let table = "\
 chat one, whole: about 0 tokens in, at most 100 out
 order: routing.sort=balanced, seed 0000000000000007
+choice: one is m/one
 max_price: prompt 2
   1.  a/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
   2.  b/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
