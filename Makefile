@@ -97,10 +97,17 @@ format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
 
 .PHONY: bench
-bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+bench: bench-programs ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+	$(CARGO) bench --features fake-provider --bench proxy
+
+.PHONY: bench-scale
+bench-scale: bench-programs ## Measure large catalogues, 500 streams at once, and two workers (ROUNDS=7)
+	$(CARGO) bench --features fake-provider --bench proxy -- scale
+
+.PHONY: bench-programs
+bench-programs: .tools/envoy-$(ENVOY_VERSION) build
 	$(CARGO) build --release --features fake-provider --bin fake-provider
 	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
-	$(CARGO) bench --features fake-provider --bench proxy
 
 .PHONY: bench-core
 bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
