@@ -42,7 +42,7 @@ impl Pattern {
         self.patience -= 1;
         self.event.clear();
         self.event.extend_from_slice(event);
-        self.find_texts();
+        find_texts(event, &mut self.texts);
     }
 
     /// Length of the pattern's own event.
@@ -71,24 +71,74 @@ impl Pattern {
         self.patience = PATIENCE;
         Some(at)
     }
+}
 
-    fn find_texts(&mut self) {
-        let event = self.event.as_slice();
-        let mut at = 0;
-        while let Some(open) = event.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
-            let start = at + open + 1;
-            let Some(length) = event.get(start..).and_then(text_len) else { return };
-            let end = start + length;
-            at = end + 1;
-            let key = event.get(start..end).unwrap_or_default();
-            let value = event.get(end..).and_then(|rest| rest.strip_prefix(b"\":")).map(<[u8]>::trim_ascii_start);
-            let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else { continue };
-            let Some(length) = text_len(value) else { return };
-            let start = event.len() - value.len();
-            at = start + length + 1;
-            if TEXTS.contains(&key) && self.texts.len() < MOST_TEXTS {
-                self.texts.push((start, start + length));
+/// An event and what was written in its place: events that are like it but for their texts are replaced alike.
+#[derive(Clone, Debug, Default)]
+pub struct Replacement {
+    pattern: Pattern,
+    written: Vec<u8>,
+    /// Where the event's texts stand in what was written; in order.
+    texts: Vec<(usize, usize)>,
+}
+
+impl Replacement {
+    /// Takes a whole raw event and what stands for it, if that has the same texts.
+    pub fn learn(&mut self, event: &[u8], written: &[u8]) {
+        self.pattern.learn(event);
+        self.texts.clear();
+        if self.pattern.is_empty() {
+            return;
+        }
+        self.written.clear();
+        self.written.extend_from_slice(written);
+        find_texts(written, &mut self.texts);
+        let texts = self.texts.iter().map(|(start, end)| written.get(*start..*end));
+        if !self.pattern.texts.iter().map(|(start, end)| event.get(*start..*end)).eq(texts) {
+            self.pattern.texts.clear();
+        }
+    }
+
+    /// What stands for `event`, if it is like the one learned. A text that is empty, or is not any more, may mean more.
+    pub fn of(&mut self, event: &[u8]) -> Option<Vec<u8>> {
+        if self.pattern.matches(event)? != event.len() {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(self.written.len() + event.len());
+        let (mut at, mut from, mut written_from) = (0, 0, 0);
+        for ((start, end), (written_start, written_end)) in self.pattern.texts.iter().zip(&self.texts) {
+            at += start - from;
+            let text = event.get(at..)?;
+            let text = text.get(..text_len(text)?)?;
+            if text.is_empty() != (start == end) {
+                return None;
             }
+            at += text.len();
+            bytes.extend_from_slice(self.written.get(written_from..*written_start)?);
+            bytes.extend_from_slice(text);
+            (from, written_from) = (*end, *written_end);
+        }
+        bytes.extend_from_slice(self.written.get(written_from..)?);
+        Some(bytes)
+    }
+}
+
+/// Finds where the texts of an event stand, without their quotes.
+fn find_texts(event: &[u8], texts: &mut Vec<(usize, usize)>) {
+    let mut at = 0;
+    while let Some(open) = event.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let start = at + open + 1;
+        let Some(length) = event.get(start..).and_then(text_len) else { return };
+        let end = start + length;
+        at = end + 1;
+        let key = event.get(start..end).unwrap_or_default();
+        let value = event.get(end..).and_then(|rest| rest.strip_prefix(b"\":")).map(<[u8]>::trim_ascii_start);
+        let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else { continue };
+        let Some(length) = text_len(value) else { return };
+        let start = event.len() - value.len();
+        at = start + length + 1;
+        if TEXTS.contains(&key) && texts.len() < MOST_TEXTS {
+            texts.push((start, start + length));
         }
     }
 }
@@ -185,6 +235,29 @@ mod tests {
             let mut pattern = learned(event);
             assert!(pattern.is_empty(), "{event:?}");
             assert_eq!(pattern.matches(event.as_bytes()), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_like_the_event_is_replaced_alike() {
+        let written = |text: &str, padding: &str| {
+            format!("data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n")
+        };
+        let mut replacement = Replacement::default();
+        assert_eq!(replacement.of(EVENT.as_bytes()), None);
+        replacement.learn(EVENT.as_bytes(), written("a", "xyz").as_bytes());
+        for (text, padding) in [("a", "xyz"), ("more \\\" of \\u00e9 é", "0")] {
+            let event = EVENT.replace("\"a\"", &format!("\"{text}\"")).replace("xyz", padding);
+            assert_eq!(replacement.of(event.as_bytes()).as_deref(), Some(written(text, padding).as_bytes()), "{text}");
+            assert_eq!(replacement.of(format!("{event}data: 1\n\n").as_bytes()), None, "another follows");
+        }
+        for event in [EVENT.replace("\"a\"", "\"\""), EVENT.replace("null", "1"), EVENT.replace("c1", "c2")] {
+            assert_eq!(replacement.of(event.as_bytes()), None, "{event}");
+        }
+        // Its texts changed, moved or went.
+        for other in [written("b", "xyz"), written("a", "xyz").replace("\"content\"", "\"c\""), "\n\n".to_owned()] {
+            replacement.learn(EVENT.as_bytes(), other.as_bytes());
+            assert_eq!(replacement.of(EVENT.as_bytes()), None, "{other}");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::usage::{Meter, Seen, Usage};
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 use crate::wire::openai::{ErrorFields, UsageFields, finish_reason_of};
+use crate::wire::pattern::Replacement;
 use crate::wire::sse;
 
 /// Whether a text is a whole answer or one chunk of a stream.
@@ -119,12 +120,14 @@ impl Identity {
 pub struct OpenRouterEvents {
     identity: Identity,
     usage_sent: bool,
+    /// The last event that only had content.
+    last: Replacement,
 }
 
 impl OpenRouterEvents {
     /// For the stream of one attempt.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, usage_sent: false }
+        Self { identity, usage_sent: false, last: Replacement::default() }
     }
 
     fn own_usage(&mut self, meter: &Meter) -> Vec<u8> {
@@ -137,6 +140,11 @@ impl OpenRouterEvents {
 
 impl Stage for OpenRouterEvents {
     fn event(&mut self, event: &[u8], seen: Seen, meter: &Meter) -> Change {
+        if seen == Seen::Content
+            && let Some(written) = self.last.of(event)
+        {
+            return Change::Replace(written);
+        }
         let Some(data) = sse::fields(event).data else { return Change::Keep };
         let rewritten = match seen {
             Seen::Nothing => return Change::Keep,
@@ -150,7 +158,12 @@ impl Stage for OpenRouterEvents {
             Seen::Content | Seen::UsageOnly => self.identity.rewrite(&data, Part::Chunk),
         };
         self.usage_sent |= meter.is_reported();
-        rewritten.map_or(Change::Keep, |json| Change::Replace([b"data: ", one_line(json).as_slice(), b"\n\n"].concat()))
+        let Some(json) = rewritten else { return Change::Keep };
+        let written = [b"data: ", one_line(json).as_slice(), b"\n\n"].concat();
+        if seen == Seen::Content && !meter.is_reported() {
+            self.last.learn(event, &written);
+        }
+        Change::Replace(written)
     }
 
     fn end(&mut self, meter: &Meter) -> Vec<u8> {
