@@ -89,7 +89,7 @@ fn cpu(process: u32) -> Result<f64> {
 
 /// Starts the upstream.
 pub(crate) fn upstream() -> Result<Process> {
-    let mut command = Command::new("target/release/fake-provider");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fake-provider"));
     for (name, port, faults) in UPSTREAMS {
         command.args(["--listen", &format!("{name}=127.0.0.1:{port}{faults}")]);
     }
