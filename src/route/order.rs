@@ -240,20 +240,11 @@ fn rounded(number: f64) -> u64 {
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.
 fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
-    let keys = offers.iter().map(key).collect();
-    let before = offers.to_vec();
-    for (place, index) in offers.iter_mut().zip(order_of(keys)) {
-        if let Some(offer) = before.get(index) {
-            *place = *offer;
-        }
+    let mut keyed: Vec<_> = offers.iter().map(|offer| (key(offer), *offer)).collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    for (place, (_, offer)) in offers.iter_mut().zip(keyed) {
+        *place = offer;
     }
-}
-
-/// The indices of keys, the smallest key first.
-pub(super) fn order_of(keys: Vec<u128>) -> Vec<usize> {
-    let mut keyed: Vec<(u128, usize)> = keys.into_iter().enumerate().map(|(index, key)| (key, index)).collect();
-    keyed.sort_unstable();
-    keyed.into_iter().map(|(_, index)| index).collect()
 }
 
 /// A key that grows with a number that is not negative.

@@ -162,19 +162,19 @@ fn write_usd(f: &mut fmt::Formatter<'_>, femtodollars: u128) -> fmt::Result {
         Ok(amount) => (u128::from(amount / USD), amount % USD),
         Err(_) => (femtodollars / u128::from(USD), (femtodollars % u128::from(USD)) as u64),
     };
-    match u64::try_from(whole) {
-        Ok(small) => write!(f, "{small}")?,
-        Err(_) => write!(f, "{whole}")?,
-    }
-    if fraction == 0 {
-        return Ok(());
-    }
-    let mut digits = [b'.'; SCALE + 1];
-    for digit in digits.iter_mut().skip(1).rev() {
+    let mut digits = [b'0'; SCALE + 2];
+    for digit in digits.iter_mut().skip(2).rev() {
         *digit = b'0' + (fraction % 10) as u8;
         fraction /= 10;
     }
-    f.write_str(str::from_utf8(&digits).unwrap_or_default().trim_end_matches('0'))
+    digits[1] = b'.';
+    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+    let text = str::from_utf8(&digits).unwrap_or_default();
+    let text = text.get(..digits.len() - zeros).unwrap_or_default().trim_end_matches('.');
+    match whole {
+        0 => f.write_str(text),
+        _ => write!(f, "{whole}{}", text.get(1..).unwrap_or_default()),
+    }
 }
 
 impl fmt::Display for Price {
