@@ -157,12 +157,14 @@ fn what_auto_stands_for_may_depend_on_a_header() {
     let document = file("auto.yaml", &document);
     let request = file("auto.json", r#"{"model": "auto", "messages": []}"#);
     let choice = |more: &[&str]| {
-        let (ok, out, err) = said(&run(&[&["explain", "-c", &document, &request], more].concat()));
+        let (ok, out, err) = said(&run(&[&["explain", "-c", &document, &request, "--json"], more].concat()));
         assert!(ok, "{err}");
         serde_json::from_str::<Value>(&out).unwrap()["choice"].as_str().unwrap().to_owned()
     };
     assert_eq!(choice(&[]), "auto is routing.auto.models: m/one");
     assert_eq!(choice(&["--header", "X-Tier: gold"]), "auto is routing.auto.rules[0] (header): m/one:floor");
+    let table = said(&run(&["explain", "-c", &document, &request])).1;
+    assert!(table.contains("choice: auto is routing.auto.models: m/one\n"), "{table}");
     assert!(!run(&["explain", "-c", &document, &request, "--header", "gold"]).status.success());
     assert!(said(&run(&["check", &document])).1.ends_with(": 1 models, 2 endpoints, 2 providers\n"));
 }

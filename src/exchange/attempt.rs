@@ -88,6 +88,7 @@ impl Exchange {
         let (request, operation, client) = (&self.request, self.operation, &self.client);
         let limit = self.config.limits.request_bytes;
         let prepared = target
+            .filter(|_| request.released().is_none())
             .ok_or(Error::Lost)
             .and_then(|target| prepare(request, operation, client, target, current, now))
             .and_then(|prepared| fits(prepared, request, limit));
@@ -118,6 +119,24 @@ impl Exchange {
     /// The client's request, which every attempt starts from.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// Lets go of the client's body once the host has sent it on its way: the host keeps it for further attempts, and
+    /// the next one begins after [`Self::restore_body`]. `size` is how much of it the host had at once.
+    ///
+    /// Nothing changes where the answer cannot be read without the request, or the host has another body.
+    pub fn release_body(&mut self, size: usize) {
+        let current = self.attempts.len().checked_sub(1).and_then(|last| self.served_by(last));
+        let passes = current.is_some_and(|(_, _, way)| way == Way::Pass) && self.operation != Operation::Messages;
+        let request = &mut self.request;
+        if passes && !request.is_merged() && request.released().is_none() && request.body().len() == size {
+            request.release();
+        }
+    }
+
+    /// The client's body, as the host shows it again; nothing changes unless it was released.
+    pub fn restore_body(&mut self, body: Vec<u8>) {
+        self.request.restore(body);
     }
 
     /// The cluster the next attempt goes to; empty if there is none.

@@ -35,6 +35,8 @@ const MOST_MODELS: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     body: Vec<u8>,
+    /// Length of the body while the host alone has it; see [`Self::release`].
+    released: Option<usize>,
     object: Span,
     members: Members,
     model: Option<String>,
@@ -121,7 +123,7 @@ impl Request {
     /// This request with the fields of a preset that it does not have itself.
     pub fn with_preset(&self, preset: &Preset, limits: &Limits) -> Result<Self, Error> {
         let model = self.model.as_deref().zip(self.model_span.clone());
-        let merged = Self::parse(preset::merge(&self.body, preset, model), limits)?;
+        let merged = Self::parse(preset::merge(self.body(), preset, model), limits)?;
         Ok(Self { merged: true, ..merged })
     }
 
@@ -376,9 +378,29 @@ impl Request {
         Ok(())
     }
 
-    /// The body as the client sent it, or as a preset changed it.
+    /// The body as the client sent it, or as a preset changed it. Nobody may ask for it while it is released.
     pub fn body(&self) -> &[u8] {
+        debug_assert!(self.released.is_none(), "the body is released");
         &self.body
+    }
+
+    /// Drops the body, which the host has too. Whatever was learned from it stays.
+    pub fn release(&mut self) {
+        self.released.get_or_insert(self.body.len());
+        self.body = Vec::new();
+    }
+
+    /// Length of the released body, which must be restored before it is needed again.
+    pub fn released(&self) -> Option<usize> {
+        self.released
+    }
+
+    /// Takes the released body in again. One of another length cannot be it, and changes nothing.
+    pub fn restore(&mut self, body: Vec<u8>) {
+        if self.released == Some(body.len()) {
+            self.body = body;
+            self.released = None;
+        }
     }
 
     /// The model asked for first.
@@ -416,7 +438,7 @@ impl Request {
     /// Which conversation this belongs to; `session` is the header `x-session-id`.
     pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
         let session = self.session_id.as_deref().or(session);
-        Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, &self.body))
+        Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, self.body()))
     }
 
     /// Names of the fields for the gateway that it knows and does not apply.
@@ -530,7 +552,7 @@ impl Request {
         if let Some(tier) = service_tier {
             let tier = format!("\"{tier}\"");
             match &self.service_tier_span {
-                Some(span) if self.body.get(span.clone()) == Some(tier.as_bytes()) => {}
+                Some(span) if self.body().get(span.clone()) == Some(tier.as_bytes()) => {}
                 Some(span) => edits.replace(span.clone(), tier.as_bytes()),
                 None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
             }

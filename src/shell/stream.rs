@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::downstream::Downstream;
 use super::explain::Explain;
 use super::headers;
-use super::host::{self, Action, Map};
+use super::host::{self, Action, Buffer, Map};
 use super::page;
 use super::upstream::Upstream;
 use super::worker::{self, Link, Shared};
@@ -32,6 +32,8 @@ enum Role {
     Elsewhere,
     Downstream(Box<Downstream>),
     Upstream(Box<Upstream>),
+    /// An attempt that begins when the host has shown the client's body again.
+    Awaiting(Link, Shared),
     Explain(Explain),
 }
 
@@ -52,7 +54,7 @@ impl Stream {
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
         // The header saves asking for more; one that leads nowhere may be a client's own.
         if let Some((link, exchange)) = worker::find(value(LINK_HEADER).as_bytes()) {
-            return Some(self.attempt(link, exchange, &parsed));
+            return Some(self.attempt(link, exchange, &parsed, end));
         }
         if Self::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
@@ -78,7 +80,7 @@ impl Stream {
         }
         if let Some(link) = host::property(LINK) {
             return Some(match worker::find(&link) {
-                Some((link, exchange)) => self.attempt(link, exchange, &parsed),
+                Some((link, exchange)) => self.attempt(link, exchange, &parsed, end),
                 None => Upstream::refuse(ErrorForm::OpenAi),
             });
         }
@@ -88,7 +90,29 @@ impl Stream {
         }
     }
 
-    fn attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)]) -> Action {
+    /// Begins an attempt, at once if the exchange has the client's body.
+    fn attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)], end: bool) -> Action {
+        if !end && exchange.borrow().request().released().is_some() {
+            self.role = Role::Awaiting(link, exchange);
+            return Action::Pause;
+        }
+        self.begin_attempt(link, exchange, current)
+    }
+
+    /// Begins the attempt that waits for the client's body, if one does, when `size` bytes are all of it; `end`: no
+    /// more will come.
+    fn begin_awaiting(&mut self, size: usize, end: bool) -> Action {
+        let Role::Awaiting(link, exchange) = &self.role else { return Action::Continue };
+        let (link, exchange) = (*link, exchange.clone());
+        let released = exchange.borrow().request().released();
+        if !end && released.is_some_and(|length| size < length) {
+            return Action::Pause;
+        }
+        exchange.borrow_mut().restore_body(host::buffer(Buffer::RequestBody, size));
+        self.begin_attempt(link, exchange, &headers::parse(&host::headers(Map::RequestHeaders)))
+    }
+
+    fn begin_attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)]) -> Action {
         let (upstream, action) = Upstream::begin(self.context, link, exchange, current);
         self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
         action
@@ -99,8 +123,11 @@ impl Stream {
     }
 
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        if self.begin_awaiting(size, end) == Action::Pause {
+            return Action::Pause;
+        }
         match &mut self.role {
-            Role::Elsewhere => Action::Continue,
+            Role::Elsewhere | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.request_body(size, end),
             Role::Upstream(upstream) => upstream.request_body(size, end),
             Role::Explain(explain) => explain.request_body(size, end),
@@ -108,8 +135,11 @@ impl Stream {
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
+        if self.begin_awaiting(usize::MAX, true) == Action::Pause {
+            return Action::Pause;
+        }
         match &mut self.role {
-            Role::Elsewhere => Action::Continue,
+            Role::Elsewhere | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.request_trailers(),
             Role::Upstream(upstream) => upstream.request_trailers(),
             Role::Explain(explain) => explain.request_body(usize::MAX, true),
@@ -118,7 +148,7 @@ impl Stream {
 
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
         match &mut self.role {
-            Role::Elsewhere | Role::Explain(_) => Action::Continue,
+            Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
             Role::Upstream(upstream) => upstream.response_headers(end),
         }
@@ -126,7 +156,7 @@ impl Stream {
 
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
-            Role::Elsewhere | Role::Explain(_) => Action::Continue,
+            Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_body(self.context, size, end),
             Role::Upstream(upstream) => upstream.response_body(size, end),
         }

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorForm};
 use crate::exchange::{Broken, Verdict};
 use crate::provider::Body;
 
+/// Bytes; a body as large as this is not kept while the host has it too.
+const LARGE: usize = 64 * 1024;
+
 /// One attempt's stream.
 pub(super) struct Upstream {
     context: u32,
@@ -50,6 +53,14 @@ impl Upstream {
     }
 
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        let action = self.hand_over(size, end);
+        if size >= LARGE && action == Action::Continue {
+            self.exchange.borrow_mut().release_body(size);
+        }
+        action
+    }
+
+    fn hand_over(&mut self, size: usize, end: bool) -> Action {
         let Some(body) = &self.body else { return Action::Continue };
         let exchange = self.exchange.borrow();
         let original = exchange.request().body();

@@ -18,7 +18,9 @@ pub(crate) fn of(explained: &Value) -> String {
     let _ = writeln!(text, "{} {models}, {way}: about {input} tokens in, at most {output} out", field("operation"));
     let _ = writeln!(text, "order: {}, seed {}", field("rule"), field("seed"));
     let order = names(&explained["order"]);
+    let choice = explained["choice"].as_str().unwrap_or_default().to_owned();
     for (name, value) in [
+        ("choice", choice),
         ("provider.order", order),
         ("max_price", pairs(&explained["max_price"])),
         ("sticky", pairs(&explained["sticky"])),

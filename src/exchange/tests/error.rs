@@ -188,7 +188,7 @@ fn the_default_model_stands_in_for_a_missing_one() {
     for body in ["{}", "{\"model\":null}"] {
         let mut world = World::open(&config(&document), Face::OpenAi, body);
         let dispatch = world.begin();
-        let sent: Value = serde_json::from_slice(&dispatch.body.apply(world.exchange.request().body())).unwrap();
+        let sent: Value = serde_json::from_slice(&dispatch.body.apply(&world.client_body)).unwrap();
         assert_eq!(sent, json!({"model": "some-model"}));
     }
 }

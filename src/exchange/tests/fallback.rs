@@ -282,7 +282,7 @@ fn each_attempt_gets_the_clients_request_made_for_its_provider() {
         assert_eq!((header("cookie"), header("x-api-key")), (None, None));
         assert_eq!(header("x-b").is_some(), host == "b.example");
         assert_eq!(world.exchange.next_cluster(), next);
-        let sent = dispatch.body.apply(world.exchange.request().body()).into_owned();
+        let sent = dispatch.body.apply(&world.client_body).into_owned();
         assert_eq!(String::from_utf8(sent.clone()).unwrap(), CHAT.replace("m/one", model));
         assert_eq!(header("content-length"), Some(sent.len().to_string().as_str()));
         seen.push(dispatch.attempt);

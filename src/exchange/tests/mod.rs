@@ -7,6 +7,7 @@ mod auto;
 mod error;
 mod fallback;
 mod record;
+mod release;
 mod settle;
 mod split;
 mod stream;
@@ -161,6 +162,8 @@ impl Books {
 /// A client, its exchange, and the host between it and the upstreams.
 struct World {
     exchange: Exchange,
+    /// The client's body, which the host keeps.
+    client_body: Vec<u8>,
     health: Health,
     now: Duration,
     attempt: usize,
@@ -182,11 +185,19 @@ impl World {
         body: &str,
         mut health: Health,
     ) -> Self {
-        let body = body.as_bytes().to_vec();
+        let (body, client_body) = (body.as_bytes().to_vec(), body.as_bytes().to_vec());
         let arrival = Arrival { face, operation, headers, body, random: [1, 2], now: START };
         let exchange = Exchange::open(config.clone(), arrival, &mut health);
-        let mut world =
-            Self { exchange, health, now: START, attempt: 0, got: Got::default(), status: 0, clusters: Vec::new() };
+        let mut world = Self {
+            exchange,
+            client_body,
+            health,
+            now: START,
+            attempt: 0,
+            got: Got::default(),
+            status: 0,
+            clusters: Vec::new(),
+        };
         if let Err(reply) = world.exchange.departure() {
             world.reply(reply);
         }
@@ -200,8 +211,17 @@ impl World {
         world
     }
 
+    /// The body is released as often as it may be, so that whoever reads it then fails.
     #[track_caller]
     fn begin(&mut self) -> Sent {
+        self.exchange.restore_body(self.client_body.clone());
+        let sent = self.begin_attempt();
+        self.exchange.release_body(self.client_body.len());
+        sent
+    }
+
+    #[track_caller]
+    fn begin_attempt(&mut self) -> Sent {
         self.clusters.push(self.exchange.next_cluster().to_owned());
         let dispatch = self.exchange.begin_attempt(&[(":scheme", "http")], self.now).expect("a further step");
         self.attempt = dispatch.attempt;

@@ -13,7 +13,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Rc<Config> {
 
 fn sent(world: &mut World) -> Value {
     let dispatch = world.begin();
-    serde_json::from_slice(&dispatch.body.apply(world.exchange.request().body())).unwrap()
+    serde_json::from_slice(&dispatch.body.apply(&world.client_body)).unwrap()
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Request {
 
     /// A top-level member, from its key's quote to the end of its value.
     fn member(&self, name: &str) -> Option<&[u8]> {
-        self.body.get(self.members.find(&self.body, name)?.1)
+        self.body().get(self.members.find(self.body(), name)?.1)
     }
 
     /// A top-level member by another name.
@@ -73,14 +73,14 @@ impl Request {
 
     pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
         for name in &unfit.fields {
-            if let Some((index, _)) = members.find(&self.body, name) {
+            if let Some((index, _)) = members.find(self.body(), name) {
                 members.to_mut().remove(index);
             }
         }
         unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
         if unfit.parts && !self.openrouter_parts.is_empty() {
             // The body was read before, so that nothing can be wrong with it.
-            let _ = Reader::new(&self.body).object(|reader, member| match reader.peek()? {
+            let _ = Reader::new(self.body()).object(|reader, member| match reader.peek()? {
                 Kind::Array if member.key.is("messages") => {
                     reader.array(|reader, _| without_openrouters(reader, edits)).map(|_| ())
                 }
