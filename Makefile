@@ -97,19 +97,25 @@ format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
 
 .PHONY: bench
-bench: .tools/envoy-$(ENVOY_VERSION) build ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
-	$(CARGO) build --release --features fake-provider --bin fake-provider
+bench: bench-programs ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+	$(CARGO) bench --profile measure --features fake-provider --bench proxy
+
+.PHONY: bench-scale
+bench-scale: bench-programs ## Measure large catalogues, 500 streams at once, and two workers (ROUNDS=7)
+	$(CARGO) bench --profile measure --features fake-provider --bench proxy -- scale
+
+.PHONY: bench-programs
+bench-programs: .tools/envoy-$(ENVOY_VERSION) build
 	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
-	$(CARGO) bench --features fake-provider --bench proxy
 
 .PHONY: bench-core
 bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format
-	$(CARGO) bench --bench translate
+	$(CARGO) bench --profile measure --bench translate
 
 .PHONY: bench-instructions
 bench-instructions: .tools/rust-$(TOOLCHAIN) ## Count the core's instructions, and fail if they changed (UPDATE=1: write them down)
 	@command -v valgrind >/dev/null || { echo 'valgrind is missing: apt-get install valgrind, or your system'\''s package' >&2; exit 1; }
-	$(CARGO) bench --quiet --bench instructions
+	$(CARGO) bench --profile measure --quiet --bench instructions
 
 .PHONY: bench-plan
 bench-plan: .tools/rust-$(TOOLCHAIN) ## Measure loading and planning over large catalogues, as WebAssembly under Node

@@ -17,9 +17,8 @@ use std::{env, fs};
 use modelyard::exchange::Exchange;
 use modelyard::provider::Body;
 use modelyard::request::Face;
-use modelyard::route::Health;
 
-use script::{NOW, answer, begin, catalogue, chat, open, piece};
+use script::{NOW, answer, begin, catalogue, chat, open, piece, with_health};
 
 const BASELINE: &str = "benches/core/instructions.tsv";
 /// Per cent.
@@ -199,5 +198,5 @@ fn serve(exchange: &mut Exchange) {
 }
 
 fn settle(exchange: &mut Exchange) -> Box<dyn Any> {
-    Box::new(exchange.settle(NOW, &mut Health::default(), &mut |_, _, _| {}, &mut |_, _| {}))
+    Box::new(with_health(|health| exchange.settle(NOW, health, &mut |_, _, _| {}, &mut |_, _| {})))
 }

@@ -1,6 +1,7 @@
 //! What the benchmarks of the core share: a catalogue, and exchanges played as the shell plays them.
 #![allow(clippy::expect_used, reason = "a benchmark may end where something is wrong")]
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ use modelyard::route::Health;
 
 /// When everything happens.
 pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+thread_local! {
+    static HEALTH: RefCell<Health> = RefCell::default();
+}
 
 const PARAMETERS: [&str; 15] = [
     "tools",
@@ -78,6 +83,11 @@ pub(crate) fn chat(model: &str, size: usize, stream: bool) -> Vec<u8> {
     format!("{{\"model\":\"{model}\",\"stream\":{stream},\"temperature\":0.7,\"messages\":[{message}]}}").into_bytes()
 }
 
+/// Runs `use_it` with what is known of the endpoints' health, which a worker keeps from request to request.
+pub(crate) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
+    HEALTH.with_borrow_mut(use_it)
+}
+
 /// Takes in a request.
 pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) -> Exchange {
     let headers = [
@@ -90,7 +100,7 @@ pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) ->
         ("authorization", "Bearer client"),
     ];
     let arrival = Arrival { face, operation: Operation::Chat, headers: &headers, body, random: [seed, 2], now: NOW };
-    let exchange = Exchange::open(config.clone(), arrival, &mut Health::default());
+    let exchange = with_health(|health| Exchange::open(config.clone(), arrival, health));
     assert!(exchange.departure().is_ok(), "the request was refused");
     exchange
 }

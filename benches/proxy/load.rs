@@ -3,24 +3,58 @@
 use std::io::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// One kind of request.
 pub(crate) struct Request {
-    /// The whole request, headers and body.
-    pub(crate) bytes: Vec<u8>,
+    /// Whole requests, headers and body, which each connection sends in turn.
+    variants: Vec<Vec<u8>>,
     /// Bytes that every answer contains, so that an error does not pass for a fast answer.
-    pub(crate) expected: &'static [u8],
+    expected: &'static [u8],
+}
+
+/// A chat request of about `size` bytes to a face, for a model of the catalogue: its number, and its upstream for
+/// proxies that cannot choose by the body.
+pub(crate) fn chat(face: &str, (model, upstream): (usize, &str), size: usize, stream: bool) -> Request {
+    let words = "The quick brown fox jumps over the lazy dog; \"quoted\", and on a\nnew line. ";
+    let content: String = words.chars().cycle().take(size.saturating_sub(200)).collect();
+    let message = json!({"role": "user", "content": content});
+    let body = format!("{{\"model\":\"m/model-{model}\",\"stream\":{stream},\"messages\":[{message}]}}");
+    let head = format!(
+        "POST {face}/chat/completions HTTP/1.1\r\nhost: gateway.test\r\nuser-agent: bench\r\nx-bench: {upstream}\r\n\
+         authorization: Bearer client\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let expected: &[u8] = if stream { b"[DONE]" } else { b"\"finish_reason\"" };
+    Request { variants: vec![(head + &body).into_bytes()], expected }
+}
+
+impl Request {
+    /// The same request for each of several models.
+    pub(crate) fn of_all(requests: impl IntoIterator<Item = Self>) -> Self {
+        let (mut variants, mut expected): (Vec<_>, &[u8]) = (Vec::new(), b"");
+        for request in requests {
+            variants.extend(request.variants);
+            expected = request.expected;
+        }
+        Self { variants, expected }
+    }
+
+    /// Keeps it for the rest of the process.
+    pub(crate) fn leaked(self) -> &'static Self {
+        Box::leak(Box::new(self))
+    }
 }
 
 /// Sends `request` over `connections` for `duration`, and says how many answers came.
 pub(crate) async fn run(port: u16, request: &'static Request, connections: usize, duration: Duration) -> Result<u64> {
     let until = Instant::now() + duration;
     let mut tasks = JoinSet::new();
-    for _ in 0..connections {
-        tasks.spawn(connection(port, request, until));
+    for number in 0..connections {
+        tasks.spawn(connection(port, request, number, until));
     }
     let mut answers = 0;
     while let Some(task) = tasks.join_next().await {
@@ -29,12 +63,14 @@ pub(crate) async fn run(port: u16, request: &'static Request, connections: usize
     Ok(answers)
 }
 
-async fn connection(port: u16, request: &Request, until: Instant) -> Result<u64> {
+/// `first`: the variant it begins with.
+async fn connection(port: u16, request: &Request, first: usize, until: Instant) -> Result<u64> {
+    let mut variants = request.variants.iter().cycle().skip(first);
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
     socket.set_nodelay(true)?;
     let (mut answers, mut answer) = (0, Vec::with_capacity(64 * 1024));
     while Instant::now() < until {
-        socket.write_all(&request.bytes).await?;
+        socket.write_all(variants.next().map(Vec::as_slice).unwrap_or_default()).await?;
         answer.clear();
         while !is_whole(&answer) {
             if socket.read_buf(&mut answer).await? == 0 {

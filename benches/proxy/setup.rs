@@ -3,16 +3,34 @@
 use std::io::Result;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::{env, fs, thread};
+use std::time::Duration;
+use std::{env, fs, iter, thread};
 
 use serde_json::{Value, json};
 
 /// The upstream's listeners: name, port and what they play.
-const UPSTREAMS: [(&str, u16, &str); 3] =
-    [("plain", 23001, ""), ("paced", 23002, ",tokens=100,interval=5"), ("burst", 23003, ",tokens=1000")];
+const UPSTREAMS: [(&str, u16, &str); 4] = [
+    ("plain", 23001, ""),
+    ("paced", 23002, ",tokens=100,interval=5"),
+    ("burst", 23003, ",tokens=1000"),
+    ("slow", 23004, ",tokens=100,interval=50"),
+];
 
-/// Models of the gateway's catalogue, each with two endpoints.
-const MODELS: usize = 400;
+/// A model of the gateway's catalogue by its number, and the upstream that serves it.
+pub(crate) const PLAIN: (usize, &str) = (0, "plain");
+/// 100 chunks, 5 ms apart.
+pub(crate) const PACED: (usize, &str) = (1, "paced");
+/// 1000 chunks at once.
+pub(crate) const BURST: (usize, &str) = (2, "burst");
+/// 100 chunks, 50 ms apart.
+pub(crate) const SLOW: (usize, &str) = (3, "slow");
+/// As [`PLAIN`], but the gateway's provider speaks Anthropic's format.
+pub(crate) const PLAIN_CLAUDE: (usize, &str) = (4, "plain");
+/// As [`PACED`], but the gateway's provider speaks Anthropic's format.
+pub(crate) const PACED_CLAUDE: (usize, &str) = (5, "paced");
+
+/// The providers that serve the gateway's first models; `plain` serves the others.
+const FIRST: [&str; 6] = ["plain", "paced", "burst", "slow", "plain-claude", "paced-claude"];
 
 const WASM: &str = "target/wasm32-wasip1/release/modelyard.wasm";
 const BASELINE: &str = "target/baseline/wasm32-wasip1/release/baseline.wasm";
@@ -28,19 +46,23 @@ impl Process {
 
     /// CPU seconds used so far.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        let mut nanoseconds = 0.0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
-            let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += times.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0.0);
-        }
-        Ok(nanoseconds / 1e9)
+        cpu(self.0.id())
     }
 
-    /// Proportional memory in MiB.
+    /// Proportional memory in MiB: pages that several processes have are divided among them.
     pub(crate) fn memory(&self) -> Result<f64> {
+        self.mib("Pss:")
+    }
+
+    /// Memory in MiB that no other process has, without the program's own pages.
+    pub(crate) fn own_memory(&self) -> Result<f64> {
+        self.mib("Pss_Anon:")
+    }
+
+    fn mib(&self, key: &str) -> Result<f64> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?;
-        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
-        Ok(pss.and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0)
+        let pages = rollup.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB"));
+        Ok(pages.and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0)
     }
 }
 
@@ -51,36 +73,67 @@ impl Drop for Process {
     }
 }
 
+/// CPU seconds that this process, the load generator, has used.
+pub(crate) fn own_cpu() -> Result<f64> {
+    cpu(std::process::id())
+}
+
+fn cpu(process: u32) -> Result<f64> {
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += times.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0.0);
+    }
+    Ok(nanoseconds / 1e9)
+}
+
 /// Starts the upstream.
 pub(crate) fn upstream() -> Result<Process> {
-    let mut command = Command::new("target/release/fake-provider");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fake-provider"));
     for (name, port, faults) in UPSTREAMS {
         command.args(["--listen", &format!("{name}=127.0.0.1:{port}{faults}")]);
     }
     Process::start(command.arg("--no-record"))
 }
 
+/// What stands in a proxy.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Bare,
+    /// One of the filters of `benches/baseline`, by its name.
+    Baseline(&'static str),
+    Gateway(Catalogue),
+}
+
+/// How many models the gateway has, and how many endpoints each.
+#[derive(Clone, Copy)]
+pub(crate) struct Catalogue {
+    pub(crate) models: usize,
+    pub(crate) endpoints: usize,
+}
+
 /// One proxy under test.
 pub(crate) struct Proxy {
-    pub(crate) name: &'static str,
     pub(crate) port: u16,
     pub(crate) process: Process,
 }
 
 impl Proxy {
-    /// All of them, the bare Envoy first.
-    pub(crate) fn all() -> Result<Vec<Self>> {
-        let baseline = |name| vec![filter(BASELINE, "", name)];
-        let all = [
-            ("Envoy, no filter", direct(Vec::new())),
-            ("no-op filter", direct(baseline("noop"))),
-            ("naive filter", direct(baseline("naive"))),
-            ("Modelyard", gateway()),
-        ];
-        (0u16..).zip(all).map(|(index, (name, listener))| Self::start(index, name, listener)).collect()
+    /// Starts a proxy of each kind with so many workers, and waits until they have settled.
+    pub(crate) fn start_all<const N: usize>(kinds: [(Kind, usize); N]) -> Result<Vec<Self>> {
+        let proxies = (0u16..).zip(kinds).map(|(index, (kind, workers))| Self::start(index, kind, workers));
+        let proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
+        proxies.iter().for_each(Self::wait);
+        thread::sleep(Duration::from_secs(1));
+        Ok(proxies)
     }
 
-    fn start(index: u16, name: &'static str, listener: Value) -> Result<Self> {
+    fn start(index: u16, kind: Kind, workers: usize) -> Result<Self> {
+        let listener = match kind {
+            Kind::Bare => direct(Vec::new()),
+            Kind::Baseline(name) => direct(vec![filter(BASELINE, "", name)]),
+            Kind::Gateway(catalogue) => gateway(catalogue),
+        };
         let (port, admin) = (23100 + index, 23200 + index);
         let clusters: Vec<_> = UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
         let config = json!({
@@ -94,14 +147,15 @@ impl Proxy {
         fs::write(&path, config.to_string())?;
         let envoy = env::var("ENVOY").unwrap_or_else(|_| "envoy".to_owned());
         let mut command = Command::new(envoy);
-        command.arg("-c").arg(path).args(["--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]);
-        Ok(Self { name, port, process: Process::start(command.env("BENCH_KEY", "secret"))? })
+        command.arg("-c").arg(path).args(["--concurrency", &workers.to_string(), "-l", "error"]);
+        command.arg("--use-dynamic-base-id").env("BENCH_KEY", "secret");
+        Ok(Self { port, process: Process::start(&mut command)? })
     }
 
     /// Waits until it accepts connections.
-    pub(crate) fn wait(&self) {
+    fn wait(&self) {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            thread::sleep(std::time::Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
     }
 }
@@ -156,7 +210,7 @@ fn direct(mut filters: Vec<Value>) -> Value {
     connection_manager(json!(routes), filters)
 }
 
-fn gateway() -> Value {
+fn gateway(catalogue: Catalogue) -> Value {
     let specifier = format!("{TYPES}.extensions.router.cluster_specifiers.matcher.v3");
     let action = |name: &str| {
         let kind = format!("{specifier}.ClusterAction");
@@ -187,7 +241,7 @@ fn gateway() -> Value {
             },
         },
     }]);
-    let document = catalogue().to_string();
+    let document = document(catalogue).to_string();
     let filter = filter(WASM, "modelyard", &document);
     let codec = format!("{TYPES}.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
     let codec = json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
@@ -210,7 +264,7 @@ fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {
 }
 
 /// The gateway's configuration: a model for each kind of upstream among many others.
-fn catalogue() -> Value {
+fn document(Catalogue { models, endpoints }: Catalogue) -> Value {
     let endpoint = |provider: &str, index: usize| {
         json!({
             "provider": provider, "model": format!("up-{index}"),
@@ -218,17 +272,21 @@ fn catalogue() -> Value {
         })
     };
     let model = |index: usize| {
-        let kind = UPSTREAMS.get(index).map_or("plain", |(name, ..)| name);
-        json!({"id": format!("m/model-{index}"), "endpoints": [endpoint(kind, index), endpoint("backup", index)]})
+        let first = FIRST.get(index).copied().unwrap_or("plain").to_owned();
+        let backups = (1..endpoints).map(|number| format!("backup-{number}"));
+        let endpoints: Vec<_> = iter::once(first).chain(backups).map(|provider| endpoint(&provider, index)).collect();
+        json!({"id": format!("m/model-{index}"), "endpoints": endpoints})
     };
-    let provider = |cluster: &str| {
+    let provider = |api: &str, cluster: &str| {
         let auth = json!({"type": "bearer", "env": "BENCH_KEY"});
-        json!({"api": "openai", "cluster": cluster, "host": format!("{cluster}.test"), "auth": auth})
+        json!({"api": api, "cluster": cluster, "host": format!("{cluster}.test"), "auth": auth})
     };
-    let mut providers: Value = UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), provider(name))).collect();
-    if let Some(providers) = providers.as_object_mut() {
-        providers.insert("backup".to_owned(), provider("plain"));
+    let mut providers = serde_json::Map::new();
+    for (name, ..) in UPSTREAMS {
+        providers.insert(name.to_owned(), provider("openai", name));
+        providers.insert(format!("{name}-claude"), provider("anthropic", name));
     }
-    let models: Vec<_> = (0..MODELS).map(model).collect();
+    providers.extend((1..endpoints).map(|number| (format!("backup-{number}"), provider("openai", "plain"))));
+    let models: Vec<_> = (0..models).map(model).collect();
     json!({"providers": providers, "models": models, "routing": {"sort": "order"}})
 }
