@@ -94,9 +94,10 @@ impl Downstream {
                 Action::Pause
             }
             Ok(departure) => {
-                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
                 host::set_property(NEXT, departure.cluster.as_bytes());
                 steer(&headers, headers::count(&serialised), &departure);
+                // After a client's own of the same name is gone.
+                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
                 host::clear_route_cache();
                 Action::Continue
             }

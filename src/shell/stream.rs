@@ -86,6 +86,8 @@ impl Stream {
         }
         match Surface::of(&config.paths, value(":method"), value(":path")) {
             Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
+            // Its exchange is gone, whatever a route made of its path.
+            _ if !value(LINK_HEADER).is_empty() => Some(Upstream::refuse(ErrorForm::OpenAi)),
             _ => None,
         }
     }

@@ -398,6 +398,7 @@ fn nothing_of_the_client_reaches_a_provider_unasked(gateway: &Gateway) {
         ("x-envoy-decorator-operation", "x"),
         ("x-modelyard-retry", "1"),
         ("x-modelyard-anything", "1"),
+        ("x-modelyard-exchange", "abcdefghijklmnopabcdefghijklmnop"),
         ("x-custom", "1"),
         ("accept-encoding", "gzip, br"),
     ];
