@@ -83,13 +83,13 @@ pub(super) fn key_path(path: &str, key: &str) -> String {
     } else if path.is_empty() {
         key.to_owned()
     } else {
-        format!("{path}.{key}")
+        [path, ".", key].concat()
     }
 }
 
 /// The path of a list's item.
 pub(super) fn item_path(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
+    [path, "[", &index.to_string(), "]"].concat()
 }
 
 /// A text as a message repeats it: in quotes, control characters escaped, a long one cut.

@@ -70,8 +70,16 @@ impl<'a> Field<'a> {
 
     /// As a list of texts.
     pub(super) fn strings(&self, rule: &Rule) -> Vec<String> {
-        let items = self.items();
-        items.iter().filter_map(|item| item.string(rule)).map(str::to_owned).collect()
+        let Value::Array(items) = self.value else {
+            self.wrong_type("list");
+            return Vec::new();
+        };
+        let string = |(index, value): (usize, &'a Value<'a>)| match value {
+            Value::String(text) if (rule.holds)(text) => Some(text.as_ref().to_owned()),
+            // Where a mistake stands is only written out for one.
+            value => self.child(value, item_path(&self.path, index)).string(rule).map(str::to_owned),
+        };
+        items.iter().enumerate().filter_map(string).collect()
     }
 
     /// As a text that obeys a rule.
