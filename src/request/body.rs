@@ -2,9 +2,8 @@
 //!
 //! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
 
+mod edit;
 mod unfit;
-
-use std::borrow::Cow;
 
 use super::conversation::{Conversation, Opening};
 use super::feature::{Features, ServiceTier};
@@ -16,8 +15,8 @@ use super::{Partition, Preferences, Preset, preset};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;
-use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Span, quoted};
+use crate::wire::edit::Members;
+use crate::wire::json::{JsonError, Kind, Reader, Span};
 
 /// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
@@ -72,18 +71,8 @@ pub struct Request {
     openrouter_parts: Vec<&'static str>,
 }
 
+pub use edit::StreamOptionsEdit;
 pub use unfit::Unfit;
-
-/// What becomes of `stream_options`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamOptionsEdit {
-    /// Usage is asked for in streams.
-    AskForUsage,
-    /// It stays as it is.
-    Leave,
-    /// The upstream does not know it.
-    Remove,
-}
 
 /// Where `stream_options` stands.
 #[derive(Clone, Debug)]
@@ -530,61 +519,6 @@ impl Request {
         let fields = self.supported_by_name();
         let all = [Field::Tools, Field::ResponseFormat, Field::Verbosity];
         all.into_iter().filter(move |field| fields.contains(*field)).map(Field::name)
-    }
-
-    /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
-    /// the client's, the gateway's own fields and what does not fit the upstream gone, `service_tier` set where there is
-    /// one to set. Every other byte stays.
-    pub fn edits(
-        &self,
-        model: &str,
-        stream_options: StreamOptionsEdit,
-        service_tier: Option<&str>,
-        unfit: &Unfit,
-    ) -> Edits {
-        let mut edits = Edits::new();
-        let mut members = Cow::Borrowed(&self.members);
-        match &self.model_span {
-            Some(_) if self.model.as_deref() == Some(model) => {}
-            Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
-            None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
-        }
-        if let Some(tier) = service_tier {
-            let tier = format!("\"{tier}\"");
-            match &self.service_tier_span {
-                Some(span) if self.body().get(span.clone()) == Some(tier.as_bytes()) => {}
-                Some(span) => edits.replace(span.clone(), tier.as_bytes()),
-                None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
-            }
-        }
-        match stream_options {
-            StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
-                self.ask_for_usage(&mut edits, members.to_mut());
-            }
-            StreamOptionsEdit::Remove => {
-                if let Some(options) = &self.stream_options {
-                    members.to_mut().remove(options.index);
-                }
-            }
-            _ => {}
-        }
-        self.take_out(unfit, &mut members, &mut edits);
-        members.write(&self.object, &mut edits);
-        edits
-    }
-
-    fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
-        let wanted = br#""include_usage":true"#;
-        match &self.stream_options {
-            None => members.insert_first(&[br#""stream_options":{"#, wanted.as_slice(), b"}"].concat()),
-            Some(StreamOptions { include_usage: Some((value, _)), .. }) => edits.replace(value.clone(), b"true"),
-            Some(StreamOptions { value, members, .. }) if self.fields.contains(Field::StreamOptions) => {
-                let mut members = members.clone();
-                members.insert_first(wanted);
-                members.write(value, edits);
-            }
-            Some(StreamOptions { value, .. }) => edits.replace(value.clone(), br#"{"include_usage":true}"#),
-        }
     }
 }
 
