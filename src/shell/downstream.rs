@@ -152,8 +152,7 @@ impl Downstream {
         let mut own = Vec::new();
         let mut sent = status;
         if !(exchange.is_answered() && is_whole) {
-            let attempts = host::number("upstream\0request_attempt_count").unwrap_or(0) as usize;
-            let reply = exchange.host_answer(status, attempts, host::now());
+            let reply = exchange.host_answer(status, host::attempt_count() as usize, host::now());
             sent = reply.status;
             if end {
                 send(&reply);

@@ -175,8 +175,13 @@ pub(super) fn property(path: &str) -> Option<Vec<u8>> {
 }
 
 /// An unsigned number property.
-pub(super) fn number(path: &str) -> Option<u64> {
+fn number(path: &str) -> Option<u64> {
     property(path)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// How many attempts the host has made for a request; 0 downstream of its router, before there is one.
+pub(super) fn attempt_count() -> u64 {
+    number("upstream\0request_attempt_count").unwrap_or(0)
 }
 
 /// Writes filter state; the host's key is `wasm.` and the path, which is one element.

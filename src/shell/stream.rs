@@ -42,11 +42,6 @@ impl Stream {
         Self { context, config, role: Role::Elsewhere }
     }
 
-    /// Number of the attempt this stream is; 0 downstream.
-    fn attempt_count() -> u64 {
-        host::number("upstream\0request_attempt_count").unwrap_or(0)
-    }
-
     fn begin(&mut self, end: bool) -> Option<Action> {
         let config = self.config.clone()?;
         let serialised = host::headers(Map::RequestHeaders);
@@ -56,7 +51,7 @@ impl Stream {
         if let Some((link, exchange)) = worker::find(value(LINK_HEADER).as_bytes()) {
             return Some(self.attempt(link, exchange, &parsed, end));
         }
-        if Self::attempt_count() == 0 {
+        if host::attempt_count() == 0 {
             if !value("upgrade").is_empty() {
                 return None;
             }
