@@ -141,6 +141,9 @@ pub struct Tried {
     /// Its status, if it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The status a client would have got for this attempt alone.
+    #[serde(skip)]
+    pub code: u16,
     /// How it ended: a value of the `outcome` tag.
     pub reason: &'static str,
 }

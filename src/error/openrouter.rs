@@ -15,7 +15,7 @@ impl Error {
         let earlier = tried.split_last().map(|(_, earlier)| earlier).unwrap_or_default();
         let previous = earlier.iter().map(|tried| PreviousError {
             provider: &tried.name,
-            code: tried.code(),
+            code: tried.code,
             status: tried.status,
             reason: tried.reason,
         });
@@ -84,17 +84,6 @@ impl Failure {
             affected_providers,
             ..Availability::new(code)
         })
-    }
-}
-
-impl Tried {
-    /// The status a client would have got for this attempt alone.
-    fn code(&self) -> u16 {
-        match (self.status, self.reason) {
-            (Some(status), _) if status >= 400 => status,
-            (_, "timeout" | "first_token") => 504,
-            _ => 502,
-        }
     }
 }
 

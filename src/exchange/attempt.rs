@@ -94,6 +94,7 @@ impl Exchange {
             .and_then(|prepared| fits(prepared, request, limit));
         let prepared = match prepared {
             Ok(prepared) => prepared,
+            // Not by `end_with`: what is prepared borrows the rest of the exchange.
             Err(error) => {
                 let reply = self.reply_with(&error);
                 self.error = Some(error);
@@ -446,10 +447,7 @@ impl Exchange {
     }
 
     fn fail(&mut self, failure: Failure) -> Verdict {
-        let error = Error::Upstream(failure);
-        let reply = self.reply_with(&error);
-        self.error = Some(error);
-        Verdict::Answer(reply)
+        Verdict::Answer(self.end_with(Error::Upstream(failure)))
     }
 
     /// The error after the last attempt, told by how it ended.
@@ -461,6 +459,11 @@ impl Exchange {
             _ => self.failure(502, "The provider's connection broke before it answered"),
         };
         let error = self.error.take().unwrap_or(Error::Upstream(failure));
+        self.end_with(error)
+    }
+
+    /// The client gets this error; the answer that tells it.
+    pub(super) fn end_with(&mut self, error: Error) -> Reply {
         let reply = self.reply_with(&error);
         self.error = Some(error);
         reply
@@ -488,11 +491,13 @@ impl Exchange {
             .map(|(index, attempt)| {
                 let provider = self.step(index).and_then(|step| step.provider(&self.config));
                 let (id, name) = provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
+                let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
                 Tried {
                     provider: id.to_owned(),
                     name: name.to_owned(),
                     status: attempt.status,
-                    reason: attempt.outcome.unwrap_or(Outcome::Aborted).name(),
+                    code: attempt.status.filter(|status| *status >= 400).unwrap_or(outcome.status()),
+                    reason: outcome.name(),
                 }
             })
             .collect()

@@ -29,11 +29,7 @@ impl Exchange {
         let available: Vec<String> =
             steps.map(|(index, step)| self.offer(step).flag("selected", selected == Some(index)).end()).collect();
         let attempts = self.attempts.iter().filter_map(|attempt| {
-            let untold = match attempt.outcome {
-                Some(Outcome::Timeout | Outcome::FirstToken) => 504,
-                _ => 502,
-            };
-            let status = attempt.status.unwrap_or(untold);
+            let status = attempt.status.unwrap_or_else(|| attempt.outcome.unwrap_or(Outcome::Aborted).status());
             Some(self.offer(self.plan.steps.get(attempt.step)?).number("status", Some(status.into())).end())
         });
         let attempts: Vec<String> = attempts.collect();

@@ -50,6 +50,14 @@ impl Outcome {
         }
     }
 
+    /// The status a client would get for this attempt alone, where the upstream gave none.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Timeout | Self::FirstToken => 504,
+            _ => 502,
+        }
+    }
+
     /// Whether it speaks against the endpoint.
     pub fn is_failure(self) -> bool {
         !matches!(self, Self::Ok | Self::Rejected | Self::Aborted)

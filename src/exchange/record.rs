@@ -93,8 +93,7 @@ impl Facts<'_> {
 impl Exchange {
     /// The record of an exchange that ended at `now`.
     pub(super) fn record(&self, facts: &Facts<'_>, now: Duration) -> String {
-        let endpoint = |step: &Step| step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str());
-        let plan: Vec<&str> = self.plan.steps.iter().map(endpoint).collect();
+        let plan: Vec<&str> = self.plan.steps.iter().map(|step| self.endpoint_id(step)).collect();
         let mut record = facts
             .write(Object::with_room(USUAL_LENGTH))
             .number("status", self.status.map(u64::from))
@@ -119,12 +118,16 @@ impl Exchange {
                 record.text("endpoint", &dropped.endpoint).text("reason", &dropped.reason.to_string())
             })
             .objects("attempts", &self.attempts, |record, attempt| {
-                let endpoint = self.plan.steps.get(attempt.step).map_or("", endpoint);
+                let endpoint = self.plan.steps.get(attempt.step).map_or("", |step| self.endpoint_id(step));
                 self.write_attempt(attempt, now, record.text("endpoint", endpoint))
             })
             .text("seed", &hexadecimal(self.plan.seed))
             .text("config", &self.config.hash)
             .end()
+    }
+
+    fn endpoint_id(&self, step: &Step) -> &str {
+        step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str())
     }
 
     /// What ordered the plan, the figures it went by, one for each endpoint, and what moved which one.
@@ -148,8 +151,7 @@ impl Exchange {
             return record;
         }
         record.objects("moved", moved(), |record, (step, reason)| {
-            let endpoint = step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str());
-            record.text("endpoint", endpoint).text("reason", reason)
+            record.text("endpoint", self.endpoint_id(step)).text("reason", reason)
         })
     }
 

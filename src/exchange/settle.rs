@@ -38,9 +38,7 @@ struct Answered<'a> {
 impl Exchange {
     /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
     pub fn is_answered(&self) -> bool {
-        self.error.is_some()
-            || self.own_answer.is_some()
-            || self.attempts.last().is_some_and(|attempt| attempt.first_content.is_some())
+        self.error.is_some() || self.own_answer.is_some() || self.passed_status().is_some()
     }
 
     /// The status of the upstream's answer where that goes on to the client.
@@ -73,9 +71,7 @@ impl Exchange {
                 return self.last_error();
             }
         };
-        let reply = self.reply_with(&error);
-        self.error = Some(error);
-        reply
+        self.end_with(error)
     }
 
     /// Headers for the client, in place of any of the same name. `status` is the one it gets.
@@ -140,8 +136,11 @@ impl Exchange {
             health.end_probe(&endpoint.id);
         }
         self.stick(now, health);
-        self.count_answer(now, count);
-        self.write_down(aborted, now, tell)
+        let answered = self.answered();
+        if let Some(answered) = &answered {
+            self.count_answer(answered, now, count);
+        }
+        self.write_down(answered.as_ref(), aborted, now, tell)
     }
 
     /// Attempts still under way when the client's stream ends: it hung up.
@@ -251,8 +250,8 @@ impl Exchange {
         Some(Answered { attempt, usage, charge: usage.charge(&pricing) })
     }
 
-    fn count_answer(&self, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
-        let Some(Answered { attempt, usage, charge }) = self.answered() else { return };
+    fn count_answer(&self, answered: &Answered<'_>, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+        let Answered { attempt, usage, charge } = answered;
         let (provider, model) = self.labels(attempt);
         let kinds = [
             ("input", usage.input),
@@ -287,13 +286,18 @@ impl Exchange {
         }
     }
 
-    fn write_down(&self, aborted: bool, now: Duration, tell: &mut dyn FnMut(&'static str, &str)) -> Settlement {
-        let answered = self.answered();
-        let usage = answered.as_ref().map(|answered| answered.usage);
-        let cost = answered.as_ref().and_then(|answered| answered.charge).map(Charge::total);
+    fn write_down(
+        &self,
+        answered: Option<&Answered<'_>>,
+        aborted: bool,
+        now: Duration,
+        tell: &mut dyn FnMut(&'static str, &str),
+    ) -> Settlement {
+        let usage = answered.map(|answered| answered.usage);
+        let cost = answered.and_then(|answered| answered.charge).map(Charge::total);
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
-        let meter = answered.as_ref().and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
+        let meter = answered.and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
         let response_model = step.map(|step| step.model_id(&self.config));
         let facts = Facts {
             generation_id: &self.id,
