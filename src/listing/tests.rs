@@ -36,8 +36,7 @@ fn config() -> Config {
 fn health() -> Health {
     let mut health = Health::default();
     for (endpoint, ms, speed) in [("a/two", 900, 80.0), ("b/three", 200, 30.0)] {
-        let (first_token, tokens_per_second) = (Some(Duration::from_millis(ms)), Some(speed));
-        health.observe(endpoint, Observation { first_token, tokens_per_second, ..Observation::default() }, NOW);
+        health.observe(endpoint, Observation::measured(ms, speed), NOW);
     }
     health
 }
@@ -210,11 +209,7 @@ fn an_endpoint_in_cooldown_says_so() {
 fn endpoints_say_how_they_have_been_doing() {
     let config = config();
     let mut health = Health::default();
-    let well = Observation {
-        first_token: Some(Duration::from_millis(200)),
-        tokens_per_second: Some(50.0),
-        ..Default::default()
-    };
+    let well = Observation::measured(200, 50.0);
     (0..2).for_each(|_| health.observe("a/up", well, NOW));
     health.observe("a/up", Observation { failed: true, ..Default::default() }, NOW);
     let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };

@@ -91,6 +91,15 @@ pub struct Observation {
     pub tokens_per_second: Option<f64>,
 }
 
+#[cfg(test)]
+impl Observation {
+    /// A success, with its time to first token in ms and its output tokens per second.
+    pub(crate) fn measured(ms: u64, tokens_per_second: f64) -> Self {
+        let first_token = Some(Duration::from_millis(ms));
+        Self { first_token, tokens_per_second: Some(tokens_per_second), ..Self::default() }
+    }
+}
+
 impl Default for Health {
     /// Of a worker without others.
     fn default() -> Self {
@@ -468,11 +477,7 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_last_minutes_and_of_all_workers() {
         let mut all = workers::<2>();
-        let seen = |n: u64| Observation {
-            first_token: Some(Duration::from_millis(n)),
-            tokens_per_second: Some(n as f64),
-            ..WELL
-        };
+        let seen = |n: u64| Observation::measured(n, n as f64);
         (1..=100).for_each(|n| all[n as usize % 2].observe("a", seen(n), at(n)));
         assert_eq!(all[0].percentile("b", Measure::FirstToken, Window::FiveMinutes, 50, at(100)), None);
         tell(&mut all, at(100));

@@ -31,11 +31,7 @@ fn reasons(record: &Value) -> Value {
 
 #[test]
 fn the_rule_and_its_figures_are_told() {
-    let seen = |ms, speed| Observation {
-        first_token: Some(Duration::from_millis(ms)),
-        tokens_per_second: Some(speed),
-        ..Default::default()
-    };
+    let seen = Observation::measured;
     let health = || {
         let mut health = Health::default();
         health.observe("a/up-a", seen(300, 40.4), START);

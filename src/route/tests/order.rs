@@ -1,7 +1,5 @@
 //! The order of what is left.
 
-use std::time::Duration;
-
 use serde_json::json;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -95,11 +93,7 @@ fn a_sort_may_be_an_object_and_one_without_data_changes_nothing() {
 fn latency_and_throughput_sort_by_what_was_seen() {
     let config = config(&document(&three()));
     let mut health = Health::default();
-    let seen = |ms, speed| Observation {
-        first_token: Some(Duration::from_millis(ms)),
-        tokens_per_second: Some(speed),
-        ..Observation::default()
-    };
+    let seen = Observation::measured;
     health.observe(B, seen(100, 10.0), NOW);
     health.observe(C, seen(50, 5.0), NOW);
     for (sort, expected) in [("latency", [C, B, A]), ("throughput", [B, C, A])] {
@@ -195,11 +189,7 @@ fn variants_ask_for_an_order_or_for_what_is_free() {
 fn a_preferred_speed_moves_endpoints_last_and_never_away() {
     let config = config(&document(&three()));
     let mut health = Health::default();
-    let seen = |ms, speed| Observation {
-        first_token: Some(Duration::from_millis(ms)),
-        tokens_per_second: Some(speed),
-        ..Observation::default()
-    };
+    let seen = Observation::measured;
     for slow in [false, false, false, true] {
         health.observe(A, seen(if slow { 9_000 } else { 500 }, if slow { 1.0 } else { 100.0 }), NOW);
         health.observe(B, seen(2_000, 40.0), NOW);
