@@ -163,7 +163,7 @@ impl Filters {
     }
 
     fn admits_prices(&self, model: &Model) -> bool {
-        let pricing = model.endpoints.first().map(|endpoint| &endpoint.pricing);
+        let pricing = model.first_endpoint().map(|endpoint| &endpoint.pricing);
         let [input, output] = [pricing.and_then(|p| p.prompt), pricing.and_then(|p| p.completion)];
         self.prices.into_iter().zip([input, input, output, output]).enumerate().all(|(index, (bound, price))| {
             let Some(bound) = bound else { return true };
@@ -183,6 +183,6 @@ impl Filters {
 
 /// Input and output prices together, in femtodollars.
 fn price(model: &Model) -> Option<u128> {
-    let pricing = &model.endpoints.first()?.pricing;
+    let pricing = &model.first_endpoint()?.pricing;
     Some(pricing.prompt?.cost(1).femtodollars() + pricing.completion?.cost(1).femtodollars())
 }

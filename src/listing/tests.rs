@@ -311,3 +311,28 @@ fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() 
     assert_eq!(auto["pricing"], json!({"prompt": "-1", "completion": "-1"}));
     assert!(!ids("").contains(&"openrouter/auto".to_owned()), "not configured");
 }
+
+#[test]
+fn models_are_filtered_and_sorted_by_the_prices_that_are_listed() {
+    let priced = |tag: &str, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
+    let document = json!({
+        "providers": {"a": {"api": "openai"}},
+        "models": [
+            {"id": "m/dear", "endpoints": [priced("flex", "0.000001"), priced("eu", "0.000004")]},
+            {"id": "m/cheap", "endpoints": [priced("priority", "0.000009"), priced("eu", "0.000002")]},
+        ],
+    });
+    let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
+    let (health, record) = (Health::default(), |_: &str| None);
+    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &record, now: NOW };
+    for (query, expected) in [
+        ("?max_price=3", json!(["m/cheap"])),
+        ("?min_output_price=3", json!(["m/dear"])),
+        ("?sort=pricing-low-to-high", json!(["m/cheap", "m/dear"])),
+    ] {
+        let list = answer(&known, Face::OpenRouter, Page::Models, &format!("/api/v1/models{query}")).body;
+        let list: Value = serde_json::from_slice(&list).unwrap();
+        let ids: Vec<&Value> = list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+        assert_eq!(json!(ids), expected, "{query}");
+    }
+}
