@@ -186,10 +186,7 @@ impl Exchange {
             .text("cluster", &provider.cluster)
             .json("weight", &serde_json::to_string(&endpoint.weight).unwrap_or_default())
             .text_or_null("moved_by", step.placing.moved_by())
-            .text_or_null(
-                "blended_price",
-                endpoint.pricing.blended_per_million().map(|cost| cost.to_string()).as_deref(),
-            )
+            .text_or_null("blended_price", cost(pricing.blended_per_million()).as_deref())
             .text_or_null("prompt_price", price(pricing.prompt).as_deref())
             .text_or_null("completion_price", price(pricing.completion).as_deref())
             .text_or_null("input_cost", cost(input_cost).as_deref())

@@ -141,7 +141,8 @@ impl Exchange {
             record = record.numbers(measured.name(), steps.iter().map(|step| step.placing.compared));
         }
         if rule.is_about_prices() {
-            let price = |step: &Step| step.endpoint(&self.config)?.pricing.blended_per_million();
+            let input = self.request.input_estimate();
+            let price = |step: &Step| self.pricing_for(step, input).blended_per_million();
             let prices =
                 steps.iter().map(|step| price(step).map_or_else(|| "null".to_owned(), |cost| cost.to_string()));
             record = record.list("prices", &prices.collect::<Vec<_>>());

@@ -68,6 +68,18 @@ fn the_rule_and_its_figures_are_told() {
 }
 
 #[test]
+fn the_prices_told_are_those_that_were_compared() {
+    let mut document = document();
+    let price = json!({"prompt": "0.000002", "completion": "0.000002"});
+    document["models"][0]["endpoints"][1]["pricing"] = price;
+    document["models"][0]["endpoints"][0]["overrides"] =
+        json!([{"utc_start": "0000", "utc_end": "2359", "prompt": "0.000008", "completion": "0.000008"}]);
+    document["routing"] = json!({"sort": "price"});
+    let record = record_of(&config(&document), "", Health::default());
+    assert_eq!((&record["plan"], &record["prices"]), (&json!(["b/up-b", "a/up-a"]), &json!([2, 8])), "{record}");
+}
+
+#[test]
 fn variants_are_told_as_the_client_wrote_them() {
     for (variant, name) in [(":floor", "prices"), (":nitro", "tokens_per_second")] {
         let body = CHAT.replace("m/one", &format!("m/one{variant}"));
