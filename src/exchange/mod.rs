@@ -104,7 +104,7 @@ pub struct Departure<'a> {
 impl Exchange {
     /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
-        health.refresh();
+        health.refresh(arrival.now);
         let exchange = Self::planned(config, arrival, health);
         if let Some(endpoint) = exchange.probed() {
             health.begin_probe(&endpoint.id, exchange.started);
@@ -323,10 +323,14 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
     id.push_str("gen-");
     push_number(now.as_secs(), &mut id);
     id.push('-');
-    for mut bits in random {
-        for _ in 0..10 {
-            id.extend(ALPHABET.get((bits % 62) as usize).map(|letter| *letter as char));
-            bits /= 62;
+    let parts = random.iter().flat_map(|bits| [*bits as u32, (bits >> 32) as u32]);
+    for part in parts {
+        // A fraction of one, whose next digit to the base 62 moves above the point: divisions take ten times as long.
+        let mut fraction = u64::from(part);
+        for _ in 0..5 {
+            let product = fraction * 62;
+            id.extend(ALPHABET.get((product >> 32) as usize).map(|letter| *letter as char));
+            fraction = product & u64::from(u32::MAX);
         }
     }
     id

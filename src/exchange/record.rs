@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attempt::Attempt;
 use super::{Exchange, Outcome};
 use crate::route::Step;
+use crate::usage::Cost;
 use crate::wire::json::{Object, push_number};
 
 /// Longest client text that goes into filter state, in characters.
@@ -143,8 +144,7 @@ impl Exchange {
         if rule.is_about_prices() {
             let input = self.request.input_estimate();
             let price = |step: &Step| self.pricing_for(step, input).blended_per_million();
-            let prices =
-                steps.iter().map(|step| price(step).map_or_else(|| "null".to_owned(), |cost| cost.to_string()));
+            let prices = steps.iter().map(|step| price(step).map_or_else(|| "null".to_owned(), Cost::usd));
             record = record.list("prices", &prices.collect::<Vec<_>>());
         }
         let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));

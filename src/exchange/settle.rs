@@ -313,7 +313,7 @@ impl Exchange {
             cached_tokens: usage.map(|usage| usage.cached),
             estimated: usage.map(|usage| usage.source == Source::Estimated),
             reasoning_tokens: usage.map(|usage| usage.reasoning),
-            cost_usd: cost.map(|cost| cost.to_string()),
+            cost_usd: cost.map(Cost::usd),
         };
         facts.tell(self.attempts.len(), tell);
         let recorded = self.config.telemetry.record == RecordLevel::Metadata;

@@ -16,6 +16,8 @@ use crate::state::{Memory, Replica, Store};
 
 /// An outage is at least this many failures …
 const MIN_FAILURES: u64 = 3;
+/// What other workers have seen is looked at once in this time: under load not with every request.
+const FRESH: Duration = Duration::from_millis(1);
 /// Longest cooldown a provider can ask for.
 const MAX_COOLDOWN: Duration = Duration::from_secs(600);
 /// Percentages of successes tell something from this many requests on.
@@ -34,6 +36,8 @@ pub struct Health {
     store: Rc<dyn Store>,
     /// Failures of the last half minute, and cooldowns.
     alerts: Replica<Figures>,
+    /// When they were last looked at.
+    refreshed: Duration,
     /// Everything else, by the endpoint's key.
     figures: Vec<Replica<Figures>>,
     /// Whose turn it is.
@@ -114,6 +118,7 @@ impl Health {
         Self {
             store,
             alerts: Replica::new("modelyard.alerts".to_owned()),
+            refreshed: Duration::ZERO,
             figures: figures.collect(),
             turn: 0,
             poor: Vec::new(),
@@ -126,9 +131,12 @@ impl Health {
         self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.found(&*self.store));
     }
 
-    /// Learns of failures and cooldowns that other workers have seen.
-    pub fn refresh(&mut self) {
-        self.alerts.read(&*self.store);
+    /// Learns of failures and cooldowns that other workers have seen, unless it has within the last millisecond.
+    pub fn refresh(&mut self, now: Duration) {
+        if now.checked_sub(self.refreshed).is_none_or(|age| age >= FRESH) {
+            self.refreshed = now;
+            self.alerts.read(&*self.store);
+        }
     }
 
     /// Exchanges with the other workers what can wait: each time one part of it.
@@ -390,7 +398,7 @@ mod tests {
             worker.observe("a", FAILED, at(0));
         }
         for worker in &mut all {
-            worker.refresh();
+            worker.refresh(at(1));
             assert!(worker.in_outage("a", at(1)));
         }
         let [one, two, _] = &mut all;
@@ -408,13 +416,13 @@ mod tests {
         let [mut one, mut two] = workers();
         let wait = |seconds| Observation { retry_after: Some(Duration::from_secs(seconds)), ..FAILED };
         one.observe("a", wait(7), at(0));
-        two.refresh();
+        two.refresh(at(0));
         for health in [&one, &two] {
             assert!(health.in_cooldown("a", at(6)) && !health.in_cooldown("b", at(6)));
             assert!(!health.in_cooldown("a", at(7)));
         }
         two.observe("a", wait(1_000_000), at(10));
-        one.refresh();
+        one.refresh(at(10));
         assert!(one.in_cooldown("a", at(10 + 599)) && !one.in_cooldown("a", at(10 + 600)));
     }
 
@@ -438,11 +446,14 @@ mod tests {
         let mut health = Health::new(store.clone());
         health.found();
         store.1.take();
-        for _ in 0..10 {
-            health.refresh();
-            health.observe("a", WELL, at(0));
+        for exchange in 0..10 {
+            let now = at(0) + exchange * FRESH / 5;
+            health.refresh(now);
+            health.observe("a", WELL, now);
         }
-        assert_eq!(store.1.take(), (10, 0), "one look an exchange");
+        assert_eq!(store.1.take(), (2, 0), "one look in that time, however many exchanges");
+        health.refresh(at(0));
+        assert_eq!(store.1.take(), (1, 0), "a clock that was put back");
         for _ in 0..1_000 {
             health.observe("a", FAILED, at(0));
         }
@@ -529,7 +540,7 @@ mod tests {
         old.flush(at(1));
         let mut new = Health::new(store);
         new.found();
-        new.refresh();
+        new.refresh(at(1));
         assert!(new.in_outage("a", at(1)));
         new.flush(at(1));
         assert_eq!(

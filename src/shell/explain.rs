@@ -44,10 +44,10 @@ impl Explain {
     }
 
     fn answer(&mut self, body: Vec<u8>) {
-        let question =
-            Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now: host::now() };
+        let now = host::now();
+        let question = Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now };
         let plan = shared::with_health(|health| {
-            health.refresh();
+            health.refresh(now);
             explain::answer(&self.config, &self.path, question, health)
         });
         self.reply(&plan);

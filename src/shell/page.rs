@@ -11,7 +11,7 @@ pub(super) fn answer(config: &Config, face: Face, page: Page<'_>, path: &str) {
     let now = host::now();
     let reply = shared::with_health(|health| {
         shared::with_journal(|journal| {
-            health.refresh();
+            health.refresh(now);
             journal.sync(now);
             let known = Known { config, health, ledger: journal.ledger(), record: &|id| journal.record(id), now };
             listing::answer(&known, face, page, path)

@@ -1,5 +1,7 @@
 //! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes back.
 
+use std::cell::OnceCell;
+
 use super::downstream::{NEXT, RETRY};
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
@@ -110,7 +112,9 @@ impl Upstream {
 
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         let piece = host::buffer(Buffer::ResponseBody, size);
-        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, host::now);
+        let now = OnceCell::new();
+        let clock = || *now.get_or_init(host::now);
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, clock);
         self.obey(verdict, size)
     }
 

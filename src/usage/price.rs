@@ -6,6 +6,8 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
+use crate::wire::json::push_number;
+
 /// Digits after the point that a femtodollar can hold.
 const SCALE: usize = 15;
 /// Femtodollars in a nanodollar.
@@ -66,6 +68,11 @@ impl Cost {
                 u64::try_from(whole).unwrap_or(u64::MAX)
             }
         }
+    }
+
+    /// As a decimal number: no exponent, no trailing zeros.
+    pub fn usd(self) -> String {
+        usd(self.0)
     }
 
     /// That many femtodollars.
@@ -154,38 +161,41 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// Writes femtodollars as USD: no exponent, no trailing zeros.
-fn write_usd(f: &mut fmt::Formatter<'_>, femtodollars: u128) -> fmt::Result {
+/// Femtodollars as USD: no exponent, no trailing zeros.
+fn usd(femtodollars: u128) -> String {
     const USD: u64 = 1_000_000_000_000_000;
+    let mut text = String::with_capacity(SCALE + 2);
     // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
-    let (whole, mut fraction) = match u64::try_from(femtodollars) {
-        Ok(amount) => (u128::from(amount / USD), amount % USD),
-        Err(_) => (femtodollars / u128::from(USD), (femtodollars % u128::from(USD)) as u64),
+    let mut fraction = match u64::try_from(femtodollars) {
+        Ok(amount) => {
+            push_number(amount / USD, &mut text);
+            amount % USD
+        }
+        Err(_) => {
+            text.push_str(&(femtodollars / u128::from(USD)).to_string());
+            (femtodollars % u128::from(USD)) as u64
+        }
     };
-    let mut digits = [b'0'; SCALE + 2];
-    for digit in digits.iter_mut().skip(2).rev() {
-        *digit = b'0' + (fraction % 10) as u8;
-        fraction /= 10;
+    if fraction > 0 {
+        text.push('.');
     }
-    digits[1] = b'.';
-    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
-    let text = str::from_utf8(&digits).unwrap_or_default();
-    let text = text.get(..digits.len() - zeros).unwrap_or_default().trim_end_matches('.');
-    match whole {
-        0 => f.write_str(text),
-        _ => write!(f, "{whole}{}", text.get(1..).unwrap_or_default()),
+    while fraction > 0 {
+        fraction *= 10;
+        text.push(char::from(b'0' + (fraction / USD) as u8));
+        fraction %= USD;
     }
+    text
 }
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_usd(f, u128::from(self.0))
+        f.write_str(&usd(self.0.into()))
     }
 }
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_usd(f, self.0)
+        f.write_str(&self.usd())
     }
 }
 

@@ -143,14 +143,10 @@ fn find_texts(event: &[u8], texts: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// The length of `start`, if `bytes` begin with it. Eight at a time, which the library's comparison is not everywhere.
+/// The length of `start`, if `bytes` begin with it.
 #[inline]
 fn matched(bytes: &[u8], start: &[u8]) -> Option<usize> {
-    let bytes = bytes.get(..start.len())?;
-    let ((words, tail), (expected, expected_tail)) = (bytes.as_chunks::<8>(), start.as_chunks::<8>());
-    let alike = words.iter().zip(expected).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && tail.iter().zip(expected_tail).all(|(a, b)| a == b);
-    alike.then_some(start.len())
+    scan::is_same(bytes.get(..start.len())?, start).then_some(start.len())
 }
 
 /// Length of the JSON string whose opening quote stands before `bytes`; `None` without its end, or if there is a

@@ -44,6 +44,22 @@ pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
     block::string_blocks(bytes)
 }
 
+/// Whether both are the same bytes. The library's comparison is a call into the runtime of WebAssembly.
+#[inline(always)]
+pub(super) fn is_same(bytes: &[u8], others: &[u8]) -> bool {
+    if bytes.len() != others.len() {
+        return false;
+    }
+    let (Some(last), Some(other_last)) = (bytes.last_chunk::<LEN>(), others.last_chunk::<LEN>()) else {
+        return bytes.iter().eq(others);
+    };
+    let mut differences = Block::of(last).differences(Block::of(other_last));
+    for (block, other) in bytes.as_chunks::<LEN>().0.iter().zip(others.as_chunks::<LEN>().0) {
+        differences = differences.or(Block::of(block).differences(Block::of(other)));
+    }
+    !differences.is_marked()
+}
+
 /// Index of the first quote or backslash; the length without one.
 #[inline(always)]
 pub(super) fn quote_or_backslash(bytes: &[u8]) -> usize {
@@ -79,9 +95,10 @@ fn find(bytes: &[u8], mut stops: impl FnMut(Block) -> Block) -> usize {
 #[cfg(target_feature = "simd128")]
 mod block {
     use core::arch::wasm32::{
-        u8x16, u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_ne, u8x16_shr, u8x16_splat, u8x16_swizzle, u64x2, v128,
-        v128_and, v128_any_true, v128_or,
+        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_min, u8x16_splat, u8x16_sub_sat, u64x2, v128, v128_any_true, v128_or,
+        v128_xor,
     };
+    use core::hint::black_box;
 
     use super::Blocks;
 
@@ -132,51 +149,61 @@ mod block {
         }
 
         #[inline(always)]
-        fn mask(self) -> u64 {
-            u64::from(u8x16_bitmask(self.0))
-        }
-
-        #[inline(always)]
         fn control(self) -> Self {
             Self(u8x16_lt(self.0, u8x16_splat(0x20)))
         }
 
-        /// Marks the letters of escapes, but for `u`: tables of what follows which upper half of a byte.
+        /// The same byte sixteen times.
         #[inline(always)]
-        fn escape_letters(self) -> Self {
-            // Bits for `"/`, `\\`, `bfn` and `rt`, by the lower half of the byte and by the upper.
-            let lower = u8x16(0, 0, 13, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
-            let upper = u8x16(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
-            let of_lower = u8x16_swizzle(lower, v128_and(self.0, u8x16_splat(15)));
-            let of_upper = u8x16_swizzle(upper, u8x16_shr(self.0, 4));
-            Self(u8x16_ne(v128_and(of_lower, of_upper), u8x16_splat(0)))
+        fn all(byte: u8) -> Self {
+            Self(u8x16_splat(byte))
+        }
+
+        /// The lesser of each two bytes.
+        #[inline(always)]
+        fn least(self, other: Self) -> Self {
+            Self(u8x16_min(self.0, other.0))
+        }
+
+        /// Whether any byte is less than its counterpart.
+        #[inline(always)]
+        fn is_below(self, bound: Self) -> bool {
+            v128_any_true(u8x16_sub_sat(bound.0, self.0))
+        }
+
+        /// Marks, with any bit, the bytes that are not as their counterparts.
+        #[inline(always)]
+        pub(super) fn differences(self, other: Self) -> Self {
+            Self(v128_xor(self.0, other.0))
         }
     }
 
     /// Sixty-four bytes at a time; bit `n` of a mask is byte `n`.
     pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
+        // V8 makes a constant vector anew wherever it is used; one that it does not know stays in a register.
+        let [backslash, quote, n, t, lowest] = black_box([b'\\', b'"', b'n', b't', 0x20].map(Block::all));
         let mut seen = Block::ZERO;
         // Whether the next byte is the letter of an escape.
         let mut carried = 0;
         let (mut len, mut escaped) = (0, false);
         for block in bytes.as_chunks::<64>().0 {
-            let [a, b, c, d] = quarters(block);
-            let control = a.control().or(b.control()).or(c.control()).or(d.control());
-            let mask = |mark: fn(Block) -> Block| {
-                mark(a).mask() | mark(b).mask() << 16 | mark(c).mask() << 32 | mark(d).mask() << 48
-            };
-            let backslashes = mask(|block| block.equals(b'\\'));
-            let mut letters = 0;
-            let mut next = 0;
+            let quarters @ [a, b, c, d] = quarters(block);
+            if a.least(b).least(c.least(d)).is_below(lowest) {
+                break;
+            }
+            let backslashes = places(quarters, backslash);
+            let quotes = places(quarters, quote);
+            let (mut letters, mut next) = (0, 0);
             if backslashes | carried != 0 {
                 letters = escaped_by(backslashes, carried);
                 next = (backslashes & !letters) >> 63;
-                if letters & !mask(Block::escape_letters) != 0 {
+                let rare = letters & !(quotes | backslashes | places(quarters, n) | places(quarters, t));
+                if !ones(rare).all(|place| matches!(block.get(place), Some(b'/' | b'b' | b'f' | b'r'))) {
                     break;
                 }
                 escaped = true;
             }
-            if control.is_marked() || mask(|block| block.equals(b'"')) & !letters != 0 {
+            if quotes & !letters != 0 {
                 break;
             }
             seen = seen.or(a).or(b).or(c).or(d);
@@ -192,6 +219,23 @@ mod block {
         let mut quarters = [Block::ZERO; 4];
         quarters.iter_mut().zip(block.as_chunks::<LEN>().0).for_each(|(to, from)| *to = Block::of(from));
         quarters
+    }
+
+    /// Where the byte is that all of `wanted` are.
+    #[inline(always)]
+    fn places([a, b, c, d]: [Block; 4], wanted: Block) -> u64 {
+        let of = |quarter: Block| u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0)));
+        of(a) | of(b) << 16 | of(c) << 32 | of(d) << 48
+    }
+
+    /// The places of a mask's ones.
+    #[inline(always)]
+    fn ones(mut mask: u64) -> impl Iterator<Item = usize> {
+        std::iter::from_fn(move || {
+            let first = mask.trailing_zeros();
+            mask &= mask.wrapping_sub(1);
+            (first < u64::BITS).then_some(first as usize)
+        })
     }
 
     /// The bytes behind a backslash that is not itself behind one that counts, without a branch. `carried`: the first
@@ -224,6 +268,12 @@ mod block {
 
     impl Block {
         pub(super) const ZERO: Self = Self(0);
+
+        /// Marks, with any bit, the bytes that are not as their counterparts.
+        #[inline(always)]
+        pub(super) fn differences(self, other: Self) -> Self {
+            Self(self.0 ^ other.0)
+        }
 
         #[inline(always)]
         pub(super) fn of(bytes: &[u8; LEN]) -> Self {
@@ -303,6 +353,21 @@ mod tests {
                 let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
                 let expected = bytes.iter().position(special).unwrap_or(20);
                 assert_eq!(plain_run(&bytes).len, expected, "{first:#x} {second:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_difference_is_found() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for len in 0..=bytes.len() {
+            let bytes = &bytes[..len];
+            assert!(is_same(bytes, bytes), "{len}");
+            for place in 0..len {
+                let mut others = bytes.to_vec();
+                others[place] ^= 0x80;
+                assert!(!is_same(bytes, &others), "{place} of {len}");
+                assert!(!is_same(bytes, &bytes[..place]), "{place} of {len}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A record says why its endpoint was chosen: what ordered the plan, by which figures, and what moved whom.
 
 use super::*;
+use crate::exchange::generation_id;
 use crate::route::Observation;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -110,4 +111,15 @@ fn who_is_ill_is_told_with_the_reason() {
 fn what_has_no_plan_has_no_rule() {
     let mut world = World::open(&priced("price"), Face::OpenAi, &CHAT.replace("m/one", "m/none"));
     assert_eq!(reasons(&world.settle().record), json!({}));
+}
+
+#[test]
+fn generation_ids_differ_with_every_bit_that_counts() {
+    let id = |random| generation_id(Duration::from_secs(1_800_000_000), random);
+    assert_eq!(id([u64::MAX, 0]), "gen-1800000000-zzzzzzzzzz0000000000");
+    let mut seen = std::collections::BTreeSet::from([id([0, 0])]);
+    // Five digits to the base 62 hold 29 bits of 32.
+    for bit in (3..32).chain(35..64) {
+        assert!(seen.insert(id([1 << bit, 0])) && seen.insert(id([0, 1 << bit])), "{bit}");
+    }
 }

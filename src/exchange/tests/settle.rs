@@ -43,7 +43,7 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
             "attempts=2",
             "cached_tokens=4",
             "finish_reason=stop",
-            "generation_id=gen-1800000000-10000000002000000000",
+            "generation_id=gen-1800000000-00000000000000000000",
             "input_tokens=10",
             "operation=chat",
             "output_tokens=5",
@@ -57,7 +57,7 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
     assert_eq!(
         books.record,
         json!({
-            "generation_id": "gen-1800000000-10000000002000000000", "tenant": "default", "operation": "chat",
+            "generation_id": "gen-1800000000-00000000000000000000", "tenant": "default", "operation": "chat",
             "request_model": "m/pass", "response_model": "m/pass", "provider": "b", "finish_reason": "stop",
             "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 0,
             "estimated": false,

@@ -118,6 +118,7 @@ impl Object {
         self.0
     }
 
+    #[inline]
     fn key(&mut self, key: &str) {
         self.comma();
         // Single characters are stores; texts are calls into the runtime of WebAssembly.
@@ -179,18 +180,11 @@ pub fn push_quoted(text: &str, json: &mut String) {
 }
 
 /// Appends a whole number in decimal.
-pub fn push_number(mut number: u64, text: &mut String) {
-    let mut digits = [b'0'; 20];
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        len += 1;
-        if number == 0 {
-            break;
-        }
+pub fn push_number(number: u64, text: &mut String) {
+    if number >= 10 {
+        push_number(number / 10, text);
     }
-    text.extend(digits.iter().skip(digits.len() - len).map(|digit| char::from(*digit)));
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 #[cfg(test)]
