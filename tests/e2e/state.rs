@@ -113,8 +113,8 @@ impl Pair {
         (record["plan"][0].clone(), record["sticky"] == true)
     }
 
-    /// Makes what [`Self::expect_everything`] expects. An outage is forgotten after half a minute, so it is made anew.
-    fn break_everything(&mut self) {
+    /// Makes an outage of the first endpoint of `shaky`.
+    fn shake(&mut self) {
         let mut body = chat("shaky");
         body["provider"] = json!({"only": ["shaky-0"]});
         for worker in [0, 1, 0] {
@@ -122,6 +122,11 @@ impl Pair {
             assert_eq!(reply.status, 503, "{reply:?}");
             self.gateway.entry(&reply);
         }
+    }
+
+    /// Makes what [`Self::expect_everything`] expects. An outage is forgotten after half a minute, so it is made anew.
+    fn break_everything(&mut self) {
+        self.shake();
         self.ask(1, &chat("limited"));
         self.turn(0, json!({"only": ["talk-1"]}));
     }
@@ -133,6 +138,18 @@ impl Pair {
             assert_eq!(self.turn(worker, Value::Null), (json!("talk-1/up"), true));
         }
     }
+}
+
+#[test]
+fn an_endpoint_with_an_outage_is_tried_once_in_a_while_and_no_client_notices() {
+    let mut pair = Pair::start("probe", &setup());
+    pair.shake();
+    // One in twenty: that none comes in so many is less likely than a broken machine.
+    let probe = (0..2000).map(|turn| pair.ask(turn % 2, &chat("shaky"))).find(|record| record["probe"] == true);
+    let probe = probe.expect("a probe");
+    assert_eq!(probe["plan"], json!(["shaky-0/up", "shaky-1/up"]), "{probe}");
+    let outcomes: Vec<_> = probe["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
+    assert_eq!(outcomes, ["status_5xx", "ok"], "{probe}");
 }
 
 #[test]
