@@ -1,6 +1,6 @@
 //! The proxies that are compared: one Envoy each, with the same clusters, and what costs the same left out of all.
 
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -122,8 +122,8 @@ impl Proxy {
     /// Starts a proxy of each kind with so many workers, and waits until they have settled.
     pub(crate) fn start_all<const N: usize>(kinds: [(Kind, usize); N]) -> Result<Vec<Self>> {
         let proxies = (0u16..).zip(kinds).map(|(index, (kind, workers))| Self::start(index, kind, workers));
-        let proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
-        proxies.iter().for_each(Self::wait);
+        let mut proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
+        proxies.iter_mut().try_for_each(Self::wait)?;
         thread::sleep(Duration::from_secs(1));
         Ok(proxies)
     }
@@ -153,10 +153,14 @@ impl Proxy {
     }
 
     /// Waits until it accepts connections.
-    fn wait(&self) {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if let Some(status) = self.process.0.try_wait()? {
+                return Err(Error::other(format!("the proxy on port {} ended: {status}", self.port)));
+            }
             thread::sleep(Duration::from_millis(50));
         }
+        Ok(())
     }
 }
 
