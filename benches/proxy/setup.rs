@@ -40,7 +40,7 @@ const TYPES: &str = "type.googleapis.com/envoy";
 pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
     }
 
@@ -57,6 +57,15 @@ impl Process {
     /// Memory in MiB that no other process has, without the program's own pages.
     pub(crate) fn own_memory(&self) -> Result<f64> {
         self.mib("Pss_Anon:")
+    }
+
+    /// Whether it has started others.
+    pub(crate) fn has_children(&self) -> Result<bool> {
+        let mut children = false;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            children |= !fs::read(task?.path().join("children")).unwrap_or_default().is_empty();
+        }
+        Ok(children)
     }
 
     fn mib(&self, key: &str) -> Result<f64> {
@@ -94,6 +103,11 @@ pub(crate) fn upstream() -> Result<Process> {
         command.args(["--listen", &format!("{name}=127.0.0.1:{port}{faults}")]);
     }
     Process::start(command.arg("--no-record"))
+}
+
+/// The port of an upstream's listener.
+pub(crate) fn upstream_port(name: &str) -> u16 {
+    UPSTREAMS.iter().find(|(other, ..)| *other == name).map_or(0, |(_, port, _)| *port)
 }
 
 /// What stands in a proxy.
