@@ -97,7 +97,7 @@ format: .tools/rust-$(TOOLCHAIN) ## Format the sources
 	$(CARGO) fmt
 
 .PHONY: bench
-bench: bench-programs ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7)
+bench: bench-programs $(if $(filter 1,$(PEERS)),.tools/peers/litellm .tools/peers/portkey) ## Measure the CPU and memory of Envoy with and without the gateway (ROUNDS=7; PEERS=1: of LiteLLM and Portkey, too)
 	$(CARGO) bench --profile measure --features fake-provider --bench proxy
 
 .PHONY: bench-scale
@@ -107,6 +107,16 @@ bench-scale: bench-programs ## Measure large catalogues, 500 streams at once, an
 .PHONY: bench-programs
 bench-programs: .tools/envoy-$(ENVOY_VERSION) build
 	$(CARGO) build --release --target wasm32-wasip1 --manifest-path benches/baseline/Cargo.toml --target-dir target/baseline
+
+.tools/peers/litellm: benches/peers/requirements.txt
+	python3 -m venv .tools/peers/venv
+	.tools/peers/venv/bin/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	@touch $@
+
+.tools/peers/portkey: benches/peers/package-lock.json
+	@mkdir -p .tools/peers/node && cp benches/peers/package.json benches/peers/package-lock.json .tools/peers/node
+	cd .tools/peers/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: bench-core
 bench-core: .tools/rust-$(TOOLCHAIN) ## Measure the translation of requests and streams, for each dialect and format

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::load::{Request, chat};
 use super::measure::{self, Bar, Row, Scenario, Visit, machine, measure, ratio, rounds, table};
+use super::peers::{self, Peer};
 use super::setup::{self, BURST, Catalogue, Kind, PACED, PACED_CLAUDE, PLAIN, PLAIN_CLAUDE, Proxy};
 
 /// A scenario with what it sends, and the bar for the gateway's row.
@@ -35,9 +36,10 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
         ("naive filter", Kind::Baseline("naive")),
         ("Modelyard", Kind::Gateway(Catalogue { models: 400, endpoints: 2 })),
     ];
+    let peers = peers::start()?;
     let proxies = Proxy::start_all(kinds.map(|(_, kind)| (kind, 1)))?;
-    let mut moments = vec![("start", memory(&proxies)?)];
-    let mut report = heading();
+    let mut moments = vec![("start", memory(&proxies, &peers)?)];
+    let mut report = heading(&peers);
     for case in cases() {
         let names = kinds.iter().map(|(name, _)| *name);
         let request = case.request.leaked();
@@ -52,15 +54,22 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
             request: request.leaked(),
             bar,
         }));
+        rows.extend(peers.iter().map(|peer| Row {
+            name: peer.name.to_owned(),
+            proxy: &peer.proxy,
+            request: peer.request(request).leaked(),
+            bar: None,
+        }));
         let visits = measure(runtime, &upstream, &case.scenario, &rows)?;
         let text = table(&case.scenario, &rows, &visits) + &translated(&rows, &visits);
         print!("{text}");
         report += &text;
         if let Some(moment) = case.memory {
-            moments.push((moment, memory(&proxies)?));
+            moments.push((moment, memory(&proxies, &peers)?));
         }
     }
-    let text = memory_table(&kinds.map(|(name, _)| name), &moments);
+    let names: Vec<_> = kinds.iter().map(|(name, _)| *name).chain(peers.iter().map(|peer| peer.name)).collect();
+    let text = memory_table(&names, &moments);
     print!("{text}");
     measure::write_cost(&(report + &text + include_str!("../where-the-time-goes.md")))
 }
@@ -102,8 +111,8 @@ fn translated(rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
 }
 
 /// MiB of each proxy.
-fn memory(proxies: &[Proxy]) -> Result<Vec<f64>> {
-    proxies.iter().map(|proxy| proxy.process.memory()).collect()
+fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
+    proxies.iter().chain(peers.iter().map(|peer| &peer.proxy)).map(|proxy| proxy.process.memory()).collect()
 }
 
 /// A line for each proxy, a column for each moment.
@@ -133,7 +142,7 @@ fn memory_table(names: &[&str], moments: &[(&str, Vec<f64>)]) -> String {
     table + "\n\n"
 }
 
-fn heading() -> String {
+fn heading(peers: &[Peer]) -> String {
     format!(
         "# Results\n\n\
          Written by `make bench`.\n\
@@ -146,8 +155,9 @@ fn heading() -> String {
          Where the proxy is near 100 %, it was the bottleneck.\n\
          Where it is below, it had to wait, for the pace of the stream or for the other two, and its waiting costs \
          nothing here; *per second* then says what they can do, not what the proxy can.\n\n\
-         {}\n",
+         {}{}\n",
         rounds(),
         machine(),
+        peers::versions(peers),
     )
 }

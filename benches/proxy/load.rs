@@ -14,11 +14,13 @@ pub(crate) struct Request {
     variants: Vec<Vec<u8>>,
     /// Bytes that every answer contains, so that an error does not pass for a fast answer.
     expected: &'static [u8],
+    /// Who answers it.
+    pub(crate) upstream: &'static str,
 }
 
 /// A chat request of about `size` bytes to a face, for a model of the catalogue: its number, and its upstream for
 /// proxies that cannot choose by the body.
-pub(crate) fn chat(face: &str, (model, upstream): (usize, &str), size: usize, stream: bool) -> Request {
+pub(crate) fn chat(face: &str, (model, upstream): (usize, &'static str), size: usize, stream: bool) -> Request {
     let words = "The quick brown fox jumps over the lazy dog; \"quoted\", and on a\nnew line. ";
     let content: String = words.chars().cycle().take(size.saturating_sub(200)).collect();
     let message = json!({"role": "user", "content": content});
@@ -29,18 +31,27 @@ pub(crate) fn chat(face: &str, (model, upstream): (usize, &str), size: usize, st
         body.len()
     );
     let expected: &[u8] = if stream { b"[DONE]" } else { b"\"finish_reason\"" };
-    Request { variants: vec![(head + &body).into_bytes()], expected }
+    Request { variants: vec![(head + &body).into_bytes()], expected, upstream }
 }
 
 impl Request {
     /// The same request for each of several models.
     pub(crate) fn of_all(requests: impl IntoIterator<Item = Self>) -> Self {
-        let (mut variants, mut expected): (Vec<_>, &[u8]) = (Vec::new(), b"");
+        let mut all = Self { variants: Vec::new(), expected: b"", upstream: "" };
         for request in requests {
-            variants.extend(request.variants);
-            expected = request.expected;
+            all.variants.extend(request.variants);
+            (all.expected, all.upstream) = (request.expected, request.upstream);
         }
-        Self { variants, expected }
+        all
+    }
+
+    /// The same request with more headers, each with its line break.
+    pub(crate) fn with_headers(&self, headers: &str) -> Self {
+        let with = |request: &Vec<u8>| {
+            let (line, rest) = request.split_at(find(request, b"\r\n").map_or(0, |end| end + 2));
+            [line, headers.as_bytes(), rest].concat()
+        };
+        Self { variants: self.variants.iter().map(with).collect(), ..*self }
     }
 
     /// Keeps it for the rest of the process.

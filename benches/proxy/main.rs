@@ -4,6 +4,7 @@
 mod cost;
 mod load;
 mod measure;
+mod peers;
 mod scale;
 mod setup;
 mod shared_data;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Result;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -140,22 +141,24 @@ impl Spread {
 
 /// The line that says when, what and where.
 pub(crate) fn machine() -> String {
-    let said = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&output).trim().to_owned()
-    };
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let envoy = said(&env::var("ENVOY").unwrap_or_else(|_| "envoy".to_owned()), &["--version"]);
+    let envoy = said(env::var("ENVOY").as_deref().unwrap_or("envoy").as_ref(), &["--version"]);
     let envoy = envoy.rsplit("version: ").next().and_then(|version| version.split('/').nth(1)).unwrap_or_default();
     format!(
         "Date {}, Envoy {envoy}, modelyard {} at {}, {} cores,{}.\n",
-        said("date", &["-u", "+%F"]),
+        said("date".as_ref(), &["-u", "+%F"]),
         env!("CARGO_PKG_VERSION"),
-        said("git", &["rev-parse", "--short", "HEAD"]),
+        said("git".as_ref(), &["rev-parse", "--short", "HEAD"]),
         std::thread::available_parallelism().map_or(0, usize::from),
         cpu.trim_start_matches(['\t', ':']),
     )
+}
+
+/// What a program prints.
+pub(crate) fn said(program: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).trim().to_owned()
 }
 
 /// Writes `make bench`'s part of the results, and leaves the other as it is.

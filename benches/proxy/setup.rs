@@ -1,6 +1,6 @@
 //! The proxies that are compared: one Envoy each, with the same clusters, and what costs the same left out of all.
 
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,7 +40,7 @@ const TYPES: &str = "type.googleapis.com/envoy";
 pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
     }
 
@@ -57,6 +57,15 @@ impl Process {
     /// Memory in MiB that no other process has, without the program's own pages.
     pub(crate) fn own_memory(&self) -> Result<f64> {
         self.mib("Pss_Anon:")
+    }
+
+    /// Whether it has started others.
+    pub(crate) fn has_children(&self) -> Result<bool> {
+        let mut children = false;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            children |= !fs::read(task?.path().join("children")).unwrap_or_default().is_empty();
+        }
+        Ok(children)
     }
 
     fn mib(&self, key: &str) -> Result<f64> {
@@ -96,6 +105,11 @@ pub(crate) fn upstream() -> Result<Process> {
     Process::start(command.arg("--no-record"))
 }
 
+/// The port of an upstream's listener.
+pub(crate) fn upstream_port(name: &str) -> u16 {
+    UPSTREAMS.iter().find(|(other, ..)| *other == name).map_or(0, |(_, port, _)| *port)
+}
+
 /// What stands in a proxy.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -122,8 +136,8 @@ impl Proxy {
     /// Starts a proxy of each kind with so many workers, and waits until they have settled.
     pub(crate) fn start_all<const N: usize>(kinds: [(Kind, usize); N]) -> Result<Vec<Self>> {
         let proxies = (0u16..).zip(kinds).map(|(index, (kind, workers))| Self::start(index, kind, workers));
-        let proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
-        proxies.iter().for_each(Self::wait);
+        let mut proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
+        proxies.iter_mut().try_for_each(Self::wait)?;
         thread::sleep(Duration::from_secs(1));
         Ok(proxies)
     }
@@ -153,10 +167,14 @@ impl Proxy {
     }
 
     /// Waits until it accepts connections.
-    fn wait(&self) {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if let Some(status) = self.process.0.try_wait()? {
+                return Err(Error::other(format!("the proxy on port {} ended: {status}", self.port)));
+            }
             thread::sleep(Duration::from_millis(50));
         }
+        Ok(())
     }
 }
 
