@@ -28,7 +28,7 @@ impl<'a> Text<'a> {
     /// The bytes of [`Self::decode`], which costs less where they are only compared.
     #[inline]
     pub fn bytes(&self) -> Cow<'a, [u8]> {
-        if self.escaped { Cow::Owned(self.decode().into_owned().into_bytes()) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 
     /// Whether it means `other`.
