@@ -112,6 +112,8 @@ impl Config {
     }
 
     /// Reads every section; routing first, because providers inherit its timeouts, but for what it says of models.
+    ///
+    /// The sections' readers are never inlined: the host's compiler takes memory by the size of the largest function.
     fn read(mut o: Object<'_>) -> Self {
         let (mut routing, timeouts, auto) = routing::read(o.optional("routing"));
         let providers = o.required("providers", "an object of at least one provider");

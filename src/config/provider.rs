@@ -85,6 +85,7 @@ pub(super) struct Upstreams<'a> {
 
 impl<'a> Upstreams<'a> {
     /// Reads the section.
+    #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();
         let Some(section) = section else {
