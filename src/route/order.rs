@@ -52,6 +52,8 @@ impl Wishes<'_> {
     /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those that do
     /// badly where no explicit order holds, and those in cooldown last of all. Where conversations are is added to
     /// `places`.
+    // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+    #[inline(never)]
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
         let rule = self.rule(offers);
         self.arrange(offers, rule.by.asked(), draw);
