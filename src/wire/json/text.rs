@@ -19,7 +19,8 @@ impl<'a> Text<'a> {
     /// The characters meant; a lone surrogate becomes U+FFFD. Borrowed when nothing is escaped.
     pub fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            // The lossy way alone, which the reader's strings never need, would look at each byte.
+            return std::str::from_utf8(self.raw).map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed);
         }
         let decoded = String::from_utf8(unescape(self.raw));
         Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
