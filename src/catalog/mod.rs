@@ -105,7 +105,8 @@ impl Catalog {
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         names.dedup_by(|later, first| later.0 == first.0);
-        wildcards.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        // By a key of the type of other keys, because sorting is long code for each type.
+        wildcards.sort_by_cached_key(|(prefix, _)| u128::MAX - prefix.len() as u128);
         Self { models, names, wildcards }
     }
 

@@ -17,6 +17,7 @@ pub const AUTO: &str = "openrouter/auto";
 pub const AUTO_ALIAS: &str = "auto";
 
 /// Reads the section; `model` is the catalogue's entry for it.
+#[inline(never)]
 pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Auto {
     let Some(mut o) = section.object() else { return Auto::default() };
     let rules = o.optional("rules").map(|field| rules(&field, catalog)).unwrap_or_default();

@@ -54,8 +54,10 @@ impl<'a> Field<'a> {
 
     /// As a map with keys of the operator's choice; in the order of the keys, null values included.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
-        let entries = self.map().into_iter().flat_map(Entries::iter);
-        entries.map(|(key, value)| (key, self.child(value, key_path(&self.path, key)))).collect()
+        let Some(entries) = self.map() else {
+            return Vec::new();
+        };
+        entries.iter().map(|(key, value)| (key, self.child(value, key_path(&self.path, key)))).collect()
     }
 
     /// As a list.
@@ -90,18 +92,14 @@ impl<'a> Field<'a> {
 
     /// As one of several names. A name without a meaning is known, but not supported by this build.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, Option<T>)]) -> Option<T> {
-        let names = |all: bool| {
-            let names = choices.iter().filter(|(_, meaning)| all || meaning.is_some());
-            names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-        };
         let text = self.text()?;
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, Some(meaning))) => Some(*meaning),
-            Some((_, None)) => {
-                self.not_supported(&names(false));
+            found => {
+                let mut names = choices.iter().map(|(name, meaning)| (*name, meaning.is_some()));
+                self.refuse_choice(found.is_some(), &mut names);
                 None
             }
-            None => self.check(None, &names(true)),
         }
     }
 
@@ -195,6 +193,16 @@ impl<'a> Field<'a> {
     /// Notes something the operator should know.
     pub(super) fn warn(&self, kind: WarningKind) {
         self.report.warn(self.path.clone(), kind);
+    }
+
+    /// Reports a name that is not known, or one without a meaning; `names` are all, and whether they have one.
+    fn refuse_choice(&self, is_known: bool, names: &mut dyn Iterator<Item = (&'static str, bool)>) {
+        let names = names.filter(|(_, has_meaning)| !is_known || *has_meaning);
+        let names = names.map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        match is_known {
+            true => self.not_supported(&names),
+            false => self.invalid(&names),
+        }
     }
 
     fn map(&self) -> Option<&'a Entries<'a>> {

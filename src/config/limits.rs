@@ -25,6 +25,7 @@ impl Default for Limits {
 const BYTES: RangeInclusive<u64> = 1 << 10..=1 << 30;
 
 /// Reads the section.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Limits {
     let mut limits = Limits::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {

@@ -98,8 +98,8 @@ impl Config {
         let report = Report::new(env, errors);
         let config = Field::root(&value, &report).object().map(Self::read);
         let (mut errors, mut warnings) = report.into_parts();
-        warnings.sort_by_key(|warning| section(&warning.path));
-        errors.sort_by_key(|error| section(&error.path));
+        warnings.sort_by_cached_key(|warning| section(&warning.path));
+        errors.sort_by_cached_key(|error| section(&error.path));
         match config {
             Some(config) if errors.is_empty() => Ok((Self { hash: hash::hash(&value), ..config }, warnings)),
             _ => Err(errors),
@@ -112,6 +112,8 @@ impl Config {
     }
 
     /// Reads every section; routing first, because providers inherit its timeouts, but for what it says of models.
+    ///
+    /// The sections' readers are never inlined: the host's compiler takes memory by the size of the largest function.
     fn read(mut o: Object<'_>) -> Self {
         let (mut routing, timeouts, auto) = routing::read(o.optional("routing"));
         let providers = o.required("providers", "an object of at least one provider");
@@ -158,7 +160,9 @@ fn refuse_later_sections(o: &mut Object<'_>) {
 }
 
 /// Where a path's section stands in the document; last if it is none.
-fn section(path: &str) -> usize {
+///
+/// Of the type of other keys, because sorting is long code for each type.
+fn section(path: &str) -> u128 {
     let name = path.split(['.', '[']).next();
-    SECTIONS.iter().position(|section| Some(*section) == name).unwrap_or(SECTIONS.len())
+    SECTIONS.iter().position(|section| Some(*section) == name).unwrap_or(SECTIONS.len()) as u128
 }

@@ -20,6 +20,7 @@ const MODALITIES: &[(&str, Option<&str>)] = &[
 ];
 
 /// Reads the section; without it there are no models but the one that `routing.auto` adds.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>, auto: Option<&Field<'_>>) -> Catalog {
     let mut names = Names::default();
     if let Some(field) = auto {

@@ -40,6 +40,7 @@ impl Operator {
 }
 
 /// Reads the section.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Operator {
     let mut operator = Operator::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {

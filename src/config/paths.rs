@@ -22,6 +22,7 @@ impl Default for Paths {
 }
 
 /// Reads the section.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let mut paths = Paths::default();
     let Some(section) = section else { return paths };

@@ -25,6 +25,7 @@ const FOREIGN: &[&str] = &["messages", "prompt", "input", "preset", "session_id"
 const TEXTS: &[&str] = &["model", "stop", "prompt_cache_key"];
 
 /// Reads the section.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
     let mut presets = Presets::default();
     for (name, field) in section.map(|field| field.entries()).unwrap_or_default() {

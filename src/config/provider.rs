@@ -85,6 +85,7 @@ pub(super) struct Upstreams<'a> {
 
 impl<'a> Upstreams<'a> {
     /// Reads the section.
+    #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();
         let Some(section) = section else {
@@ -162,10 +163,10 @@ fn headers(section: &Field<'_>) -> Vec<(String, String)> {
             let first = first.clone();
             field.error(ConfigErrorKind::Duplicate { value: String::new(), first });
         } else if let Some(value) = field.string(&rule::HEADER_VALUE) {
-            headers.push((lower, value.to_owned(), field.path));
+            let at = headers.partition_point(|(known, ..)| *known < lower);
+            headers.insert(at, (lower, value.to_owned(), field.path));
         }
     }
-    headers.sort();
     headers.into_iter().map(|(name, value, _)| (name, value)).collect()
 }
 

@@ -67,6 +67,7 @@ impl Default for Timeouts {
 }
 
 /// Reads the section, but for `auto`, which needs the models.
+#[inline(never)]
 pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option<Field<'a>>) {
     let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());
     let Some(mut o) = section.and_then(|field| field.object()) else {

@@ -33,6 +33,7 @@ impl Default for Telemetry {
 }
 
 /// Reads the section.
+#[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
     let mut telemetry = Telemetry::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {

@@ -183,6 +183,8 @@ impl Exchange {
         Verdict::Hold { strip_length }
     }
 
+    // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+    #[inline(never)]
     fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
         let limits = &self.config.limits;
         let encoded = encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));

@@ -2,16 +2,15 @@
 //!
 //! A generation is made from the exchange's record when it is asked for, so that keeping one costs a copy and no more.
 
+use std::borrow::Cow;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::query::Query;
 use super::{Known, data};
 use crate::calendar;
 use crate::error::Error;
 use crate::usage::Spent;
-use crate::wire::json::Object;
+use crate::wire::json::{Object, Reader, elements, member};
 use crate::wire::openai::finish_reason_of;
 
 /// What a generation must have, and nobody here knows.
@@ -66,7 +65,7 @@ pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String,
     };
     let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let record = if is_id { (known.record)(&id) } else { None };
-    let record = record.and_then(|record| serde_json::from_slice::<Value>(&record).ok());
+    let record = record.filter(|record| Reader::new(record).skip().is_ok());
     match record {
         Some(record) => Ok(data(&entry(known, &id, &record))),
         None => Err(Error::NotFound { what: "Generation", name: id }),
@@ -74,27 +73,28 @@ pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String,
 }
 
 /// OpenRouter's GenerationResponse. Times are in milliseconds.
-fn entry(known: &Known<'_>, id: &str, record: &Value) -> String {
-    let text = |name: &str| record.get(name).and_then(Value::as_str);
-    let number = |name: &str| record.get(name).and_then(Value::as_u64);
-    let attempts = record.get("attempts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
+    let text = |name: &str| text(record, name);
+    let number = |name: &str| number(record, name);
+    let attempts = member(record, "attempts").map(elements).unwrap_or_default();
     let responses: Vec<String> = attempts.iter().map(|attempt| response(known, attempt)).collect();
     let duration = number("duration_ms");
-    let first = attempts.last().and_then(|attempt| attempt.get("first_token_ms")).and_then(Value::as_u64);
+    let first = attempts.last().and_then(|attempt| self::number(attempt, "first_token_ms"));
     // A decimal of our own, so it is JSON as it stands.
-    let cost = text("cost_usd").unwrap_or("0");
+    let cost = text("cost_usd").unwrap_or(Cow::Borrowed("0"));
+    let finish_reason = text("finish_reason");
     let mut entry = Object::new()
         .text("id", id)
-        .text_or_null("request_id", text("request_id"))
-        .text("model", text("response_model").or(text("request_model")).unwrap_or_default())
-        .text_or_null("provider_name", text("provider").map(|id| provider_name(known, id)))
+        .text_or_null("request_id", text("request_id").as_deref())
+        .text("model", &text("response_model").or_else(|| text("request_model")).unwrap_or_default())
+        .text_or_null("provider_name", text("provider").as_deref().map(|id| provider_name(known, id)))
         .list("provider_responses", &responses)
-        .flag("streamed", record.get("stream") == Some(&Value::Bool(true)))
-        .flag("cancelled", text("error_type") == Some("aborted"))
+        .flag("streamed", member(record, "stream") == Some(b"true"))
+        .flag("cancelled", text("error_type").as_deref() == Some("aborted"))
         .text("created_at", &calendar::iso(Duration::from_secs(began(id))))
-        .text_or_null("api_type", api_type(text("operation").unwrap_or_default()))
-        .text_or_null("finish_reason", text("finish_reason").map(finish_reason_of))
-        .text_or_null("native_finish_reason", text("finish_reason"))
+        .text_or_null("api_type", api_type(&text("operation").unwrap_or_default()))
+        .text_or_null("finish_reason", finish_reason.as_deref().map(finish_reason_of))
+        .text_or_null("native_finish_reason", finish_reason.as_deref())
         .number("latency", first.or(duration))
         .number("generation_time", duration.zip(first).map(|(duration, first)| duration.saturating_sub(first)))
         .flag("is_byok", false)
@@ -108,7 +108,7 @@ fn entry(known: &Known<'_>, id: &str, record: &Value) -> String {
         entry = entry.number(&format!("native_tokens_{name}"), number(kind));
     }
     for name in ["total_cost", "usage", "upstream_inference_cost"] {
-        entry = entry.json(name, cost);
+        entry = entry.json(name, &cost);
     }
     for name in UNKNOWN {
         entry = entry.json(name, "null");
@@ -117,17 +117,24 @@ fn entry(known: &Known<'_>, id: &str, record: &Value) -> String {
 }
 
 /// OpenRouter's ProviderResponse.
-fn response(known: &Known<'_>, attempt: &Value) -> String {
-    let endpoint = attempt.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+fn response(known: &Known<'_>, attempt: &[u8]) -> String {
+    let endpoint = text(attempt, "endpoint").unwrap_or_default();
     let provider = endpoint.split('/').next().unwrap_or_default();
-    let number = |name: &str| attempt.get(name).and_then(Value::as_u64);
     Object::new()
         .text("provider_name", provider_name(known, provider))
-        .text("endpoint_id", endpoint)
-        .number("status", number("status"))
-        .number("latency", number("duration_ms"))
+        .text("endpoint_id", &endpoint)
+        .number("status", number(attempt, "status"))
+        .number("latency", number(attempt, "duration_ms"))
         .flag("is_byok", false)
         .end()
+}
+
+fn text<'a>(object: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    Some(Reader::new(member(object, name)?).string().ok()?.decode())
+}
+
+fn number(object: &[u8], name: &str) -> Option<u64> {
+    Reader::new(member(object, name)?).u64().ok()?
 }
 
 /// The display name of a provider; its id where the configuration has changed since.

@@ -208,6 +208,8 @@ fn belongs(name: &str, way: Way) -> bool {
 }
 
 /// The body, and the names of the fields that got lost.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 fn body(
     request: &Request,
     operation: Operation,

@@ -3,6 +3,8 @@
 //! A pure function of request, credentials and time. Every service but S3 is signed so: dot segments and double slashes
 //! of the path are resolved, and each of its segments is escaped once more than it is on the wire.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::time::Duration;
 
@@ -139,11 +141,13 @@ fn canonical_path(path: &str) -> String {
 
 fn canonical_query(query: &str) -> String {
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
-    let mut parameters: Vec<_> =
-        parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, ""))).collect();
-    parameters.sort_unstable();
-    let parameters: Vec<_> = parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    parameters.join("&")
+    let mut sorted: Vec<(&str, &str)> = Vec::new();
+    for parameter in parameters {
+        let parameter = parameter.split_once('=').unwrap_or((parameter, ""));
+        sorted.insert(sorted.partition_point(|known| *known <= parameter), parameter);
+    }
+    let sorted: Vec<_> = sorted.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    sorted.join("&")
 }
 
 /// The headers that are signed, in canonical form.
@@ -158,19 +162,17 @@ impl SignedHeaders {
     fn of(request: &Unsigned<'_>, added: &[(&str, String)]) -> Self {
         let own = [("host", request.host)].into_iter().chain(added.iter().map(|(name, value)| (*name, value.as_str())));
         let all = own.chain(request.headers.iter().copied());
-        let mut headers: Vec<_> = all.map(|(name, value)| (name.to_ascii_lowercase(), trimmed(value))).collect();
-        // Stable: values of one name stay in the order in which they are sent.
-        headers.sort_by(|(left, _), (right, _)| left.cmp(right));
-        headers.dedup_by(|(name, value), (kept, values)| {
-            let same = name == kept;
-            if same {
-                values.push(',');
-                values.push_str(value);
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in all {
+            let value = trimmed(value);
+            match headers.entry(name.to_ascii_lowercase()) {
+                Entry::Vacant(first) => drop(first.insert(value)),
+                // Values of one name stay in the order in which they are sent.
+                Entry::Occupied(mut values) => *values.get_mut() += &format!(",{value}"),
             }
-            same
-        });
-        let lines = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let names: Vec<_> = headers.into_iter().map(|(name, _)| name).collect();
+        }
+        let lines = headers.iter().map(|(name, values)| format!("{name}:{values}\n")).collect();
+        let names: Vec<_> = headers.into_keys().collect();
         Self { lines, names: names.join(";") }
     }
 }

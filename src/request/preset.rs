@@ -2,10 +2,8 @@
 //!
 //! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the preset's first.
 
-use serde_json::Value;
-
 use crate::wire::edit::Edits;
-use crate::wire::json::{JsonError, Kind, Reader, Span};
+use crate::wire::json::{JsonError, Reader, Span, elements, member, quoted};
 
 /// The fields of a preset: names and JSON texts.
 pub type Preset = Vec<(String, String)>;
@@ -35,7 +33,7 @@ pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -
     edits.insert(object.start + 1, added.as_bytes());
     if let Some(((base, _), span)) = model.and_then(|(model, span)| Some((split(model)?, span))) {
         let preset = preset.iter().find(|(name, _)| name == "model").map_or("null", |(_, json)| json);
-        let base = if base.is_empty() { preset.to_owned() } else { Value::from(base).to_string() };
+        let base = if base.is_empty() { preset.to_owned() } else { quoted(base) };
         edits.replace(span, base.as_bytes());
     }
     edits.apply(body)
@@ -54,11 +52,10 @@ fn members(body: &[u8]) -> (Span, Vec<(String, Span)>) {
 /// The preset's tools, each in the request's version if that has one, then the request's other tools.
 fn united(body: &[u8], span: &Span, preset: &str) -> Vec<u8> {
     let own = elements(body.get(span.clone()).unwrap_or_default());
-    let identify = |json: &[u8]| serde_json::from_slice(json).ok().and_then(|tool: Value| identity(&tool));
-    let mut own: Vec<(Option<String>, &[u8])> = own.into_iter().map(|json| (identify(json), json)).collect();
+    let mut own: Vec<(Option<String>, &[u8])> = own.into_iter().map(|json| (identity(json), json)).collect();
     let mut tools: Vec<&[u8]> = Vec::new();
     for tool in elements(preset.as_bytes()) {
-        let name = identify(tool);
+        let name = identity(tool);
         let same = own.iter().position(|(own, _)| own.is_some() && *own == name);
         tools.push(same.map_or(tool, |at| own.remove(at).1));
     }
@@ -66,31 +63,18 @@ fn united(body: &[u8], span: &Span, preset: &str) -> Vec<u8> {
     [b"[".as_slice(), &tools.join(b",".as_slice()), b"]"].concat()
 }
 
-fn elements(array: &[u8]) -> Vec<&[u8]> {
-    let mut elements = Vec::new();
-    let mut reader = Reader::new(array);
-    if reader.peek() == Ok(Kind::Array) {
-        let _ = reader.array(|reader, _| {
-            elements.push(array.get(reader.skip()?).unwrap_or_default());
-            Ok::<_, JsonError>(())
-        });
-    }
-    elements
-}
-
 /// What tells a tool from others: its function's name, else its own name, else its type.
-fn identity(tool: &Value) -> Option<String> {
-    let name = tool.get("function").and_then(|function| function.get("name"));
-    let name = name.or_else(|| tool.get("name")).or_else(|| tool.get("type"))?;
-    name.as_str().map(str::to_owned)
+fn identity(tool: &[u8]) -> Option<String> {
+    let name = member(tool, "function").and_then(|function| member(function, "name"));
+    let name = name.or_else(|| member(tool, "name")).or_else(|| member(tool, "type"))?;
+    Some(Reader::new(name).string().ok()?.decode().into_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Limits;
     use crate::request::Request;
-    use serde_json::json;
+    use serde_json::{Value, json};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -52,6 +52,8 @@ impl Wishes<'_> {
     /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those that do
     /// badly where no explicit order holds, and those in cooldown last of all. Where conversations are is added to
     /// `places`.
+    // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+    #[inline(never)]
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
         let rule = self.rule(offers);
         self.arrange(offers, rule.by.asked(), draw);
@@ -240,10 +242,12 @@ fn rounded(number: f64) -> u64 {
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.
 fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
-    let mut keyed: Vec<_> = offers.iter().map(|offer| (key(offer), *offer)).collect();
-    keyed.sort_by_key(|(key, _)| *key);
-    for (place, (_, offer)) in offers.iter_mut().zip(keyed) {
-        *place = offer;
+    // Of the same type as the listing sorts, because sorting is long code for each type.
+    let mut keyed: Vec<(u128, usize)> = offers.iter().enumerate().map(|(at, offer)| (key(offer), at)).collect();
+    keyed.sort_unstable();
+    let unsorted = offers.to_vec();
+    for (place, offer) in offers.iter_mut().zip(keyed.into_iter().filter_map(|(_, at)| unsorted.get(at))) {
+        *place = *offer;
     }
 }
 

@@ -238,6 +238,8 @@ fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bo
 }
 
 /// If some endpoints support what the request builds on, only those are used: no fallback loses it in silence.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {
     for capability in request.capabilities() {
         let lacks = |offer: &Offer<'_>| offer.unsupported(std::iter::once(capability)).is_some();

@@ -308,7 +308,12 @@ impl<'a> Request<'a> {
 
 /// Messages of the same role are one turn, and then a result may stand behind a text.
 fn put_results_first(turn: &mut Turn<'_>) {
-    turn.parts.sort_by_key(|part: &Part<'_>| !matches!(part.content, Content::ToolResult { .. }));
+    let is_result = |part: &mut Part<'_>| matches!(part.content, Content::ToolResult { .. });
+    let mut results: Vec<_> = turn.parts.extract_if(.., is_result).collect();
+    if !results.is_empty() {
+        results.append(&mut turn.parts);
+        turn.parts = results;
+    }
 }
 
 fn whole(reader: &mut Reader<'_>, field: &'static str) -> Result<u64, Wrong> {

@@ -48,6 +48,8 @@ struct Body<'c> {
 }
 
 /// System blocks and messages. Instructions that nothing follows are what the user says: there must be a message.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 fn said<'c>(
     conversation: &'c Conversation<'_>,
     model: Model,

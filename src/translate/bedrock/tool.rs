@@ -61,6 +61,8 @@ enum Choice<'c> {
 }
 
 /// The tools a request offers. Where earlier turns have calls the API demands tools, even if none may be called now.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub(super) fn config<'c>(
     conversation: &'c Conversation<'_>,
     model: Model,

@@ -120,6 +120,8 @@ pub(super) fn system<'a>(pieces: &'a [Piece<'_>], dropped: &mut Dropped<'_>) -> 
 }
 
 /// All turns that say something.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub(super) fn contents<'a>(
     conversation: &'a Conversation<'_>,
     model: Model<'_>,

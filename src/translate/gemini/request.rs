@@ -149,6 +149,8 @@ fn tool_config<'a>(conversation: &'a Conversation<'_>) -> Option<ToolConfig<'a>>
     Some(ToolConfig { function_calling_config: FunctionCallingConfig { mode, allowed_function_names } })
 }
 
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 fn generation_config<'a>(
     conversation: &'a Conversation<'_>,
     model: Model<'_>,

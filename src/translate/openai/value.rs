@@ -128,6 +128,11 @@ pub(super) fn object<'a>(
     reader: &mut Reader<'a>,
     mut member: impl FnMut(&mut Reader<'a>, &str) -> Read<()>,
 ) -> Read<bool> {
+    members(reader, &mut member)
+}
+
+/// [`object`] for any caller: one copy of it. So are the others below.
+fn members<'a>(reader: &mut Reader<'a>, member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Read<()>) -> Read<bool> {
     match reader.peek()? {
         Kind::Object => {}
         _ if null(reader)? => return Ok(false),
@@ -145,6 +150,10 @@ pub(super) fn array<'a>(
     reader: &mut Reader<'a>,
     mut element: impl FnMut(&mut Reader<'a>, usize) -> Read<()>,
 ) -> Read<bool> {
+    elements(reader, &mut element)
+}
+
+fn elements<'a>(reader: &mut Reader<'a>, element: &mut dyn FnMut(&mut Reader<'a>, usize) -> Read<()>) -> Read<bool> {
     match reader.peek()? {
         Kind::Array => {}
         _ if null(reader)? => return Ok(false),
@@ -168,6 +177,13 @@ pub(super) fn maybe_object<'a>(
     reader: &mut Reader<'a>,
     mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
 ) -> Result<(), JsonError> {
+    maybe_members(reader, &mut member)
+}
+
+fn maybe_members<'a>(
+    reader: &mut Reader<'a>,
+    member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
     if reader.peek()? == Kind::Object {
         reader.object(|reader, found| member(reader, &found.key.decode()))?;
     } else {
@@ -180,6 +196,13 @@ pub(super) fn maybe_object<'a>(
 pub(super) fn maybe_array<'a>(
     reader: &mut Reader<'a>,
     mut element: impl FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    maybe_elements(reader, &mut element)
+}
+
+fn maybe_elements<'a>(
+    reader: &mut Reader<'a>,
+    element: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
 ) -> Result<(), JsonError> {
     if reader.peek()? == Kind::Array {
         reader.array(|reader, _| element(reader))?;

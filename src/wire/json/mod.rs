@@ -7,6 +7,7 @@
 mod error;
 mod number;
 mod object;
+mod part;
 mod reader;
 mod scanner;
 mod text;
@@ -16,6 +17,7 @@ mod conformance;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use object::{Object, push_number, push_quoted, quoted};
+pub use part::{elements, member};
 pub use reader::Reader;
 pub use text::Text;
 

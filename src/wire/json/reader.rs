@@ -57,36 +57,23 @@ impl<'a> Reader<'a> {
     /// Consumes an object, calling `read` before each member's value.
     ///
     /// `read` consumes that value and nothing else, or leaves it, and it is skipped. Returns where the object stands.
+    #[inline(always)]
     pub fn object<E: From<JsonError>>(
         &mut self,
         mut read: impl FnMut(&mut Self, Member<'a>) -> Result<(), E>,
     ) -> Result<Span, E> {
-        let (start, mut more) = self.open(Kind::Object)?;
-        while more {
-            let key = self.key()?;
-            let value = self.position();
-            read(self, Member { key })?;
-            more = self.next(value, b'}')?;
-        }
-        Ok(start..self.position())
+        self.members(&mut read)
     }
 
     /// Consumes an array, calling `read` before each element with its index.
     ///
     /// `read` consumes that element and nothing else, or leaves it, and it is skipped. Returns where the array stands.
+    #[inline(always)]
     pub fn array<E: From<JsonError>>(
         &mut self,
         mut read: impl FnMut(&mut Self, usize) -> Result<(), E>,
     ) -> Result<Span, E> {
-        let (start, mut more) = self.open(Kind::Array)?;
-        let mut index = 0;
-        while more {
-            let element = self.position();
-            read(self, index)?;
-            more = self.next(element, b']')?;
-            index += 1;
-        }
-        Ok(start..self.position())
+        self.elements(&mut read)
     }
 
     /// Consumes any value; `Some` if it is a whole number that fits, in whatever notation (`5`, `5.0`, `1e3`).
@@ -131,10 +118,41 @@ impl<'a> Reader<'a> {
         if self.peek()? == kind { Ok(()) } else { Err(JsonError { at: self.position(), kind: otherwise }) }
     }
 
+    /// [`Self::object`], once for each type of error and not once per caller: every byte of code costs the host more than
+    /// ten of memory.
+    #[inline(never)]
+    fn members<E: From<JsonError>>(
+        &mut self,
+        read: &mut dyn FnMut(&mut Self, Member<'a>) -> Result<(), E>,
+    ) -> Result<Span, E> {
+        let (start, mut more) = self.open(Kind::Object)?;
+        while more {
+            let key = self.key()?;
+            let value = self.position();
+            read(self, Member { key })?;
+            more = self.next(value, b'}')?;
+        }
+        Ok(start..self.position())
+    }
+
+    /// [`Self::array`], once for each type of error.
+    #[inline(never)]
+    fn elements<E: From<JsonError>>(
+        &mut self,
+        read: &mut dyn FnMut(&mut Self, usize) -> Result<(), E>,
+    ) -> Result<Span, E> {
+        let (start, mut more) = self.open(Kind::Array)?;
+        let mut index = 0;
+        while more {
+            let element = self.position();
+            read(self, index)?;
+            more = self.next(element, b']')?;
+            index += 1;
+        }
+        Ok(start..self.position())
+    }
+
     /// Enters an object or array, up to its first key or element; where it stands and whether there is anything in it.
-    ///
-    /// This and what follows is never inlined: [`Reader::object`] and [`Reader::array`] exist once per caller, and every
-    /// byte of code costs the host more than ten of memory.
     #[inline(never)]
     fn open(&mut self, kind: Kind) -> Result<(usize, bool), JsonError> {
         let (closing, otherwise) = match kind {
@@ -149,14 +167,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes a member's key, up to its value.
-    #[inline(never)]
+    #[inline]
     fn key(&mut self) -> Result<Text<'a>, JsonError> {
         let key = self.scanner.key();
         self.told(key)
     }
 
     /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one follows.
-    #[inline(never)]
+    #[inline]
     fn next(&mut self, value: usize, closing: u8) -> Result<bool, JsonError> {
         if self.position() == value {
             let skipped = self.scanner.value();

@@ -9,7 +9,7 @@ pub(super) struct Halt;
 
 /// A place in a text. After a syntax error nothing is left of the text.
 ///
-/// What [`Scanner::container`] needs is always inlined there, which keeps the place in a register: a third faster on
+/// What [`Scanner::value`] needs is always inlined there, which keeps the place in a register: a third faster on
 /// small strings. What readers call for a single value is not, as there are many readers.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
@@ -51,25 +51,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips the value at `at`, where no white space is.
+    ///
+    /// Without recursion: whether each open array or object is an object is a bit, the innermost lowest. What is inlined
+    /// stands here once: the host's compiler takes more memory for this function's branches than for any other.
     pub(super) fn value(&mut self) -> Result<(), Halt> {
-        match self.byte() {
-            Some(b'{' | b'[') => self.container(),
-            _ => self.scalar(),
-        }
-    }
-
-    /// Skips an array or object without recursion: whether each open one is an object is a bit, the innermost lowest.
-    fn container(&mut self) -> Result<(), Halt> {
         const _: () = assert!(MAX_DEPTH <= u128::BITS as usize);
         let outside = self.depth;
         let mut objects = 0u128;
         loop {
+            if objects & 1 == 1 {
+                self.skip_key()?;
+            }
             match self.byte() {
                 Some(b'{') => {
                     self.open()?;
                     if !self.close(b'}') {
                         objects = objects << 1 | 1;
-                        self.skip_key()?;
                         continue;
                     }
                 }
@@ -89,15 +86,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// From behind a value to the next one, or out of every container that ends here.
+    /// From behind a value to the next one or its key, or out of every container that ends here.
     #[inline(always)]
     fn after_value(&mut self, outside: usize, objects: &mut u128) -> Result<(), Halt> {
         while self.depth > outside {
-            if *objects & 1 == 1 {
-                if self.comma_or(b'}')? {
-                    return self.skip_key();
-                }
-            } else if self.comma_or(b']')? {
+            let bracket = if *objects & 1 == 1 { b'}' } else { b']' };
+            if self.comma_or(bracket)? {
                 self.space();
                 return Ok(());
             }

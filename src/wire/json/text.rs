@@ -19,7 +19,8 @@ impl<'a> Text<'a> {
     /// The characters meant; a lone surrogate becomes U+FFFD. Borrowed when nothing is escaped.
     pub fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            // The lossy way alone, which the reader's strings never need, would look at each byte.
+            return std::str::from_utf8(self.raw).map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed);
         }
         let decoded = String::from_utf8(unescape(self.raw));
         Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
@@ -28,7 +29,7 @@ impl<'a> Text<'a> {
     /// The bytes of [`Self::decode`], which costs less where they are only compared.
     #[inline]
     pub fn bytes(&self) -> Cow<'a, [u8]> {
-        if self.escaped { Cow::Owned(self.decode().into_owned().into_bytes()) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 
     /// Whether it means `other`.
