@@ -1,13 +1,12 @@
 //! A request's fields, but for its items and tools.
 
 use super::content::{CACHE, cache};
-use super::shape::{Record, Shape, field, maybe, must, not_null, parse, raw, text, wrong};
+use super::shape::{Record, Shape, field, maybe, members, must, not_null, parse, raw, text, wrong};
 use super::value::{Object, Value};
 use super::{input, tool};
 use crate::error::{Error, echo};
 use crate::translate::Loss;
 use crate::translate::form::{Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice};
-use crate::wire::json::{JsonError, Kind, Reader};
 
 /// What the common form cannot carry, by the field's name.
 pub const LOSSES: &[(&str, Loss)] = &[
@@ -138,8 +137,9 @@ static CHOICE: Record = Record {
 
 /// Reads a request body.
 pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
-    let body = parse(json, &Shape::Object(BODY)).map_err(|problem| Error::InvalidJson(problem.told(json)))?;
-    let body = Body(body.object().unwrap_or_default());
+    let mut unknown = Vec::new();
+    let body = members(json, BODY, &mut unknown).map_err(|problem| Error::InvalidJson(problem.told(json)))?;
+    let body = Body(body);
     body.refuse_state()?;
     let mut conversation = Conversation {
         parallel_tool_calls: body.field("parallel_tool_calls", &Shape::Flag)?.flag(),
@@ -159,20 +159,8 @@ pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
     tool::check(&conversation)?;
     body.tool_choice(&mut conversation)?;
     body.cache(&mut conversation)?;
-    note_unknown(json, &mut conversation);
+    unknown.iter().filter(|name| *name != "metadata").for_each(|name| conversation.lose_unknown(name));
     Ok(conversation)
-}
-
-fn note_unknown(json: &[u8], conversation: &mut Conversation<'_>) {
-    // It was read before, so that nothing can be wrong with it.
-    let _ = Reader::new(json).object(|reader, member| {
-        let name = member.key.decode();
-        let known = name == "metadata" || BODY.fields.iter().any(|field| field.name == name);
-        if !known && reader.peek()? != Kind::Null {
-            conversation.lose_unknown(&name);
-        }
-        Ok::<_, JsonError>(())
-    });
 }
 
 /// The fields of the request, which are read one by one.

@@ -50,7 +50,7 @@ pub(super) struct Record {
 
 /// A field of an object.
 pub(super) struct Field {
-    pub(super) name: &'static str,
+    name: &'static str,
     shape: Shape,
     need: Need,
 }
@@ -138,6 +138,14 @@ pub(super) fn parse<'a>(json: &'a [u8], shape: &Shape) -> Result<Value<'a>, Prob
     Ok(value)
 }
 
+/// Reads a whole JSON text that is an object, and gathers the keys that are not in the table, unless their value is null.
+pub(super) fn members<'a>(json: &'a [u8], record: &Record, unknown: &mut Vec<Text<'a>>) -> Result<Object<'a>, Problem> {
+    let mut reader = Reader::new(json);
+    let object = object(json, &mut reader, record, Some(unknown))?;
+    reader.end()?;
+    Ok(object)
+}
+
 fn value<'a>(json: &'a [u8], reader: &mut Reader<'a>, shape: &Shape) -> Result<Value<'a>, Problem> {
     match (shape, reader.peek()?) {
         (Shape::Text | Shape::TextOrList(_), Kind::String) => Ok(Value::Text(decoded(json, &reader.string()?)?)),
@@ -157,23 +165,23 @@ fn value<'a>(json: &'a [u8], reader: &mut Reader<'a>, shape: &Shape) -> Result<V
             Ok(Value::Raw(json.get(span).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()))
         }
         (Shape::List(shape) | Shape::TextOrList(shape), Kind::Array) => list(json, reader, shape),
-        (Shape::Object(record), Kind::Object) => object(json, reader, record),
+        (Shape::Object(record), Kind::Object) => object(json, reader, record, None).map(Value::Object),
         (shape, kind) => Err(other(json, reader.skip()?, shape, kind)),
     }
 }
 
-/// The characters meant.
+/// The characters meant. Half a surrogate pair, which only such an escape can be, is refused.
 fn decoded<'a>(json: &[u8], text: &json::Text<'a>) -> Result<Text<'a>, Problem> {
-    if !text.escaped {
-        return Ok(text.decode());
+    if text.escaped
+        && memchr::memmem::find(text.raw, b"\\u").is_some()
+        && let serde_json::Value::String(text) = scalar(json, &text.span)?
+    {
+        return Ok(Cow::Owned(text));
     }
-    match scalar(json, &text.span)? {
-        serde_json::Value::String(text) => Ok(Cow::Owned(text)),
-        _ => Ok(text.decode()),
-    }
+    Ok(text.decode())
 }
 
-/// A number or a text. Half a surrogate pair and a number out of range are refused: they cannot be passed on as meant.
+/// A number or a text, if `serde_json` can hold it: half a surrogate pair or a number out of range it cannot.
 fn scalar(json: &[u8], span: &Span) -> Result<serde_json::Value, Problem> {
     serde_json::from_slice(json.get(span.clone()).unwrap_or_default()).map_err(|error| {
         let said = error.to_string();
@@ -191,11 +199,23 @@ fn list<'a>(json: &'a [u8], reader: &mut Reader<'a>, shape: &Shape) -> Result<Va
     Ok(Value::List(values))
 }
 
-fn object<'a>(json: &'a [u8], reader: &mut Reader<'a>, record: &Record) -> Result<Value<'a>, Problem> {
+fn object<'a>(
+    json: &'a [u8],
+    reader: &mut Reader<'a>,
+    record: &Record,
+    mut unknown: Option<&mut Vec<Text<'a>>>,
+) -> Result<Object<'a>, Problem> {
     let mut found: Vec<(&'static str, Value<'a>)> = Vec::new();
     let span = reader.object(|reader, member| {
         let key = decoded(json, &member.key)?;
-        let Some(field) = record.fields.iter().find(|field| field.name == key) else { return Ok(()) };
+        let Some(field) = record.fields.iter().find(|field| field.name == key) else {
+            if let Some(unknown) = &mut unknown
+                && reader.peek()? != Kind::Null
+            {
+                unknown.push(key);
+            }
+            return Ok(());
+        };
         if found.iter().any(|(name, _)| *name == field.name) {
             let what = format!("duplicate field `{key}`");
             return Err(Problem::Wrong(what, past_space(json, member.key.span.end)));
@@ -208,7 +228,7 @@ fn object<'a>(json: &'a [u8], reader: &mut Reader<'a>, record: &Record) -> Resul
     let is_missing = |field: &&Field| field.need == Need::Must && !found.iter().any(|(name, _)| *name == field.name);
     match record.fields.iter().find(is_missing) {
         Some(field) => Err(Problem::Wrong(format!("missing field `{}`", field.name), span.end)),
-        None => Ok(Value::Object(Object(found))),
+        None => Ok(Object(found)),
     }
 }
 
