@@ -1,12 +1,13 @@
 //! The calls of an answer whose arguments are not all there.
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
 use super::event::Event;
 use super::item::{Item, Status};
 use super::output::Output;
+use super::shape::{Record, Shape, must, parse};
 use super::tool::{Kind, Name};
-use super::value::Str;
+use super::value::Value;
 use crate::wire::json::{Kind as JsonKind, Reader};
 
 /// Open calls, oldest first.
@@ -149,11 +150,8 @@ fn is_whole(json: &str) -> bool {
 
 /// The text a free-form tool gets; the arguments as they are where the model did not keep to their form.
 fn free_form(json: &str) -> String {
-    #[derive(Deserialize)]
-    struct Arguments<'a> {
-        #[serde(borrow)]
-        input: Str<'a>,
-    }
-    let arguments = serde_json::from_str::<Arguments<'_>>(json);
-    arguments.map_or_else(|_| json.to_owned(), |arguments| arguments.input.0.into_owned())
+    const ARGUMENTS: &Record = &Record { name: "struct Arguments", fields: &[must("input", Shape::Text)] };
+    let arguments = parse(json.as_bytes(), &Shape::Object(ARGUMENTS)).ok().and_then(Value::object);
+    let input = arguments.and_then(|mut arguments| arguments.text("input"));
+    input.map_or_else(|| json.to_owned(), Cow::into_owned)
 }

@@ -2,134 +2,117 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
-use super::value::{OneOrMany, Str};
+use super::shape::{Record, Shape, maybe, must, text};
+use super::value::{Object, Value};
 use crate::error::echo;
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text};
 
 /// A part, whatever its type; each type uses some of the fields.
-#[derive(Debug, Deserialize)]
-pub(super) struct PartFields<'a> {
-    #[serde(borrow)]
-    r#type: Str<'a>,
-    #[serde(borrow)]
-    text: Option<Str<'a>>,
-    #[serde(borrow)]
-    refusal: Option<Str<'a>>,
-    #[serde(borrow)]
-    image_url: Option<Str<'a>>,
-    #[serde(borrow)]
-    video_url: Option<Str<'a>>,
-    #[serde(borrow)]
-    detail: Option<Str<'a>>,
-    #[serde(borrow)]
-    file_id: Option<Str<'a>>,
-    #[serde(borrow)]
-    file_url: Option<Str<'a>>,
-    #[serde(borrow)]
-    file_data: Option<Str<'a>>,
-    #[serde(borrow)]
-    filename: Option<Str<'a>>,
-    #[serde(borrow)]
-    input_audio: Option<Audio<'a>>,
-    #[serde(borrow)]
-    cache_control: Option<CacheFields<'a>>,
-    #[serde(borrow)]
-    prompt_cache_breakpoint: Option<CacheFields<'a>>,
-}
+pub(super) const PART: &Record = &Record {
+    name: "struct PartFields",
+    fields: &[
+        must("type", Shape::Text),
+        text("text"),
+        text("refusal"),
+        text("image_url"),
+        text("video_url"),
+        text("detail"),
+        text("file_id"),
+        text("file_url"),
+        text("file_data"),
+        text("filename"),
+        maybe("input_audio", Shape::Object(AUDIO)),
+        maybe("cache_control", Shape::Object(CACHE)),
+        maybe("prompt_cache_breakpoint", Shape::Object(CACHE)),
+    ],
+};
 
-#[derive(Debug, Deserialize)]
-struct Audio<'a> {
-    #[serde(borrow)]
-    data: Str<'a>,
-    #[serde(borrow)]
-    format: Str<'a>,
-}
+const AUDIO: &Record =
+    &Record { name: "struct Audio", fields: &[must("data", Shape::Text), must("format", Shape::Text)] };
 
 /// OpenRouter's `cache_control` and OpenAI's `prompt_cache_breakpoint`.
-#[derive(Debug, Deserialize)]
-pub(super) struct CacheFields<'a> {
-    #[serde(borrow)]
-    ttl: Option<Str<'a>>,
-}
+pub(super) const CACHE: &Record = &Record { name: "struct CacheFields", fields: &[text("ttl")] };
 
-impl CacheFields<'_> {
-    pub(super) fn cache(&self) -> Cache {
-        match self.ttl.as_ref().map(|ttl| ttl.0.as_ref()) {
-            Some("1h" | "12h" | "24h") => Cache::Long,
-            _ => Cache::Short,
-        }
+/// Reads what is shaped like [`CACHE`].
+pub(super) fn cache(control: Value<'_>) -> Option<Cache> {
+    match control.object()?.str("ttl") {
+        Some("1h" | "12h" | "24h") => Some(Cache::Long),
+        _ => Some(Cache::Short),
     }
 }
 
 /// Reads the content of a message or the output of a tool.
-pub(super) fn parts<'a>(content: OneOrMany<'a, PartFields<'a>>) -> Result<Vec<Part<'a>>, String> {
+pub(super) fn parts(content: Value<'_>) -> Result<Vec<Part<'_>>, String> {
     match content {
-        OneOrMany::One(text) => Ok(vec![Part::text(text)]),
-        OneOrMany::Many(parts) => parts.into_iter().map(PartFields::read).collect(),
+        Value::Text(text) => Ok(vec![Part::text(text)]),
+        parts => parts.objects().into_iter().map(part).collect(),
     }
 }
 
-/// The readable text of parts, such as a reasoning item's summary.
-pub(super) fn texts<'a>(parts: Vec<PartFields<'a>>) -> Option<Text<'a>> {
-    let texts = parts.into_iter().filter_map(|part| part.text).map(|text| text.0);
-    texts.reduce(|before, text| Cow::Owned([&before, "\n\n", &text].concat()))
-}
-
-impl<'a> PartFields<'a> {
-    fn read(mut self) -> Result<Part<'a>, String> {
-        let breakpoint = self.cache_control.take().or(self.prompt_cache_breakpoint.take());
-        let content = match self.r#type.0.as_ref() {
-            "input_text" | "output_text" | "text" => Content::Text(required(self.text, "text")?),
-            "refusal" => Content::Text(required(self.refusal, "refusal")?),
-            "input_image" => Content::Media(self.image()?),
-            "input_file" => Content::Media(self.file()?),
-            "input_audio" => Content::Media(self.audio()?),
-            "input_video" => Content::Media(self.video()?),
-            other => return Err(format!("a part of type {:?} is not supported", echo(other))),
-        };
-        Ok(Part { content, cache: breakpoint.map(|fields| fields.cache()) })
-    }
-
-    fn image(self) -> Result<Media<'a>, String> {
-        let source = match (self.image_url, self.file_id) {
-            (Some(url), _) => url_or_data(url.0),
-            (None, Some(id)) => Source::Id(id.0),
-            (None, None) => return Err("input_image: image_url is missing".to_owned()),
-        };
-        Ok(Media { kind: MediaKind::Image, source, name: None, detail: self.detail.map(|detail| detail.0) })
-    }
-
-    fn file(self) -> Result<Media<'a>, String> {
-        let name = self.filename.map(|name| name.0);
-        let source = match (self.file_data, self.file_url, self.file_id) {
-            (Some(data), ..) => match url_or_data(data.0) {
-                // Bare base64 is not documented, but sent.
-                Source::Url(base64) => Source::Data { mime: mime_of(name.as_deref()), base64 },
-                source => source,
-            },
-            (None, Some(url), _) => url_or_data(url.0),
-            (None, None, Some(id)) => Source::Id(id.0),
-            (None, None, None) => return Err("input_file: file_data, file_url or file_id is missing".to_owned()),
-        };
-        Ok(Media { kind: MediaKind::File, source, name, detail: self.detail.map(|detail| detail.0) })
-    }
-
-    fn audio(self) -> Result<Media<'a>, String> {
-        let audio = self.input_audio.ok_or("input_audio: input_audio is missing")?;
-        let source = Source::Data { mime: format!("audio/{}", audio.format.0).into(), base64: audio.data.0 };
-        Ok(Media { kind: MediaKind::Audio, source, name: None, detail: None })
-    }
-
-    fn video(self) -> Result<Media<'a>, String> {
-        let source = url_or_data(required(self.video_url, "video_url")?);
-        Ok(Media { kind: MediaKind::Video, source, name: None, detail: None })
+/// A text, or the readable text of parts, such as a reasoning item's summary.
+pub(super) fn texts(content: Value<'_>) -> Option<Text<'_>> {
+    match content {
+        Value::Text(text) => Some(text),
+        parts => {
+            let texts = parts.objects().into_iter().filter_map(|mut part| part.text("text"));
+            texts.reduce(|before, text| Cow::Owned([&before, "\n\n", &text].concat()))
+        }
     }
 }
 
-fn required<'a>(text: Option<Str<'a>>, name: &str) -> Result<Text<'a>, String> {
-    text.map(|text| text.0).ok_or_else(|| format!("{name} is missing"))
+fn part(mut part: Object<'_>) -> Result<Part<'_>, String> {
+    let cache = cache(part.take("cache_control")).or(cache(part.take("prompt_cache_breakpoint")));
+    let r#type = part.text("type").unwrap_or_default();
+    let content = match r#type.as_ref() {
+        "input_text" | "output_text" | "text" => Content::Text(required(&mut part, "text")?),
+        "refusal" => Content::Text(required(&mut part, "refusal")?),
+        "input_image" => Content::Media(image(part)?),
+        "input_file" => Content::Media(file(part)?),
+        "input_audio" => Content::Media(audio(part)?),
+        "input_video" => Content::Media(video(part)?),
+        other => return Err(format!("a part of type {:?} is not supported", echo(other))),
+    };
+    Ok(Part { content, cache })
+}
+
+fn image(mut part: Object<'_>) -> Result<Media<'_>, String> {
+    let source = match (part.text("image_url"), part.text("file_id")) {
+        (Some(url), _) => url_or_data(url),
+        (None, Some(id)) => Source::Id(id),
+        (None, None) => return Err("input_image: image_url is missing".to_owned()),
+    };
+    Ok(Media { kind: MediaKind::Image, source, name: None, detail: part.text("detail") })
+}
+
+fn file(mut part: Object<'_>) -> Result<Media<'_>, String> {
+    let name = part.text("filename");
+    let source = match (part.text("file_data"), part.text("file_url"), part.text("file_id")) {
+        (Some(data), ..) => match url_or_data(data) {
+            // Bare base64 is not documented, but sent.
+            Source::Url(base64) => Source::Data { mime: mime_of(name.as_deref()), base64 },
+            source => source,
+        },
+        (None, Some(url), _) => url_or_data(url),
+        (None, None, Some(id)) => Source::Id(id),
+        (None, None, None) => return Err("input_file: file_data, file_url or file_id is missing".to_owned()),
+    };
+    Ok(Media { kind: MediaKind::File, source, name, detail: part.text("detail") })
+}
+
+fn audio(mut part: Object<'_>) -> Result<Media<'_>, String> {
+    let mut audio = part.take("input_audio").object().ok_or("input_audio: input_audio is missing")?;
+    let mime = format!("audio/{}", audio.str("format").unwrap_or_default()).into();
+    let source = Source::Data { mime, base64: required(&mut audio, "data")? };
+    Ok(Media { kind: MediaKind::Audio, source, name: None, detail: None })
+}
+
+fn video(mut part: Object<'_>) -> Result<Media<'_>, String> {
+    let source = url_or_data(required(&mut part, "video_url")?);
+    Ok(Media { kind: MediaKind::Video, source, name: None, detail: None })
+}
+
+fn required<'a>(part: &mut Object<'a>, name: &str) -> Result<Text<'a>, String> {
+    part.text(name).ok_or_else(|| format!("{name} is missing"))
 }
 
 fn mime_of(name: Option<&str>) -> Text<'static> {

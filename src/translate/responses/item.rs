@@ -1,7 +1,12 @@
 //! Items of `output`, as they are written and gathered.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::value::RawValue;
+
+use super::shape::{Record, Shape, maybe, not_null, parse, text};
+use super::value::{Object, Value};
 
 /// What the model did, in order.
 #[derive(Debug, Serialize)]
@@ -168,10 +173,9 @@ impl Piece {
 }
 
 /// A web page an answer rests on, which chat's dialect puts one object deeper.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Citation {
-    r#type: String,
+    r#type: &'static str,
     url: String,
     title: String,
     start_index: u64,
@@ -180,17 +184,37 @@ pub(super) struct Citation {
     content: Option<String>,
 }
 
+/// As an annotation says it.
+const CITATION: &Record = &Record {
+    name: "struct Citation",
+    fields: &[
+        not_null("type", Shape::Text),
+        not_null("url", Shape::Text),
+        not_null("title", Shape::Text),
+        not_null("start_index", Shape::Whole),
+        not_null("end_index", Shape::Whole),
+        text("content"),
+    ],
+};
+const ANNOTATION: &Record =
+    &Record { name: "struct Annotation", fields: &[maybe("url_citation", Shape::Object(CITATION))] };
+const KIND: &str = "url_citation";
+
 impl Citation {
     /// Reads one of chat's annotations; `None` if it is of a kind this dialect does not have.
     pub(super) fn parse(json: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Annotation {
-            url_citation: Option<Citation>,
+        let object = |record| parse(json.as_bytes(), &Shape::Object(record)).ok().and_then(Value::object);
+        if let Some(nested) = object(ANNOTATION)?.take(KIND).object() {
+            return Some(Self::of(nested));
         }
-        let nested = serde_json::from_str::<Annotation>(json).ok()?.url_citation;
-        let citation = nested.or_else(|| serde_json::from_str::<Self>(json).ok().filter(|it| it.r#type == KIND))?;
-        Some(Self { r#type: KIND.to_owned(), ..citation })
+        object(CITATION).filter(|it| it.str("type") == Some(KIND)).map(Self::of)
+    }
+
+    fn of(mut fields: Object<'_>) -> Self {
+        let mut text = |name| fields.text(name).map(Cow::into_owned);
+        let (url, title, content) =
+            (text("url").unwrap_or_default(), text("title").unwrap_or_default(), text("content"));
+        let mut index = |name| fields.take(name).whole().unwrap_or_default();
+        Self { r#type: KIND, url, title, start_index: index("start_index"), end_index: index("end_index"), content }
     }
 }
-
-const KIND: &str = "url_citation";

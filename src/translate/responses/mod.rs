@@ -14,6 +14,7 @@ mod output;
 mod proof;
 mod read;
 mod response;
+mod shape;
 mod tool;
 mod value;
 mod writer;

@@ -1,15 +1,12 @@
 //! A request's fields, but for its items and tools.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::content::CacheFields;
-use super::value::{Str, field, wrong};
+use super::content::{CACHE, cache};
+use super::shape::{Record, Shape, field, maybe, members, must, not_null, parse, raw, text, wrong};
+use super::value::{Object, Value};
 use super::{input, tool};
 use crate::error::{Error, echo};
 use crate::translate::Loss;
 use crate::translate::form::{Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice};
-use crate::wire::json::{JsonError, Kind, Reader};
 
 /// What the common form cannot carry, by the field's name.
 pub const LOSSES: &[(&str, Loss)] = &[
@@ -44,177 +41,153 @@ pub const LOSSES: &[(&str, Loss)] = &[
     ("verbosity", Loss::Ignored),
 ];
 
-/// The request.
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    instructions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_choice: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parallel_tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    max_output_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    temperature: Option<&'a RawValue>,
-    #[serde(borrow)]
-    top_p: Option<&'a RawValue>,
-    #[serde(borrow)]
-    frequency_penalty: Option<&'a RawValue>,
-    #[serde(borrow)]
-    presence_penalty: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning: Option<&'a RawValue>,
-    #[serde(borrow)]
-    include: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    user: Option<&'a RawValue>,
-    #[serde(borrow)]
-    safety_identifier: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
-    // State: refused.
-    #[serde(borrow)]
-    store: Option<&'a RawValue>,
-    #[serde(borrow)]
-    background: Option<&'a RawValue>,
-    #[serde(borrow)]
-    previous_response_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    conversation: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt: Option<&'a RawValue>,
-    // Lost.
-    #[serde(borrow)]
-    client_metadata: Option<&'a RawValue>,
-    #[serde(borrow)]
-    context_management: Option<&'a RawValue>,
-    #[serde(borrow)]
-    moderation: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_cache_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_cache_options: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_cache_retention: Option<&'a RawValue>,
-    #[serde(borrow)]
-    service_tier: Option<&'a RawValue>,
-    #[serde(borrow)]
-    top_logprobs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    truncation: Option<&'a RawValue>,
-}
+/// The request, but for `metadata`, which is only repeated.
+const BODY: &Record = &Record {
+    name: "struct Body",
+    fields: &[
+        raw("input"),
+        raw("instructions"),
+        raw("tools"),
+        raw("tool_choice"),
+        raw("parallel_tool_calls"),
+        raw("max_output_tokens"),
+        raw("temperature"),
+        raw("top_p"),
+        raw("frequency_penalty"),
+        raw("presence_penalty"),
+        raw("text"),
+        raw("reasoning"),
+        raw("include"),
+        raw("stream"),
+        raw("user"),
+        raw("safety_identifier"),
+        raw("cache_control"),
+        // State: refused.
+        raw("store"),
+        raw("background"),
+        raw("previous_response_id"),
+        raw("conversation"),
+        raw("prompt"),
+        // Lost.
+        raw("client_metadata"),
+        raw("context_management"),
+        raw("moderation"),
+        raw("prompt_cache_key"),
+        raw("prompt_cache_options"),
+        raw("prompt_cache_retention"),
+        raw("service_tier"),
+        raw("top_logprobs"),
+        raw("truncation"),
+        // Read elsewhere.
+        raw("debug"),
+        raw("fallbacks"),
+        raw("model"),
+        raw("models"),
+        raw("plugins"),
+        raw("preset"),
+        raw("provider"),
+        raw("route"),
+        raw("session_id"),
+        raw("stream_options"),
+        raw("trace"),
+        raw("transforms"),
+        raw("usage"),
+    ],
+};
 
-/// The fields above, those read elsewhere, and those that the answer repeats.
-const KNOWN: &[&str] = &[
-    "background",
-    "cache_control",
-    "client_metadata",
-    "context_management",
-    "conversation",
-    "debug",
-    "fallbacks",
-    "frequency_penalty",
-    "include",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "metadata",
-    "model",
-    "models",
-    "moderation",
-    "parallel_tool_calls",
-    "plugins",
-    "presence_penalty",
-    "preset",
-    "previous_response_id",
-    "prompt",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "provider",
-    "reasoning",
-    "route",
-    "safety_identifier",
-    "service_tier",
-    "session_id",
-    "store",
-    "stream",
-    "stream_options",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "trace",
-    "transforms",
-    "truncation",
-    "usage",
-    "user",
-];
+const TEXT: &Record =
+    &Record { name: "struct TextFields", fields: &[maybe("format", Shape::Object(FORMAT)), text("verbosity")] };
+
+const FORMAT: &Record = &Record {
+    name: "struct FormatFields",
+    fields: &[
+        must("type", Shape::Text),
+        text("name"),
+        text("description"),
+        raw("schema"),
+        maybe("strict", Shape::Flag),
+    ],
+};
+
+/// The last three are OpenRouter's.
+const REASONING: &Record = &Record {
+    name: "struct ReasoningFields",
+    fields: &[
+        text("effort"),
+        text("summary"),
+        text("context"),
+        text("mode"),
+        maybe("max_tokens", Shape::Whole),
+        maybe("enabled", Shape::Flag),
+        maybe("exclude", Shape::Flag),
+    ],
+};
+
+/// `tool_choice`, or one of the tools it allows.
+static CHOICE: Record = Record {
+    name: "struct ChoiceFields",
+    fields: &[
+        text("type"),
+        text("name"),
+        text("namespace"),
+        text("mode"),
+        not_null("tools", Shape::List(&Shape::Object(&CHOICE))),
+    ],
+};
 
 /// Reads a request body.
 pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
-    let body: Body<'_> = serde_json::from_slice(json).map_err(|error| Error::InvalidJson(error.to_string()))?;
+    let mut unknown = Vec::new();
+    let body = members(json, BODY, &mut unknown).map_err(|problem| Error::InvalidJson(problem.told(json)))?;
+    let body = Body(body);
     body.refuse_state()?;
     let mut conversation = Conversation {
-        parallel_tool_calls: field("parallel_tool_calls", body.parallel_tool_calls)?,
-        max_tokens: field("max_output_tokens", body.max_output_tokens)?,
+        parallel_tool_calls: body.field("parallel_tool_calls", &Shape::Flag)?.flag(),
+        max_tokens: body.field("max_output_tokens", &Shape::Whole)?.whole(),
         sampling: body.sampling()?,
-        stream: field("stream", body.stream)?.unwrap_or_default(),
+        stream: body.field("stream", &Shape::Flag)?.flag().unwrap_or_default(),
         ..Conversation::default()
     };
     body.note_losses(&mut conversation)?;
     body.user(&mut conversation)?;
     body.text(&mut conversation)?;
     body.reasoning(&mut conversation)?;
-    tool::read(body.tools, &mut conversation)?;
-    if let Some(instructions) = field::<Str<'_>>("instructions", body.instructions)? {
-        conversation.system.push(Part::text(instructions.0));
-    }
-    input::read(body.input, &mut conversation)?;
+    tool::read(body.raw("tools"), &mut conversation)?;
+    let instructions = body.field("instructions", &Shape::Text)?.text();
+    conversation.system.extend(instructions.map(Part::text));
+    input::read(body.raw("input"), &mut conversation)?;
     tool::check(&conversation)?;
     body.tool_choice(&mut conversation)?;
     body.cache(&mut conversation)?;
-    note_unknown(json, &mut conversation);
+    unknown.iter().filter(|name| *name != "metadata").for_each(|name| conversation.lose_unknown(name));
     Ok(conversation)
 }
 
-fn note_unknown(json: &[u8], conversation: &mut Conversation<'_>) {
-    // It was read before, so that nothing can be wrong with it.
-    let _ = Reader::new(json).object(|reader, member| {
-        let name = member.key.decode();
-        if !KNOWN.contains(&name.as_ref()) && reader.peek()? != Kind::Null {
-            conversation.lose_unknown(&name);
-        }
-        Ok::<_, JsonError>(())
-    });
-}
+/// The fields of the request, which are read one by one.
+struct Body<'a>(Object<'a>);
 
 impl<'a> Body<'a> {
+    fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.raw(name)
+    }
+
+    fn field(&self, name: &'static str, shape: &Shape) -> Result<Value<'a>, Error> {
+        field(name, self.raw(name), shape)
+    }
+
+    fn number(&self, name: &'static str) -> Result<Option<f64>, Error> {
+        Ok(self.field(name, &Shape::Number)?.number())
+    }
+
     fn refuse_state(&self) -> Result<(), Error> {
-        if field("store", self.store)? == Some(true) {
+        if self.field("store", &Shape::Flag)?.flag() == Some(true) {
             return Err(wrong("store", "must be false: this gateway keeps no responses"));
         }
-        if field("background", self.background)? == Some(true) {
+        if self.field("background", &Shape::Flag)?.flag() == Some(true) {
             return Err(wrong("background", "must be false: this gateway keeps no responses to be asked for later"));
         }
-        let kept = [
-            ("previous_response_id", self.previous_response_id),
-            ("conversation", self.conversation),
-            ("prompt", self.prompt),
-        ];
-        match kept.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => {
+        match ["previous_response_id", "conversation", "prompt"].into_iter().find(|name| self.raw(name).is_some()) {
+            Some(name) => {
                 Err(wrong(name, "is not supported: this gateway keeps nothing; send the whole conversation in input"))
             }
             None => Ok(()),
@@ -223,24 +196,24 @@ impl<'a> Body<'a> {
 
     /// Notes the fields that get lost unless they say what would happen anyway.
     fn note_losses(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let lost = [
-            ("client_metadata", self.client_metadata, "{}"),
-            ("context_management", self.context_management, "[]"),
-            ("moderation", self.moderation, ""),
-            ("prompt_cache_key", self.prompt_cache_key, ""),
-            ("prompt_cache_options", self.prompt_cache_options, ""),
-            ("prompt_cache_retention", self.prompt_cache_retention, ""),
-            ("service_tier", self.service_tier.filter(|tier| tier.get() != "\"auto\""), "\"default\""),
-            ("top_logprobs", self.top_logprobs, "0"),
-            ("truncation", self.truncation, "\"disabled\""),
+        const LOST: [(&str, &[&str]); 9] = [
+            ("client_metadata", &["{}"]),
+            ("context_management", &["[]"]),
+            ("moderation", &[]),
+            ("prompt_cache_key", &[]),
+            ("prompt_cache_options", &[]),
+            ("prompt_cache_retention", &[]),
+            ("service_tier", &["\"auto\"", "\"default\""]),
+            ("top_logprobs", &["0"]),
+            ("truncation", &["\"disabled\""]),
         ];
-        for (name, value, default) in lost {
-            if value.is_some_and(|value| value.get() != default) {
+        for (name, defaults) in LOST {
+            if self.raw(name).is_some_and(|value| !defaults.contains(&value)) {
                 conversation.lose(name);
             }
         }
-        let include: Option<Vec<Str<'_>>> = field("include", self.include)?;
-        if include.is_some_and(|include| include.iter().any(|name| name.0 == "message.output_text.logprobs")) {
+        let mut include = self.field("include", &Shape::List(&Shape::Text))?.list().into_iter();
+        if include.any(|name| name.text().is_some_and(|name| name == "message.output_text.logprobs")) {
             conversation.lose("logprobs");
         }
         Ok(())
@@ -248,69 +221,72 @@ impl<'a> Body<'a> {
 
     fn sampling(&self) -> Result<Sampling, Error> {
         Ok(Sampling {
-            temperature: field("temperature", self.temperature)?,
-            top_p: field("top_p", self.top_p)?,
-            frequency_penalty: field("frequency_penalty", self.frequency_penalty)?,
-            presence_penalty: field("presence_penalty", self.presence_penalty)?,
+            temperature: self.number("temperature")?,
+            top_p: self.number("top_p")?,
+            frequency_penalty: self.number("frequency_penalty")?,
+            presence_penalty: self.number("presence_penalty")?,
             ..Sampling::default()
         })
     }
 
     fn user(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let user = field::<Str<'_>>("user", self.user)?;
-        let safety = field::<Str<'_>>("safety_identifier", self.safety_identifier)?;
+        let user = self.field("user", &Shape::Text)?.text();
+        let safety = self.field("safety_identifier", &Shape::Text)?.text();
         if user.is_some() && safety.is_some() {
             conversation.lose("safety_identifier");
         }
-        conversation.user = user.or(safety).map(|id| id.0);
+        conversation.user = user.or(safety);
         Ok(())
     }
 
     fn text(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(text) = field::<TextFields<'_>>("text", self.text)? else { return Ok(()) };
-        if text.verbosity.is_some_and(|verbosity| verbosity.0 != "medium") {
+        let Some(mut text) = self.field("text", &Shape::Object(TEXT))?.object() else { return Ok(()) };
+        if text.str("verbosity").is_some_and(|verbosity| verbosity != "medium") {
             conversation.lose("verbosity");
         }
-        conversation.response_format = text.format.map(FormatFields::read).transpose()?;
+        conversation.response_format = text.take("format").object().map(response_format).transpose()?;
         Ok(())
     }
 
     fn reasoning(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(fields) = field::<ReasoningFields<'_>>("reasoning", self.reasoning)? else { return Ok(()) };
-        let given = |value: &Option<Str<'_>>, default| value.as_ref().is_some_and(|value| value.0 != default);
+        let Some(fields) = self.field("reasoning", &Shape::Object(REASONING))?.object() else { return Ok(()) };
         let lost = [
-            (given(&fields.summary, "auto"), "reasoning.summary"),
-            (given(&fields.context, "auto"), "reasoning.context"),
-            (given(&fields.mode, "standard"), "reasoning.mode"),
+            ("summary", "auto", "reasoning.summary"),
+            ("context", "auto", "reasoning.context"),
+            ("mode", "standard", "reasoning.mode"),
         ];
-        lost.into_iter().filter(|(lost, _)| *lost).for_each(|(_, name)| conversation.lose(name));
-        conversation.reasoning = fields.read()?;
+        for (name, default, lost) in lost {
+            if fields.str(name).is_some_and(|value| value != default) {
+                conversation.lose(lost);
+            }
+        }
+        conversation.reasoning = reasoning(fields)?;
         Ok(())
     }
 
     fn tool_choice(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(raw) = self.tool_choice else { return Ok(()) };
-        if let Ok(mode) = serde_json::from_str::<Str<'_>>(raw.get()) {
-            conversation.tool_choice = Some(mode_of(&mode.0)?);
+        let Some(json) = self.raw("tool_choice") else { return Ok(()) };
+        if let Ok(Value::Text(mode)) = parse(json.as_bytes(), &Shape::Text) {
+            conversation.tool_choice = Some(mode_of(&mode)?);
             return Ok(());
         }
-        let choice = field::<ChoiceFields<'_>>("tool_choice", Some(raw))?.unwrap_or_default();
-        conversation.tool_choice = Some(match choice.r#type() {
-            "allowed_tools" => {
-                let allowed: Vec<_> = choice.tools.into_iter().filter_map(ChoiceFields::name).collect();
-                conversation.tools.retain(|tool| allowed.contains(&tool.name));
-                mode_of(choice.mode.as_ref().map_or("auto", |mode| &mode.0))?
-            }
-            _ => ToolChoice::Tool(choice.name().ok_or_else(|| wrong("tool_choice", "names no function"))?),
+        let choice = field("tool_choice", Some(json), &Shape::Object(&CHOICE))?;
+        let mut choice = choice.object().unwrap_or_default();
+        conversation.tool_choice = Some(if choice.str("type") == Some("allowed_tools") {
+            let allowed: Vec<_> = choice.take("tools").objects().into_iter().filter_map(tool_name).collect();
+            conversation.tools.retain(|tool| allowed.contains(&tool.name));
+            mode_of(choice.str("mode").unwrap_or("auto"))?
+        } else {
+            ToolChoice::Tool(tool_name(choice).ok_or_else(|| wrong("tool_choice", "names no function"))?)
         });
         Ok(())
     }
 
     /// OpenRouter's `cache_control` for the whole request: a breakpoint after the last part.
     fn cache(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(control) = field::<CacheFields<'_>>("cache_control", self.cache_control)? else { return Ok(()) };
+        let Some(cache) = cache(self.field("cache_control", &Shape::Object(CACHE))?) else { return Ok(()) };
         if let Some(part) = conversation.turns.last_mut().and_then(|turn| turn.parts.last_mut()) {
-            part.cache = Some(control.cache());
+            part.cache = Some(cache);
         }
         Ok(())
     }
@@ -325,105 +301,49 @@ fn mode_of(mode: &str) -> Result<ToolChoice<'static>, Error> {
     }
 }
 
-/// `tool_choice`, or one of the tools it allows.
-#[derive(Default, Deserialize)]
-struct ChoiceFields<'a> {
-    #[serde(borrow)]
-    r#type: Option<Str<'a>>,
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
-    namespace: Option<Str<'a>>,
-    #[serde(borrow)]
-    mode: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    tools: Vec<ChoiceFields<'a>>,
-}
-
-impl<'a> ChoiceFields<'a> {
-    fn r#type(&self) -> &str {
-        self.r#type.as_ref().map_or("", |r#type| &r#type.0)
-    }
-
-    /// What the model calls the tool; `None` if it is none that can be offered.
-    fn name(self) -> Option<Text<'a>> {
-        match self.r#type() {
-            "function" | "custom" => {
-                let namespace = self.namespace.as_ref().map(|namespace| namespace.0.as_ref());
-                self.name.map(|name| tool::flat(namespace, name.0))
-            }
-            tool::SEARCH => Some(tool::SEARCH.into()),
-            _ => None,
+/// What the model calls a tool; `None` if it is none that can be offered.
+fn tool_name(mut choice: Object<'_>) -> Option<Text<'_>> {
+    match choice.text("type")?.as_ref() {
+        "function" | "custom" => {
+            let name = choice.text("name")?;
+            Some(tool::flat(choice.str("namespace"), name))
         }
+        tool::SEARCH => Some(tool::SEARCH.into()),
+        _ => None,
     }
 }
 
-#[derive(Deserialize)]
-struct TextFields<'a> {
-    #[serde(borrow)]
-    format: Option<FormatFields<'a>>,
-    #[serde(borrow)]
-    verbosity: Option<Str<'a>>,
-}
-
-#[derive(Deserialize)]
-struct FormatFields<'a> {
-    #[serde(borrow)]
-    r#type: Str<'a>,
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
-    description: Option<Str<'a>>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-    strict: Option<bool>,
-}
-
-impl<'a> FormatFields<'a> {
-    fn read(self) -> Result<ResponseFormat<'a>, Error> {
-        match self.r#type.0.as_ref() {
-            "text" => Ok(ResponseFormat::Text),
-            "json_object" => Ok(ResponseFormat::JsonObject),
-            "json_schema" => Ok(ResponseFormat::JsonSchema {
-                name: self.name.ok_or_else(|| wrong("text", "format.name is missing"))?.0,
-                description: self.description.map(|description| description.0),
-                schema: self.schema.ok_or_else(|| wrong("text", "format.schema is missing"))?,
-                strict: self.strict,
-            }),
-            other => Err(wrong("text", &format!("format.type {:?} is not supported", echo(other)))),
+fn response_format(mut format: Object<'_>) -> Result<ResponseFormat<'_>, Error> {
+    match format.text("type").unwrap_or_default().as_ref() {
+        "text" => Ok(ResponseFormat::Text),
+        "json_object" => Ok(ResponseFormat::JsonObject),
+        "json_schema" => {
+            let schema = |json| serde_json::from_str(json).ok();
+            Ok(ResponseFormat::JsonSchema {
+                name: format.text("name").ok_or_else(|| wrong("text", "format.name is missing"))?,
+                description: format.text("description"),
+                schema: format
+                    .raw("schema")
+                    .and_then(schema)
+                    .ok_or_else(|| wrong("text", "format.schema is missing"))?,
+                strict: format.take("strict").flag(),
+            })
         }
+        other => Err(wrong("text", &format!("format.type {:?} is not supported", echo(other)))),
     }
 }
 
-/// The last three are OpenRouter's.
-#[derive(Deserialize)]
-struct ReasoningFields<'a> {
-    #[serde(borrow)]
-    effort: Option<Str<'a>>,
-    #[serde(borrow)]
-    summary: Option<Str<'a>>,
-    #[serde(borrow)]
-    context: Option<Str<'a>>,
-    #[serde(borrow)]
-    mode: Option<Str<'a>>,
-    max_tokens: Option<u64>,
-    enabled: Option<bool>,
-    exclude: Option<bool>,
-}
-
-impl ReasoningFields<'_> {
-    /// `None` where only the form of the summary is asked for: that does not turn thinking on.
-    fn read(self) -> Result<Option<Reasoning>, Error> {
-        let level = |name: Str<'_>| {
-            let unknown = || wrong("reasoning", &format!("effort {:?} is not known", echo(&name.0)));
-            Effort::of(&name.0).ok_or_else(unknown)
-        };
-        let reasoning = Reasoning {
-            effort: self.effort.map(level).transpose()?,
-            max_tokens: self.max_tokens,
-            exclude: self.exclude.unwrap_or_default(),
-            enabled: self.enabled,
-        };
-        Ok(Some(reasoning).filter(|reasoning| *reasoning != Reasoning::default()))
-    }
+/// `None` where only the form of the summary is asked for: that does not turn thinking on.
+fn reasoning(mut fields: Object<'_>) -> Result<Option<Reasoning>, Error> {
+    let effort = fields.text("effort").map(|name| {
+        let unknown = || wrong("reasoning", &format!("effort {:?} is not known", echo(&name)));
+        Effort::of(&name).ok_or_else(unknown)
+    });
+    let reasoning = Reasoning {
+        effort: effort.transpose()?,
+        max_tokens: fields.take("max_tokens").whole(),
+        exclude: fields.take("exclude").flag().unwrap_or_default(),
+        enabled: fields.take("enabled").flag(),
+    };
+    Ok(Some(reasoning).filter(|reasoning| *reasoning != Reasoning::default()))
 }

@@ -1,66 +1,86 @@
 //! The response object: stands whole in the answer, and in a stream's first, second and last event.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::item::Item;
+use super::shape::{Record, Shape, maybe, parse, raw};
+use super::value::{Object, Value};
 use crate::error::OpenAiError;
 use crate::usage::Usage;
 
 /// What a response repeats of its request.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Echo {
-    instructions: Option<Box<RawValue>>,
-    max_output_tokens: Option<Box<RawValue>>,
-    max_tool_calls: Option<Box<RawValue>>,
-    temperature: Option<Box<RawValue>>,
-    top_p: Option<Box<RawValue>>,
-    frequency_penalty: Option<Box<RawValue>>,
-    presence_penalty: Option<Box<RawValue>>,
-    top_logprobs: Option<Box<RawValue>>,
-    tools: Option<Box<RawValue>>,
-    tool_choice: Option<Box<RawValue>>,
-    parallel_tool_calls: Option<Box<RawValue>>,
-    text: Option<TextEcho>,
-    reasoning: Option<ReasoningEcho>,
-    truncation: Option<Box<RawValue>>,
-    user: Option<Box<RawValue>>,
-    safety_identifier: Option<Box<RawValue>>,
-    prompt_cache_key: Option<Box<RawValue>>,
-    metadata: Option<Box<RawValue>>,
-}
+const ECHO: &Record = &Record {
+    name: "struct Echo",
+    fields: &[
+        raw("instructions"),
+        raw("max_output_tokens"),
+        raw("max_tool_calls"),
+        raw("temperature"),
+        raw("top_p"),
+        raw("frequency_penalty"),
+        raw("presence_penalty"),
+        raw("top_logprobs"),
+        raw("tools"),
+        raw("tool_choice"),
+        raw("parallel_tool_calls"),
+        maybe("text", Shape::Object(&Record { name: "struct TextEcho", fields: &[raw("format"), raw("verbosity")] })),
+        maybe(
+            "reasoning",
+            Shape::Object(&Record { name: "struct ReasoningEcho", fields: &[raw("effort"), raw("summary")] }),
+        ),
+        raw("truncation"),
+        raw("user"),
+        raw("safety_identifier"),
+        raw("prompt_cache_key"),
+        raw("metadata"),
+    ],
+};
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TextEcho {
-    format: Option<Box<RawValue>>,
-    verbosity: Option<Box<RawValue>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ReasoningEcho {
-    effort: Option<Box<RawValue>>,
-    summary: Option<Box<RawValue>>,
-}
+/// The fields of [`ECHO`] that a request has, those of its inner objects by their own names.
+#[derive(Debug, Default)]
+pub(super) struct Echo(Vec<(&'static str, Box<RawValue>)>);
 
 impl Echo {
     /// Reads a request that was accepted before.
     pub(super) fn of(request: &[u8]) -> Self {
-        if memchr::memchr2(b'\n', b'\r', request).is_none() {
-            return serde_json::from_slice(request).unwrap_or_default();
-        }
         // A line end would end the line of the event. In JSON it stands between tokens only, as any white space may.
         let line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
-        let request: Vec<u8> = request.iter().map(line).collect();
-        serde_json::from_slice(&request).unwrap_or_default()
+        let request = match memchr::memchr2(b'\n', b'\r', request) {
+            Some(_) => Cow::Owned(request.iter().map(line).collect()),
+            None => Cow::Borrowed(request),
+        };
+        let mut echo = Self::default();
+        if let Ok(Value::Object(fields)) = parse(&request, &Shape::Object(ECHO)) {
+            echo.keep(fields);
+        }
+        echo
+    }
+
+    fn keep(&mut self, fields: Object<'_>) {
+        for (name, value) in fields.0 {
+            match value {
+                Value::Object(inner) => self.keep(inner),
+                Value::Raw(json) => self.0.extend(serde_json::from_str(json).ok().map(|json| (name, json))),
+                _ => {}
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    }
+
+    fn given(&self, name: &str, default: &'static str) -> Given<'_> {
+        Given(self.get(name), default)
     }
 
     /// Whether the client asked for a summary of the thinking, and not for the thinking.
     pub(super) fn summarises(&self) -> bool {
-        self.reasoning.as_ref().is_some_and(|reasoning| reasoning.summary.is_some())
+        self.get("summary").is_some()
     }
 }
 
@@ -156,37 +176,40 @@ impl<'a> Response<'a> {
             completed_at: said.completed_at,
             error: said.error,
             error_type: said.error.map(|failed| failed.error_type),
-            frequency_penalty: Given(&echo.frequency_penalty, "0.0"),
+            frequency_penalty: echo.given("frequency_penalty", "0.0"),
             incomplete_details: said.incomplete.map(|reason| Incomplete { reason }),
-            instructions: Given(&echo.instructions, "null"),
-            max_output_tokens: Given(&echo.max_output_tokens, "null"),
-            max_tool_calls: Given(&echo.max_tool_calls, "null"),
-            metadata: Given(&echo.metadata, "{}"),
+            instructions: echo.given("instructions", "null"),
+            max_output_tokens: echo.given("max_output_tokens", "null"),
+            max_tool_calls: echo.given("max_tool_calls", "null"),
+            metadata: echo.given("metadata", "{}"),
             model: said.model,
             output: said.output,
-            parallel_tool_calls: Given(&echo.parallel_tool_calls, "true"),
-            presence_penalty: Given(&echo.presence_penalty, "0.0"),
+            parallel_tool_calls: echo.given("parallel_tool_calls", "true"),
+            presence_penalty: echo.given("presence_penalty", "0.0"),
             previous_response_id: None,
-            prompt_cache_key: Given(&echo.prompt_cache_key, "null"),
-            reasoning: Reasoning::of(echo.reasoning.as_ref()),
-            safety_identifier: Given(&echo.safety_identifier, "null"),
+            prompt_cache_key: echo.given("prompt_cache_key", "null"),
+            reasoning: Reasoning { effort: echo.given("effort", "null"), summary: echo.given("summary", "null") },
+            safety_identifier: echo.given("safety_identifier", "null"),
             service_tier: "default",
             store: false,
-            temperature: Given(&echo.temperature, "1.0"),
-            text: Text::of(echo.text.as_ref()),
-            tool_choice: Given(&echo.tool_choice, "\"auto\""),
-            tools: Given(&echo.tools, "[]"),
-            top_logprobs: Given(&echo.top_logprobs, "0"),
-            top_p: Given(&echo.top_p, "1.0"),
-            truncation: Given(&echo.truncation, "\"disabled\""),
+            temperature: echo.given("temperature", "1.0"),
+            text: Text {
+                format: echo.given("format", r#"{"type":"text"}"#),
+                verbosity: echo.given("verbosity", "\"medium\""),
+            },
+            tool_choice: echo.given("tool_choice", "\"auto\""),
+            tools: echo.given("tools", "[]"),
+            top_logprobs: echo.given("top_logprobs", "0"),
+            top_p: echo.given("top_p", "1.0"),
+            truncation: echo.given("truncation", "\"disabled\""),
             usage: said.usage.map(Tokens::of),
-            user: Given(&echo.user, "null"),
+            user: echo.given("user", "null"),
         }
     }
 }
 
 /// A field of the request, or the JSON text that stands for its absence.
-struct Given<'a>(&'a Option<Box<RawValue>>, &'static str);
+struct Given<'a>(Option<&'a RawValue>, &'static str);
 
 impl Serialize for Given<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -208,26 +231,10 @@ struct Reasoning<'a> {
     summary: Given<'a>,
 }
 
-impl<'a> Reasoning<'a> {
-    fn of(echo: Option<&'a ReasoningEcho>) -> Self {
-        const NONE: &ReasoningEcho = &ReasoningEcho { effort: None, summary: None };
-        let ReasoningEcho { effort, summary } = echo.unwrap_or(NONE);
-        Self { effort: Given(effort, "null"), summary: Given(summary, "null") }
-    }
-}
-
 #[derive(Serialize)]
 struct Text<'a> {
     format: Given<'a>,
     verbosity: Given<'a>,
-}
-
-impl<'a> Text<'a> {
-    fn of(echo: Option<&'a TextEcho>) -> Self {
-        const NONE: &TextEcho = &TextEcho { format: None, verbosity: None };
-        let TextEcho { format, verbosity } = echo.unwrap_or(NONE);
-        Self { format: Given(format, r#"{"type":"text"}"#), verbosity: Given(verbosity, "\"medium\"") }
-    }
 }
 
 #[derive(Serialize)]

@@ -7,11 +7,9 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::content::CacheFields;
-use super::value::{OneOrMany, Str, field, wrong};
+use super::content::{CACHE, cache};
+use super::shape::{Record, Shape, field, maybe, must, parse, raw, text, wrong};
+use super::value::{Object, Value};
 use crate::error::{Error, echo};
 use crate::translate::form::{Conversation, Text, Tool};
 
@@ -33,38 +31,26 @@ const FREE_FORM: &str = r#"{"type":"object","properties":{"input":{"type":"strin
 /// The function a tool search is called by.
 pub(super) const SEARCH: &str = "tool_search";
 
-/// A tool, whatever its type.
-#[derive(Debug, Deserialize)]
-struct ToolFields<'a> {
-    #[serde(borrow)]
-    r#type: Str<'a>,
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
-    description: Option<Str<'a>>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    strict: Option<bool>,
-    #[serde(borrow)]
-    cache_control: Option<CacheFields<'a>>,
-    /// Of a free-form tool.
-    #[serde(borrow)]
-    format: Option<FormatFields<'a>>,
-    /// Of a tool search.
-    #[serde(borrow)]
-    execution: Option<Str<'a>>,
-    /// Of a namespace.
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-}
+/// Tools, whatever their type.
+const TOOLS: &Shape = &Shape::List(&Shape::Object(&Record {
+    name: "struct ToolFields",
+    fields: &[
+        must("type", Shape::Text),
+        text("name"),
+        text("description"),
+        raw("parameters"),
+        maybe("strict", Shape::Flag),
+        maybe("cache_control", Shape::Object(CACHE)),
+        // Of a free-form tool.
+        maybe("format", Shape::Object(FORMAT)),
+        // Of a tool search.
+        text("execution"),
+        // Of a namespace.
+        raw("tools"),
+    ],
+}));
 
-#[derive(Debug, Deserialize)]
-struct FormatFields<'a> {
-    #[serde(borrow)]
-    syntax: Option<Str<'a>>,
-    #[serde(borrow)]
-    definition: Option<Str<'a>>,
-}
+const FORMAT: &Record = &Record { name: "struct FormatFields", fields: &[text("syntax"), text("definition")] };
 
 /// What a tool is to its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,13 +72,13 @@ pub(super) fn flat<'a>(namespace: Option<&str>, name: Text<'a>) -> Text<'a> {
 }
 
 /// Adds tools to what the model is offered; those it is offered already are passed over.
-pub(super) fn read<'a>(raw: Option<&'a RawValue>, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-    walk(raw, |fields, namespace| {
+pub(super) fn read<'a>(json: Option<&'a str>, conversation: &mut Conversation<'a>) -> Result<(), Error> {
+    walk(json, &mut |fields, namespace| {
         if let Some(lost) = left_out(&fields) {
             conversation.lose(lost);
             return Ok(());
         }
-        let tool = fields.read(namespace)?;
+        let tool = tool(fields, namespace)?;
         if !conversation.tools.iter().any(|known| known.name == tool.name) {
             conversation.tools.push(tool);
         }
@@ -108,73 +94,69 @@ pub(super) fn check(conversation: &Conversation<'_>) -> Result<(), Error> {
     }
 }
 
-fn left_out(fields: &ToolFields<'_>) -> Option<&'static str> {
-    let (_, lost) = LEFT_OUT.iter().find(|(name, _)| *name == fields.r#type.0)?;
-    (fields.kind() != Some(Kind::Search)).then_some(lost)
+fn left_out(fields: &Object<'_>) -> Option<&'static str> {
+    let (_, lost) = LEFT_OUT.iter().find(|(name, _)| fields.str("type") == Some(name))?;
+    (kind(fields) != Some(Kind::Search)).then_some(lost)
 }
 
 fn not_ours(tool: &str) -> Error {
     wrong("tools", &format!("{:?} is a tool of OpenAI's own servers, which other models cannot call", echo(tool)))
 }
 
+type Each<'e, 'a> = dyn FnMut(Object<'a>, Option<&str>) -> Result<(), Error> + 'e;
+
 /// Calls `each` for every tool, with the namespace it stands in.
-fn walk<'a>(
-    raw: Option<&'a RawValue>,
-    mut each: impl FnMut(ToolFields<'a>, Option<&str>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let tools: Option<Vec<ToolFields<'_>>> = field("tools", raw)?;
-    for fields in tools.into_iter().flatten() {
-        if fields.r#type.0 != "namespace" {
+fn walk<'a>(json: Option<&'a str>, each: &mut Each<'_, 'a>) -> Result<(), Error> {
+    for mut fields in field("tools", json, TOOLS)?.objects() {
+        if fields.str("type") != Some("namespace") {
             each(fields, None)?;
             continue;
         }
-        let namespace = fields.name.ok_or_else(|| wrong("tools", "a namespace has no name"))?;
-        let inner: Option<Vec<ToolFields<'_>>> = field("tools", fields.tools)?;
-        for fields in inner.into_iter().flatten() {
-            each(fields, Some(&namespace.0))?;
+        let namespace = fields.text("name").ok_or_else(|| wrong("tools", "a namespace has no name"))?;
+        for fields in field("tools", fields.raw("tools"), TOOLS)?.objects() {
+            each(fields, Some(&namespace))?;
         }
     }
     Ok(())
 }
 
-impl<'a> ToolFields<'a> {
-    fn kind(&self) -> Option<Kind> {
-        match self.r#type.0.as_ref() {
-            "function" => Some(Kind::Function),
-            "custom" => Some(Kind::Custom),
-            SEARCH if self.execution.as_ref().is_some_and(|by| by.0 == "client") => Some(Kind::Search),
-            _ => None,
-        }
+fn kind(fields: &Object<'_>) -> Option<Kind> {
+    match fields.str("type")? {
+        "function" => Some(Kind::Function),
+        "custom" => Some(Kind::Custom),
+        SEARCH if fields.str("execution") == Some("client") => Some(Kind::Search),
+        _ => None,
     }
+}
 
-    fn name(&mut self, kind: Kind) -> Result<Text<'a>, Error> {
-        match (kind, self.name.take()) {
-            (Kind::Search, _) => Ok(SEARCH.into()),
-            (_, Some(name)) if !name.0.is_empty() => Ok(name.0),
-            _ => Err(wrong("tools", "a tool has no name")),
-        }
+fn name<'a>(fields: &mut Object<'a>, kind: Kind) -> Result<Text<'a>, Error> {
+    match (kind, fields.text("name")) {
+        (Kind::Search, _) => Ok(SEARCH.into()),
+        (_, Some(name)) if !name.is_empty() => Ok(name),
+        _ => Err(wrong("tools", "a tool has no name")),
     }
+}
 
-    fn read(mut self, namespace: Option<&str>) -> Result<Tool<'a>, Error> {
-        let kind = self.kind().ok_or_else(|| not_ours(&self.r#type.0))?;
-        let name = flat(namespace, self.name(kind)?);
-        let cache = self.cache_control.as_ref().map(CacheFields::cache);
-        if kind == Kind::Custom {
-            let parameters = serde_json::from_str(FREE_FORM).ok();
-            return Ok(Tool { name, description: self.free_form(), parameters, strict: None, cache });
-        }
-        let description = self.description.map(|text| text.0);
-        Ok(Tool { name, description, parameters: self.parameters, strict: self.strict, cache })
+fn tool<'a>(mut fields: Object<'a>, namespace: Option<&str>) -> Result<Tool<'a>, Error> {
+    let kind = kind(&fields).ok_or_else(|| not_ours(fields.str("type").unwrap_or_default()))?;
+    let name = flat(namespace, name(&mut fields, kind)?);
+    let cache = cache(fields.take("cache_control"));
+    if kind == Kind::Custom {
+        let parameters = serde_json::from_str(FREE_FORM).ok();
+        return Ok(Tool { name, description: free_form(fields), parameters, strict: None, cache });
     }
+    let parameters = fields.raw("parameters").and_then(|json| serde_json::from_str(json).ok());
+    Ok(Tool { name, description: fields.text("description"), parameters, strict: fields.take("strict").flag(), cache })
+}
 
-    /// The description of a free-form tool: a grammar cannot be enforced, but it can be told.
-    fn free_form(self) -> Option<Text<'a>> {
-        let description = self.description.map(|text| text.0);
-        let Some(FormatFields { syntax, definition: Some(grammar) }) = self.format else { return description };
-        let syntax = syntax.map_or(Cow::Borrowed("lark"), |syntax| syntax.0);
-        let before = description.unwrap_or_default();
-        Some(Cow::Owned(format!("{before}\n\n`input` must follow this {syntax} grammar:\n{}", grammar.0)))
-    }
+/// The description of a free-form tool: a grammar cannot be enforced, but it can be told.
+fn free_form(mut fields: Object<'_>) -> Option<Text<'_>> {
+    let description = fields.text("description");
+    let mut format = fields.take("format").object().unwrap_or_default();
+    let Some(grammar) = format.text("definition") else { return description };
+    let syntax = format.str("syntax").unwrap_or("lark");
+    let before = description.unwrap_or_default();
+    Some(Cow::Owned(format!("{before}\n\n`input` must follow this {syntax} grammar:\n{grammar}")))
 }
 
 /// What the client calls the tools that the model knows by other names or in another form.
@@ -190,32 +172,20 @@ pub(super) struct Name {
     pub(super) namespace: Option<String>,
 }
 
-/// What of a request tells tools' names.
-#[derive(Deserialize)]
-struct Offers<'a> {
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Offer<'a> {
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-}
+/// What of a request, or of an item of its input, tells tools' names.
+const OFFERS: &Shape = &Shape::Object(&Record { name: "struct Offers", fields: &[raw("tools"), raw("input")] });
 
 impl Names {
     /// Reads a request that [`read`] has accepted.
     pub(super) fn of(request: &[u8]) -> Self {
         let mut names = Self::default();
-        let Ok(offers) = serde_json::from_slice::<Offers<'_>>(request) else { return names };
-        names.add(offers.tools);
+        let Ok(Value::Object(offers)) = parse(request, OFFERS) else { return names };
+        names.add(offers.raw("tools"));
         let later = |item: &&str| memchr::memmem::find(request, item.as_bytes()).is_some();
         if ["tool_search_output", "additional_tools"].iter().any(later)
-            && let Ok(Some(OneOrMany::Many(items))) = field::<OneOrMany<'_, Offer<'_>>>("input", offers.input)
+            && let Ok(items) = field("input", offers.raw("input"), &Shape::TextOrList(OFFERS))
         {
-            items.into_iter().for_each(|item| names.add(item.tools));
+            items.objects().iter().for_each(|item| names.add(item.raw("tools")));
         }
         names
     }
@@ -226,11 +196,11 @@ impl Names {
         known.cloned().unwrap_or_else(|| Name { name: flat.to_owned(), ..Name::default() })
     }
 
-    fn add(&mut self, tools: Option<&RawValue>) {
+    fn add(&mut self, json: Option<&str>) {
         // The request was read before, so nothing fails here.
-        let _ = walk(tools, |mut fields, namespace| {
-            let Some(kind) = fields.kind() else { return Ok(()) };
-            let name = fields.name(kind)?;
+        let _ = walk(json, &mut |mut fields, namespace| {
+            let Some(kind) = kind(&fields) else { return Ok(()) };
+            let name = name(&mut fields, kind)?;
             if kind != Kind::Function || namespace.is_some() {
                 let flat = flat(namespace, name.clone()).into_owned();
                 self.0.push(Name { flat, kind, name: name.into_owned(), namespace: namespace.map(str::to_owned) });

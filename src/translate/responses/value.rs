@@ -1,72 +1,85 @@
-//! Values of requests as `serde` reads them, borrowing wherever the text allows it.
+//! Values that were read by a table of this dialect (see `shape`).
 
-use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor, value::SeqAccessDeserializer};
-use serde_json::value::RawValue;
-
-use crate::error::Error;
 use crate::translate::form::Text;
 
-/// A string. `serde` borrows a bare `Cow`, but not one in an `Option`; this it does.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Str<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// What may be a string or a list: `input`, `content`, `output`.
-#[derive(Debug)]
-pub(super) enum OneOrMany<'a, T> {
-    One(Text<'a>),
-    Many(Vec<T>),
+/// A value that has its shape; null where it is missing.
+#[derive(Debug, Default)]
+pub(super) enum Value<'a> {
+    #[default]
+    Null,
+    Text(Text<'a>),
+    Flag(bool),
+    Whole(u64),
+    Number(f64),
+    Raw(&'a str),
+    List(Vec<Value<'a>>),
+    Object(Object<'a>),
 }
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<'a, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
+impl<'a> Value<'a> {
+    pub(super) fn text(self) -> Option<Text<'a>> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub(super) fn flag(self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(flag) } else { None }
+    }
+
+    pub(super) fn whole(self) -> Option<u64> {
+        if let Self::Whole(number) = self { Some(number) } else { None }
+    }
+
+    pub(super) fn number(self) -> Option<f64> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+
+    pub(super) fn list(self) -> Vec<Self> {
+        if let Self::List(values) = self { values } else { Vec::new() }
+    }
+
+    /// The objects of a list.
+    pub(super) fn objects(self) -> Vec<Object<'a>> {
+        self.list().into_iter().filter_map(Self::object).collect()
+    }
+
+    pub(super) fn object(self) -> Option<Object<'a>> {
+        if let Self::Object(object) = self { Some(object) } else { None }
     }
 }
 
-struct OneOrManyVisitor<T>(PhantomData<T>);
+/// The fields of an object that are known, as they come.
+#[derive(Debug, Default)]
+pub(super) struct Object<'a>(pub(super) Vec<(&'static str, Value<'a>)>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
-    type Value = OneOrMany<'de, T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an array")
+impl<'a> Object<'a> {
+    /// The field, which is null from here on.
+    pub(super) fn take(&mut self, name: &str) -> Value<'a> {
+        let field = self.0.iter_mut().find(|(known, _)| *known == name);
+        field.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(Cow::Borrowed(text)))
+    /// The field, if it is a text.
+    pub(super) fn text(&mut self, name: &str) -> Option<Text<'a>> {
+        self.take(name).text()
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(Cow::Owned(text.to_owned())))
+    /// The field, if it is a text, left where it is.
+    pub(super) fn str(&self, name: &str) -> Option<&str> {
+        match self.find(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(elements)).map(OneOrMany::Many)
+    /// The field as it stands in the request, if it is read so.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        match self.find(name)? {
+            Value::Raw(json) => Some(json),
+            _ => None,
+        }
     }
-}
 
-/// Reads one field of the request; `None` if it is absent or null.
-pub(super) fn field<'a, T: Deserialize<'a>>(name: &'static str, raw: Option<&'a RawValue>) -> Result<Option<T>, Error> {
-    let read = raw.map(|raw| serde_json::from_str(raw.get())).transpose();
-    read.map_err(|error| wrong(name, &problem(&error)))
-}
-
-/// A field the client got wrong.
-pub(super) fn wrong(field: &'static str, problem: &str) -> Error {
-    Error::InvalidField { field, problem: problem.to_owned() }
-}
-
-/// What `serde` says is wrong, without the value it found: that is the client's own text, of any length.
-fn problem(error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    match said.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => said,
+    fn find(&self, name: &str) -> Option<&Value<'a>> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }

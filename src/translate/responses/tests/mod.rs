@@ -2,6 +2,7 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes what is compared anew.
 
 mod answer;
+mod refusal;
 mod request;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
