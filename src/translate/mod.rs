@@ -11,6 +11,7 @@ pub mod form;
 pub mod gemini;
 pub mod openai;
 pub mod openrouter;
+mod problem;
 pub mod responses;
 pub mod source;
 mod usage_event;

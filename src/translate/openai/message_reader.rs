@@ -7,8 +7,9 @@
 
 use super::part;
 use super::reasoning::{self, Detail};
-use super::value::{Problem, Read, array, maybe_array, maybe_text, object, text};
+use super::value::{array, maybe_array, maybe_text, object, text};
 use crate::translate::form::{Cache, Content, Conversation, Part, Role, Text, Thinking};
+use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
 /// Who speaks, as `role` says it.

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::value::{Problem, Read, array, object, text};
+use super::value::{array, object, text};
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text};
+use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
 /// `format` of `input_audio`, and its media type.

@@ -7,9 +7,10 @@
 use super::message_reader::Messages;
 use super::part;
 use super::tool;
-use super::value::{Problem, Read, array, boolean, integer, number, object, text, whole};
+use super::value::{array, boolean, integer, number, object, text, whole};
 use crate::error::Error;
 use crate::translate::form::{Cache, Content, Conversation, Effort, Part, Reasoning, Role, Text};
+use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
 /// Fields in which something can be wrong.
@@ -88,13 +89,12 @@ pub(super) fn read(body: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut request = Request { body, ..Request::default() };
     match object(&mut Reader::new(body), |reader, key| request.field(key, reader)).and_then(|_| request.finish()) {
         Ok(()) => Ok(request.conversation),
-        Err(Problem::Json(error)) => Err(Error::InvalidJson(error.to_string())),
         Err(Problem::Wrong { path, what }) => {
             let (field, rest) =
                 FIELDS.iter().find_map(|field| Some((*field, below(&path, field)?))).unwrap_or_default();
-            let lead = if rest.is_empty() { String::new() } else { format!("{rest}: ") };
-            Err(Error::InvalidField { field, problem: format!("{lead}{what}") })
+            Err(Problem::Wrong { path: rest.to_owned(), what }.of_field(field))
         }
+        Err(json) => Err(json.of_field("")),
     }
 }
 

@@ -4,8 +4,9 @@
 //! Source: OpenAI's API reference (2026-11); `functions` and `function_call` are its deprecated first form.
 
 use super::part::cache_control;
-use super::value::{Problem, Read, array, boolean, object, schema, text};
+use super::value::{array, boolean, object, schema, text};
 use crate::translate::form::{Conversation, ResponseFormat, Text, Tool, ToolChoice};
+use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
 /// `tools`

@@ -3,58 +3,11 @@
 //! `null` counts as absent everywhere, as it does at OpenAI. The `maybe_` readers never object: they are for answers of
 //! upstreams and for what clients only give back.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use crate::translate::form::Text;
+use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{JsonError, Kind, Reader};
-
-/// Why a value cannot be read.
-#[derive(Debug)]
-pub(super) enum Problem {
-    /// The body is not JSON after all.
-    Json(JsonError),
-    /// A value is not what it must be.
-    Wrong {
-        /// Where, from the inside out: `[2].content`
-        path: String,
-        /// What is wrong with it.
-        what: Cow<'static, str>,
-    },
-}
-
-impl From<JsonError> for Problem {
-    fn from(error: JsonError) -> Self {
-        Self::Json(error)
-    }
-}
-
-impl Problem {
-    /// At the value being read.
-    pub(super) fn wrong(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::Wrong { path: String::new(), what: what.into() }
-    }
-
-    /// The same, as seen from the object that has it as `key`.
-    pub(super) fn in_member(self, key: &str) -> Self {
-        self.within(|path| format!(".{key}{path}"))
-    }
-
-    /// The same, as seen from the array.
-    pub(super) fn in_element(self, index: usize) -> Self {
-        self.within(|path| format!("[{index}]{path}"))
-    }
-
-    fn within(self, longer: impl FnOnce(String) -> String) -> Self {
-        match self {
-            Self::Wrong { path, what } => Self::Wrong { path: longer(path), what },
-            json @ Self::Json(_) => json,
-        }
-    }
-}
-
-pub(super) type Read<T> = Result<T, Problem>;
 
 /// Consumes a `null`, if there is one.
 pub(super) fn null(reader: &mut Reader<'_>) -> Read<bool> {

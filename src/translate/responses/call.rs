@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::event::Event;
 use super::item::{Item, Status};
 use super::output::Output;
-use super::shape::{Record, Shape, must, parse};
+use super::shape::{Field, Shape, must, parse};
 use super::tool::{Kind, Name};
 use super::value::Value;
 use crate::wire::json::{Kind as JsonKind, Reader};
@@ -150,7 +150,7 @@ fn is_whole(json: &str) -> bool {
 
 /// The text a free-form tool gets; the arguments as they are where the model did not keep to their form.
 fn free_form(json: &str) -> String {
-    const ARGUMENTS: &Record = &Record { name: "struct Arguments", fields: &[must("input", Shape::Text)] };
+    const ARGUMENTS: &[Field] = &[must("input", Shape::Text)];
     let arguments = parse(json.as_bytes(), &Shape::Object(ARGUMENTS)).ok().and_then(Value::object);
     let input = arguments.and_then(|mut arguments| arguments.text("input"));
     input.map_or_else(|| json.to_owned(), Cow::into_owned)

@@ -2,36 +2,32 @@
 
 use std::borrow::Cow;
 
-use super::shape::{Record, Shape, maybe, must, text};
+use super::shape::{Field, Shape, maybe, must, text};
 use super::value::{Object, Value};
 use crate::error::echo;
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text};
 
 /// A part, whatever its type; each type uses some of the fields.
-pub(super) const PART: &Record = &Record {
-    name: "struct PartFields",
-    fields: &[
-        must("type", Shape::Text),
-        text("text"),
-        text("refusal"),
-        text("image_url"),
-        text("video_url"),
-        text("detail"),
-        text("file_id"),
-        text("file_url"),
-        text("file_data"),
-        text("filename"),
-        maybe("input_audio", Shape::Object(AUDIO)),
-        maybe("cache_control", Shape::Object(CACHE)),
-        maybe("prompt_cache_breakpoint", Shape::Object(CACHE)),
-    ],
-};
+pub(super) const PART: &[Field] = &[
+    must("type", Shape::Text),
+    text("text"),
+    text("refusal"),
+    text("image_url"),
+    text("video_url"),
+    text("detail"),
+    text("file_id"),
+    text("file_url"),
+    text("file_data"),
+    text("filename"),
+    maybe("input_audio", Shape::Object(AUDIO)),
+    maybe("cache_control", Shape::Object(CACHE)),
+    maybe("prompt_cache_breakpoint", Shape::Object(CACHE)),
+];
 
-const AUDIO: &Record =
-    &Record { name: "struct Audio", fields: &[must("data", Shape::Text), must("format", Shape::Text)] };
+const AUDIO: &[Field] = &[must("data", Shape::Text), must("format", Shape::Text)];
 
 /// OpenRouter's `cache_control` and OpenAI's `prompt_cache_breakpoint`.
-pub(super) const CACHE: &Record = &Record { name: "struct CacheFields", fields: &[text("ttl")] };
+pub(super) const CACHE: &[Field] = &[text("ttl")];
 
 /// Reads what is shaped like [`CACHE`].
 pub(super) fn cache(control: Value<'_>) -> Option<Cache> {

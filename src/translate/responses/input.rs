@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::content::{PART, parts, texts};
 use super::proof::Proof;
-use super::shape::{Record, Shape, field, maybe, parse, raw, text, wrong};
+use super::shape::{Field, Shape, field, maybe, parse, raw, text, wrong};
 use super::tool::{self, SEARCH, flat};
 use super::value::{Object, Value};
 use crate::error::{Error, echo};
@@ -15,31 +15,28 @@ const LEFT_OUT: [(&str, &str); 2] =
     [("web_search_call", "input.web_search_call"), ("image_generation_call", "input.image_generation_call")];
 
 /// An item, whatever its type; each type uses some of the fields.
-const ITEM: &Record = &Record {
-    name: "struct ItemFields",
-    fields: &[
-        text("type"),
-        text("id"),
-        // A message.
-        text("role"),
-        maybe("content", PARTS),
-        text("phase"),
-        // A call and what came of it.
-        text("call_id"),
-        text("name"),
-        text("namespace"),
-        raw("arguments"),
-        text("input"),
-        maybe("output", PARTS),
-        // A piece of thinking; the last two are OpenRouter's.
-        maybe("summary", Shape::List(&Shape::Object(PART))),
-        text("encrypted_content"),
-        text("signature"),
-        text("format"),
-        // More tools.
-        raw("tools"),
-    ],
-};
+const ITEM: &[Field] = &[
+    text("type"),
+    text("id"),
+    // A message.
+    text("role"),
+    maybe("content", PARTS),
+    text("phase"),
+    // A call and what came of it.
+    text("call_id"),
+    text("name"),
+    text("namespace"),
+    raw("arguments"),
+    text("input"),
+    maybe("output", PARTS),
+    // A piece of thinking; the last two are OpenRouter's.
+    maybe("summary", Shape::List(&Shape::Object(PART))),
+    text("encrypted_content"),
+    text("signature"),
+    text("format"),
+    // More tools.
+    raw("tools"),
+];
 
 const PARTS: Shape = Shape::TextOrList(&Shape::Object(PART));
 
@@ -54,7 +51,7 @@ pub(super) fn read<'a>(json: Option<&'a str>, conversation: &mut Conversation<'a
         items => {
             let mut reading = Reading { conversation, proof: None };
             for (index, item) in items.objects().into_iter().enumerate() {
-                reading.item(item).map_err(|problem| wrong("input", &format!("item {index}: {problem}")))?;
+                reading.item(item).map_err(|problem| wrong("input", &format!("[{index}]: {problem}")))?;
             }
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::shape::{Record, Shape, maybe, not_null, parse, text};
+use super::shape::{Field, Shape, maybe, not_null, parse, text};
 use super::value::{Object, Value};
 
 /// What the model did, in order.
@@ -185,19 +185,15 @@ pub(super) struct Citation {
 }
 
 /// As an annotation says it.
-const CITATION: &Record = &Record {
-    name: "struct Citation",
-    fields: &[
-        not_null("type", Shape::Text),
-        not_null("url", Shape::Text),
-        not_null("title", Shape::Text),
-        not_null("start_index", Shape::Whole),
-        not_null("end_index", Shape::Whole),
-        text("content"),
-    ],
-};
-const ANNOTATION: &Record =
-    &Record { name: "struct Annotation", fields: &[maybe("url_citation", Shape::Object(CITATION))] };
+const CITATION: &[Field] = &[
+    not_null("type", Shape::Text),
+    not_null("url", Shape::Text),
+    not_null("title", Shape::Text),
+    not_null("start_index", Shape::Whole),
+    not_null("end_index", Shape::Whole),
+    text("content"),
+];
+const ANNOTATION: &[Field] = &[maybe("url_citation", Shape::Object(CITATION))];
 const KIND: &str = "url_citation";
 
 impl Citation {

@@ -1,7 +1,7 @@
 //! A request's fields, but for its items and tools.
 
 use super::content::{CACHE, cache};
-use super::shape::{Record, Shape, field, maybe, members, must, not_null, parse, raw, text, wrong};
+use super::shape::{Field, Shape, field, maybe, members, must, not_null, parse, raw, text, wrong};
 use super::value::{Object, Value};
 use super::{input, tool};
 use crate::error::{Error, echo};
@@ -42,103 +42,85 @@ pub const LOSSES: &[(&str, Loss)] = &[
 ];
 
 /// The request, but for `metadata`, which is only repeated.
-const BODY: &Record = &Record {
-    name: "struct Body",
-    fields: &[
-        raw("input"),
-        raw("instructions"),
-        raw("tools"),
-        raw("tool_choice"),
-        raw("parallel_tool_calls"),
-        raw("max_output_tokens"),
-        raw("temperature"),
-        raw("top_p"),
-        raw("frequency_penalty"),
-        raw("presence_penalty"),
-        raw("text"),
-        raw("reasoning"),
-        raw("include"),
-        raw("stream"),
-        raw("user"),
-        raw("safety_identifier"),
-        raw("cache_control"),
-        // State: refused.
-        raw("store"),
-        raw("background"),
-        raw("previous_response_id"),
-        raw("conversation"),
-        raw("prompt"),
-        // Lost.
-        raw("client_metadata"),
-        raw("context_management"),
-        raw("moderation"),
-        raw("prompt_cache_key"),
-        raw("prompt_cache_options"),
-        raw("prompt_cache_retention"),
-        raw("service_tier"),
-        raw("top_logprobs"),
-        raw("truncation"),
-        // Read elsewhere.
-        raw("debug"),
-        raw("fallbacks"),
-        raw("model"),
-        raw("models"),
-        raw("plugins"),
-        raw("preset"),
-        raw("provider"),
-        raw("route"),
-        raw("session_id"),
-        raw("stream_options"),
-        raw("trace"),
-        raw("transforms"),
-        raw("usage"),
-    ],
-};
+const BODY: &[Field] = &[
+    raw("input"),
+    raw("instructions"),
+    raw("tools"),
+    raw("tool_choice"),
+    raw("parallel_tool_calls"),
+    raw("max_output_tokens"),
+    raw("temperature"),
+    raw("top_p"),
+    raw("frequency_penalty"),
+    raw("presence_penalty"),
+    raw("text"),
+    raw("reasoning"),
+    raw("include"),
+    raw("stream"),
+    raw("user"),
+    raw("safety_identifier"),
+    raw("cache_control"),
+    // State: refused.
+    raw("store"),
+    raw("background"),
+    raw("previous_response_id"),
+    raw("conversation"),
+    raw("prompt"),
+    // Lost.
+    raw("client_metadata"),
+    raw("context_management"),
+    raw("moderation"),
+    raw("prompt_cache_key"),
+    raw("prompt_cache_options"),
+    raw("prompt_cache_retention"),
+    raw("service_tier"),
+    raw("top_logprobs"),
+    raw("truncation"),
+    // Read elsewhere.
+    raw("debug"),
+    raw("fallbacks"),
+    raw("model"),
+    raw("models"),
+    raw("plugins"),
+    raw("preset"),
+    raw("provider"),
+    raw("route"),
+    raw("session_id"),
+    raw("stream_options"),
+    raw("trace"),
+    raw("transforms"),
+    raw("usage"),
+];
 
-const TEXT: &Record =
-    &Record { name: "struct TextFields", fields: &[maybe("format", Shape::Object(FORMAT)), text("verbosity")] };
+const TEXT: &[Field] = &[maybe("format", Shape::Object(FORMAT)), text("verbosity")];
 
-const FORMAT: &Record = &Record {
-    name: "struct FormatFields",
-    fields: &[
-        must("type", Shape::Text),
-        text("name"),
-        text("description"),
-        raw("schema"),
-        maybe("strict", Shape::Flag),
-    ],
-};
+const FORMAT: &[Field] =
+    &[must("type", Shape::Text), text("name"), text("description"), raw("schema"), maybe("strict", Shape::Flag)];
 
 /// The last three are OpenRouter's.
-const REASONING: &Record = &Record {
-    name: "struct ReasoningFields",
-    fields: &[
-        text("effort"),
-        text("summary"),
-        text("context"),
-        text("mode"),
-        maybe("max_tokens", Shape::Whole),
-        maybe("enabled", Shape::Flag),
-        maybe("exclude", Shape::Flag),
-    ],
-};
+const REASONING: &[Field] = &[
+    text("effort"),
+    text("summary"),
+    text("context"),
+    text("mode"),
+    maybe("max_tokens", Shape::Whole),
+    maybe("enabled", Shape::Flag),
+    maybe("exclude", Shape::Flag),
+];
 
 /// `tool_choice`, or one of the tools it allows.
-static CHOICE: Record = Record {
-    name: "struct ChoiceFields",
-    fields: &[
-        text("type"),
-        text("name"),
-        text("namespace"),
-        text("mode"),
-        not_null("tools", Shape::List(&Shape::Object(&CHOICE))),
-    ],
-};
+static CHOICE: [Field; 5] = [
+    text("type"),
+    text("name"),
+    text("namespace"),
+    text("mode"),
+    not_null("tools", Shape::List(&Shape::Object(&CHOICE))),
+];
 
 /// Reads a request body.
 pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut unknown = Vec::new();
-    let body = members(json, BODY, &mut unknown).map_err(|problem| Error::InvalidJson(problem.told(json)))?;
+    let body = members(json, BODY, &mut unknown)?;
     let body = Body(body);
     body.refuse_state()?;
     let mut conversation = Conversation {

@@ -7,38 +7,32 @@ use serde::ser::{Error as _, Serializer};
 use serde_json::value::RawValue;
 
 use super::item::Item;
-use super::shape::{Record, Shape, maybe, parse, raw};
+use super::shape::{Field, Shape, maybe, parse, raw};
 use super::value::{Object, Value};
 use crate::error::OpenAiError;
 use crate::usage::Usage;
 
 /// What a response repeats of its request.
-const ECHO: &Record = &Record {
-    name: "struct Echo",
-    fields: &[
-        raw("instructions"),
-        raw("max_output_tokens"),
-        raw("max_tool_calls"),
-        raw("temperature"),
-        raw("top_p"),
-        raw("frequency_penalty"),
-        raw("presence_penalty"),
-        raw("top_logprobs"),
-        raw("tools"),
-        raw("tool_choice"),
-        raw("parallel_tool_calls"),
-        maybe("text", Shape::Object(&Record { name: "struct TextEcho", fields: &[raw("format"), raw("verbosity")] })),
-        maybe(
-            "reasoning",
-            Shape::Object(&Record { name: "struct ReasoningEcho", fields: &[raw("effort"), raw("summary")] }),
-        ),
-        raw("truncation"),
-        raw("user"),
-        raw("safety_identifier"),
-        raw("prompt_cache_key"),
-        raw("metadata"),
-    ],
-};
+const ECHO: &[Field] = &[
+    raw("instructions"),
+    raw("max_output_tokens"),
+    raw("max_tool_calls"),
+    raw("temperature"),
+    raw("top_p"),
+    raw("frequency_penalty"),
+    raw("presence_penalty"),
+    raw("top_logprobs"),
+    raw("tools"),
+    raw("tool_choice"),
+    raw("parallel_tool_calls"),
+    maybe("text", Shape::Object(&[raw("format"), raw("verbosity")])),
+    maybe("reasoning", Shape::Object(&[raw("effort"), raw("summary")])),
+    raw("truncation"),
+    raw("user"),
+    raw("safety_identifier"),
+    raw("prompt_cache_key"),
+    raw("metadata"),
+];
 
 /// The fields of [`ECHO`] that a request has, those of its inner objects by their own names.
 #[derive(Debug, Default)]

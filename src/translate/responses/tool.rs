@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::content::{CACHE, cache};
-use super::shape::{Record, Shape, field, maybe, must, parse, raw, text, wrong};
+use super::shape::{Field, Shape, field, maybe, must, parse, raw, text, wrong};
 use super::value::{Object, Value};
 use crate::error::{Error, echo};
 use crate::translate::form::{Conversation, Text, Tool};
@@ -32,25 +32,22 @@ const FREE_FORM: &str = r#"{"type":"object","properties":{"input":{"type":"strin
 pub(super) const SEARCH: &str = "tool_search";
 
 /// Tools, whatever their type.
-const TOOLS: &Shape = &Shape::List(&Shape::Object(&Record {
-    name: "struct ToolFields",
-    fields: &[
-        must("type", Shape::Text),
-        text("name"),
-        text("description"),
-        raw("parameters"),
-        maybe("strict", Shape::Flag),
-        maybe("cache_control", Shape::Object(CACHE)),
-        // Of a free-form tool.
-        maybe("format", Shape::Object(FORMAT)),
-        // Of a tool search.
-        text("execution"),
-        // Of a namespace.
-        raw("tools"),
-    ],
-}));
+const TOOLS: &Shape = &Shape::List(&Shape::Object(&[
+    must("type", Shape::Text),
+    text("name"),
+    text("description"),
+    raw("parameters"),
+    maybe("strict", Shape::Flag),
+    maybe("cache_control", Shape::Object(CACHE)),
+    // Of a free-form tool.
+    maybe("format", Shape::Object(FORMAT)),
+    // Of a tool search.
+    text("execution"),
+    // Of a namespace.
+    raw("tools"),
+]));
 
-const FORMAT: &Record = &Record { name: "struct FormatFields", fields: &[text("syntax"), text("definition")] };
+const FORMAT: &[Field] = &[text("syntax"), text("definition")];
 
 /// What a tool is to its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,7 +170,7 @@ pub(super) struct Name {
 }
 
 /// What of a request, or of an item of its input, tells tools' names.
-const OFFERS: &Shape = &Shape::Object(&Record { name: "struct Offers", fields: &[raw("tools"), raw("input")] });
+const OFFERS: &Shape = &Shape::Object(&[raw("tools"), raw("input")]);
 
 impl Names {
     /// Reads a request that [`read`] has accepted.

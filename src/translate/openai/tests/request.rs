@@ -198,14 +198,14 @@ fn wrong_types_are_told_with_their_path() {
         (
             r#""reasoning": {"effort": "huge"}"#,
             "reasoning",
-            ".effort: must be one of none, minimal, low, medium, high, xhigh, max",
+            "effort: must be one of none, minimal, low, medium, high, xhigh, max",
         ),
         (
             r#""reasoning": {"effort": "low"}, "reasoning_effort": "high""#,
             "reasoning_effort",
             "differs from reasoning.effort",
         ),
-        (r#""response_format": {}"#, "response_format", ".type: must be a string"),
+        (r#""response_format": {}"#, "response_format", "type: must be a string"),
     ] {
         check_wrong(&with(fields), field, problem);
     }

@@ -62,8 +62,8 @@ fn what_needs_state_or_other_servers_is_refused() {
         (r#""text":{"format":{"type":"grammar"}}"#, "text", "\"grammar\" is not supported"),
         (r#""text":{"format":{"type":"json_schema","name":"x"}}"#, "text", "schema is missing"),
         (r#""reasoning":{"effort":"huge"}"#, "reasoning", "\"huge\" is not known"),
-        (r#""temperature":"private text""#, "temperature", "expected f64"),
-        (r#""stream":1"#, "stream", "expected a boolean"),
+        (r#""temperature":"private text""#, "temperature", "must be a number"),
+        (r#""stream":1"#, "stream", "must be true or false"),
     ];
     for (member, field, problem) in rows {
         refused(&format!("{{\"input\":\"x\",{member}}}"), field, problem);
@@ -73,17 +73,17 @@ fn what_needs_state_or_other_servers_is_refused() {
 #[test]
 fn items_that_cannot_be_read_are_refused_by_their_index() {
     let rows = [
-        (r#"{"type":"item_reference","id":"msg_1"}"#, "item 1: item_reference is not supported"),
-        (r#"{"id":"msg_1"}"#, "item 1: item_reference is not supported"),
-        (r#"{"type":"computer_call_output"}"#, "item 1: an item of type \"computer_call_output\""),
-        (r#"{"role":"critic","content":"x"}"#, "item 1: the role \"critic\""),
-        (r#"{"role":"user","content":[{"type":"input_hologram"}]}"#, "item 1: a part of type \"input_hologram\""),
+        (r#"{"type":"item_reference","id":"msg_1"}"#, "[1]: item_reference is not supported"),
+        (r#"{"id":"msg_1"}"#, "[1]: item_reference is not supported"),
+        (r#"{"type":"computer_call_output"}"#, "[1]: an item of type \"computer_call_output\""),
+        (r#"{"role":"critic","content":"x"}"#, "[1]: the role \"critic\""),
+        (r#"{"role":"user","content":[{"type":"input_hologram"}]}"#, "[1]: a part of type \"input_hologram\""),
         (r#"{"role":"user","content":[{"type":"input_image"}]}"#, "image_url is missing"),
         (r#"{"role":"user","content":[{"type":"input_file"}]}"#, "file_data, file_url or file_id"),
         (r#"{"role":"user","content":[{"type":"input_audio"}]}"#, "input_audio is missing"),
         (r#"{"type":"function_call","name":"f","arguments":"{}"}"#, "call_id is missing"),
         (r#"{"type":"function_call_output","output":"x"}"#, "call_id is missing"),
-        (r#"{"role":"user","content":5}"#, "expected a string or an array"),
+        (r#"{"role":"user","content":5}"#, "[1].content: must be a string or an array"),
     ];
     for (item, problem) in rows {
         refused(&format!(r#"{{"input":[{{"role":"user","content":"x"}},{item}]}}"#), "input", problem);
