@@ -48,8 +48,9 @@ pub(crate) struct Calls {
     pub(crate) per_tick: f64,
 }
 
-/// Serves `per_tick` requests between two ticks of a worker, each for another of 400 models, for ten seconds.
-pub(crate) fn calls(per_tick: usize) -> Calls {
+/// Serves `per_tick` requests, evenly spread, between two ticks of a worker, each for another of 400 models, for ten
+/// seconds.
+pub(crate) fn calls(per_tick: u32) -> Calls {
     let config = config(&catalogue(400, 2));
     let store = Rc::new(Counted::default());
     let (mut health, mut journal) = (Health::new(store.clone()), Journal::new(store.clone()));
@@ -57,9 +58,9 @@ pub(crate) fn calls(per_tick: usize) -> Calls {
     journal.found();
     let (mut in_requests, mut in_ticks, mut served) = (0, 0, 0usize);
     for tick in 1..=TICKS {
-        let now = NOW + TICK * tick;
         store.calls.set(0);
-        for _ in 0..per_tick {
+        for request in 0..per_tick {
+            let now = NOW + TICK * (tick - 1) + TICK * request / per_tick;
             let body = chat(&format!("m/model-{}", served * 7 % 400), 1000, false);
             let random = [served as u64, 2];
             let arrival = Arrival { face: Face::OpenAi, operation: Operation::Chat, headers: &[], body, random, now };
@@ -73,6 +74,7 @@ pub(crate) fn calls(per_tick: usize) -> Calls {
             served += 1;
         }
         in_requests += store.calls.replace(0);
+        let now = NOW + TICK * tick;
         health.sync(now);
         journal.sync(now);
         in_ticks += store.calls.get();
