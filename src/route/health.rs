@@ -1,8 +1,9 @@
 //! What is known of the endpoints' recent behaviour: outages, cooldowns, times to first token, speeds, uptimes.
 //!
 //! All workers know it together. What must change the next request's plan, wherever it arrives, is written at once:
-//! failures and cooldowns ([`Health::observe`]), and read with each request ([`Health::refresh`]), which costs one look
-//! at a value that is nearly always empty. The rest is collected and exchanged bit by bit ([`Health::sync`]).
+//! failures and cooldowns ([`Health::observe`]), and read with each request, but no more than once a millisecond
+//! ([`Health::refresh`]): one look at a value that is nearly always empty. The rest is collected and exchanged bit by bit
+//! ([`Health::sync`]).
 //! Keyed by endpoint id, which only comes from the configuration.
 
 use std::rc::Rc;
