@@ -14,6 +14,7 @@ use crate::config::{AUTO, AUTO_ALIAS};
 use crate::request::{Face, Operation};
 use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
+use crate::wire::json::JsonError;
 use crate::wire::openai::ErrorFields;
 use openrouter::OpenRouterError;
 
@@ -335,6 +336,12 @@ impl Error {
             _ => "invalid_request_error",
         };
         OpenAiError { message, r#type, param: self.param(), code: self.code(), error_type: self.error_type() }
+    }
+}
+
+impl From<JsonError> for Error {
+    fn from(error: JsonError) -> Self {
+        Self::InvalidJson(error.to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint must take over.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::answer::{Answer, Events, Fault, Progress};
@@ -240,7 +241,7 @@ impl Exchange {
     }
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
-    /// no time, so `clock` is asked for it.
+    /// no time, so `clock` is asked for it, once.
     pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: impl Fn() -> Duration) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
@@ -248,6 +249,8 @@ impl Exchange {
             // What still comes is nothing the client could read.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
+        let now = OnceCell::new();
+        let clock = || *now.get_or_init(&clock);
         let progress = answer.push(piece, end, &clock);
         let strip_length = answer.changes_length();
         let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };

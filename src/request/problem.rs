@@ -20,7 +20,7 @@ impl From<JsonError> for Problem {
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         match problem {
-            Problem::Json(error) => Self::InvalidJson(error.to_string()),
+            Problem::Json(error) => error.into(),
             Problem::Said(error) => error,
         }
     }

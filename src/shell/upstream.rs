@@ -1,7 +1,5 @@
 //! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes back.
 
-use std::cell::OnceCell;
-
 use super::downstream::{NEXT, RETRY};
 use super::headers;
 use super::host::{self, Action, Buffer, Map};
@@ -112,9 +110,7 @@ impl Upstream {
 
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         let piece = host::buffer(Buffer::ResponseBody, size);
-        let now = OnceCell::new();
-        let clock = || *now.get_or_init(host::now);
-        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, clock);
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, host::now);
         self.obey(verdict, size)
     }
 

@@ -44,7 +44,7 @@ impl Problem {
     /// As the client is told it of a field that was being read.
     pub(super) fn of_field(self, field: &'static str) -> Error {
         match self {
-            Self::Json(error) => Error::InvalidJson(error.to_string()),
+            Self::Json(error) => error.into(),
             Self::Wrong { path, what } if path.is_empty() => Error::InvalidField { field, problem: what.into_owned() },
             Self::Wrong { path, what } => {
                 let path = path.trim_start_matches('.');

@@ -121,6 +121,12 @@ mod block {
             Self(v128_or(self.0, other.0))
         }
 
+        /// Marks, with any bit, the bytes that are not as their counterparts.
+        #[inline(always)]
+        pub(super) fn differences(self, other: Self) -> Self {
+            Self(v128_xor(self.0, other.0))
+        }
+
         #[inline(always)]
         pub(super) fn is_ascii(self) -> bool {
             u8x16_bitmask(self.0) == 0
@@ -134,7 +140,7 @@ mod block {
         /// Marks quotes, backslashes and control characters.
         #[inline(always)]
         pub(super) fn string_special(self) -> Self {
-            self.equals(b'"').or(self.equals(b'\\')).or(self.control())
+            self.equals(b'"').or(self.equals(b'\\')).or(Self(u8x16_lt(self.0, u8x16_splat(0x20))))
         }
 
         #[inline(always)]
@@ -146,11 +152,6 @@ mod block {
         #[inline(always)]
         pub(super) fn first_mark(self) -> usize {
             u8x16_bitmask(self.0).trailing_zeros() as usize
-        }
-
-        #[inline(always)]
-        fn control(self) -> Self {
-            Self(u8x16_lt(self.0, u8x16_splat(0x20)))
         }
 
         /// The same byte sixteen times.
@@ -169,12 +170,6 @@ mod block {
         #[inline(always)]
         fn is_below(self, bound: Self) -> bool {
             v128_any_true(u8x16_sub_sat(bound.0, self.0))
-        }
-
-        /// Marks, with any bit, the bytes that are not as their counterparts.
-        #[inline(always)]
-        pub(super) fn differences(self, other: Self) -> Self {
-            Self(v128_xor(self.0, other.0))
         }
     }
 
@@ -269,12 +264,6 @@ mod block {
     impl Block {
         pub(super) const ZERO: Self = Self(0);
 
-        /// Marks, with any bit, the bytes that are not as their counterparts.
-        #[inline(always)]
-        pub(super) fn differences(self, other: Self) -> Self {
-            Self(self.0 ^ other.0)
-        }
-
         #[inline(always)]
         pub(super) fn of(bytes: &[u8; LEN]) -> Self {
             Self(u64::from_le_bytes(*bytes))
@@ -283,6 +272,12 @@ mod block {
         #[inline(always)]
         pub(super) fn or(self, other: Self) -> Self {
             Self(self.0 | other.0)
+        }
+
+        /// Marks, with any bit, the bytes that are not as their counterparts.
+        #[inline(always)]
+        pub(super) fn differences(self, other: Self) -> Self {
+            Self(self.0 ^ other.0)
         }
 
         #[inline(always)]

@@ -28,7 +28,7 @@ impl From<JsonError> for Wrong {
 impl From<Wrong> for Error {
     fn from(wrong: Wrong) -> Self {
         match wrong {
-            Wrong::Json(error) => Self::InvalidJson(error.to_string()),
+            Wrong::Json(error) => error.into(),
             Wrong::Field(field, problem) => Self::InvalidField { field, problem: problem.to_owned() },
         }
     }

@@ -89,12 +89,12 @@ pub(super) fn read(body: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut request = Request { body, ..Request::default() };
     match object(&mut Reader::new(body), |reader, key| request.field(key, reader)).and_then(|_| request.finish()) {
         Ok(()) => Ok(request.conversation),
+        Err(Problem::Json(error)) => Err(error.into()),
         Err(Problem::Wrong { path, what }) => {
             let (field, rest) =
                 FIELDS.iter().find_map(|field| Some((*field, below(&path, field)?))).unwrap_or_default();
             Err(Problem::Wrong { path: rest.to_owned(), what }.of_field(field))
         }
-        Err(json) => Err(json.of_field("")),
     }
 }
 

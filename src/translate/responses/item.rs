@@ -199,7 +199,7 @@ const KIND: &str = "url_citation";
 impl Citation {
     /// Reads one of chat's annotations; `None` if it is of a kind this dialect does not have.
     pub(super) fn parse(json: &str) -> Option<Self> {
-        let object = |record| parse(json.as_bytes(), &Shape::Object(record)).ok().and_then(Value::object);
+        let object = |fields| parse(json.as_bytes(), &Shape::Object(fields)).ok().and_then(Value::object);
         if let Some(nested) = object(ANNOTATION)?.take(KIND).object() {
             return Some(Self::of(nested));
         }

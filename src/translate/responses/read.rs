@@ -120,8 +120,7 @@ static CHOICE: [Field; 5] = [
 /// Reads a request body.
 pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut unknown = Vec::new();
-    let body = members(json, BODY, &mut unknown)?;
-    let body = Body(body);
+    let body = Body(members(json, BODY, &mut unknown)?);
     body.refuse_state()?;
     let mut conversation = Conversation {
         parallel_tool_calls: body.field("parallel_tool_calls", &Shape::Flag)?.flag(),

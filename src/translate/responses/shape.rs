@@ -106,7 +106,7 @@ pub(super) fn parse<'a>(json: &'a [u8], shape: &Shape) -> Read<Value<'a>> {
 /// their value is null.
 pub(super) fn members<'a>(json: &'a [u8], fields: &[Field], unknown: &mut Vec<Text<'a>>) -> Result<Object<'a>, Error> {
     object(json, &mut Reader::new(json), fields, Some(unknown)).map_err(|problem| match problem {
-        Problem::Json(error) => Error::InvalidJson(error.to_string()),
+        Problem::Json(error) => error.into(),
         Problem::Wrong { path, .. } => Error::DuplicateKey(path.trim_start_matches('.').to_owned()),
     })
 }
