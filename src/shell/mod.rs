@@ -9,6 +9,7 @@ mod exports;
 mod headers;
 mod host;
 mod keep_alive;
+mod memory;
 mod page;
 mod root;
 mod shared;
