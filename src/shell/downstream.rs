@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
 use crate::provider::ClientHeaders;
 use crate::request::{Face, Operation};
+use crate::wire::json::push_number;
 
 /// The filter state by which the route chooses the cluster.
 pub(super) const NEXT: &str = "modelyard.next";
@@ -34,32 +35,24 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Takes in a request for a model.
+    /// Takes in a request for a model. `length`: of its body, as far as it is told.
     pub(super) fn begin(
         config: Rc<Config>,
-        face: Face,
-        operation: Operation,
+        (face, operation): (Face, Operation),
         headers: Vec<u8>,
+        length: Option<u64>,
         end: bool,
     ) -> (Self, Action) {
+        let limit = config.limits.request_bytes;
+        let error = match length {
+            Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
+            _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
+        };
         let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
-        match stream.take_in(end) {
-            Ok(action) => (stream, action),
-            Err(error) => {
-                stream.open(Vec::new(), Some(error));
-                (stream, Action::Pause)
-            }
+        if error.is_some() {
+            stream.open(Vec::new(), error);
         }
-    }
-
-    fn take_in(&mut self, end: bool) -> Result<Action, Error> {
-        let headers = headers::parse(&self.headers);
-        let limit = self.config.limits.request_bytes;
-        let length = headers::value(&headers, "content-length").and_then(|length| length.parse().ok());
-        if length.is_some_and(|length: u64| length > limit as u64) {
-            return Err(Error::TooLarge { limit: Some(limit) });
-        }
-        if end { Err(Error::InvalidJson("it is empty".to_owned())) } else { Ok(Action::Pause) }
+        (stream, Action::Pause)
     }
 
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
@@ -206,6 +199,13 @@ impl Downstream {
     }
 }
 
+/// A number in decimal. Most of what the library's formatting does is not needed here, and it takes its time.
+fn decimal(number: u64) -> String {
+    let mut text = String::with_capacity(20);
+    push_number(number, &mut text);
+    text
+}
+
 /// Makes the client's headers ones that the host's router obeys: what could steer it otherwise goes, and so do
 /// credentials. `count`: how many headers there are, with those that could not be read.
 fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
@@ -217,7 +217,8 @@ fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
         let stripped = headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name));
         stripped.for_each(|(name, _)| host::remove_header(Map::RequestHeaders, name));
     }
-    let (retries, timeout) = (departure.max_retries.to_string(), departure.per_try_timeout.as_millis().to_string());
+    let retries = decimal(departure.max_retries as u64);
+    let timeout = decimal(departure.per_try_timeout.as_millis() as u64);
     host::set_header(Map::RequestHeaders, "x-envoy-max-retries", &retries);
     host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-per-try-timeout-ms", &timeout);
     // A route's own timeout, 15 s by default, would cut streams off.

@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Runs `event` with a stream; what the host asks of one it did not announce passes.
-fn stream(context: u32, event: impl FnOnce(&mut Stream) -> Action) -> Action {
+fn stream(context: u32, event: &mut dyn FnMut(&mut Stream) -> Action) -> Action {
     STREAMS.with(|streams| match streams.try_borrow_mut() {
         Ok(mut streams) => streams.get_mut(&context).map_or(Action::Continue, event),
         Err(_) => Action::Continue,
@@ -76,37 +76,37 @@ extern "C" fn proxy_on_queue_ready(_root: u32, queue: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end: u32) -> Action {
-    stream(context, |stream| stream.request_headers(end != 0))
+    stream(context, &mut |stream| stream.request_headers(end != 0))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
-    stream(context, |stream| stream.request_body(size, end != 0))
+    stream(context, &mut |stream| stream.request_body(size, end != 0))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> Action {
-    stream(context, Stream::request_trailers)
+    stream(context, &mut Stream::request_trailers)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _count: usize, end: u32) -> Action {
-    stream(context, |stream| stream.response_headers(end != 0))
+    stream(context, &mut |stream| stream.response_headers(end != 0))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
-    stream(context, |stream| stream.response_body(size, end != 0))
+    stream(context, &mut |stream| stream.response_body(size, end != 0))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_trailers(context: u32, _count: usize) -> Action {
-    stream(context, Stream::response_trailers)
+    stream(context, &mut Stream::response_trailers)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_log(context: u32) {
-    stream(context, |stream| {
+    stream(context, &mut |stream| {
         stream.log();
         Action::Continue
     });

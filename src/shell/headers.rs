@@ -1,22 +1,30 @@
 //! The host's serialised header maps: a count, all lengths, then every name and value with a zero byte behind.
 
+use std::ops::Range;
+
 /// Headers as pairs into `serialised`; names are in lower case, pseudo-headers included. Values that are not UTF-8 are
 /// left out.
 pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
     let Some((count, rest)) = split_u32(serialised) else { return Vec::new() };
-    let Some((lengths, mut texts)) = rest.split_at_checked((count as usize).saturating_mul(8)) else {
+    let Some((lengths, texts)) = rest.split_at_checked((count as usize).saturating_mul(8)) else {
         return Vec::new();
     };
+    // One look at all of them, and at each only where one is not UTF-8.
+    let all = str::from_utf8(texts).ok();
+    let text = |range: Range<usize>| match all {
+        Some(all) => all.get(range),
+        None => texts.get(range).and_then(|text| str::from_utf8(text).ok()),
+    };
     let mut headers = Vec::with_capacity(count as usize);
+    let mut at: usize = 0;
     for [n0, n1, n2, n3, v0, v1, v2, v3] in lengths.as_chunks::<8>().0 {
-        let name_len = u32::from_le_bytes([*n0, *n1, *n2, *n3]);
-        let value_len = u32::from_le_bytes([*v0, *v1, *v2, *v3]);
-        let Some((name, rest)) = split_text(texts, name_len) else { break };
-        let Some((value, rest)) = split_text(rest, value_len) else { break };
-        texts = rest;
-        if let (Ok(name), Ok(value)) = (str::from_utf8(name), str::from_utf8(value)) {
+        let name_end = at.saturating_add(u32::from_le_bytes([*n0, *n1, *n2, *n3]) as usize);
+        let value_at = name_end.saturating_add(1);
+        let value_end = value_at.saturating_add(u32::from_le_bytes([*v0, *v1, *v2, *v3]) as usize);
+        if let (Some(name), Some(value)) = (text(at..name_end), text(value_at..value_end)) {
             headers.push((name, value));
         }
+        at = value_end.saturating_add(1);
     }
     headers
 }
@@ -57,9 +65,4 @@ pub(super) fn status(headers: &[(&str, &str)]) -> u16 {
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*number), rest))
-}
-
-fn split_text(bytes: &[u8], len: u32) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = bytes.split_at_checked(len as usize)?;
-    Some((text, rest.get(1..)?))
 }

@@ -59,7 +59,8 @@ impl Stream {
             match Surface::of(&config.paths, value(":method"), path) {
                 Surface::Elsewhere => return None,
                 Surface::Exchange(face, operation) => {
-                    let (downstream, action) = Downstream::begin(config, face, operation, serialised, end);
+                    let length = value("content-length").parse().ok();
+                    let (downstream, action) = Downstream::begin(config, (face, operation), serialised, length, end);
                     self.role = Role::Downstream(Box::new(downstream));
                     return Some(action);
                 }

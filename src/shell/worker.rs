@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::host;
 use crate::exchange::Exchange;
@@ -30,7 +30,7 @@ pub(super) struct Watched {
 }
 
 thread_local! {
-    static EXCHANGES: RefCell<HashMap<Link, Shared>> = RefCell::new(HashMap::new());
+    static EXCHANGES: RefCell<HashTable<(Link, Shared)>> = const { RefCell::new(HashTable::new()) };
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
 }
@@ -48,19 +48,29 @@ pub(super) fn keep(exchange: Shared) -> Link {
             *letter = b'a' + (random >> (4 * index) & 15) as u8;
         }
     }
-    EXCHANGES.with_borrow_mut(|exchanges| exchanges.insert(link, exchange));
+    EXCHANGES.with_borrow_mut(|exchanges| {
+        exchanges.insert_unique(hash(&link), (link, exchange), |(link, _)| hash(link));
+    });
     link
 }
 
 /// The exchange a link names, if this VM has it.
 pub(super) fn find(link: &[u8]) -> Option<(Link, Shared)> {
-    let link = link.try_into().ok()?;
-    EXCHANGES.with_borrow(|exchanges| exchanges.get(&link).cloned()).map(|exchange| (link, exchange))
+    let link: Link = link.try_into().ok()?;
+    EXCHANGES.with_borrow(|exchanges| exchanges.find(hash(&link), |(known, _)| *known == link).cloned())
 }
 
 /// Drops an exchange; attempts that still hold it keep it alive.
 pub(super) fn forget(link: &Link) {
-    EXCHANGES.with_borrow_mut(|exchanges| exchanges.remove(link));
+    EXCHANGES.with_borrow_mut(|exchanges| {
+        exchanges.find_entry(hash(link), |(known, _)| known == link).map(|entry| entry.remove().0).ok()
+    });
+}
+
+/// A link's letters are random already, and only have to be spread over all bits.
+fn hash(link: &Link) -> u64 {
+    let letters = link.first_chunk().map_or(0, |letters| u64::from_le_bytes(*letters));
+    letters.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26)
 }
 
 /// Starts watching an attempt's deadlines.
