@@ -1,4 +1,5 @@
-//! `make bench-scale`: whether the cost stays what it is with a large catalogue, many streams and several workers.
+//! `make bench-scale`: whether the cost stays what it is with a large catalogue, many streams and several workers, and
+//! what it would be if the gateway's own code cost nothing.
 
 use std::fmt::Write as _;
 use std::io::Result;
@@ -21,7 +22,7 @@ const STREAMS: usize = 500;
 pub(crate) fn run(runtime: &Runtime) -> Result<()> {
     let upstream = setup::upstream()?;
     let mut report = heading();
-    for part in [catalogues, streams, workers] {
+    for part in [floors, catalogues, streams, workers] {
         let text = part(runtime, &upstream)?;
         print!("{text}");
         report += &text;
@@ -39,6 +40,32 @@ fn heading() -> String {
         rounds(),
         machine()
     )
+}
+
+/// What the wiring and the host calls cost by themselves.
+fn floors(runtime: &Runtime, upstream: &Process) -> Result<String> {
+    let kinds = [
+        ("Envoy, no filter", Kind::Bare),
+        ("no-op filter", Kind::Baseline("noop")),
+        ("no-op filter in both roles", Kind::Roles),
+        ("Modelyard's host calls alone", Kind::Calls),
+        ("Modelyard", Kind::Gateway(USUAL)),
+    ];
+    let proxies = Proxy::start_all(kinds.map(|(_, kind)| (kind, 1)))?;
+    let request = chat("/v1", PLAIN, 1000, false).leaked();
+    let rows: Vec<_> = kinds
+        .iter()
+        .zip(&proxies)
+        .map(|((name, _), proxy)| Row { name: (*name).to_owned(), proxy, request, bar: None })
+        .collect();
+    let name = "Floors: 1 KB chat, 16 connections";
+    let scenario = Scenario { name, connections: 16, duration: Duration::from_secs(1), units: 1 };
+    let visits = measure(runtime, upstream, &scenario, &rows)?;
+    Ok(table(&scenario, &rows, &visits)
+        + "*In both roles* is Envoy as the gateway wires it, with its own filters in the gateway's place: the body is \
+           held, the route chosen by filter state, and an attempt may be repeated.\n\
+           *Host calls alone* is a filter in both roles that asks of Envoy all that the gateway asks, and ignores what \
+           it is told.\n\n")
 }
 
 /// The same requests over catalogues of several sizes.

@@ -116,6 +116,10 @@ pub(crate) enum Kind {
     Bare,
     /// One of the filters of `benches/baseline`, by its name.
     Baseline(&'static str),
+    /// `noop` of them in both roles of the gateway, and Envoy's own filters for the rest: held body, chosen cluster.
+    Roles,
+    /// `calls` of them in both roles of the gateway.
+    Calls,
     Gateway(Catalogue),
 }
 
@@ -146,7 +150,9 @@ impl Proxy {
         let listener = match kind {
             Kind::Bare => direct(Vec::new()),
             Kind::Baseline(name) => direct(vec![filter(BASELINE, "", name)]),
-            Kind::Gateway(catalogue) => gateway(catalogue),
+            Kind::Roles => roles(vec![buffer(), next_cluster()], filter(BASELINE, "", "noop")),
+            Kind::Calls => roles(Vec::new(), filter(BASELINE, "", "calls")),
+            Kind::Gateway(catalogue) => roles(Vec::new(), filter(WASM, "modelyard", &document(catalogue).to_string())),
         };
         let (port, admin) = (23100 + index, 23200 + index);
         let clusters: Vec<_> = UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
@@ -228,7 +234,8 @@ fn direct(mut filters: Vec<Value>) -> Value {
     connection_manager(json!(routes), filters)
 }
 
-fn gateway(catalogue: Catalogue) -> Value {
+/// The gateway's wiring: the filter downstream, behind others, and upstream, and a route by filter state with retries.
+fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
     let specifier = format!("{TYPES}.extensions.router.cluster_specifiers.matcher.v3");
     let action = |name: &str| {
         let kind = format!("{specifier}.ClusterAction");
@@ -259,11 +266,24 @@ fn gateway(catalogue: Catalogue) -> Value {
             },
         },
     }]);
-    let document = document(catalogue).to_string();
-    let filter = filter(WASM, "modelyard", &document);
     let codec = format!("{TYPES}.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
     let codec = json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
-    connection_manager(routes, vec![filter.clone(), router(vec![filter, codec])])
+    filters.extend([filter.clone(), router(vec![filter, codec])]);
+    connection_manager(routes, filters)
+}
+
+/// Envoy's own filter that holds a request until its body is whole.
+fn buffer() -> Value {
+    let kind = format!("{TYPES}.extensions.filters.http.buffer.v3.Buffer");
+    json!({"name": "buffer", "typed_config": {"@type": kind, "max_request_bytes": 64 << 20}})
+}
+
+/// Envoy's own filter that sets the filter state of the gateway's route, and has the route chosen anew.
+fn next_cluster() -> Value {
+    let kind = format!("{TYPES}.extensions.filters.http.set_filter_state.v3.Config");
+    let value = json!({"text_format_source": {"inline_string": "%REQ(x-bench)%"}});
+    let state = json!({"object_key": "wasm.modelyard.next", "factory_key": "envoy.string", "format_string": value});
+    json!({"name": "next", "typed_config": {"@type": kind, "on_request_headers": [state], "clear_route_cache": true}})
 }
 
 fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {

@@ -1,25 +1,35 @@
-//! Two filters to compare the gateway with, chosen by the plugin's configuration.
+//! Filters to compare the gateway with, chosen by the plugin's configuration.
 //!
 //! `noop` does nothing: the floor. `naive` reads the body into a tree, sets the model's name and writes the tree out.
+//! `calls` stands in both roles and asks of the host what the gateway asks, but does nothing with what it is told.
+
+mod calls;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use serde_json::Value;
 
+use calls::Calls;
+
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|_| Box::new(Root { naive: false }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { name: Vec::new(), counters: Vec::new() }));
 }}
 
 struct Root {
-    naive: bool,
+    name: Vec<u8>,
+    /// Stats of `calls`.
+    counters: Vec<u32>,
 }
 
 impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
-        self.naive = self.get_plugin_configuration().is_some_and(|name| name == b"naive");
+        self.name = self.get_plugin_configuration().unwrap_or_default();
+        if self.name == b"calls" {
+            self.counters = calls::counters();
+        }
         true
     }
 
@@ -28,7 +38,11 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(if self.naive { Box::new(Naive) } else { Box::new(Noop) })
+        Some(match self.name.as_slice() {
+            b"naive" => Box::new(Naive),
+            b"calls" => Box::new(Calls::new(self.counters.clone())),
+            _ => Box::new(Noop),
+        })
     }
 }
 
