@@ -5,12 +5,14 @@
 use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::ptr;
 use std::rc::Rc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use super::host;
 use crate::exchange::Exchange;
+use crate::fnv::Fnv;
 use crate::stats::{Kind, Stat};
 
 /// An exchange, shared by its downstream stream and its attempts.
@@ -32,7 +34,7 @@ pub(super) struct Watched {
 thread_local! {
     static EXCHANGES: RefCell<HashTable<(Link, Shared)>> = const { RefCell::new(HashTable::new()) };
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
-    static METRICS: RefCell<Metrics> = RefCell::new(Metrics::default());
+    static METRICS: RefCell<Metrics> = const { RefCell::new(Metrics(HashTable::new())) };
 }
 
 /// 64 bits of the host's randomness.
@@ -89,11 +91,7 @@ pub(super) fn watched() -> Vec<Watched> {
 }
 
 /// The host's ids of stats. Bounded, because tag values come from the configuration.
-#[derive(Default)]
-struct Metrics {
-    known: HashTable<Metric>,
-    hasher: DefaultHashBuilder,
-}
+struct Metrics(HashTable<Metric>);
 
 /// A stat with its tags, which the host knows by an id.
 struct Metric {
@@ -114,20 +112,30 @@ pub(super) fn count(stat: &'static Stat, tags: &[&str], value: u64) {
 
 impl Metrics {
     fn id(&mut self, stat: &'static Stat, tags: &[&str]) -> Option<u32> {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one((stat.name, tags));
-        if let Some(known) = self.known.find(hash, |known| known.is(stat, tags)) {
+        let hash = Metric::hash(stat, tags);
+        if let Some(known) = self.0.find(hash, |known| known.is(stat, tags)) {
             return Some(known.id);
         }
         let id = host::define_metric(stat.kind, &stat.full_name(tags))?;
         let metric = Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
-        self.known.insert_unique(hash, metric, |known| known.hash);
+        self.0.insert_unique(hash, metric, |known| known.hash);
         Some(id)
     }
 }
 
 impl Metric {
+    fn hash(stat: &'static Stat, tags: &[&str]) -> u64 {
+        let mut hash = Fnv::new();
+        ptr::from_ref(stat).addr().to_le_bytes().into_iter().for_each(|byte| hash.byte(byte));
+        for tag in tags {
+            tag.bytes().for_each(|byte| hash.byte(byte));
+            // Ends it, as no text can.
+            hash.byte(0xff);
+        }
+        hash.finish()
+    }
+
     fn is(&self, stat: &Stat, tags: &[&str]) -> bool {
-        std::ptr::eq(self.stat, stat) && self.tags.iter().map(|tag| &**tag).eq(tags.iter().copied())
+        ptr::eq(self.stat, stat) && self.tags.iter().map(|tag| &**tag).eq(tags.iter().copied())
     }
 }
