@@ -5,23 +5,34 @@
 
 use std::cell::RefCell;
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use super::host::Action;
 use super::keep_alive;
 use super::root::Root;
 use super::shared;
 use super::stream::Stream;
+use super::worker;
 
 thread_local! {
-    static ROOTS: RefCell<HashMap<u32, Root>> = RefCell::new(HashMap::new());
-    static STREAMS: RefCell<HashMap<u32, Stream>> = RefCell::new(HashMap::new());
+    /// By their contexts. They are few.
+    static ROOTS: RefCell<Vec<(u32, Root)>> = const { RefCell::new(Vec::new()) };
+    /// By their contexts.
+    static STREAMS: RefCell<HashTable<(u32, Stream)>> = const { RefCell::new(HashTable::new()) };
+}
+
+/// The host counts its contexts.
+fn hash(context: u32) -> u64 {
+    worker::spread(context.into())
 }
 
 /// Runs `event` with a stream; what the host asks of one it did not announce passes.
 fn stream(context: u32, event: &mut dyn FnMut(&mut Stream) -> Action) -> Action {
     STREAMS.with(|streams| match streams.try_borrow_mut() {
-        Ok(mut streams) => streams.get_mut(&context).map_or(Action::Continue, event),
+        Ok(mut streams) => match streams.find_mut(hash(context), |(known, _)| *known == context) {
+            Some((_, stream)) => event(stream),
+            None => Action::Continue,
+        },
         Err(_) => Action::Continue,
     })
 }
@@ -47,11 +58,14 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {
     if root == 0 {
-        ROOTS.with_borrow_mut(|roots| roots.insert(context, Root::default()));
+        ROOTS.with_borrow_mut(|roots| roots.push((context, Root::default())));
         return;
     }
-    let config = ROOTS.with_borrow(|roots| roots.get(&root).and_then(Root::config));
-    STREAMS.with_borrow_mut(|streams| streams.insert(context, Stream::new(context, config)));
+    let config =
+        ROOTS.with_borrow(|roots| roots.iter().find(|(known, _)| *known == root).and_then(|(_, root)| root.config()));
+    STREAMS.with_borrow_mut(|streams| {
+        streams.insert_unique(hash(context), (context, Stream::new(context, config)), |(known, _)| hash(*known));
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -61,7 +75,9 @@ extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> bool {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
-    ROOTS.with_borrow_mut(|roots| roots.get_mut(&root).is_some_and(|root| root.configure(size)))
+    ROOTS.with_borrow_mut(|roots| {
+        roots.iter_mut().find(|(known, _)| *known == root).is_some_and(|(_, root)| root.configure(size))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -114,11 +130,13 @@ extern "C" fn proxy_on_log(context: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
-    let ended = STREAMS.with_borrow_mut(|streams| streams.remove(&context));
+    let ended = STREAMS.with_borrow_mut(|streams| {
+        streams.find_entry(hash(context), |(known, _)| *known == context).map(|entry| entry.remove().0).ok()
+    });
     match ended {
-        Some(mut stream) => stream.end(),
+        Some((_, mut stream)) => stream.end(),
         None => {
-            ROOTS.with_borrow_mut(|roots| roots.remove(&context));
+            ROOTS.with_borrow_mut(|roots| roots.retain(|(known, _)| *known != context));
             // It may be the VM's last.
             shared::flush();
         }

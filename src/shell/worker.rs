@@ -69,10 +69,14 @@ pub(super) fn forget(link: &Link) {
     });
 }
 
-/// A link's letters are random already, and only have to be spread over all bits.
+/// A link's letters are random already.
 fn hash(link: &Link) -> u64 {
-    let letters = link.first_chunk().map_or(0, |letters| u64::from_le_bytes(*letters));
-    letters.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26)
+    spread(link.first_chunk().map_or(0, |letters| u64::from_le_bytes(*letters)))
+}
+
+/// The hash of a number that only has to be spread over all bits.
+pub(super) fn spread(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26)
 }
 
 /// Starts watching an attempt's deadlines.
