@@ -8,9 +8,8 @@ mod code;
 mod replica;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
-
-use hashbrown::HashMap;
 
 pub(crate) use code::{Reader, Writer};
 pub(crate) use replica::{Replica, Sum};
