@@ -132,6 +132,7 @@ impl Downstream {
     }
 
     /// Headers of an answer that is the gateway's or the host's own.
+    #[cold]
     fn own_response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let headers = headers::parse(&serialised);

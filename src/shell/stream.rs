@@ -51,39 +51,61 @@ impl Stream {
         if let Some((link, exchange)) = worker::find(value(LINK_HEADER).as_bytes()) {
             return Some(self.attempt(link, exchange, &parsed, end));
         }
-        if host::attempt_count() == 0 {
-            if !value("upgrade").is_empty() {
-                return None;
-            }
-            let path = value(":path");
-            match Surface::of(&config.paths, value(":method"), path) {
-                Surface::Elsewhere => return None,
-                Surface::Exchange(face, operation) => {
-                    let length = value("content-length").parse().ok();
-                    let (downstream, action) = Downstream::begin(config, (face, operation), serialised, length, end);
-                    self.role = Role::Downstream(Box::new(downstream));
-                    return Some(action);
-                }
-                Surface::Page(face, page) => page::answer(&config, face, page, path),
-                Surface::Explain => {
-                    let authorization = headers::value(&parsed, "authorization");
-                    self.role = Role::Explain(Explain::begin(config, path.to_owned(), authorization, end));
-                    return Some(Action::Pause);
-                }
-                Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),
-            }
-            return None;
+        let path = value(":path");
+        let surface = Surface::of(&config.paths, value(":method"), path);
+        if host::attempt_count() != 0 {
+            return self.later_attempt(surface, &parsed, end);
         }
+        match surface {
+            _ if !value("upgrade").is_empty() => None,
+            Surface::Exchange(face, operation) => {
+                let length = value("content-length").parse().ok();
+                let (downstream, action) = Downstream::begin(config, (face, operation), serialised, length, end);
+                self.role = Role::Downstream(Box::new(downstream));
+                Some(action)
+            }
+            _ => self.answer_here(&config, surface, path, &parsed, end),
+        }
+    }
+
+    /// What needs no model.
+    #[cold]
+    fn answer_here(
+        &mut self,
+        config: &Rc<Config>,
+        surface: Surface<'_>,
+        path: &str,
+        parsed: &[(&str, &str)],
+        end: bool,
+    ) -> Option<Action> {
+        match surface {
+            Surface::Elsewhere | Surface::Exchange(..) => {}
+            Surface::Page(face, page) => page::answer(config, face, page, path),
+            Surface::Explain => {
+                let authorization = headers::value(parsed, "authorization");
+                self.role = Role::Explain(Explain::begin(config.clone(), path.to_owned(), authorization, end));
+                return Some(Action::Pause);
+            }
+            Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),
+        }
+        None
+    }
+
+    /// An attempt whose headers do not lead to its exchange: not the first, or one of an exchange that is gone.
+    #[cold]
+    fn later_attempt(&mut self, surface: Surface<'_>, parsed: &[(&str, &str)], end: bool) -> Option<Action> {
         if let Some(link) = host::property(LINK) {
             return Some(match worker::find(&link) {
-                Some((link, exchange)) => self.attempt(link, exchange, &parsed, end),
+                Some((link, exchange)) => self.attempt(link, exchange, parsed, end),
                 None => Upstream::refuse(ErrorForm::OpenAi),
             });
         }
-        match Surface::of(&config.paths, value(":method"), value(":path")) {
+        match surface {
             Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
             // Its exchange is gone, whatever a route made of its path.
-            _ if !value(LINK_HEADER).is_empty() => Some(Upstream::refuse(ErrorForm::OpenAi)),
+            _ if headers::value(parsed, LINK_HEADER).is_some_and(|link| !link.is_empty()) => {
+                Some(Upstream::refuse(ErrorForm::OpenAi))
+            }
             _ => None,
         }
     }
@@ -100,8 +122,14 @@ impl Stream {
     /// Begins the attempt that waits for the client's body, if one does, when `size` bytes are all of it; `end`: no
     /// more will come.
     fn begin_awaiting(&mut self, size: usize, end: bool) -> Action {
-        let Role::Awaiting(link, exchange) = &self.role else { return Action::Continue };
-        let (link, exchange) = (*link, exchange.clone());
+        match &self.role {
+            Role::Awaiting(link, exchange) => self.restore_body(*link, exchange.clone(), size, end),
+            _ => Action::Continue,
+        }
+    }
+
+    #[cold]
+    fn restore_body(&mut self, link: Link, exchange: Shared, size: usize, end: bool) -> Action {
         let released = exchange.borrow().request().released();
         if !end && released.is_some_and(|length| size < length) {
             return Action::Pause;
