@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
-use super::record::{Facts, header_value, milliseconds, printable};
+use super::record::{header_value, milliseconds};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
-use crate::config::Record as RecordLevel;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Operation;
 use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Cost, Source, Usage};
+use crate::usage::{Charge, Cost, Meter, Usage};
 
 /// Seconds; below it a stream's speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
@@ -29,10 +28,11 @@ pub struct Settlement {
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
-struct Answered<'a> {
+pub(super) struct Answered<'a> {
     attempt: &'a Attempt,
-    usage: Usage,
-    charge: Option<Charge>,
+    pub meter: &'a Meter,
+    pub usage: Usage,
+    pub charge: Option<Charge>,
 }
 
 impl Exchange {
@@ -155,7 +155,7 @@ impl Exchange {
     }
 
     /// Labels of an attempt: provider id, and the model's id as configured.
-    fn labels(&self, attempt: &Attempt) -> (&str, &str) {
+    pub(super) fn labels(&self, attempt: &Attempt) -> (&str, &str) {
         let step = self.plan.steps.get(attempt.step);
         let provider = step.and_then(|step| step.provider(&self.config)).map(|provider| provider.id.as_str());
         let model = step.and_then(|step| step.model(&self.config)).map(|model| model.id.as_str());
@@ -183,11 +183,11 @@ impl Exchange {
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
-            let endpoint = self.step(index).and_then(|step| step.endpoint(&self.config));
+            let endpoint = self.plan.steps.get(attempt.step).and_then(|step| step.endpoint(&self.config));
             if let (Some(endpoint), Some(ended)) = (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted)) {
                 let seen = self.observation(attempt, outcome, ended);
                 health.observe(&endpoint.id, seen, ended);
-                let well = !health.in_outage(&endpoint.id, ended) && !health.in_cooldown(&endpoint.id, ended);
+                let well = health.is_well(&endpoint.id, ended);
                 count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
             }
         }
@@ -230,10 +230,13 @@ impl Exchange {
 
     /// Of a stream, from its first content on.
     fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
+        if !self.request.is_stream() {
+            return None;
+        }
         let seconds = ended.saturating_sub(attempt.first_content?).as_secs_f64();
         let output = attempt.answer.as_ref()?.meter.usage(0).output;
         // A stream that came in one piece tells nothing of its speed.
-        (self.request.is_stream() && output > 1 && seconds > SHORTEST_STREAM).then(|| output as f64 / seconds)
+        (output > 1 && seconds > SHORTEST_STREAM).then(|| output as f64 / seconds)
     }
 
     fn answered(&self) -> Option<Answered<'_>> {
@@ -247,76 +250,35 @@ impl Exchange {
             usage.output = 0;
         }
         let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
-        Some(Answered { attempt, usage, charge: usage.charge(&pricing) })
+        Some(Answered { attempt, meter: &answer.meter, usage, charge: usage.charge(&pricing) })
     }
 
     fn count_answer(&self, answered: &Answered<'_>, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
-        let Answered { attempt, usage, charge } = answered;
+        let Answered { attempt, usage, charge, .. } = answered;
         let (provider, model) = self.labels(attempt);
-        let kinds = [
-            ("input", usage.input),
-            ("output", usage.output),
-            ("cached", usage.cached),
-            ("cache_write", usage.cache_write),
-            ("reasoning", usage.reasoning),
-            ("audio", usage.audio),
-        ];
-        for (kind, tokens) in kinds.into_iter().filter(|(_, tokens)| *tokens > 0) {
+        let tokens = [usage.input, usage.output, usage.cached, usage.cache_write, usage.reasoning, usage.audio];
+        for (kind, tokens) in stats::TOKEN_TYPES.iter().zip(tokens).filter(|(_, tokens)| *tokens > 0) {
             count(&stats::TOKENS, &[DEFAULT_TENANT, provider, model, kind, usage.source.name()], tokens);
         }
         let cost = charge.map_or(0, |charge| charge.total().nanousd());
         if cost > 0 {
             count(&stats::COST_NANOUSD, &[DEFAULT_TENANT, provider, model], cost);
         }
-        count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(now.saturating_sub(self.started)));
+        count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(self.started, now));
         if let Some(first) = attempt.first_content {
-            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(first.saturating_sub(self.started)));
+            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(self.started, first));
         }
         if let Some(speed) = attempt.ended.and_then(|ended| self.tokens_per_second(attempt, ended)) {
             count(&stats::OUTPUT_TOKENS_PER_SECOND, &[provider, model], speed.round() as u64);
         }
     }
 
-    fn error_type(&self, aborted: bool) -> Option<&'static str> {
+    pub(super) fn error_type(&self, aborted: bool) -> Option<&'static str> {
         let broke = self.attempts.last().and_then(|attempt| attempt.outcome).filter(|outcome| outcome.is_failure());
         match &self.error {
             Some(error) => Some(error.error_type()),
             None if aborted => Some("aborted"),
             None => broke.map(|_| "provider_unavailable"),
         }
-    }
-
-    fn write_down(
-        &self,
-        answered: Option<&Answered<'_>>,
-        aborted: bool,
-        now: Duration,
-        tell: &mut dyn FnMut(&'static str, &str),
-    ) -> Settlement {
-        let usage = answered.map(|answered| answered.usage);
-        let cost = answered.and_then(|answered| answered.charge).map(Charge::total);
-        let last = self.attempts.last();
-        let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
-        let meter = answered.and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
-        let response_model = step.map(|step| step.model_id(&self.config));
-        let facts = Facts {
-            generation_id: &self.id,
-            tenant: DEFAULT_TENANT,
-            operation: self.operation.name(),
-            request_model: self.request.model().map(printable),
-            response_model: response_model.as_deref().map(printable),
-            provider: last.map(|attempt| self.labels(attempt).0),
-            finish_reason: meter.and_then(|meter| meter.finish_reason()).map(printable),
-            error_type: self.error_type(aborted),
-            input_tokens: usage.map(|usage| usage.input),
-            output_tokens: usage.map(|usage| usage.output),
-            cached_tokens: usage.map(|usage| usage.cached),
-            estimated: usage.map(|usage| usage.source == Source::Estimated),
-            reasoning_tokens: usage.map(|usage| usage.reasoning),
-            cost_usd: cost.map(Cost::usd),
-        };
-        facts.tell(self.attempts.len(), tell);
-        let recorded = self.config.telemetry.record == RecordLevel::Metadata;
-        Settlement { cost: cost.unwrap_or_default(), record: recorded.then(|| self.record(&facts, now)) }
     }
 }

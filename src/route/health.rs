@@ -187,6 +187,11 @@ impl Health {
         }
     }
 
+    /// Whether it has neither an outage nor a cooldown.
+    pub fn is_well(&self, endpoint: &str, now: Duration) -> bool {
+        self.alerts.is_empty() || !(self.in_outage(endpoint, now) || self.in_cooldown(endpoint, now))
+    }
+
     /// Whether the provider asked to be left alone, and the time is not over.
     pub fn in_cooldown(&self, endpoint: &str, now: Duration) -> bool {
         let until = |alerts: &Figures| alerts.find(key(endpoint)).map_or(0, |seen| seen.cooldown_until);

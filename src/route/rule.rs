@@ -83,18 +83,21 @@ impl Rule {
         let by_price = [By::Document(Sort::Balanced), By::Document(Sort::Price)].contains(&self.by);
         by_price || self.by.asked() == Some(SortBy::Price)
     }
+
+    /// Its name in explanations and records, in pieces.
+    pub fn pieces(self) -> [&'static str; 3] {
+        let listed = if self.listed { "provider.order, then " } else { "" };
+        match self.by {
+            By::Request(sort) => [listed, "provider.sort=", sort.name()],
+            By::Variant(variant, _) => [listed, ":", variant.name()],
+            By::Document(sort) => [listed, "routing.sort=", sort.name()],
+        }
+    }
 }
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.listed {
-            f.write_str("provider.order, then ")?;
-        }
-        match self.by {
-            By::Request(sort) => write!(f, "provider.sort={}", sort.name()),
-            By::Variant(variant, _) => write!(f, ":{}", variant.name()),
-            By::Document(sort) => write!(f, "routing.sort={}", sort.name()),
-        }
+        self.pieces().iter().try_for_each(|piece| f.write_str(piece))
     }
 }
 
