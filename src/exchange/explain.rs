@@ -132,7 +132,7 @@ impl Exchange {
             .number("input_tokens_estimate", Some(request.input_estimate()))
             .number("max_output_tokens", request.max_output())
             .number("candidates", Some(candidates as u64))
-            .text("rule", &self.plan.rule.to_string())
+            .text("rule", &self.plan.rule.name())
             .texts("order", &order)
             .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
             .json("sticky", &self.stickiness())

@@ -128,7 +128,7 @@ impl Exchange {
         if steps.is_empty() {
             return;
         }
-        record.text_of("rule", &rule.pieces());
+        record.text("rule", &rule.name());
         if let Some(measured) = rule.compares() {
             record.numbers(measured.name(), steps.iter().map(|step| step.placing.compared));
         }
@@ -176,8 +176,11 @@ pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
 
 /// Sixteen digits.
 fn hexadecimal(number: u64) -> String {
-    let digit = |place: u32| char::from_digit((number >> (4 * place)) as u32 & 15, 16);
-    (0..16).rev().filter_map(digit).collect()
+    let mut digits = String::with_capacity(16);
+    for place in (0..16).rev() {
+        digits.extend(char::from_digit((number >> (4 * place)) as u32 & 15, 16));
+    }
+    digits
 }
 
 /// A foreign text fit for a log line: bounded, without control characters.

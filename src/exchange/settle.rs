@@ -14,6 +14,7 @@ use crate::request::Operation;
 use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
 use crate::usage::{Charge, Cost, Meter, Usage};
+use crate::wire::json::decimal;
 
 /// Seconds; below it a stream's speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
@@ -78,32 +79,37 @@ impl Exchange {
     pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, Cow<'_, str>)> {
         self.status = Some(status);
         let mut headers = Vec::with_capacity(8);
-        headers.push(("x-generation-id", Cow::Borrowed(self.id.as_str())));
-        let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
-        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.into())));
+        let mut set = |name, value| headers.push((name, value));
+        set("x-generation-id", Cow::Borrowed(self.id.as_str()));
+        let last = self.attempts.last();
+        let answer = last.and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        if let Some(kind) = answer.and_then(Answer::content_type) {
+            set("content-type", kind.into());
+        }
         if self.config.telemetry.expose_headers {
-            if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
+            if let Some(step) = last.and_then(|last| self.plan.steps.get(last.step)) {
                 let model = match step.model_id(&self.config) {
                     Cow::Borrowed(model) => header_value(model),
                     Cow::Owned(model) => header_value(&model).into_owned().into(),
                 };
-                headers.push(("x-modelyard-model", model));
-                let provider = step.provider(&self.config);
-                headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.as_str().into())));
+                set("x-modelyard-model", model);
+                if let Some(provider) = step.provider(&self.config) {
+                    set("x-modelyard-provider", provider.id.as_str().into());
+                }
             }
-            headers.push(("x-modelyard-attempts", self.attempts.len().to_string().into()));
-            if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty())
-            {
-                headers.push(("x-modelyard-dropped", dropped.join(", ").into()));
+            set("x-modelyard-attempts", decimal(self.attempts.len() as u64).into());
+            if let Some(last) = last.filter(|last| !last.dropped.is_empty()) {
+                set("x-modelyard-dropped", last.dropped.join(", ").into());
             }
             let has_envelope = self.error_form() == ErrorForm::OpenRouter;
             if self.error.is_some() && !has_envelope && !self.attempts.is_empty() {
-                headers.push(("x-modelyard-tried", self.tried_and_dropped().into()));
+                set("x-modelyard-tried", self.tried_and_dropped().into());
             }
         }
-        if let Some(Error::Upstream(failure)) = &self.error {
-            let seconds = failure.retry_after_seconds();
-            headers.extend(seconds.map(|seconds| ("retry-after", seconds.to_string().into())));
+        if let Some(Error::Upstream(failure)) = &self.error
+            && let Some(seconds) = failure.retry_after_seconds()
+        {
+            set("retry-after", decimal(seconds).into());
         }
         headers
     }
@@ -245,12 +251,13 @@ impl Exchange {
         }
         let attempt = self.attempts.last().filter(|attempt| attempt.first_content.is_some())?;
         let answer = attempt.answer.as_ref().filter(|answer| !answer.is_error())?;
+        let step = self.plan.steps.get(attempt.step)?;
         let mut usage = answer.meter.usage(self.request.input_estimate());
         if !self.operation.generates() {
             usage.output = 0;
         }
-        let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
-        Some(Answered { attempt, meter: &answer.meter, usage, charge: usage.charge(&pricing) })
+        let charge = usage.charge(&self.pricing_for(step, usage.input));
+        Some(Answered { attempt, meter: &answer.meter, usage, charge })
     }
 
     fn count_answer(&self, answered: &Answered<'_>, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {

@@ -1,6 +1,6 @@
 //! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what moved each one.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use super::health::Standing;
 use crate::catalog::Variant;
@@ -84,20 +84,16 @@ impl Rule {
         by_price || self.by.asked() == Some(SortBy::Price)
     }
 
-    /// Its name in explanations and records, in pieces.
-    pub fn pieces(self) -> [&'static str; 3] {
-        let listed = if self.listed { "provider.order, then " } else { "" };
-        match self.by {
-            By::Request(sort) => [listed, "provider.sort=", sort.name()],
-            By::Variant(variant, _) => [listed, ":", variant.name()],
-            By::Document(sort) => [listed, "routing.sort=", sort.name()],
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pieces().iter().try_for_each(|piece| f.write_str(piece))
+    /// Its name in explanations and records.
+    pub fn name(self) -> Cow<'static, str> {
+        let name = match self.by {
+            By::Request(sort) => format!("provider.sort={}", sort.name()).into(),
+            By::Variant(variant, _) => format!(":{}", variant.name()).into(),
+            // What most documents say.
+            By::Document(Sort::Balanced) => Cow::Borrowed("routing.sort=balanced"),
+            By::Document(sort) => format!("routing.sort={}", sort.name()).into(),
+        };
+        if self.listed { format!("provider.order, then {name}").into() } else { name }
     }
 }
 

@@ -31,15 +31,6 @@ impl Object {
         self
     }
 
-    /// A member that is a text in pieces.
-    pub fn text_of(&mut self, key: &str, pieces: &[&str]) -> &mut Self {
-        let json = self.key(key);
-        json.push('"');
-        pieces.iter().for_each(|piece| push_escaped(piece, json));
-        json.push('"');
-        self
-    }
-
     /// A member that is a text, or null.
     pub fn text_or_null(&mut self, key: &str, value: Option<&str>) -> &mut Self {
         match value {
@@ -155,11 +146,6 @@ pub fn quoted(text: &str) -> String {
 /// Appends a text as JSON.
 pub fn push_quoted(text: &str, json: &mut String) {
     json.push('"');
-    push_escaped(text, json);
-    json.push('"');
-}
-
-fn push_escaped(text: &str, json: &mut String) {
     let mut rest = text;
     while let Some((plain, special)) = rest.split_at_checked(scan::plain_run(rest.as_bytes()).len) {
         json.push_str(plain);
@@ -179,6 +165,7 @@ fn push_escaped(text: &str, json: &mut String) {
         }
         rest = after.as_str();
     }
+    json.push('"');
 }
 
 /// Appends a whole number in decimal, or null.
@@ -187,6 +174,13 @@ fn push_number_or_null(number: Option<u64>, json: &mut String) {
         Some(number) => push_number(number, json),
         None => json.push_str("null"),
     }
+}
+
+/// A whole number in decimal.
+pub fn decimal(number: u64) -> String {
+    let mut text = String::with_capacity(20);
+    push_number(number, &mut text);
+    text
 }
 
 /// Appends a whole number in decimal.
