@@ -192,7 +192,7 @@ impl Exchange {
             let endpoint = self.plan.steps.get(attempt.step).and_then(|step| step.endpoint(&self.config));
             if let (Some(endpoint), Some(ended)) = (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted)) {
                 let seen = self.observation(attempt, outcome, ended);
-                health.observe(&endpoint.id, seen, ended);
+                health.enter(&endpoint.id, seen, ended);
                 let well = health.is_well(&endpoint.id, ended);
                 count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
             }
