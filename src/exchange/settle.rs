@@ -101,8 +101,7 @@ impl Exchange {
             if let Some(last) = last.filter(|last| !last.dropped.is_empty()) {
                 set("x-modelyard-dropped", last.dropped.join(", ").into());
             }
-            let has_envelope = self.error_form() == ErrorForm::OpenRouter;
-            if self.error.is_some() && !has_envelope && !self.attempts.is_empty() {
+            if self.error.is_some() && self.error_form() != ErrorForm::OpenRouter && !self.attempts.is_empty() {
                 set("x-modelyard-tried", self.tried_and_dropped().into());
             }
         }

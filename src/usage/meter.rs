@@ -182,9 +182,13 @@ impl Meter {
 
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
-        self.usage = self.watch.captured(0).and_then(UsageFields::parse).map(Usage::from);
+        if let Some(fields) = self.watch.captured(0).and_then(UsageFields::parse) {
+            self.usage = Some(fields.into());
+        }
         let reason = self.watch.captured(1).or(self.watch.captured(3));
-        self.finish_reason = reason.and_then(|json| Some(Reader::new(json).string().ok()?.decode().into_owned()));
+        if let Some(Ok(reason)) = reason.map(|json| Reader::new(json).string()) {
+            self.finish_reason = Some(reason.decode().into_owned());
+        }
         self.done = self.watch.complete();
     }
 
