@@ -48,6 +48,9 @@ stats! {
     ENDPOINT_HEALTH = "modelyard.endpoint_health" Gauge ["provider", "model"];
 }
 
+/// The values of the tag `token_type`.
+pub static TOKEN_TYPES: [&str; 6] = ["input", "output", "cached", "cache_write", "reasoning", "audio"];
+
 /// The value of a tag where the configuration has none, as for a model nobody offers.
 pub const UNKNOWN: &str = "unknown";
 

@@ -2,6 +2,8 @@
 //!
 //! Source of the names and rules: OpenRouter's catalogue (`pricing`, `overrides`).
 
+use std::borrow::Cow;
+
 use crate::usage::{Cost, Price};
 
 /// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one of them.
@@ -71,7 +73,15 @@ pub struct PriceOverride {
 
 impl Pricing {
     /// These prices with each override that holds laid over them in order, the later winning key by key.
-    pub fn at(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Self {
+    #[inline]
+    pub fn at(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Cow<'_, Self> {
+        match overrides {
+            [] => Cow::Borrowed(self),
+            overrides => Cow::Owned(self.changed(overrides, input_tokens, minute_of_day_utc)),
+        }
+    }
+
+    fn changed(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Self {
         let mut pricing = self.clone();
         for change in overrides.iter().filter(|o| o.holds(input_tokens, minute_of_day_utc)) {
             for ((_, price), (_, other)) in pricing.entries_mut().zip(change.pricing.entries()) {
@@ -156,9 +166,9 @@ mod tests {
             long(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
             long(20, Pricing { prompt: price("4"), ..Pricing::default() }),
         ];
-        assert_eq!(base.at(&overrides, 10, 0), base);
-        assert_eq!(base.at(&overrides, 15, 0), Pricing { prompt: price("3"), request: price("9"), ..base.clone() });
-        assert_eq!(base.at(&overrides, 25, 0), Pricing { prompt: price("4"), request: price("9"), ..base.clone() });
+        assert_eq!(*base.at(&overrides, 10, 0), base);
+        assert_eq!(*base.at(&overrides, 15, 0), Pricing { prompt: price("3"), request: price("9"), ..base.clone() });
+        assert_eq!(*base.at(&overrides, 25, 0), Pricing { prompt: price("4"), request: price("9"), ..base.clone() });
     }
 
     #[test]

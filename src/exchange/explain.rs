@@ -132,7 +132,7 @@ impl Exchange {
             .number("input_tokens_estimate", Some(request.input_estimate()))
             .number("max_output_tokens", request.max_output())
             .number("candidates", Some(candidates as u64))
-            .text("rule", &self.plan.rule.to_string())
+            .text("rule", &self.plan.rule.name())
             .texts("order", &order)
             .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
             .json("sticky", &self.stickiness())
@@ -177,8 +177,10 @@ impl Exchange {
             .text("standing", health.standing(&endpoint.id, now).name())
             .flag("cooldown", health.in_cooldown(&endpoint.id, now))
             .number("first_token_ms", median(Measure::FirstToken))
-            .number("tokens_per_second", median(Measure::Throughput));
-        let explained = Object::new()
+            .number("tokens_per_second", median(Measure::Throughput))
+            .end();
+        let mut explained = Object::new();
+        explained
             .text("endpoint", &endpoint.id)
             .text("provider", &provider.id)
             .text("model", &step.model_id(&self.config))
@@ -191,7 +193,7 @@ impl Exchange {
             .text_or_null("completion_price", price(pricing.completion).as_deref())
             .text_or_null("input_cost", cost(input_cost).as_deref())
             .text_or_null("most_cost", cost(most).as_deref())
-            .json("health", &health.end());
+            .json("health", &health);
         match self.plan.rule.compares().zip(step.placing.compared) {
             Some((measured, value)) => explained.number(measured.name(), Some(value)).end(),
             None => explained.end(),
@@ -205,7 +207,11 @@ fn bounds(max: &MaxPrice) -> String {
     let all =
         [("prompt", prompt), ("completion", completion), ("request", request), ("image", image), ("audio", audio)];
     let set = all.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)));
-    set.fold(Object::new(), |object, (name, price)| object.text(name, &price.to_string())).end()
+    let mut object = Object::new();
+    set.for_each(|(name, price)| {
+        object.text(name, &price.to_string());
+    });
+    object.end()
 }
 
 fn dropped_explained(dropped: &Dropped) -> String {

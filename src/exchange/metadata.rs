@@ -34,11 +34,12 @@ impl Exchange {
         });
         let attempts: Vec<String> = attempts.collect();
         let total = self.plan.steps.len() + self.plan.dropped.len();
-        let endpoints = Object::new().number("total", Some(total as u64)).list("available", &available);
+        let endpoints = Object::new().number("total", Some(total as u64)).list("available", &available).end();
         let answering = selected.and_then(|index| self.plan.steps.get(index));
         let provider = answering.and_then(|step| step.provider(&self.config)).map_or("none", |provider| &provider.name);
         let choice = self.choice.as_ref().map(|choice| format!(", {choice}"));
-        let mut metadata = Object::new()
+        let mut metadata = Object::new();
+        metadata
             .text("requested", self.request.models().first().copied().unwrap_or_default())
             .text("strategy", self.strategy(answering))
             .json("region", "null")
@@ -48,18 +49,20 @@ impl Exchange {
             )
             .number("attempt", Some(attempts.len() as u64))
             .flag("is_byok", false)
-            .json("endpoints", &endpoints.end())
+            .json("endpoints", &endpoints)
             .list("attempts", &attempts);
         if let Some(choice) = self.choice.as_deref().filter(|_| self.plan.steps.iter().any(Step::is_auto)) {
-            let stage = Object::new().text("type", "plugin").text("name", "auto-router").text("summary", choice);
-            metadata = metadata.list("pipeline", &[stage.end()]);
+            let stage = Object::new().text("type", "plugin").text("name", "auto-router").text("summary", choice).end();
+            metadata.list("pipeline", &[stage]);
         }
         Some(metadata.end())
     }
 
     fn offer(&self, step: &Step) -> Object {
         let provider = step.provider(&self.config).map_or("", |provider| &provider.name);
-        Object::new().text("provider", provider).text("model", &step.model_id(&self.config))
+        let mut offer = Object::new();
+        offer.text("provider", provider).text("model", &step.model_id(&self.config));
+        offer
     }
 
     /// How the model that answers was come by.

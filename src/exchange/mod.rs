@@ -14,6 +14,7 @@ mod outcome;
 mod record;
 mod settle;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -296,10 +297,11 @@ impl Exchange {
     }
 
     /// Prices in force for a request with that many input tokens at this endpoint.
-    fn pricing_for(&self, step: &Step, input_tokens: u64) -> Pricing {
-        let minute = self.minute_of_day();
-        let endpoint = step.endpoint(&self.config);
-        endpoint.map(|endpoint| endpoint.pricing.at(&endpoint.overrides, input_tokens, minute)).unwrap_or_default()
+    fn pricing_for(&self, step: &Step, input_tokens: u64) -> Cow<'_, Pricing> {
+        match step.endpoint(&self.config) {
+            Some(endpoint) => endpoint.pricing.at(&endpoint.overrides, input_tokens, self.minute_of_day()),
+            None => Cow::default(),
+        }
     }
 
     /// Minutes after midnight UTC when the exchange began.

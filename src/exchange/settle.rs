@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
-use super::record::{Facts, header_value, milliseconds, printable};
+use super::record::{header_value, milliseconds};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
-use crate::config::Record as RecordLevel;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Operation;
 use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Cost, Source, Usage};
+use crate::usage::{Charge, Cost, Meter, Usage};
+use crate::wire::json::decimal;
 
 /// Seconds; below it a stream's speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
@@ -29,10 +29,11 @@ pub struct Settlement {
 }
 
 /// The attempt the client's answer came from, and what it amounts to.
-struct Answered<'a> {
+pub(super) struct Answered<'a> {
     attempt: &'a Attempt,
-    usage: Usage,
-    charge: Option<Charge>,
+    pub meter: &'a Meter,
+    pub usage: Usage,
+    pub charge: Option<Charge>,
 }
 
 impl Exchange {
@@ -78,32 +79,36 @@ impl Exchange {
     pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, Cow<'_, str>)> {
         self.status = Some(status);
         let mut headers = Vec::with_capacity(8);
-        headers.push(("x-generation-id", Cow::Borrowed(self.id.as_str())));
-        let answer = self.attempts.last().and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
-        headers.extend(answer.and_then(Answer::content_type).map(|kind| ("content-type", kind.into())));
+        let mut set = |name, value| headers.push((name, value));
+        set("x-generation-id", Cow::Borrowed(self.id.as_str()));
+        let last = self.attempts.last();
+        let answer = last.and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        if let Some(kind) = answer.and_then(Answer::content_type) {
+            set("content-type", kind.into());
+        }
         if self.config.telemetry.expose_headers {
-            if let Some(step) = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)) {
+            if let Some(step) = last.and_then(|last| self.plan.steps.get(last.step)) {
                 let model = match step.model_id(&self.config) {
                     Cow::Borrowed(model) => header_value(model),
                     Cow::Owned(model) => header_value(&model).into_owned().into(),
                 };
-                headers.push(("x-modelyard-model", model));
-                let provider = step.provider(&self.config);
-                headers.extend(provider.map(|provider| ("x-modelyard-provider", provider.id.as_str().into())));
+                set("x-modelyard-model", model);
+                if let Some(provider) = step.provider(&self.config) {
+                    set("x-modelyard-provider", provider.id.as_str().into());
+                }
             }
-            headers.push(("x-modelyard-attempts", self.attempts.len().to_string().into()));
-            if let Some(dropped) = self.attempts.last().map(|last| &last.dropped).filter(|dropped| !dropped.is_empty())
-            {
-                headers.push(("x-modelyard-dropped", dropped.join(", ").into()));
+            set("x-modelyard-attempts", decimal(self.attempts.len() as u64).into());
+            if let Some(last) = last.filter(|last| !last.dropped.is_empty()) {
+                set("x-modelyard-dropped", last.dropped.join(", ").into());
             }
-            let has_envelope = self.error_form() == ErrorForm::OpenRouter;
-            if self.error.is_some() && !has_envelope && !self.attempts.is_empty() {
-                headers.push(("x-modelyard-tried", self.tried_and_dropped().into()));
+            if self.error.is_some() && self.error_form() != ErrorForm::OpenRouter && !self.attempts.is_empty() {
+                set("x-modelyard-tried", self.tried_and_dropped().into());
             }
         }
-        if let Some(Error::Upstream(failure)) = &self.error {
-            let seconds = failure.retry_after_seconds();
-            headers.extend(seconds.map(|seconds| ("retry-after", seconds.to_string().into())));
+        if let Some(Error::Upstream(failure)) = &self.error
+            && let Some(seconds) = failure.retry_after_seconds()
+        {
+            set("retry-after", decimal(seconds).into());
         }
         headers
     }
@@ -155,7 +160,7 @@ impl Exchange {
     }
 
     /// Labels of an attempt: provider id, and the model's id as configured.
-    fn labels(&self, attempt: &Attempt) -> (&str, &str) {
+    pub(super) fn labels(&self, attempt: &Attempt) -> (&str, &str) {
         let step = self.plan.steps.get(attempt.step);
         let provider = step.and_then(|step| step.provider(&self.config)).map(|provider| provider.id.as_str());
         let model = step.and_then(|step| step.model(&self.config)).map(|model| model.id.as_str());
@@ -183,11 +188,11 @@ impl Exchange {
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
-            let endpoint = self.step(index).and_then(|step| step.endpoint(&self.config));
+            let endpoint = self.plan.steps.get(attempt.step).and_then(|step| step.endpoint(&self.config));
             if let (Some(endpoint), Some(ended)) = (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted)) {
                 let seen = self.observation(attempt, outcome, ended);
-                health.observe(&endpoint.id, seen, ended);
-                let well = !health.in_outage(&endpoint.id, ended) && !health.in_cooldown(&endpoint.id, ended);
+                health.enter(&endpoint.id, seen, ended);
+                let well = health.is_well(&endpoint.id, ended);
                 count(&stats::ENDPOINT_HEALTH, &[provider, model], u64::from(well));
             }
         }
@@ -230,10 +235,13 @@ impl Exchange {
 
     /// Of a stream, from its first content on.
     fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
+        if !self.request.is_stream() {
+            return None;
+        }
         let seconds = ended.saturating_sub(attempt.first_content?).as_secs_f64();
         let output = attempt.answer.as_ref()?.meter.usage(0).output;
         // A stream that came in one piece tells nothing of its speed.
-        (self.request.is_stream() && output > 1 && seconds > SHORTEST_STREAM).then(|| output as f64 / seconds)
+        (output > 1 && seconds > SHORTEST_STREAM).then(|| output as f64 / seconds)
     }
 
     fn answered(&self) -> Option<Answered<'_>> {
@@ -242,81 +250,41 @@ impl Exchange {
         }
         let attempt = self.attempts.last().filter(|attempt| attempt.first_content.is_some())?;
         let answer = attempt.answer.as_ref().filter(|answer| !answer.is_error())?;
+        let step = self.plan.steps.get(attempt.step)?;
         let mut usage = answer.meter.usage(self.request.input_estimate());
         if !self.operation.generates() {
             usage.output = 0;
         }
-        let pricing = self.plan.steps.get(attempt.step).map(|step| self.pricing_for(step, usage.input))?;
-        Some(Answered { attempt, usage, charge: usage.charge(&pricing) })
+        let charge = usage.charge(&self.pricing_for(step, usage.input));
+        Some(Answered { attempt, meter: &answer.meter, usage, charge })
     }
 
     fn count_answer(&self, answered: &Answered<'_>, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
-        let Answered { attempt, usage, charge } = answered;
+        let Answered { attempt, usage, charge, .. } = answered;
         let (provider, model) = self.labels(attempt);
-        let kinds = [
-            ("input", usage.input),
-            ("output", usage.output),
-            ("cached", usage.cached),
-            ("cache_write", usage.cache_write),
-            ("reasoning", usage.reasoning),
-            ("audio", usage.audio),
-        ];
-        for (kind, tokens) in kinds.into_iter().filter(|(_, tokens)| *tokens > 0) {
+        let tokens = [usage.input, usage.output, usage.cached, usage.cache_write, usage.reasoning, usage.audio];
+        for (kind, tokens) in stats::TOKEN_TYPES.iter().zip(tokens).filter(|(_, tokens)| *tokens > 0) {
             count(&stats::TOKENS, &[DEFAULT_TENANT, provider, model, kind, usage.source.name()], tokens);
         }
         let cost = charge.map_or(0, |charge| charge.total().nanousd());
         if cost > 0 {
             count(&stats::COST_NANOUSD, &[DEFAULT_TENANT, provider, model], cost);
         }
-        count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(now.saturating_sub(self.started)));
+        count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(self.started, now));
         if let Some(first) = attempt.first_content {
-            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(first.saturating_sub(self.started)));
+            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(self.started, first));
         }
         if let Some(speed) = attempt.ended.and_then(|ended| self.tokens_per_second(attempt, ended)) {
             count(&stats::OUTPUT_TOKENS_PER_SECOND, &[provider, model], speed.round() as u64);
         }
     }
 
-    fn error_type(&self, aborted: bool) -> Option<&'static str> {
+    pub(super) fn error_type(&self, aborted: bool) -> Option<&'static str> {
         let broke = self.attempts.last().and_then(|attempt| attempt.outcome).filter(|outcome| outcome.is_failure());
         match &self.error {
             Some(error) => Some(error.error_type()),
             None if aborted => Some("aborted"),
             None => broke.map(|_| "provider_unavailable"),
         }
-    }
-
-    fn write_down(
-        &self,
-        answered: Option<&Answered<'_>>,
-        aborted: bool,
-        now: Duration,
-        tell: &mut dyn FnMut(&'static str, &str),
-    ) -> Settlement {
-        let usage = answered.map(|answered| answered.usage);
-        let cost = answered.and_then(|answered| answered.charge).map(Charge::total);
-        let last = self.attempts.last();
-        let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
-        let meter = answered.and_then(|answered| answered.attempt.answer.as_ref()).map(|answer| &answer.meter);
-        let response_model = step.map(|step| step.model_id(&self.config));
-        let facts = Facts {
-            generation_id: &self.id,
-            tenant: DEFAULT_TENANT,
-            operation: self.operation.name(),
-            request_model: self.request.model().map(printable),
-            response_model: response_model.as_deref().map(printable),
-            provider: last.map(|attempt| self.labels(attempt).0),
-            finish_reason: meter.and_then(|meter| meter.finish_reason()).map(printable),
-            error_type: self.error_type(aborted),
-            input_tokens: usage.map(|usage| usage.input),
-            output_tokens: usage.map(|usage| usage.output),
-            cached_tokens: usage.map(|usage| usage.cached),
-            estimated: usage.map(|usage| usage.source == Source::Estimated),
-            reasoning_tokens: usage.map(|usage| usage.reasoning),
-            cost_usd: cost.map(Cost::usd),
-        };
-        facts.tell(self.attempts.len(), tell);
-        let recorded = self.config.telemetry.record == RecordLevel::Metadata;
-        Settlement { cost: cost.unwrap_or_default(), record: recorded.then(|| self.record(&facts, now)) }
     }
 }

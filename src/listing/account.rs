@@ -40,21 +40,23 @@ const UNKNOWN: [&str; 20] = [
 /// The tenant's account. Until tenants are configured there is one, without limits.
 pub(super) fn key(spent: &Spent) -> String {
     let Spent { total, day, week, month } = spent;
-    let mut key = Object::new().text("label", "default");
+    let mut key = Object::new();
+    key.text("label", "default");
     for (name, usd) in [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)] {
-        key = key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
+        key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
     }
     const NONE: [&str; 7] =
         ["limit", "limit_remaining", "limit_reset", "creator_user_id", "expires_at", "organization_id", "workspace_id"];
     for name in NONE {
-        key = key.json(name, "null");
+        key.json(name, "null");
     }
     for name in ["include_byok_in_limit", "is_free_tier", "is_management_key", "is_provisioning_key"] {
-        key = key.flag(name, false);
+        key.flag(name, false);
     }
-    let rate_limit = Object::new().json("requests", "-1").text("interval", "10s").text("note", "There is no limit");
-    let free_models = Object::new().json("limit", "-1").json("remaining", "-1").json("used", "0");
-    let key = key.json("rate_limit", &rate_limit.end()).json("free_model_daily_requests", &free_models.end());
+    let rate_limit =
+        Object::new().json("requests", "-1").text("interval", "10s").text("note", "There is no limit").end();
+    let free_models = Object::new().json("limit", "-1").json("remaining", "-1").json("used", "0").end();
+    key.json("rate_limit", &rate_limit).json("free_model_daily_requests", &free_models);
     data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
 
@@ -83,7 +85,8 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
     // A decimal of our own, so it is JSON as it stands.
     let cost = text("cost_usd").unwrap_or(Cow::Borrowed("0"));
     let finish_reason = text("finish_reason");
-    let mut entry = Object::new()
+    let mut entry = Object::new();
+    entry
         .text("id", id)
         .text_or_null("request_id", text("request_id").as_deref())
         .text("model", &text("response_model").or_else(|| text("request_model")).unwrap_or_default())
@@ -101,17 +104,17 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
         .text("data_region", "global")
         .text("origin", "");
     for (name, kind) in [("prompt", "input_tokens"), ("completion", "output_tokens")] {
-        entry = entry.number(&format!("tokens_{name}"), number(kind));
-        entry = entry.number(&format!("native_tokens_{name}"), number(kind));
+        entry.number(&format!("tokens_{name}"), number(kind));
+        entry.number(&format!("native_tokens_{name}"), number(kind));
     }
     for (name, kind) in [("reasoning", "reasoning_tokens"), ("cached", "cached_tokens")] {
-        entry = entry.number(&format!("native_tokens_{name}"), number(kind));
+        entry.number(&format!("native_tokens_{name}"), number(kind));
     }
     for name in ["total_cost", "usage", "upstream_inference_cost"] {
-        entry = entry.json(name, &cost);
+        entry.json(name, &cost);
     }
     for name in UNKNOWN {
-        entry = entry.json(name, "null");
+        entry.json(name, "null");
     }
     entry.end()
 }

@@ -56,7 +56,8 @@ pub(super) fn list(known: &Known<'_>, model: &Model, id: &str) -> String {
     let name = if model.is_wildcard() { id } else { &model.name };
     let endpoints: Vec<String> =
         model.endpoints.iter().map(|endpoint| entry(known, model, endpoint, (id, name))).collect();
-    let listed = Object::new().text("id", id).text("name", name).json("created", "0").text("description", "");
+    let mut listed = Object::new();
+    listed.text("id", id).text("name", name).json("created", "0").text("description", "");
     data(&listed.json("architecture", &architecture(model)).list("endpoints", &endpoints).end())
 }
 
@@ -75,7 +76,8 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
     let limit = endpoint.context_length.or(model.context_length);
     let tag = endpoint.tag.as_ref().map_or_else(|| slug.to_owned(), |tag| format!("{slug}/{tag}"));
     let parameters = parameters(known.config, endpoint);
-    let mut entry = Object::new()
+    let mut entry = Object::new();
+    entry
         .text("name", &format!("{title} | {id}"))
         .text("model_id", id)
         .text("model_name", name)
@@ -90,10 +92,10 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
         .flag("supports_implicit_caching", endpoint.pricing.input_cache_read.is_some())
         .json("status", status);
     for (name, window) in UPTIMES {
-        entry = entry.json(name, &json(health.uptime(&endpoint.id, window, known.now)));
+        entry.json(name, &json(health.uptime(&endpoint.id, window, known.now)));
     }
     for (name, measure) in MEASURES {
-        entry = entry.json(name, &percentiles(known, endpoint, measure));
+        entry.json(name, &percentiles(known, endpoint, measure));
     }
     entry.json("max_prompt_tokens", "null").end()
 }
@@ -106,7 +108,7 @@ fn percentiles(known: &Known<'_>, endpoint: &Endpoint, measure: Measure) -> Stri
         if value.is_none() {
             return "null".to_owned();
         }
-        stats = stats.json(name, &json(value));
+        stats.json(name, &json(value));
     }
     stats.end()
 }
@@ -118,8 +120,11 @@ fn json(number: Option<f64>) -> String {
 
 /// OpenRouter's ToolChoiceSupport: which values of `tool_choice` an endpoint takes.
 fn tool_choices(all: bool) -> String {
-    let choices = ["auto", "none", "required", "function"].into_iter();
-    choices.fold(Object::new(), |object, choice| object.flag(choice, all)).end()
+    let mut object = Object::new();
+    for choice in ["auto", "none", "required", "function"] {
+        object.flag(choice, all);
+    }
+    object.end()
 }
 
 /// What an endpoint supports: what it names, else everything its provider's wire format can say.
@@ -140,10 +145,11 @@ pub(super) fn providers(config: &Config) -> String {
         .providers
         .iter()
         .map(|provider| {
-            let mut entry = Object::new().text("name", &provider.name).text("slug", &provider.id);
+            let mut entry = Object::new();
+            entry.text("name", &provider.name).text("slug", &provider.id);
             for name in ["privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters"]
             {
-                entry = entry.json(name, "null");
+                entry.json(name, "null");
             }
             entry.end()
         })

@@ -39,7 +39,8 @@ pub(super) fn list(known: &Known<'_>, face: Face, query: &Query<'_>) -> Result<S
     };
     let next = (next < models.len()).then(|| format!("{base}models?{}", query.with("offset", next)));
     let links = Object::new().text_or_null("next", next.as_deref()).end();
-    let list = Object::new().text("object", "list").number("total_count", Some(models.len() as u64));
+    let mut list = Object::new();
+    list.text("object", "list").number("total_count", Some(models.len() as u64));
     Ok(list.json("links", &links).list("data", &data).end())
 }
 
@@ -68,9 +69,11 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
     let top = Object::new()
         .number("context_length", context_length)
         .number("max_completion_tokens", first.and_then(|endpoint| endpoint.max_completion_tokens))
-        .flag("is_moderated", false);
-    let links = Object::new().text("details", &format!("{}models/{id}/endpoints", config.paths.openrouter));
-    let mut entry = Object::new()
+        .flag("is_moderated", false)
+        .end();
+    let links = Object::new().text("details", &format!("{}models/{id}/endpoints", config.paths.openrouter)).end();
+    let mut entry = Object::new();
+    entry
         .text("id", id)
         .text("object", "model")
         .json("created", "0")
@@ -81,11 +84,11 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
         .number("context_length", context_length)
         .json("architecture", &architecture(model))
         .json("pricing", &pricing(first))
-        .json("top_provider", &top.end())
+        .json("top_provider", &top)
         .texts("supported_parameters", parameters(config, model))
-        .json("links", &links.end());
+        .json("links", &links);
     for name in ["per_request_limits", "supported_voices", "default_parameters"] {
-        entry = entry.json(name, "null");
+        entry.json(name, "null");
     }
     entry.end()
 }
@@ -118,12 +121,12 @@ pub(super) fn pricing(endpoint: Option<&Endpoint>) -> String {
     let mut pricing = prices(&own);
     for (name, price) in [("prompt", own.prompt), ("completion", own.completion)] {
         if price.is_none() {
-            pricing = pricing.text(name, UNKNOWN_PRICE);
+            pricing.text(name, UNKNOWN_PRICE);
         }
     }
     let overrides: Vec<String> = endpoint.iter().flat_map(|endpoint| &endpoint.overrides).map(changed).collect();
     if !overrides.is_empty() {
-        pricing = pricing.list("overrides", &overrides);
+        pricing.list("overrides", &overrides);
     }
     pricing.end()
 }
@@ -132,7 +135,7 @@ fn prices(pricing: &Pricing) -> Object {
     let mut prices = Object::new();
     for (name, price) in pricing.entries() {
         if let Some(price) = price {
-            prices = prices.text(name, &price.to_string());
+            prices.text(name, &price.to_string());
         }
     }
     prices
@@ -141,12 +144,12 @@ fn prices(pricing: &Pricing) -> Object {
 fn changed(change: &PriceOverride) -> String {
     let mut prices = prices(&change.pricing);
     if change.min_prompt_tokens.is_some() {
-        prices = prices.number("min_prompt_tokens", change.min_prompt_tokens);
+        prices.number("min_prompt_tokens", change.min_prompt_tokens);
     }
     if let Some((start, end)) = change.utc {
         for (name, minute) in [("utc_start", start), ("utc_end", end)] {
             // Clock numbers: 2230 is 22:30.
-            prices = prices.number(name, Some(u64::from(minute / 60 * 100 + minute % 60)));
+            prices.number(name, Some(u64::from(minute / 60 * 100 + minute % 60)));
         }
     }
     prices.end()

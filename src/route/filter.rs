@@ -165,11 +165,7 @@ impl<'a> Offer<'a> {
     /// The prices that hold for a request.
     #[inline]
     pub(super) fn pricing(&self, of: Conditions) -> Cow<'a, Pricing> {
-        let Endpoint { pricing, overrides, .. } = self.endpoint;
-        match overrides.as_slice() {
-            [] => Cow::Borrowed(pricing),
-            overrides => Cow::Owned(pricing.at(overrides, of.input_tokens, of.minute_of_day)),
-        }
+        self.endpoint.pricing.at(&self.endpoint.overrides, of.input_tokens, of.minute_of_day)
     }
 
     /// The model's id, with a wildcard filled in.

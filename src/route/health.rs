@@ -1,7 +1,7 @@
 //! What is known of the endpoints' recent behaviour: outages, cooldowns, times to first token, speeds, uptimes.
 //!
 //! All workers know it together. What must change the next request's plan, wherever it arrives, is written at once:
-//! failures and cooldowns ([`Health::observe`]), and read with each request, but no more than once a millisecond
+//! failures and cooldowns ([`Health::enter`]), and read with each request, but no more than once a millisecond
 //! ([`Health::refresh`]): one look at a value that is nearly always empty. The rest is collected and exchanged bit by bit
 //! ([`Health::sync`]).
 //! Keyed by endpoint id, which only comes from the configuration.
@@ -19,6 +19,8 @@ use crate::state::{Memory, Replica, Store};
 const MIN_FAILURES: u64 = 3;
 /// What other workers have seen is looked at once in this time: under load not with every request.
 const FRESH: Duration = Duration::from_millis(1);
+/// Attempts that wait to be noted, which is done for many at once.
+const MOST_WAITING: usize = 512;
 /// Longest cooldown a provider can ask for.
 const MAX_COOLDOWN: Duration = Duration::from_secs(600);
 /// Percentages of successes tell something from this many requests on.
@@ -41,6 +43,8 @@ pub struct Health {
     refreshed: Duration,
     /// Everything else, by the endpoint's key.
     figures: Vec<Replica<Figures>>,
+    /// What is not in them yet: how attempts ended, and when.
+    ended: Vec<(u64, Observation, Duration)>,
     /// Whose turn it is.
     turn: usize,
     /// Endpoints that do worse than normal, as far as percentages tell.
@@ -121,6 +125,7 @@ impl Health {
             alerts: Replica::new("modelyard.alerts".to_owned()),
             refreshed: Duration::ZERO,
             figures: figures.collect(),
+            ended: Vec::new(),
             turn: 0,
             poor: Vec::new(),
             probes: Vec::new(),
@@ -137,11 +142,15 @@ impl Health {
         if now.checked_sub(self.refreshed).is_none_or(|age| age >= FRESH) {
             self.refreshed = now;
             self.alerts.read(&*self.store);
+            if !self.alerts.is_empty() {
+                self.catch_up();
+            }
         }
     }
 
     /// Exchanges with the other workers what can wait: each time one part of it.
     pub fn sync(&mut self, now: Duration) {
+        self.catch_up();
         self.alerts.sync(&*self.store, now);
         self.alerts.forget(now);
         self.turn = (self.turn + 1) % self.figures.len();
@@ -160,14 +169,31 @@ impl Health {
         (0..SHARDS).for_each(|_| self.sync(now));
     }
 
-    /// Notes how an attempt at `endpoint` ended. `now` is time since the Unix epoch.
-    pub fn observe(&mut self, endpoint: &str, seen: Observation, now: Duration) {
+    /// Notes how an attempt at `endpoint` ended, by the next [`Health::sync`] at the latest: at once where outages are
+    /// told by it. `now` is time since the Unix epoch.
+    pub fn enter(&mut self, endpoint: &str, seen: Observation, now: Duration) {
         let key = key(endpoint);
-        if let Some(figures) = shard_of(&mut self.figures, key).and_then(|shard| shard.untold().of(key)) {
-            note(figures, seen, now);
+        self.ended.push((key, seen, now));
+        if seen.failed || !self.alerts.is_empty() || self.ended.len() >= MOST_WAITING {
+            self.catch_up();
         }
         if seen.failed {
             self.alert(key, seen.retry_after, now);
+        }
+    }
+
+    /// Notes at once how an attempt ended.
+    #[cfg(test)]
+    pub(crate) fn observe(&mut self, endpoint: &str, seen: Observation, now: Duration) {
+        self.enter(endpoint, seen, now);
+        self.catch_up();
+    }
+
+    fn catch_up(&mut self) {
+        for (key, seen, now) in self.ended.drain(..) {
+            if let Some(figures) = shard_of(&mut self.figures, key).and_then(|shard| shard.untold().of(key)) {
+                note(figures, seen, now);
+            }
         }
     }
 
@@ -185,6 +211,11 @@ impl Health {
         if !was_known || retry_after.is_some() {
             self.alerts.sync(&*self.store, now);
         }
+    }
+
+    /// Whether it has neither an outage nor a cooldown.
+    pub fn is_well(&self, endpoint: &str, now: Duration) -> bool {
+        self.alerts.is_empty() || !(self.in_outage(endpoint, now) || self.in_cooldown(endpoint, now))
     }
 
     /// Whether the provider asked to be left alone, and the time is not over.
@@ -371,6 +402,23 @@ mod tests {
         for _ in 0..2 {
             workers.iter_mut().for_each(|worker| worker.flush(now));
         }
+    }
+
+    #[test]
+    fn successes_wait_unless_an_outage_may_be_told_by_them() {
+        let mut health = Health::default();
+        let uptime = |health: &Health| health.uptime("a", Window::Day, at(0));
+        health.enter("a", WELL, at(0));
+        assert_eq!(uptime(&health), None);
+        health.sync(at(0));
+        assert_eq!(uptime(&health), Some(100.0));
+        health.enter("a", WELL, at(0));
+        (0..3).for_each(|_| health.enter("a", FAILED, at(0)));
+        assert_eq!((uptime(&health), health.in_outage("a", at(0))), (Some(40.0), true));
+        health.enter("a", WELL, at(0));
+        assert_eq!((uptime(&health), health.in_outage("a", at(0))), (Some(50.0), true));
+        health.enter("a", WELL, at(0));
+        assert!(!health.in_outage("a", at(0)));
     }
 
     #[test]

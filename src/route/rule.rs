@@ -1,6 +1,6 @@
 //! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what moved each one.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use super::health::Standing;
 use crate::catalog::Variant;
@@ -83,18 +83,17 @@ impl Rule {
         let by_price = [By::Document(Sort::Balanced), By::Document(Sort::Price)].contains(&self.by);
         by_price || self.by.asked() == Some(SortBy::Price)
     }
-}
 
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.listed {
-            f.write_str("provider.order, then ")?;
-        }
-        match self.by {
-            By::Request(sort) => write!(f, "provider.sort={}", sort.name()),
-            By::Variant(variant, _) => write!(f, ":{}", variant.name()),
-            By::Document(sort) => write!(f, "routing.sort={}", sort.name()),
-        }
+    /// Its name in explanations and records.
+    pub fn name(self) -> Cow<'static, str> {
+        let name = match self.by {
+            By::Request(sort) => format!("provider.sort={}", sort.name()).into(),
+            By::Variant(variant, _) => format!(":{}", variant.name()).into(),
+            // What most documents say.
+            By::Document(Sort::Balanced) => Cow::Borrowed("routing.sort=balanced"),
+            By::Document(sort) => format!("routing.sort={}", sort.name()).into(),
+        };
+        if self.listed { format!("provider.order, then {name}").into() } else { name }
     }
 }
 

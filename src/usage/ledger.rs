@@ -48,9 +48,19 @@ impl Ledger {
         Spent { total, day, week, month }
     }
 
-    /// Begins the periods anew that are over on a day; one that has gone by changes nothing.
+    /// Goes on to a day, and begins the periods anew that are over then; one that has gone by changes nothing.
     fn turn_to(&mut self, today: u64) {
-        let today = today.max(self.day);
+        if today <= self.day {
+            return;
+        }
+        // What nothing was added to since it was told is of no day.
+        if self.sums != [0; 4] {
+            self.end_periods(today);
+        }
+        self.day = today;
+    }
+
+    fn end_periods(&mut self, today: u64) {
         let [_, day, week, month] = &mut self.sums;
         let (now, then) = (periods(today), periods(self.day));
         for (sum, (now, then)) in [day, week, month].into_iter().zip(now.into_iter().zip(then)) {
@@ -58,7 +68,6 @@ impl Ledger {
                 *sum = 0;
             }
         }
-        self.day = today;
     }
 }
 

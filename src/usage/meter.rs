@@ -2,12 +2,11 @@
 //!
 //! Never changes a byte. Speaks OpenAI's wire format; readers of other formats tell it their deltas.
 
-use std::borrow::Cow;
-
 use memchr::memchr_iter;
 
 use super::{Source, Usage};
 use crate::translate::Delta;
+use crate::wire::json::Reader;
 use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
 use crate::wire::pattern::Pattern;
 use crate::wire::sse;
@@ -183,13 +182,13 @@ impl Meter {
 
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
-        self.usage = self.watch.captured(0).and_then(UsageFields::parse).map(Usage::from);
-        let reason = self
-            .watch
-            .captured(1)
-            .or(self.watch.captured(3))
-            .and_then(|json| serde_json::from_slice::<Cow<'_, str>>(json).ok());
-        self.finish_reason = reason.map(Cow::into_owned);
+        if let Some(fields) = self.watch.captured(0).and_then(UsageFields::parse) {
+            self.usage = Some(fields.into());
+        }
+        let reason = self.watch.captured(1).or(self.watch.captured(3));
+        if let Some(Ok(reason)) = reason.map(|json| Reader::new(json).string()) {
+            self.finish_reason = Some(reason.decode().into_owned());
+        }
         self.done = self.watch.complete();
     }
 

@@ -75,6 +75,11 @@ impl Cost {
         usd(self.0)
     }
 
+    /// Appends [`Self::usd`].
+    pub fn push_usd(self, text: &mut String) {
+        push_usd(self.0, text);
+    }
+
     /// That many femtodollars.
     pub(super) fn of_femtodollars(amount: u128) -> Self {
         Self(amount)
@@ -161,14 +166,19 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// Femtodollars as USD: no exponent, no trailing zeros.
 fn usd(femtodollars: u128) -> String {
-    const USD: u64 = 1_000_000_000_000_000;
     let mut text = String::with_capacity(SCALE + 2);
+    push_usd(femtodollars, &mut text);
+    text
+}
+
+/// Appends femtodollars as USD: no exponent, no trailing zeros.
+fn push_usd(femtodollars: u128, text: &mut String) {
+    const USD: u64 = 1_000_000_000_000_000;
     // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
     let mut fraction = match u64::try_from(femtodollars) {
         Ok(amount) => {
-            push_number(amount / USD, &mut text);
+            push_number(amount / USD, text);
             amount % USD
         }
         Err(_) => {
@@ -184,7 +194,6 @@ fn usd(femtodollars: u128) -> String {
         text.push(char::from(b'0' + (fraction / USD) as u8));
         fraction %= USD;
     }
-    text
 }
 
 impl fmt::Display for Price {

@@ -94,6 +94,7 @@ fn a_stream_is_counted_with_its_cost_and_speed() {
         ]
     );
     assert_eq!(books.properties["cost_usd"], "0.00002");
+    world.health.sync(world.now);
     let median = |measure| world.health.median("a/up-a", measure, world.now).unwrap();
     assert!((194.0..206.0).contains(&median(Measure::FirstToken)));
     assert!((4.85..5.15).contains(&median(Measure::Throughput)));

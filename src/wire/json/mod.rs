@@ -16,7 +16,7 @@ mod text;
 mod conformance;
 
 pub use error::{JsonError, JsonErrorKind};
-pub use object::{Object, push_number, push_quoted, quoted};
+pub use object::{Object, decimal, push_number, push_quoted, quoted};
 pub use part::{elements, member};
 pub use reader::Reader;
 pub use text::Text;

@@ -14,27 +14,25 @@ impl Object {
 
     /// Without members, and not moved while it grows to that many bytes.
     pub fn with_room(bytes: usize) -> Self {
-        let mut json = String::with_capacity(bytes);
-        json.push('{');
-        Self(json)
+        let mut object = Self(String::with_capacity(bytes));
+        object.mark('{');
+        object
     }
 
     /// A member whose value is JSON already.
-    pub fn json(mut self, key: &str, value: &str) -> Self {
-        self.key(key);
-        self.0.push_str(value);
+    pub fn json(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key).push_str(value);
         self
     }
 
     /// A member that is a text.
-    pub fn text(mut self, key: &str, value: &str) -> Self {
-        self.key(key);
-        push_quoted(value, &mut self.0);
+    pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
+        push_quoted(value, self.key(key));
         self
     }
 
     /// A member that is a text, or null.
-    pub fn text_or_null(self, key: &str, value: Option<&str>) -> Self {
+    pub fn text_or_null(&mut self, key: &str, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.text(key, value),
             None => self.json(key, "null"),
@@ -42,102 +40,93 @@ impl Object {
     }
 
     /// A member that is a whole number, or null.
-    pub fn number(mut self, key: &str, value: Option<u64>) -> Self {
-        match value {
-            Some(value) => {
-                self.key(key);
-                push_number(value, &mut self.0);
-                self
-            }
-            None => self.json(key, "null"),
-        }
+    pub fn number(&mut self, key: &str, value: Option<u64>) -> &mut Self {
+        push_number_or_null(value, self.key(key));
+        self
     }
 
     /// A member that is true or false.
-    pub fn flag(self, key: &str, value: bool) -> Self {
+    pub fn flag(&mut self, key: &str, value: bool) -> &mut Self {
         self.json(key, if value { "true" } else { "false" })
     }
 
     /// A list of texts.
-    pub fn texts<T: AsRef<str>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
-        self.open_list(key);
-        for value in values {
-            self.comma();
-            push_quoted(value.as_ref(), &mut self.0);
-        }
-        self.0.push(']');
-        self
+    pub fn texts<T: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) -> &mut Self {
+        self.values(key, values, |value, json| push_quoted(value.as_ref(), json))
     }
 
     /// A list of whole numbers, or nulls.
-    pub fn numbers(mut self, key: &str, values: impl IntoIterator<Item = Option<u64>>) -> Self {
-        self.open_list(key);
-        for value in values {
-            self.comma();
-            match value {
-                Some(value) => push_number(value, &mut self.0),
-                None => self.0.push_str("null"),
-            }
-        }
-        self.0.push(']');
-        self
+    pub fn numbers(&mut self, key: &str, values: impl IntoIterator<Item = Option<u64>>) -> &mut Self {
+        self.values(key, values, push_number_or_null)
     }
 
     /// A list of what is JSON already.
-    pub fn list(mut self, key: &str, values: &[String]) -> Self {
-        self.open_list(key);
-        for value in values {
-            self.comma();
-            self.0.push_str(value);
-        }
-        self.0.push(']');
-        self
+    pub fn list(&mut self, key: &str, values: &[String]) -> &mut Self {
+        self.values(key, values, |value, json| json.push_str(value))
     }
 
     /// A list of objects, whose members `write` adds.
     pub fn objects<T>(
-        mut self,
+        &mut self,
         key: &str,
         items: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(Self, T) -> Self,
-    ) -> Self {
-        self.open_list(key);
+        mut write: impl FnMut(T, &mut Self),
+    ) -> &mut Self {
+        self.key(key);
+        self.mark('[');
         for item in items {
-            self.comma();
-            self.0.push('{');
-            self = write(self, item);
-            self.0.push('}');
+            self.next();
+            self.mark('{');
+            write(item, self);
+            self.mark('}');
         }
-        self.0.push(']');
+        self.mark(']');
         self
     }
 
-    /// The text.
-    pub fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-
-    #[inline]
-    fn key(&mut self, key: &str) {
-        self.comma();
-        // Single characters are stores; texts are calls into the runtime of WebAssembly.
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push('"');
-        self.0.push(':');
-    }
-
-    fn open_list(&mut self, key: &str) {
+    /// A list of values, whose JSON `write` appends.
+    pub fn values<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(T, &mut String),
+    ) -> &mut Self {
         self.key(key);
-        self.0.push('[');
+        self.mark('[');
+        items.into_iter().for_each(|item| write(item, self.next()));
+        self.mark(']');
+        self
     }
 
-    /// Between two members or elements.
-    fn comma(&mut self) {
+    /// The text; nothing can be written after it.
+    pub fn end(&mut self) -> String {
+        self.mark('}');
+        std::mem::take(&mut self.0)
+    }
+
+    /// Begins a member, whose value is to be appended.
+    fn key(&mut self, key: &str) -> &mut String {
+        let json = self.next();
+        // Single characters are stores; texts are calls into the runtime of WebAssembly.
+        json.push('"');
+        json.push_str(key);
+        json.push('"');
+        json.push(':');
+        json
+    }
+
+    /// Begins a member or an element.
+    fn next(&mut self) -> &mut String {
         if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[')) {
             self.0.push(',');
         }
+        &mut self.0
+    }
+
+    // Once, and not with each list.
+    #[inline(never)]
+    fn mark(&mut self, mark: char) {
+        self.0.push(mark);
     }
 }
 
@@ -179,6 +168,21 @@ pub fn push_quoted(text: &str, json: &mut String) {
     json.push('"');
 }
 
+/// Appends a whole number in decimal, or null.
+fn push_number_or_null(number: Option<u64>, json: &mut String) {
+    match number {
+        Some(number) => push_number(number, json),
+        None => json.push_str("null"),
+    }
+}
+
+/// A whole number in decimal.
+pub fn decimal(number: u64) -> String {
+    let mut text = String::with_capacity(20);
+    push_number(number, &mut text);
+    text
+}
+
 /// Appends a whole number in decimal.
 pub fn push_number(number: u64, text: &mut String) {
     if number >= 10 {
@@ -212,19 +216,19 @@ mod tests {
 
     #[test]
     fn objects_are_listed() {
-        let object = Object::new().objects("a", [1, 2], |object, n| object.number("n", Some(n)).flag("x", true));
-        assert_eq!(
-            object.objects("b", [0; 0], |object, _| object).end(),
-            r#"{"a":[{"n":1,"x":true},{"n":2,"x":true}],"b":[]}"#
-        );
+        let mut object = Object::new();
+        object.objects("a", [1, 2], |n, object| {
+            object.number("n", Some(n)).flag("x", true);
+        });
+        assert_eq!(object.objects("b", [0; 0], |_, _| ()).end(), r#"{"a":[{"n":1,"x":true},{"n":2,"x":true}],"b":[]}"#);
     }
 
     #[test]
     fn members_are_written_in_order() {
         let inner = Object::new().end();
-        let object = Object::new().text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None);
-        let object =
-            object.flag("e", true).texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
+        let mut object = Object::new();
+        object.text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None).flag("e", true);
+        object.texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
         let object = object.numbers("n", [Some(1), None]).end();
         assert_eq!(inner, "{}");
         assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#);
