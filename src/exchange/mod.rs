@@ -25,7 +25,7 @@ use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
-use crate::provider::{ClientHeaders, Prepared, prepare};
+use crate::provider::{ClientHeaders, Prepared, header, prepare};
 use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
@@ -128,11 +128,10 @@ impl Exchange {
     }
 
     fn begin(config: Rc<Config>, arrival: &Arrival<'_>) -> Self {
-        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
         Self {
             config,
             id: generation_id(arrival.now, arrival.random),
-            request_id: request_id.map(|(_, id)| (*id).to_owned()),
+            request_id: header(arrival.headers, "x-request-id").map(str::to_owned),
             face: arrival.face,
             operation: arrival.operation,
             started: arrival.now,
@@ -152,16 +151,19 @@ impl Exchange {
     }
 
     fn admit(&mut self, body: Vec<u8>, headers: &[(&str, &str)], seed: u64, health: &Health) -> Result<(), Error> {
-        let encoding = headers.iter().find(|(name, _)| *name == "content-encoding").map(|(_, value)| *value);
+        let encoding = header(headers, "content-encoding");
         if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::Encoded(encoding.to_owned()));
         }
-        self.request = self.read(body)?;
+        if let Err(error) = self.read(body) {
+            self.request = Request::default();
+            return Err(error);
+        }
         let (asked, choice) = asked::models(&self.config, &self.request, headers)?;
-        let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
         self.choice = choice;
-        self.conversation =
-            self.config.routing.sticky_ttl.and_then(|_| self.request.conversation(header("x-session-id")));
+        if self.config.routing.sticky_ttl.is_some() {
+            self.conversation = self.request.conversation(header(headers, "x-session-id"));
+        }
         let conversation = self.conversation;
         let with = Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
         self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
@@ -177,22 +179,21 @@ impl Exchange {
         self.grows_too_large()
     }
 
-    /// The request, with its preset's fields.
-    fn read(&self, body: Vec<u8>) -> Result<Request, Error> {
+    /// Takes in the request, with its preset's fields.
+    fn read(&mut self, body: Vec<u8>) -> Result<(), Error> {
         let limits = &self.config.limits;
-        let request = Request::parse(body, limits)?;
-        let Some(name) = request.preset() else { return self.limited(request) };
-        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
-        self.limited(request.with_preset(self.config.presets.find(name).ok_or_else(unknown)?, limits)?)
-    }
-
-    /// OpenRouter's own bound holds on its face.
-    fn limited(&self, request: Request) -> Result<Request, Error> {
-        if self.face == Face::OpenRouter && request.fallbacks() > MOST_FALLBACKS {
+        self.request.read(body, limits)?;
+        if let Some(name) = self.request.preset() {
+            let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
+            let preset = self.config.presets.find(name).ok_or_else(unknown)?;
+            self.request = self.request.with_preset(preset, limits)?;
+        }
+        // OpenRouter's own bound holds on its face.
+        if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
             let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
             return Err(Error::InvalidField { field: "models", problem });
         }
-        Ok(request)
+        Ok(())
     }
 
     /// The models asked for, or the default one.
@@ -260,12 +261,14 @@ impl Exchange {
 
     /// The host knows one for all attempts: the longest of the plan.
     fn per_try_timeout(&self) -> Duration {
-        let providers = self.plan.steps.iter().filter_map(|step| step.provider(&self.config));
-        let timeouts = providers.map(|provider| match self.request.is_stream() {
-            true => self.first_token_timeout(provider),
-            false => provider.timeout,
-        });
-        timeouts.max().unwrap_or_default()
+        let mut longest = Duration::ZERO;
+        for provider in self.plan.steps.iter().filter_map(|step| step.provider(&self.config)) {
+            longest = longest.max(match self.request.is_stream() {
+                true => self.first_token_timeout(provider),
+                false => provider.timeout,
+            });
+        }
+        longest
     }
 
     /// A provider's own, or the client's if that is shorter.

@@ -11,7 +11,9 @@ use crate::translate::gemini;
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
 pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> String {
     let mut path = String::with_capacity(128);
-    match provider.base_path.split_once("{model}") {
+    // Looking for more than one byte is long code.
+    let templated = provider.base_path.bytes().any(|byte| byte == b'{');
+    match templated.then(|| provider.base_path.split_once("{model}")).flatten() {
         Some((before, after)) => {
             let model = Escaped(model).to_string();
             path.extend([before, &model, &after.replace("{model}", &model)]);
@@ -21,7 +23,8 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
     match provider.api {
         Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
             let operation = if way == Way::Translate { translated(provider.api) } else { operation.path() };
-            path.extend(["/", operation]);
+            path.push('/');
+            path.push_str(operation);
         }
         Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
         Api::Bedrock => path.push_str(&bedrock::path(model, stream)),

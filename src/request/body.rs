@@ -100,13 +100,19 @@ fn model_name(field: Field, model: String) -> Result<String, Problem> {
 impl Request {
     /// Reads a body. Errors are the client's fault.
     pub fn parse(body: Vec<u8>, limits: &Limits) -> Result<Self, Error> {
+        let mut request = Self::default();
+        request.read(body, limits)?;
+        Ok(request)
+    }
+
+    /// Reads a body into an empty request, of which nothing may be used after an error.
+    pub fn read(&mut self, body: Vec<u8>, limits: &Limits) -> Result<(), Error> {
         if body.len() > limits.request_bytes {
             return Err(Error::TooLarge { limit: Some(limits.request_bytes) });
         }
-        let mut request = Self::default();
-        request.read(&body)?;
-        request.body = body;
-        Ok(request)
+        self.members(&body)?;
+        self.body = body;
+        Ok(())
     }
 
     /// This request with the fields of a preset that it does not have itself.
@@ -116,7 +122,7 @@ impl Request {
         Ok(Self { merged: true, ..merged })
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
+    fn members(&mut self, body: &[u8]) -> Result<(), Problem> {
         let mut reader = Reader::new(body);
         if reader.peek()? != Kind::Object {
             return Err(Problem::Said(Error::InvalidJson("must be an object".to_owned())));

@@ -148,6 +148,8 @@ pub(super) struct Offer<'a> {
     pub provider: &'a Provider,
     /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
     pub is_tier_asked: bool,
+    /// In the draw, once it is drawn.
+    pub weight: f64,
     /// Once it is in order.
     pub placing: Placing,
 }

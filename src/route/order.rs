@@ -55,7 +55,7 @@ impl Wishes<'_> {
     // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
     #[inline(never)]
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
-        let rule = self.rule(offers);
+        let rule = self.rule(offers.first());
         self.arrange(offers, rule.by.asked(), draw);
         let known = if rule.by.asked().is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
@@ -97,18 +97,14 @@ impl Wishes<'_> {
     }
 
     /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
-    fn rule(&self, offers: &[Offer<'_>]) -> Rule {
-        let variant = || {
-            let variant = offers.first()?.asked.variant?;
-            let sort = match variant {
-                Variant::Nitro => SortBy::Throughput,
-                Variant::Floor => SortBy::Price,
-                Variant::Exacto => SortBy::Exacto,
-                Variant::Free | Variant::Online => return None,
-            };
-            Some(By::Variant(variant, sort))
+    fn rule(&self, first: Option<&Offer<'_>>) -> Rule {
+        let by = match (self.preferences.sort, first.and_then(|offer| offer.asked.variant)) {
+            (Some(sort), _) => By::Request(sort),
+            (None, Some(Variant::Nitro)) => By::Variant(Variant::Nitro, SortBy::Throughput),
+            (None, Some(Variant::Floor)) => By::Variant(Variant::Floor, SortBy::Price),
+            (None, Some(Variant::Exacto)) => By::Variant(Variant::Exacto, SortBy::Exacto),
+            (None, Some(Variant::Free | Variant::Online) | None) => By::Document(self.sort),
         };
-        let by = self.preferences.sort.map(By::Request).or_else(variant).unwrap_or(By::Document(self.sort));
         Rule { listed: self.preferences.order.is_some(), by }
     }
 
@@ -214,7 +210,7 @@ impl Wishes<'_> {
     }
 
     /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.
-    #[inline]
+    #[inline(never)]
     fn blended_price(&self, offer: &Offer<'_>) -> Option<u128> {
         offer.pricing(self.conditions).blended(4).map(Cost::femtodollars)
     }
@@ -224,16 +220,22 @@ impl Wishes<'_> {
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let highest = offers.iter().filter_map(|offer| self.blended_price(offer)).max().unwrap_or(1);
-        let weight = |offer: &Offer<'_>| {
-            let price = self.blended_price(offer).unwrap_or(highest).max(1) as f64;
-            offer.endpoint.weight / (price * price)
-        };
-        let all: f64 = offers.iter().map(weight).sum();
+        let mut all = 0.0;
         for offer in offers.iter_mut() {
-            offer.placing.compared = Some(rounded(100.0 * weight(offer) / all));
+            let price = float(self.blended_price(offer).unwrap_or(highest).max(1));
+            offer.weight = offer.endpoint.weight / (price * price);
+            all += offer.weight;
         }
-        rank(offers, &mut |offer| ascending(-draw.fraction().ln() / weight(offer)));
+        for offer in offers.iter_mut() {
+            offer.placing.compared = Some(rounded(100.0 * offer.weight / all));
+        }
+        rank(offers, &mut |offer| ascending(-draw.fraction().ln() / offer.weight));
     }
+}
+
+/// Nearly all fit a `u64`, for which there is an instruction.
+fn float(number: u128) -> f64 {
+    u64::try_from(number).map_or(number as f64, |number| number as f64)
 }
 
 fn rounded(number: f64) -> u64 {

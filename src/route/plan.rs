@@ -175,10 +175,11 @@ pub fn plan(
     };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
-        let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
-        match groups.last_mut().filter(|_| request.partition() == Partition::None) {
-            Some(group) => group.extend(offers),
-            None => groups.push(offers),
+        if groups.is_empty() || request.partition() == Partition::Model {
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.last_mut() {
+            admit(config, *asked, &wanted, group, &mut plan.dropped);
         }
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
@@ -203,27 +204,26 @@ pub fn plan(
     plan
 }
 
-fn admitted<'a>(
+/// Adds what a model offers to `offers`, and what a filter takes out of it to `dropped`.
+fn admit<'a>(
     config: &'a Config,
     asked: Asked<'a>,
     wanted: &Wanted<'_>,
+    offers: &mut Vec<Offer<'a>>,
     dropped: &mut Vec<Dropped>,
-) -> Vec<Offer<'a>> {
-    let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
-    let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
-        let provider = config.provider(endpoint.provider)?;
+) {
+    let Some(model) = config.catalog.model(asked.model) else { return };
+    offers.reserve(model.endpoints.len());
+    for (index, endpoint) in model.endpoints.iter().enumerate() {
+        let Some(provider) = config.provider(endpoint.provider) else { continue };
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
-        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked, placing: Placing::default() })
-    });
-    offers
-        .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
-            Some(reason) => {
-                dropped.push(drop_of(offer, reason));
-                false
-            }
-            None => true,
-        })
-        .collect()
+        let placing = Placing::default();
+        let offer = Offer { asked, index, model, endpoint, provider, is_tier_asked, weight: 0.0, placing };
+        match offer.refusal(wanted, wanted.request.preferences()) {
+            Some(reason) => dropped.push(drop_of(&offer, reason)),
+            None => offers.push(offer),
+        }
+    }
 }
 
 /// By `service_tier`, or by a variant, which an explicit order or `service_tier: default` overrules.
@@ -259,7 +259,10 @@ fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mu
 }
 
 fn cut(config: &Config, plan: &mut Plan, most: usize, reason: &Reason) {
-    let rest = plan.steps.split_off(most.min(plan.steps.len()));
+    if plan.steps.len() <= most {
+        return;
+    }
+    let rest = plan.steps.split_off(most);
     plan.dropped.extend(rest.iter().filter_map(|step| {
         Some(Dropped {
             endpoint: step.endpoint(config)?.id.clone(),
