@@ -39,7 +39,7 @@ impl Exchange {
         let provider = answering.and_then(|step| step.provider(&self.config)).map_or("none", |provider| &provider.name);
         let choice = self.choice.as_ref().map(|choice| format!(", {choice}"));
         let mut metadata = Object::new()
-            .text("requested", self.request.models().first().copied().unwrap_or_default())
+            .text("requested", self.request.model().unwrap_or_default())
             .text("strategy", self.strategy(answering))
             .json("region", "null")
             .text(
@@ -64,7 +64,7 @@ impl Exchange {
 
     /// How the model that answers was come by.
     fn strategy(&self, answering: Option<&Step>) -> &'static str {
-        let asked = self.request.models().first().copied();
+        let asked = self.request.model();
         let resolved = asked.and_then(|name| Some((name, self.config.catalog.resolve(name)?)));
         let Some(((name, asked), step)) = resolved.zip(answering.or(self.plan.steps.first())) else { return "direct" };
         let is_auto = self.config.routing.auto.as_ref().is_some_and(|auto| auto.model == asked.model);

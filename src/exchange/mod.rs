@@ -198,11 +198,11 @@ impl Exchange {
 
     /// The models asked for, or the default one.
     fn models_asked(&self) -> Vec<String> {
-        let mut models = self.request.models();
+        let mut models: Vec<String> = self.request.models().map(str::to_owned).collect();
         if models.is_empty() {
-            models.extend(self.config.default_model.as_deref());
+            models.extend(self.config.default_model.clone());
         }
-        models.into_iter().map(str::to_owned).collect()
+        models
     }
 
     fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
@@ -326,8 +326,8 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
     id.push_str("gen-");
     push_number(now.as_secs(), &mut id);
     id.push('-');
-    let parts = random.iter().flat_map(|bits| [*bits as u32, (bits >> 32) as u32]);
-    for part in parts {
+    let [low, high] = random;
+    for part in [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32] {
         // A fraction of one, whose next digit to the base 62 moves above the point: divisions take ten times as long.
         let mut fraction = u64::from(part);
         for _ in 0..5 {

@@ -137,7 +137,8 @@ impl ClientHeaders {
                 || is_one_of(&FORWARDED, name)
                 || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             {
-                kept.texts.extend([*name, *value]);
+                kept.texts.push_str(name);
+                kept.texts.push_str(value);
                 kept.headers.push(Kept { name: name.len(), value: value.len(), is_credential });
             }
         }
@@ -175,10 +176,6 @@ pub fn prepare<'a>(
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
     let (body, dropped) = body(request, operation, target, way)?;
     let path = path::of(provider, way, operation, model, request.is_stream());
-    let signed = match &provider.auth {
-        Auth::Sigv4(aws) => sign(aws, &provider.host, &path, &body.apply(request.body()), now),
-        _ => Vec::new(),
-    };
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
     headers.set(":scheme", header(current, ":scheme").unwrap_or("http"));
@@ -199,9 +196,9 @@ pub fn prepare<'a>(
     for (name, value) in &provider.headers {
         headers.set(name, value);
     }
-    authenticate(&provider.auth, client, &mut headers);
-    for (name, value) in signed {
-        headers.set_owned(name, value);
+    match &provider.auth {
+        Auth::Sigv4(aws) => sign(aws, &provider.host, &body.apply(request.body()), now, &mut headers),
+        auth => authenticate(auth, client, &mut headers),
     }
     Ok(Prepared { headers: headers.0, body, dropped })
 }
@@ -320,10 +317,12 @@ fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Hea
     }
 }
 
-/// The headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its own
-/// body.
-fn sign(aws: &Sigv4, host: &str, path: &str, body: &[u8], now: Duration) -> Vec<(&'static str, String)> {
+/// Adds the headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its
+/// own body.
+#[inline(never)]
+fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Headers<'_>) {
     const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+    let path = headers.0.iter().find(|(name, _)| *name == ":path").map_or("", |(_, path)| path);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let unsigned = sigv4::Unsigned {
         method: "POST",
@@ -339,9 +338,10 @@ fn sign(aws: &Sigv4, host: &str, path: &str, body: &[u8], now: Duration) -> Vec<
         session_token: aws.session_token.value.as_deref(),
     };
     let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
-    let mut headers = sigv4::sign(&unsigned, &credentials, scope, now);
-    headers.push((CONTENT_TYPE.0, CONTENT_TYPE.1.to_owned()));
-    headers
+    for (name, value) in sigv4::sign(&unsigned, &credentials, scope, now) {
+        headers.set_owned(name, value);
+    }
+    headers.set(CONTENT_TYPE.0, CONTENT_TYPE.1);
 }
 
 fn decimal(number: usize) -> String {

@@ -22,10 +22,11 @@ pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static st
 
 /// What must go. Adds to `dropped` what that loses.
 pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Result<Unfit, Error> {
-    let fields: Vec<_> = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
-    dropped.extend(fields.iter().filter(|name| request.has(name)));
-    let mut unfit = Unfit { fields, parts: !quirks.foreign.is_empty(), instead: Vec::new() };
-    if unfit.parts {
+    let mut unfit = Unfit::default();
+    if !quirks.foreign.is_empty() {
+        unfit.fields = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
+        unfit.parts = true;
+        dropped.extend(unfit.fields.iter().filter(|name| request.has(name)));
         dropped.extend(request.openrouter_parts());
     }
     if quirks.reasoning == ReasoningForm::Effort && request.names("reasoning") {

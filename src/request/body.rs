@@ -41,8 +41,12 @@ pub struct Request {
     model: Option<String>,
     /// The value of `model`, also where it is null.
     model_span: Option<Span>,
+    /// The fallback models, each once.
     models: Vec<String>,
-    preferences: Preferences,
+    /// How many fallback models are named.
+    fallbacks: usize,
+    /// `None`: the client asks for nothing.
+    preferences: Option<Box<Preferences>>,
     stream: bool,
     stream_options: Option<StreamOptions>,
     max_output: Option<u64>,
@@ -90,11 +94,11 @@ fn wrong(field: Field, problem: &str) -> Problem {
     problem::wrong(field.name(), problem)
 }
 
-fn model_name(field: Field, model: String) -> Result<String, Problem> {
+fn check_model(field: Field, model: &str) -> Result<(), Problem> {
     if model.is_empty() || model.len() > LONGEST_MODEL {
         return Err(wrong(field, "must not be empty, nor longer than 256 bytes"));
     }
-    Ok(model)
+    Ok(())
 }
 
 impl Request {
@@ -182,7 +186,7 @@ impl Request {
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
-            Field::Provider => self.preferences = Preferences::read(reader, body)?,
+            Field::Provider => self.preferences = Some(Box::new(Preferences::read(reader, body)?)),
             Field::Route => self.partition = Some(partition(reader)?),
             Field::Preset => self.preset = Some(problem::text(reader, field.name())?),
             Field::SessionId => self.session_id = Some(session_id(reader)?),
@@ -251,7 +255,9 @@ impl Request {
             return Err(wrong(Field::Model, "must be a string"));
         }
         let text = reader.string()?;
-        self.model = Some(model_name(Field::Model, text.decode().into_owned())?);
+        let model = text.decode();
+        check_model(Field::Model, &model)?;
+        self.model = Some(model.into_owned());
         self.model_span = Some(text.span);
         Ok(())
     }
@@ -293,11 +299,15 @@ impl Request {
     }
 
     fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Problem> {
-        if self.models.len() == MOST_MODELS {
+        if self.fallbacks == MOST_MODELS {
             let problem = format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
             return Err(wrong(field, &problem));
         }
-        self.models.push(model_name(field, model)?);
+        self.fallbacks += 1;
+        check_model(field, &model)?;
+        if !self.models.contains(&model) {
+            self.models.push(model);
+        }
         Ok(())
     }
 
@@ -329,25 +339,19 @@ impl Request {
         let mut instructs = false;
         let mut content = 0..0;
         reader.object(|reader, member| {
-            if member.key.is("role") && reader.peek()? == Kind::String {
-                let role = reader.string()?;
-                instructs = role.is("system") || role.is("developer");
-                return Ok(());
-            }
-            if !member.key.is("content") {
-                self.note_part(&member.key);
-                return Ok(());
-            }
             let kind = reader.peek()?;
-            let start = reader.position();
-            match kind {
-                Kind::String => self.text_bytes += reader.skip()?.len(),
-                Kind::Array => {
-                    reader.array(|reader, _| self.part(reader))?;
+            match (&*member.key.bytes(), kind) {
+                (b"role", Kind::String) => {
+                    instructs = matches!(&*reader.string()?.bytes(), b"system" | b"developer");
                 }
-                _ => return Ok(()),
+                (b"content", Kind::String) => {
+                    content = reader.skip()?;
+                    self.text_bytes += content.len();
+                }
+                (b"content", Kind::Array) => content = reader.array(|reader, _| self.part(reader))?,
+                (b"content", _) => {}
+                _ => self.note_part(&member.key),
             }
-            content = start..reader.position();
             Ok::<_, Problem>(())
         })?;
         self.opening.note(instructs, content);
@@ -404,14 +408,10 @@ impl Request {
     }
 
     /// The models asked for, in order, each once.
-    pub fn models(&self) -> Vec<&str> {
-        let mut models: Vec<&str> = Vec::with_capacity(1 + self.models.len());
-        for model in self.model.as_deref().into_iter().chain(self.models.iter().map(String::as_str)) {
-            if !models.contains(&model) {
-                models.push(model);
-            }
-        }
-        models
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let first = self.model.as_deref();
+        let others = self.models.iter().map(String::as_str).filter(move |other| Some(*other) != first);
+        first.into_iter().chain(others)
     }
 
     /// Whether [`Self::body`] is not what the client sent, so that the host must be given a whole body instead of edits.
@@ -421,7 +421,7 @@ impl Request {
 
     /// How many fallback models are named.
     pub fn fallbacks(&self) -> usize {
-        self.models.len()
+        self.fallbacks
     }
 
     /// The preset asked for, by `preset` or behind the model's name.
@@ -443,12 +443,12 @@ impl Request {
 
     /// Whether the models are kept apart in the plan.
     pub fn partition(&self) -> Partition {
-        self.preferences.partition.or(self.partition).unwrap_or(Partition::Model)
+        self.preferences().partition.or(self.partition).unwrap_or(Partition::Model)
     }
 
     /// What the client asks of routing.
     pub fn preferences(&self) -> &Preferences {
-        &self.preferences
+        self.preferences.as_deref().unwrap_or(Preferences::NONE)
     }
 
     /// Whether the answer is to be streamed.

@@ -56,11 +56,25 @@ impl Wishes<'_> {
     #[inline(never)]
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
         let rule = self.rule(offers.first());
-        self.arrange(offers, rule.by.asked(), draw);
-        let known = if rule.by.asked().is_none() { self.places(offers) } else { Vec::new() };
+        let asked = rule.by.asked();
+        self.arrange(offers, asked, draw);
+        let known = if asked.is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
             offer.placing = self.placing(offer, rule, &known);
         }
+        let asks = rule.listed || self.tier == Some(ServiceTier::Priority);
+        if asks || offers.iter().any(|offer| offer.placing.is_moved()) {
+            self.regroup(offers, draw);
+        }
+        for (_, _, place) in known {
+            places.push(place);
+        }
+        rule
+    }
+
+    /// Moves offers that are asked for, that do badly or that have the conversation.
+    #[inline(never)]
+    fn regroup(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
         let troubled = offers.iter().any(is_troubled);
         let would_be_first = offers.iter().filter(|_| troubled).min_by_key(|offer| self.key(offer, Standing::Normal));
@@ -69,8 +83,6 @@ impl Wishes<'_> {
         if let Some(probed) = probed {
             self.probe(offers, &probed, draw);
         }
-        places.extend(known.into_iter().map(|(_, _, place)| place));
-        rule
     }
 
     /// Grows with the place: cooldown before what was asked, before how it does, before the rest.
@@ -219,10 +231,11 @@ impl Wishes<'_> {
     ///
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let highest = offers.iter().filter_map(|offer| self.blended_price(offer)).max().unwrap_or(1);
+        let price = |offer: &Offer<'_>| self.blended_price(offer).map(float);
+        let highest = offers.iter().filter_map(price).fold(1.0, f64::max);
         let mut all = 0.0;
         for offer in offers.iter_mut() {
-            let price = float(self.blended_price(offer).unwrap_or(highest).max(1));
+            let price = price(offer).unwrap_or(highest).max(1.0);
             offer.weight = offer.endpoint.weight / (price * price);
             all += offer.weight;
         }
@@ -238,8 +251,9 @@ fn float(number: u128) -> f64 {
     u64::try_from(number).map_or(number as f64, |number| number as f64)
 }
 
+/// Of a number that is not negative.
 fn rounded(number: f64) -> u64 {
-    number.round() as u64
+    (number + 0.5) as u64
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

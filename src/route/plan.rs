@@ -71,11 +71,13 @@ impl Step {
     }
 
     /// The endpoint to try.
+    #[inline(never)]
     pub fn endpoint<'a>(&self, config: &'a Config) -> Option<&'a Endpoint> {
         self.model(config)?.endpoints.get(self.endpoint)
     }
 
     /// Who serves it.
+    #[inline(never)]
     pub fn provider<'a>(&self, config: &'a Config) -> Option<&'a Provider> {
         config.provider(self.endpoint(config)?.provider)
     }
@@ -189,13 +191,16 @@ pub fn plan(
             plan.rule = rule;
         }
         wishes.may_probe = false;
-        plan.steps.extend(offers.iter().map(|offer| Step {
-            model: offer.asked.model,
-            endpoint: offer.index,
-            rest: offer.asked.rest.map(str::to_owned),
-            auto: offer.asked.auto,
-            placing: offer.placing,
-        }));
+        plan.steps.reserve(offers.len());
+        for offer in offers.iter() {
+            plan.steps.push(Step {
+                model: offer.asked.model,
+                endpoint: offer.index,
+                rest: offer.asked.rest.map(str::to_owned),
+                auto: offer.asked.auto,
+                placing: offer.placing,
+            });
+        }
     }
     if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);

@@ -40,7 +40,10 @@ impl Edits {
         }
         let new = self.bytes.len()..self.bytes.len() + bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.edits.splice(from..from + count, [Edit { span, new }]);
+        if count > 0 {
+            self.edits.drain(from..from + count);
+        }
+        self.edits.insert(from, Edit { span, new });
     }
 
     /// Puts `bytes` before the byte at `at`.
