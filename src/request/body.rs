@@ -132,7 +132,7 @@ impl Request {
             return Err(Problem::Said(Error::InvalidJson("must be an object".to_owned())));
         }
         self.object = reader.object(|reader, member| {
-            let start = member.key.span.start;
+            let start = member.key.start;
             let field = Field::of(&member.key.bytes());
             let index = match field {
                 Some(field) => {
@@ -258,7 +258,7 @@ impl Request {
         let model = text.decode();
         check_model(Field::Model, &model)?;
         self.model = Some(model.into_owned());
-        self.model_span = Some(text.span);
+        self.model_span = Some(text.span());
         Ok(())
     }
 
@@ -323,7 +323,7 @@ impl Request {
             if member.key.is("include_usage") {
                 include_usage = Some((value_start..reader.position(), included));
             }
-            members.push(member.key.span.start..reader.position());
+            members.push(member.key.start..reader.position());
             Ok::<_, JsonError>(())
         })?;
         self.stream_options = Some(StreamOptions { index: self.members.len(), value, members, include_usage });
@@ -474,6 +474,11 @@ impl Request {
     /// Input tokens by rule of thumb.
     pub fn input_estimate(&self) -> u64 {
         Usage::estimate(self.text_bytes)
+    }
+
+    /// Whether there is no content but text.
+    pub fn is_text(&self) -> bool {
+        self.modalities == 0
     }
 
     /// Whether there is content of this kind.

@@ -356,7 +356,7 @@ impl<'a> Offer<'a> {
     }
 
     fn refused_by_modality(&self, request: &Request) -> Option<Reason> {
-        let accepted = self.model.input_modalities.as_ref()?;
+        let accepted = self.model.input_modalities.as_ref().filter(|_| !request.is_text())?;
         Modality::ALL
             .into_iter()
             .find(|modality| request.uses(*modality) && !accepted.iter().any(|name| name == modality.name()))

@@ -105,7 +105,7 @@ fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(),
                 reader.skip()?;
             }
         }
-        let index = members.push(member.key.span.start..reader.position());
+        let index = members.push(member.key.start..reader.position());
         if loss(&member.key).is_some() {
             members.remove(index);
         }

@@ -138,10 +138,27 @@ impl<'a> Scanner<'a> {
 
     /// Consumes the string whose opening quote stands at `at`.
     pub(super) fn text(&mut self) -> Result<Text<'a>, Halt> {
-        let open = self.at;
-        let escaped = self.quoted()?;
-        let raw = self.bytes.get(open + 1..self.at - 1).unwrap_or_default();
-        Ok(Text { raw, span: open..self.at, escaped })
+        let start = self.at;
+        let escaped = if self.short() { false } else { self.quoted()? };
+        let raw = self.bytes.get(start + 1..self.at - 1).unwrap_or_default();
+        Ok(Text { raw, start, escaped })
+    }
+
+    /// Consumes the string at `at` if it is a short one without anything special, as keys and names are: with less code
+    /// than for all others.
+    #[inline(always)]
+    fn short(&mut self) -> bool {
+        const LONGEST: usize = 32;
+        let mut at = self.at + 1;
+        let last = at + LONGEST;
+        while let Some(b' ' | b'!' | b'#'..=b'[' | b']'..=b'~') = self.bytes.get(at).filter(|_| at < last) {
+            at += 1;
+        }
+        let ends = self.bytes.get(at) == Some(&b'"');
+        if ends {
+            self.at = at + 1;
+        }
+        ends
     }
 
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
