@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::catalog::Tier;
 use crate::config::{Api, Auth, Key, Provider, Sigv4};
 use crate::error::Error;
-use crate::request::{Operation, Request, StreamOptionsEdit, Unfit};
+use crate::request::{Operation, Request, StreamOptionsEdit};
 use crate::translate::openai::Quirks;
 use crate::translate::{self, Dialect};
 use crate::wire::edit::Edits;
@@ -235,10 +235,10 @@ fn edited(
     lost.extend_from_slice(request.unapplied());
     let unfit = match operation {
         Operation::Chat => unfit::of(request, quirks, &mut lost)?,
-        _ => Unfit::default(),
+        _ => None,
     };
     let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
-    let edits = request.edits(model, stream_options(quirks, operation), tier, &unfit);
+    let edits = request.edits(model, stream_options(quirks, operation), tier, unfit.as_ref());
     let body = match request.is_merged() {
         true => Body::Whole(edits.apply(request.body())),
         false => Body::Edited(edits),

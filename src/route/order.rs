@@ -259,10 +259,7 @@ fn rounded(number: f64) -> u64 {
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.
 fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
     // Of the same type as the listing sorts, because sorting is long code for each type.
-    let mut keyed: Vec<(u128, usize)> = Vec::with_capacity(offers.len());
-    for (at, offer) in offers.iter().enumerate() {
-        keyed.push((key(offer), at));
-    }
+    let mut keyed: Vec<(u128, usize)> = offers.iter().enumerate().map(|(at, offer)| (key(offer), at)).collect();
     keyed.sort_unstable();
     let unsorted = offers.to_vec();
     for (place, offer) in offers.iter_mut().zip(keyed.into_iter().filter_map(|(_, at)| unsorted.get(at))) {

@@ -89,17 +89,18 @@ impl Step {
 
     /// Where an attempt at this step goes.
     pub fn target<'a>(&'a self, config: &'a Config, request: &Request) -> Option<Target<'a>> {
+        let endpoint = self.endpoint(config)?;
         Some(Target {
-            provider: self.provider(config)?,
-            model: self.upstream_model(config),
-            service_tier: self.service_tier(config, request),
+            provider: config.provider(endpoint.provider)?,
+            model: endpoint.upstream_model(self.rest.as_deref()),
+            service_tier: self.service_tier(config, endpoint, request),
         })
     }
 
     /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything. The endpoint's tier,
     /// else the default one where others of the model are of a tier, so that it costs what this endpoint's prices say.
-    fn service_tier(&self, config: &Config, request: &Request) -> Option<&'static str> {
-        if let Some(tier) = self.endpoint(config)?.tier() {
+    fn service_tier(&self, config: &Config, endpoint: &Endpoint, request: &Request) -> Option<&'static str> {
+        if let Some(tier) = endpoint.tier() {
             return Some(tier.name());
         }
         let asked = request.service_tier().and_then(ServiceTier::asks_for)?;

@@ -27,7 +27,7 @@ impl Request {
         model: &str,
         stream_options: StreamOptionsEdit,
         service_tier: Option<&str>,
-        unfit: &Unfit,
+        unfit: Option<&Unfit>,
     ) -> Edits {
         let mut edits = Edits::new();
         let mut members = Cow::Borrowed(&self.members);
@@ -55,7 +55,9 @@ impl Request {
             }
             _ => {}
         }
-        self.take_out(unfit, &mut members, &mut edits);
+        if let Some(unfit) = unfit {
+            self.take_out(unfit, &mut members, &mut edits);
+        }
         members.write(&self.object, &mut edits);
         edits
     }

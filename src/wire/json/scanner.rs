@@ -149,16 +149,20 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn short(&mut self) -> bool {
         const LONGEST: usize = 32;
-        let mut at = self.at + 1;
-        let last = at + LONGEST;
-        while let Some(b' ' | b'!' | b'#'..=b'[' | b']'..=b'~') = self.bytes.get(at).filter(|_| at < last) {
-            at += 1;
+        let start = self.at + 1;
+        let mut at = start;
+        while let Some(byte @ b' '..0x80) = self.bytes.get(at) {
+            match byte {
+                b'"' => {
+                    self.at = at + 1;
+                    return true;
+                }
+                b'\\' => break,
+                _ if at - start == LONGEST => break,
+                _ => at += 1,
+            }
         }
-        let ends = self.bytes.get(at) == Some(&b'"');
-        if ends {
-            self.at = at + 1;
-        }
-        ends
+        false
     }
 
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
