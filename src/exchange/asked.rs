@@ -5,9 +5,11 @@ use crate::catalog::{Asked, Variant};
 use crate::config::Config;
 use crate::error::Error;
 use crate::request::Request;
-use crate::route;
+use crate::route::{self, Choice};
 
 /// The models to plan for, each once, and why they are not simply the names in the request.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub(super) fn models<'a>(
     config: &'a Config,
     request: &'a Request,
@@ -47,10 +49,7 @@ impl<'a> Models<'a> {
             }
             Some(auto) => {
                 let chosen = route::choose(auto, request, headers);
-                self.explain(&format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
-                for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
-                    self.add(Asked { variant: chosen.variant.or(asked.variant), auto: true, ..chosen });
-                }
+                self.add_chosen(config, &chosen, name, asked.variant);
             }
         }
         if let Some(stands_for) = asked.variant.and_then(stands_for) {
@@ -68,14 +67,23 @@ impl<'a> Models<'a> {
         }
     }
 
+    #[cold]
+    fn add_chosen(&mut self, config: &Config, chosen: &Choice<'a>, name: &str, variant: Option<Variant>) {
+        self.explain(&format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
+        for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
+            self.add(Asked { variant: chosen.variant.or(variant), auto: true, ..chosen });
+        }
+    }
+
     fn explain_alias(&mut self, config: &Config, name: &str, asked: Asked<'_>) {
         let base = without_variant(name, asked.variant);
         let model = config.catalog.model(asked.model).filter(|model| asked.rest.is_none() && model.id != base);
         if let Some(model) = model {
-            self.explain(&format!("{base} is {}", model.id));
+            self.explain(&[base, " is ", &model.id].concat());
         }
     }
 
+    #[cold]
     fn explain(&mut self, reason: &str) {
         if !self.choice.is_empty() {
             self.choice.push_str("; ");

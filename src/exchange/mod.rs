@@ -169,8 +169,7 @@ impl Exchange {
         self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
         if self.plan.steps.is_empty() && self.operation == Operation::CountTokens {
             // Nobody to ask: the estimate is better than no answer.
-            let counted = translate::anthropic::count_tokens_body(self.request.input_estimate());
-            self.own_answer = Some(Reply::json(200, counted));
+            self.own_answer = Some(self.counted());
             return Ok(());
         }
         if self.plan.steps.is_empty() {
@@ -181,12 +180,9 @@ impl Exchange {
 
     /// Takes in the request, with its preset's fields.
     fn read(&mut self, body: Vec<u8>) -> Result<(), Error> {
-        let limits = &self.config.limits;
-        self.request.read(body, limits)?;
+        self.request.read(body, &self.config.limits)?;
         if let Some(name) = self.request.preset() {
-            let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
-            let preset = self.config.presets.find(name).ok_or_else(unknown)?;
-            self.request = self.request.with_preset(preset, limits)?;
+            self.request = self.with_preset(name)?;
         }
         // OpenRouter's own bound holds on its face.
         if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
@@ -194,6 +190,13 @@ impl Exchange {
             return Err(Error::InvalidField { field: "models", problem });
         }
         Ok(())
+    }
+
+    #[cold]
+    fn with_preset(&self, name: &str) -> Result<Request, Error> {
+        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
+        let preset = self.config.presets.find(name).ok_or_else(unknown)?;
+        self.request.with_preset(preset, &self.config.limits)
     }
 
     /// The models asked for, or the default one.
@@ -205,6 +208,12 @@ impl Exchange {
         models
     }
 
+    #[cold]
+    fn counted(&self) -> Reply {
+        Reply::json(200, translate::anthropic::count_tokens_body(self.request.input_estimate()))
+    }
+
+    #[cold]
     fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
         let mut serving: Vec<String> = Vec::new();
         let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
@@ -283,6 +292,7 @@ impl Exchange {
         step.and_then(|step| step.provider(&self.config)).map_or("", |provider| &provider.cluster)
     }
 
+    #[inline(never)]
     fn identity(&self, step: &Step) -> Identity {
         Identity {
             id: self.id.clone(),

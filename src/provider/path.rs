@@ -13,12 +13,9 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
     let mut path = String::with_capacity(128);
     // Looking for more than one byte is long code.
     let templated = provider.base_path.bytes().any(|byte| byte == b'{');
-    match templated.then(|| provider.base_path.split_once("{model}")).flatten() {
-        Some((before, after)) => {
-            let model = Escaped(model).to_string();
-            path.extend([before, &model, &after.replace("{model}", &model)]);
-        }
-        None => path.push_str(&provider.base_path),
+    match templated {
+        true => path.push_str(&filled_in(&provider.base_path, model)),
+        false => path.push_str(&provider.base_path),
     }
     match provider.api {
         Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
@@ -41,6 +38,11 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
         query(&[&Escaped(name).to_string(), "=", &key.to_string()]);
     }
     path
+}
+
+#[cold]
+fn filled_in(base_path: &str, model: &str) -> String {
+    base_path.replace("{model}", &Escaped(model).to_string())
 }
 
 /// Where a translated request goes.

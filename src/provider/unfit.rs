@@ -27,6 +27,16 @@ pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static 
     if quirks.foreign.is_empty() && !has_reasoning && !has_limit {
         return Ok(None);
     }
+    found(request, quirks, (has_reasoning, has_limit), dropped).map(Some)
+}
+
+#[cold]
+fn found(
+    request: &Request,
+    quirks: &Quirks,
+    (has_reasoning, has_limit): (bool, bool),
+    dropped: &mut Vec<&'static str>,
+) -> Result<Unfit, Error> {
     let fields: Vec<_> = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
     dropped.extend(fields.iter().filter(|name| request.has(name)));
     let mut unfit = Unfit { fields, parts: !quirks.foreign.is_empty(), instead: Vec::new() };
@@ -41,7 +51,7 @@ pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static 
         let renamed = request.renamed("max_tokens", "max_completion_tokens");
         unfit.instead.extend(renamed.filter(|_| !request.names("max_completion_tokens")));
     }
-    Ok(Some(unfit))
+    Ok(unfit)
 }
 
 /// OpenRouter's `reasoning` as `reasoning_effort`.

@@ -161,31 +161,51 @@ impl Request {
             return Err(Problem::Said(Error::DuplicateKey(field.name().to_owned())));
         }
         if kind == Kind::Null {
-            let value = reader.skip()?;
-            match field {
-                Field::Model => self.model_span = Some(value),
-                Field::ServiceTier => self.service_tier_span = Some(value),
-                Field::StreamOptions => {
-                    self.stream_options = Some(StreamOptions {
-                        index: self.members.len(),
-                        value,
-                        members: Members::new(),
-                        include_usage: None,
-                    });
-                }
-                _ => {}
-            }
-            return Ok(());
+            return self.null(field, reader);
         }
         self.fields.insert(field);
         match field {
             Field::Model => self.read_model(kind, reader)?,
-            Field::Models => self.read_models(kind, reader)?,
             Field::Stream => self.stream = problem::boolean(reader, field.name())?,
-            Field::StreamOptions => self.read_stream_options(kind, reader)?,
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
+            Field::Messages if kind == Kind::Array => {
+                reader.array(|reader, _| self.message(reader))?;
+            }
+            Field::StreamOptions => self.read_stream_options(kind, reader)?,
+            Field::Temperature | Field::TopP | Field::Tools | Field::ToolChoice | Field::Stop => {
+                reader.skip()?;
+            }
+            _ => self.rarer_field(field, kind, reader, body)?,
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn null(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        let value = reader.skip()?;
+        match field {
+            Field::Model => self.model_span = Some(value),
+            Field::ServiceTier => self.service_tier_span = Some(value),
+            Field::StreamOptions => {
+                self.stream_options = Some(StreamOptions {
+                    index: self.members.len(),
+                    value,
+                    members: Members::new(),
+                    include_usage: None,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// [`Self::field`], for what few requests have: apart, as it is long.
+    #[inline(never)]
+    fn rarer_field(&mut self, field: Field, kind: Kind, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Problem> {
+        match field {
+            Field::Models => self.read_models(kind, reader)?,
             Field::Provider => self.preferences = Some(Box::new(Preferences::read(reader, body)?)),
             Field::Route => self.partition = Some(partition(reader)?),
             Field::Preset => self.preset = Some(problem::text(reader, field.name())?),
@@ -221,9 +241,6 @@ impl Request {
                 self.unapplied.push(field.name());
             }
             Field::Fallbacks => self.read_fallbacks(kind, reader)?,
-            Field::Messages if kind == Kind::Array => {
-                reader.array(|reader, _| self.message(reader))?;
-            }
             Field::Input if kind == Kind::Array => {
                 reader.array(|reader, _| match reader.peek()? {
                     Kind::Object => self.message(reader),
@@ -311,6 +328,7 @@ impl Request {
         Ok(())
     }
 
+    #[inline(never)]
     fn read_stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if kind != Kind::Object {
             return Err(wrong(Field::StreamOptions, "must be an object"));

@@ -226,13 +226,17 @@ impl<'a> Offer<'a> {
     /// What its wire format cannot express, if that would change the answer or everything must be supported.
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
-            None => return Some(Reason::Operation(wanted.operation.path())),
+            None => Some(Reason::Operation(wanted.operation.path())),
             Some(Way::Pass) if preferences.require_parameters == Some(true) && wanted.operation == Operation::Chat => {
-                return provider::unsupported(self.provider, wanted.request).map(Reason::Parameter);
+                provider::unsupported(self.provider, wanted.request).map(Reason::Parameter)
             }
-            Some(Way::Pass) => return None,
-            Some(Way::Translate) => {}
+            Some(Way::Pass) => None,
+            Some(Way::Translate) => self.refused_by_translation(wanted, preferences),
         }
+    }
+
+    #[inline(never)]
+    fn refused_by_translation(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let conversation = wanted.conversation()?;
         let all = preferences.require_parameters == Some(true);
         let format = translate::format(self.provider);
@@ -275,7 +279,11 @@ impl<'a> Offer<'a> {
 
     /// What `routing.auto` and the request's auto-router may choose from.
     fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
-        let auto = wanted.auto.filter(|_| self.asked.auto)?;
+        self.refused_by_bounds(wanted.auto.filter(|_| self.asked.auto)?, wanted)
+    }
+
+    #[cold]
+    fn refused_by_bounds(&self, auto: &Auto, wanted: &Wanted<'_>) -> Option<Reason> {
         let id = self.model_id();
         let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
         let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
@@ -326,6 +334,7 @@ impl<'a> Offer<'a> {
     }
 
     /// Whether a price that matters is above its bound, or unknown.
+    #[inline(never)]
     fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
         if *max == MaxPrice::default() {
             return false;

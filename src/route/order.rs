@@ -57,7 +57,13 @@ impl Wishes<'_> {
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
         let rule = self.rule(offers.first());
         let asked = rule.by.asked();
-        self.arrange(offers, asked, draw);
+        match (asked, self.sort) {
+            (None, Sort::Balanced) => self.shuffle(offers, draw),
+            _ => self.arrange(offers, asked),
+        }
+        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
+            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { self.slowness(offer) } else { 0 });
+        }
         let known = if asked.is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
             offer.placing = self.placing(offer, rule, &known);
@@ -138,15 +144,13 @@ impl Wishes<'_> {
         }
     }
 
-    fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
+    /// Sorts by one number.
+    #[inline(never)]
+    fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>) {
         let (health, now) = (self.with.health, self.with.now);
-        let slowness = |offer: &Offer<'_>| {
-            let speed = health.median(&offer.endpoint.id, Measure::Throughput, now).filter(|speed| *speed > 0.0);
-            speed.map_or(u128::MAX, |speed| ascending(speed.recip()))
-        };
         match (asked, self.sort) {
             (Some(SortBy::Exacto), _) => {
-                rank(offers, &mut |offer| slowness(offer));
+                rank(offers, &mut |offer| self.slowness(offer));
                 rank(offers, &mut |offer| ascending(health.failed_share(&offer.endpoint.id, now)));
             }
             (Some(SortBy::Price), _) | (None, Sort::Price) => {
@@ -156,13 +160,16 @@ impl Wishes<'_> {
                 let latency = |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
                 rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
             }
-            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
-            (None, Sort::Balanced) => self.shuffle(offers, draw),
-            (None, Sort::Order) => {}
+            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => {
+                rank(offers, &mut |offer| self.slowness(offer));
+            }
+            (None, Sort::Balanced | Sort::Order) => {}
         }
-        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
-            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { slowness(offer) } else { 0 });
-        }
+    }
+
+    fn slowness(&self, offer: &Offer<'_>) -> u128 {
+        let speed = self.with.health.median(&offer.endpoint.id, Measure::Throughput, self.with.now);
+        speed.filter(|speed| *speed > 0.0).map_or(u128::MAX, |speed| ascending(speed.recip()))
     }
 
     /// Whether it is of the priority tier, and that is asked for.
@@ -222,20 +229,27 @@ impl Wishes<'_> {
     }
 
     /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.
-    #[inline(never)]
+    #[inline]
     fn blended_price(&self, offer: &Offer<'_>) -> Option<u128> {
         offer.pricing(self.conditions).blended(4).map(Cost::femtodollars)
+    }
+
+    /// [`Self::blended_price`], to be reckoned with.
+    #[inline(never)]
+    fn drawing_price(&self, offer: &Offer<'_>) -> Option<f64> {
+        let price = self.blended_price(offer)?;
+        // Nearly all fit a `u64`, for which there is an instruction.
+        Some(u64::try_from(price).map_or(price as f64, |price| price as f64))
     }
 
     /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
     ///
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let price = |offer: &Offer<'_>| self.blended_price(offer).map(float);
-        let highest = offers.iter().filter_map(price).fold(1.0, f64::max);
+        let highest = offers.iter().filter_map(|offer| self.drawing_price(offer)).fold(1.0, f64::max);
         let mut all = 0.0;
         for offer in offers.iter_mut() {
-            let price = price(offer).unwrap_or(highest).max(1.0);
+            let price = self.drawing_price(offer).unwrap_or(highest).max(1.0);
             offer.weight = offer.endpoint.weight / (price * price);
             all += offer.weight;
         }
@@ -244,11 +258,6 @@ impl Wishes<'_> {
         }
         rank(offers, &mut |offer| ascending(-draw.fraction().ln() / offer.weight));
     }
-}
-
-/// Nearly all fit a `u64`, for which there is an instruction.
-fn float(number: u128) -> f64 {
-    u64::try_from(number).map_or(number as f64, |number| number as f64)
 }
 
 /// Of a number that is not negative.

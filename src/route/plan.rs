@@ -158,6 +158,8 @@ pub struct Circumstances<'a> {
 }
 
 /// Plans a request for `asked` models, first to last.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub fn plan(
     config: &Config,
     asked: &[Asked<'_>],

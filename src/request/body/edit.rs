@@ -62,6 +62,7 @@ impl Request {
         edits
     }
 
+    #[inline(never)]
     fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
         let wanted = br#""include_usage":true"#;
         match &self.stream_options {

@@ -71,6 +71,8 @@ impl Request {
         Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
     }
 
+    /// Does what an upstream needs that does not take all of it.
+    #[cold]
     pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
         for name in &unfit.fields {
             if let Some((index, _)) = members.find(self.body(), name) {
