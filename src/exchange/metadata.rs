@@ -14,8 +14,12 @@ const HEADERS: [&str; 2] = ["x-openrouter-metadata", "x-openrouter-experimental-
 
 /// Whether these headers ask for it.
 pub(super) fn is_asked(face: Face, headers: &[(&str, &str)]) -> bool {
-    let asks = |(name, value): &(&str, &str)| HEADERS.contains(name) && value.eq_ignore_ascii_case("enabled");
-    face == Face::OpenRouter && headers.iter().any(asks)
+    face == Face::OpenRouter && has_header(headers)
+}
+
+#[inline(never)]
+fn has_header(headers: &[(&str, &str)]) -> bool {
+    headers.iter().any(|(name, value)| HEADERS.contains(name) && value.eq_ignore_ascii_case("enabled"))
 }
 
 impl Exchange {

@@ -155,10 +155,7 @@ impl Exchange {
         if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::Encoded(encoding.to_owned()));
         }
-        if let Err(error) = self.read(body) {
-            self.request = Request::default();
-            return Err(error);
-        }
+        self.read(body).map_err(|error| self.forget_request(error))?;
         let (asked, choice) = asked::models(&self.config, &self.request, headers)?;
         self.choice = choice;
         if self.config.routing.sticky_ttl.is_some() {
@@ -190,6 +187,13 @@ impl Exchange {
             return Err(Error::InvalidField { field: "models", problem });
         }
         Ok(())
+    }
+
+    /// Of a request with an error nothing is known.
+    #[cold]
+    fn forget_request(&mut self, error: Error) -> Error {
+        self.request = Request::default();
+        error
     }
 
     #[cold]
@@ -231,14 +235,18 @@ impl Exchange {
 
     /// Refuses at once what [`fits`] would refuse later.
     fn grows_too_large(&self) -> Result<(), Error> {
-        let limit = self.config.limits.request_bytes;
-        if self.request.body().len() + MOST_GROWTH <= limit {
-            return Ok(());
+        match self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes {
+            true => Ok(()),
+            false => self.try_steps(),
         }
+    }
+
+    #[cold]
+    fn try_steps(&self) -> Result<(), Error> {
         for step in &self.plan.steps {
             if let Some(target) = step.target(&self.config, &self.request) {
                 let prepared = prepare(&self.request, self.operation, &self.client, target, &[], self.started)?;
-                fits(prepared, &self.request, limit)?;
+                fits(prepared, &self.request, self.config.limits.request_bytes)?;
             }
         }
         Ok(())

@@ -23,21 +23,31 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
             path.push('/');
             path.push_str(operation);
         }
-        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
-        Api::Bedrock => path.push_str(&bedrock::path(model, stream)),
+        Api::Gemini | Api::Bedrock => add_method(&mut path, provider.api, model, stream),
     }
-    let mut query = |parts: &[&str]| {
-        path.push(if path.contains('?') { '&' } else { '?' });
-        path.extend(parts.iter().copied());
-    };
     if !provider.query.is_empty() {
-        query(&[&provider.query]);
+        add_query(&mut path, &[&provider.query]);
     }
     if let Auth::Query { name, key } = &provider.auth {
         let key = Escaped(key.value.as_deref().unwrap_or_default());
-        query(&[&Escaped(name).to_string(), "=", &key.to_string()]);
+        add_query(&mut path, &[&Escaped(name).to_string(), "=", &key.to_string()]);
     }
     path
+}
+
+/// A path that names the model.
+#[inline(never)]
+fn add_method(path: &mut String, api: Api, model: &str, stream: bool) {
+    match api {
+        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
+        _ => path.push_str(&bedrock::path(model, stream)),
+    }
+}
+
+#[cold]
+fn add_query(path: &mut String, parts: &[&str]) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.extend(parts.iter().copied());
 }
 
 #[cold]

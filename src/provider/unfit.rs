@@ -15,6 +15,7 @@ pub(super) fn quirks(provider: &Provider) -> &'static Quirks {
 }
 
 /// A parameter the request uses and this provider refuses, so that it is left out.
+#[inline(never)]
 pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static str> {
     let Quirks { foreign, losses, .. } = quirks(provider);
     foreign.iter().copied().find(|name| request.has(name) && losses.iter().any(|(lost, _)| lost == name))

@@ -449,6 +449,7 @@ impl Request {
     }
 
     /// Which conversation this belongs to; `session` is the header `x-session-id`.
+    #[inline(never)]
     pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
         let session = self.session_id.as_deref().or(session);
         Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, self.body()))
@@ -462,6 +463,11 @@ impl Request {
     /// Whether the models are kept apart in the plan.
     pub fn partition(&self) -> Partition {
         self.preferences().partition.or(self.partition).unwrap_or(Partition::Model)
+    }
+
+    /// Whether the client asks anything of routing.
+    pub fn has_preferences(&self) -> bool {
+        self.preferences.is_some()
     }
 
     /// What the client asks of routing.

@@ -134,9 +134,11 @@ impl Wishes<'_> {
             Some(Compared::Throughput) => health.median(id, Measure::Throughput, now).map(rounded),
             _ => offer.placing.compared,
         };
+        let Preferences { preferred_max_latency, preferred_min_throughput, .. } = self.preferences;
+        let wants_speed = preferred_max_latency.is_some() || preferred_min_throughput.is_some();
         Placing {
-            sticky: self.is_sticky(offer, known),
-            slow: self.is_slow(offer),
+            sticky: !known.is_empty() && self.is_sticky(offer, known),
+            slow: wants_speed && self.is_slow(offer),
             standing: if keeps_place { Standing::Normal } else { health.standing(id, now) },
             cooldown: health.in_cooldown(id, now),
             probe: false,
@@ -183,6 +185,7 @@ impl Wishes<'_> {
     }
 
     /// Whether it is known to miss a preferred latency or throughput.
+    #[inline(never)]
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
         let (health, window) = (self.with.health, Window::FiveMinutes);
         let measured = |measure, share| health.percentile(&offer.endpoint.id, measure, window, share, self.with.now);
@@ -215,6 +218,7 @@ impl Wishes<'_> {
 
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
+    #[inline(never)]
     fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
         let is_here = |(model, rest, place): &Known<'_>| {
             (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)

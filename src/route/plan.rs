@@ -227,7 +227,7 @@ fn admit<'a>(
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
         let placing = Placing::default();
         let offer = Offer { asked, index, model, endpoint, provider, is_tier_asked, weight: 0.0, placing };
-        match offer.refusal(wanted, wanted.request.preferences()) {
+        match offer.refusal(wanted) {
             Some(reason) => dropped.push(drop_of(&offer, reason)),
             None => offers.push(offer),
         }
@@ -236,7 +236,11 @@ fn admit<'a>(
 
 /// By `service_tier`, or by a variant, which an explicit order or `service_tier: default` overrules.
 fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
-    let Some(tier) = endpoint.tier() else { return true };
+    endpoint.tier().is_none_or(|tier| asks_for(tier, asked, request))
+}
+
+#[cold]
+fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
     let ordered = request.preferences().order.as_ref().is_some_and(|order| !order.is_empty());
     service_tier.and_then(ServiceTier::asks_for) == Some(tier)
@@ -280,6 +284,7 @@ fn cut(config: &Config, plan: &mut Plan, most: usize, reason: &Reason) {
     }));
 }
 
+#[cold]
 fn drop_of(offer: &Offer<'_>, reason: Reason) -> Dropped {
     Dropped { endpoint: offer.endpoint.id.clone(), provider: offer.provider.id.clone(), reason }
 }
