@@ -80,7 +80,9 @@ impl Exchange {
         current: &[(&'a str, &'a str)],
         now: Duration,
     ) -> Result<Dispatch<'a>, Reply> {
-        self.close_open_attempt(now);
+        if !self.attempts.is_empty() {
+            self.close_open_attempt(now);
+        }
         if !self.may_fall_back() {
             return Err(self.last_error());
         }
@@ -416,6 +418,7 @@ impl Exchange {
     }
 
     /// An attempt the host moved on from without a word.
+    #[inline(never)]
     fn close_open_attempt(&mut self, now: Duration) {
         if let Some(last) = self.attempts.len().checked_sub(1) {
             self.attempt_closed(last, Broken::Reset, now);

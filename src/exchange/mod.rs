@@ -183,8 +183,7 @@ impl Exchange {
         }
         // OpenRouter's own bound holds on its face.
         if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
-            let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
-            return Err(Error::InvalidField { field: "models", problem });
+            return Err(too_many_fallbacks());
         }
         Ok(())
     }
@@ -327,6 +326,12 @@ impl Exchange {
     fn minute_of_day(&self) -> u16 {
         calendar::minute_of_day(self.started)
     }
+}
+
+#[cold]
+fn too_many_fallbacks() -> Error {
+    let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
+    Error::InvalidField { field: "models", problem }
 }
 
 /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.

@@ -309,11 +309,14 @@ fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Hea
         }
         Auth::Header { name, key } => headers.set(name, value(key)),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
-        Auth::Passthrough => {
-            for (name, value) in client.iter(true) {
-                headers.set(name, value);
-            }
-        }
+        Auth::Passthrough => pass_credentials(client, headers),
+    }
+}
+
+#[inline(never)]
+fn pass_credentials<'a>(client: &'a ClientHeaders, headers: &mut Headers<'a>) {
+    for (name, value) in client.iter(true) {
+        headers.set(name, value);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Way;
 use super::bedrock;
-use crate::config::{Api, Auth, Provider};
+use crate::config::{Api, Auth, Key, Provider};
 use crate::request::Operation;
 use crate::translate::gemini;
 
@@ -29,8 +29,7 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
         add_query(&mut path, &[&provider.query]);
     }
     if let Auth::Query { name, key } = &provider.auth {
-        let key = Escaped(key.value.as_deref().unwrap_or_default());
-        add_query(&mut path, &[&Escaped(name).to_string(), "=", &key.to_string()]);
+        add_key(&mut path, name, key);
     }
     path
 }
@@ -42,6 +41,12 @@ fn add_method(path: &mut String, api: Api, model: &str, stream: bool) {
         Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
         _ => path.push_str(&bedrock::path(model, stream)),
     }
+}
+
+#[inline(never)]
+fn add_key(path: &mut String, name: &str, key: &Key) {
+    let key = Escaped(key.value.as_deref().unwrap_or_default());
+    add_query(path, &[&Escaped(name).to_string(), "=", &key.to_string()]);
 }
 
 #[cold]

@@ -212,11 +212,16 @@ impl<'a> Offer<'a> {
             .or_else(|| self.refused_by_format(wanted, preferences))
             .or_else(|| has_wishes.then(|| self.refused_by_wish(wanted, preferences)).flatten())
             .or_else(|| self.refused_by_size(request))
-            .or_else(|| self.refused_by_modality(request))
-            .or_else(|| {
-                let required = preferences.require_parameters == Some(true);
-                required.then(|| self.unsupported(request.parameters())).flatten().map(Reason::Parameter)
+            .or_else(|| if request.is_text() { None } else { self.refused_by_modality(request) })
+            .or_else(|| match preferences.require_parameters {
+                Some(true) => self.refused_by_parameter(request),
+                _ => None,
             })
+    }
+
+    #[inline(never)]
+    fn refused_by_parameter(&self, request: &Request) -> Option<Reason> {
+        self.unsupported(request.parameters()).map(Reason::Parameter)
     }
 
     /// What most requests have no say in.
@@ -375,8 +380,9 @@ impl<'a> Offer<'a> {
         (needed > context).then_some(Reason::ContextLength)
     }
 
+    #[inline(never)]
     fn refused_by_modality(&self, request: &Request) -> Option<Reason> {
-        let accepted = self.model.input_modalities.as_ref().filter(|_| !request.is_text())?;
+        let accepted = self.model.input_modalities.as_ref()?;
         Modality::ALL
             .into_iter()
             .find(|modality| request.uses(*modality) && !accepted.iter().any(|name| name == modality.name()))
