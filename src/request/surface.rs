@@ -123,7 +123,8 @@ pub enum Surface<'a> {
 impl<'a> Surface<'a> {
     /// Classifies a request by its method and `:path`, which may carry a query.
     pub fn of(paths: &Paths, method: &str, path: &'a str) -> Self {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
+        let path = path.get(..end).unwrap_or_default();
         let faces = [(&paths.openai, Face::OpenAi), (&paths.openrouter, Face::OpenRouter)];
         for (base, face) in faces {
             if let Some(rest) = path.strip_prefix(base.as_str()) {
@@ -138,16 +139,19 @@ impl<'a> Surface<'a> {
     }
 
     fn below(face: Face, method: &str, rest: &'a str) -> Self {
-        if let Some(page) = Page::of(rest) {
-            return match method {
-                "GET" | "HEAD" => Self::Page(face, page),
-                _ => Self::WrongMethod(ErrorForm::of(face, Operation::Chat), "GET, HEAD"),
-            };
-        }
         match Operation::ALL.into_iter().find(|operation| operation.path() == rest) {
             Some(operation) if method == "POST" => Self::Exchange(face, operation),
             Some(operation) => Self::WrongMethod(ErrorForm::of(face, operation), "POST"),
-            None => Self::Elsewhere,
+            None => Self::page(face, method, rest),
+        }
+    }
+
+    #[cold]
+    fn page(face: Face, method: &str, rest: &'a str) -> Self {
+        match (Page::of(rest), method) {
+            (Some(page), "GET" | "HEAD") => Self::Page(face, page),
+            (Some(_), _) => Self::WrongMethod(ErrorForm::of(face, Operation::Chat), "GET, HEAD"),
+            (None, _) => Self::Elsewhere,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what moved each one.
 
-use std::borrow::Cow;
-
 use super::health::Standing;
 use crate::catalog::Variant;
 use crate::config::Sort;
@@ -85,15 +83,19 @@ impl Rule {
     }
 
     /// Its name in explanations and records.
-    pub fn name(self) -> Cow<'static, str> {
-        let name = match self.by {
-            By::Request(sort) => format!("provider.sort={}", sort.name()).into(),
-            By::Variant(variant, _) => format!(":{}", variant.name()).into(),
-            // What most documents say.
-            By::Document(Sort::Balanced) => Cow::Borrowed("routing.sort=balanced"),
-            By::Document(sort) => format!("routing.sort={}", sort.name()).into(),
+    pub fn name(self) -> String {
+        let (says, name) = match self.by {
+            By::Request(sort) => ("provider.sort=", sort.name()),
+            By::Variant(variant, _) => (":", variant.name()),
+            By::Document(sort) => ("routing.sort=", sort.name()),
         };
-        if self.listed { format!("provider.order, then {name}").into() } else { name }
+        let mut text = String::with_capacity(48);
+        if self.listed {
+            text.push_str("provider.order, then ");
+        }
+        text.push_str(says);
+        text.push_str(name);
+        text
     }
 }
 

@@ -10,7 +10,7 @@ use std::ptr::{self, null_mut};
 /// Bytes by which sizes differ.
 const STEP: usize = 16;
 /// How many sizes there are; larger blocks are the library's.
-const SIZES: usize = 64;
+const SIZES: usize = 256;
 /// Most bytes on the lists; what is freed beyond goes back to the library, which can join it.
 const MOST_FREE: usize = 256 * 1024;
 /// What the library aligns a block to that asks for nothing more.
