@@ -19,7 +19,7 @@ use crate::request::{Operation, Request, StreamOptionsEdit};
 use crate::translate::openai::Quirks;
 use crate::translate::{self, Dialect};
 use crate::wire::edit::Edits;
-use crate::wire::json::push_number;
+use crate::wire::json::decimal;
 
 use path::Escaped;
 pub use unfit::unsupported;
@@ -182,7 +182,7 @@ pub fn prepare<'a>(
     headers.set(":authority", &provider.host);
     headers.set_owned(":path", path);
     headers.set("content-type", "application/json");
-    headers.set_owned("content-length", decimal(body.len(request.body())));
+    headers.set_owned("content-length", decimal(body.len(request.body()) as u64));
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
@@ -345,12 +345,6 @@ fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Heade
         headers.set_owned(name, value);
     }
     headers.set(CONTENT_TYPE.0, CONTENT_TYPE.1);
-}
-
-fn decimal(number: usize) -> String {
-    let mut text = String::with_capacity(20);
-    push_number(number as u64, &mut text);
-    text
 }
 
 /// Whether a name is in a list. Not for each list a copy of its own.

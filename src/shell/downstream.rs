@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
 use crate::provider::ClientHeaders;
 use crate::request::{Face, Operation};
-use crate::wire::json::push_number;
+use crate::wire::json::decimal;
 
 /// The filter state by which the route chooses the cluster.
 pub(super) const NEXT: &str = "modelyard.next";
@@ -198,13 +198,6 @@ impl Downstream {
         }
         shared::with_journal(|journal| journal.enter(settlement.cost, settlement.record, now));
     }
-}
-
-/// A number in decimal. Most of what the library's formatting does is not needed here, and it takes its time.
-fn decimal(number: u64) -> String {
-    let mut text = String::with_capacity(20);
-    push_number(number, &mut text);
-    text
 }
 
 /// Makes the client's headers ones that the host's router obeys: what could steer it otherwise goes, and so do

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+pub(super) use crate::provider::header as value;
+
 /// Headers as pairs into `serialised`; names are in lower case, pseudo-headers included. Values that are not UTF-8 are
 /// left out.
 pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
@@ -50,11 +52,6 @@ pub(super) fn serialise<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Vec
         }
     }
     bytes
-}
-
-/// The value of a header.
-pub(super) fn value<'a>(headers: &[(&'a str, &'a str)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 /// The response's status.
