@@ -5,39 +5,91 @@ use crate::catalog::{Asked, Variant};
 use crate::config::Config;
 use crate::error::Error;
 use crate::request::Request;
-use crate::route;
+use crate::route::{self, Choice};
 
 /// The models to plan for, each once, and why they are not simply the names in the request.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub(super) fn models<'a>(
     config: &'a Config,
     request: &'a Request,
     headers: &[(&str, &str)],
 ) -> Result<(Vec<Asked<'a>>, Option<String>), Error> {
-    let mut names = request.models();
-    if names.is_empty() {
+    let mut models = Models { asked: Vec::with_capacity(1 + request.fallbacks()), choice: String::new() };
+    if request.model().is_none() {
         let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-        names.push(config.default_model.as_deref().ok_or_else(missing)?);
+        models.resolve(config.default_model.as_deref().ok_or_else(missing)?, config, request, headers)?;
     }
-    let mut models: Vec<Asked<'a>> = Vec::with_capacity(names.len());
-    let mut choice = Vec::new();
-    for name in names {
+    for name in request.models() {
+        models.resolve(name, config, request, headers)?;
+    }
+    let Models { asked, choice } = models;
+    Ok((asked, (!choice.is_empty()).then_some(choice)))
+}
+
+struct Models<'a> {
+    asked: Vec<Asked<'a>>,
+    /// Why they are not the names in the request.
+    choice: String,
+}
+
+impl<'a> Models<'a> {
+    fn resolve(
+        &mut self,
+        name: &'a str,
+        config: &'a Config,
+        request: &Request,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Error> {
         let asked = resolve(config, name)?;
         match config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) {
             None => {
-                choice.extend(alias(config, name, asked));
-                add(&mut models, asked);
+                self.explain_alias(config, name, asked);
+                self.add(asked);
             }
             Some(auto) => {
                 let chosen = route::choose(auto, request, headers);
-                choice.push(format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
-                for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
-                    add(&mut models, Asked { variant: chosen.variant.or(asked.variant), auto: true, ..chosen });
-                }
+                self.add_chosen(config, &chosen, name, asked.variant);
             }
         }
-        choice.extend(asked.variant.and_then(stands_for).map(str::to_owned));
+        if let Some(stands_for) = asked.variant.and_then(stands_for) {
+            self.explain(stands_for);
+        }
+        Ok(())
     }
-    Ok((models, (!choice.is_empty()).then(|| choice.join("; "))))
+
+    /// Two names of the same endpoints, wanted in the same way, are one.
+    fn add(&mut self, asked: Asked<'a>) {
+        let same =
+            |known: &Asked<'_>| (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant);
+        if !self.asked.iter().any(same) {
+            self.asked.push(asked);
+        }
+    }
+
+    #[cold]
+    fn add_chosen(&mut self, config: &Config, chosen: &Choice<'a>, name: &str, variant: Option<Variant>) {
+        self.explain(&format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
+        for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
+            self.add(Asked { variant: chosen.variant.or(variant), auto: true, ..chosen });
+        }
+    }
+
+    fn explain_alias(&mut self, config: &Config, name: &str, asked: Asked<'_>) {
+        let base = without_variant(name, asked.variant);
+        let model = config.catalog.model(asked.model).filter(|model| asked.rest.is_none() && model.id != base);
+        if let Some(model) = model {
+            self.explain(&[base, " is ", &model.id].concat());
+        }
+    }
+
+    #[cold]
+    fn explain(&mut self, reason: &str) {
+        if !self.choice.is_empty() {
+            self.choice.push_str("; ");
+        }
+        self.choice.push_str(reason);
+    }
 }
 
 /// A name without the suffix that was taken for a variant.
@@ -54,20 +106,6 @@ fn resolve<'a>(config: &Config, name: &'a str) -> Result<Asked<'a>, Error> {
         }
         _ => Ok(asked),
     }
-}
-
-/// Two names of the same endpoints, wanted in the same way, are one.
-fn add<'a>(models: &mut Vec<Asked<'a>>, asked: Asked<'a>) {
-    let same = |known: &Asked<'_>| (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant);
-    if !models.iter().any(same) {
-        models.push(asked);
-    }
-}
-
-fn alias(config: &Config, name: &str, asked: Asked<'_>) -> Option<String> {
-    let model = config.catalog.model(asked.model)?;
-    let base = without_variant(name, asked.variant);
-    (asked.rest.is_none() && model.id != base).then(|| format!("{base} is {}", model.id))
 }
 
 /// What a variant asks for.

@@ -9,7 +9,7 @@ use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
-use crate::provider::{Body, Way, prepare};
+use crate::provider::{Body, Way, header, prepare};
 use crate::request::{Face, Operation, Request};
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
@@ -80,7 +80,9 @@ impl Exchange {
         current: &[(&'a str, &'a str)],
         now: Duration,
     ) -> Result<Dispatch<'a>, Reply> {
-        self.close_open_attempt(now);
+        if !self.attempts.is_empty() {
+            self.close_open_attempt(now);
+        }
         if !self.may_fall_back() {
             return Err(self.last_error());
         }
@@ -155,11 +157,10 @@ impl Exchange {
         end: bool,
         now: Duration,
     ) -> Verdict {
-        let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
         let own_key = !self.is_passthrough(attempt);
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
-        current.retry_after = header("retry-after").and_then(|value| wait(value, now));
+        current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, now));
         if status < 200 {
             return Verdict::Pass;
         }
@@ -171,14 +172,14 @@ impl Exchange {
         let answer = if outcome.is_some() || status >= 300 {
             Answer::error(&self.config.limits)
         } else {
-            self.answer_of(attempt, header("content-type"), header("content-encoding"))
+            self.answer_of(attempt, header(headers, "content-type"), header(headers, "content-encoding"))
         };
         let strip_length = answer.changes_length();
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.outcome = outcome;
             current.answer = Some(answer);
         }
-        if end || (header("content-length") == Some("0")) {
+        if end || (header(headers, "content-length") == Some("0")) {
             return self.answer_body(attempt, &[], true, || now);
         }
         Verdict::Hold { strip_length }
@@ -417,6 +418,7 @@ impl Exchange {
     }
 
     /// An attempt the host moved on from without a word.
+    #[inline(never)]
     fn close_open_attempt(&mut self, now: Duration) {
         if let Some(last) = self.attempts.len().checked_sub(1) {
             self.attempt_closed(last, Broken::Reset, now);

@@ -125,7 +125,7 @@ impl Exchange {
         let candidates = steps.len() + dropped.len();
         Object::new()
             .text("operation", self.operation.name())
-            .texts("models", request.models())
+            .texts("models", request.models().collect::<Vec<_>>())
             .text_or_null("choice", self.choice.as_deref())
             .flag("stream", request.is_stream())
             .number("input_tokens_least", Some(request.least_input_tokens()))

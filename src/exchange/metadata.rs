@@ -14,8 +14,12 @@ const HEADERS: [&str; 2] = ["x-openrouter-metadata", "x-openrouter-experimental-
 
 /// Whether these headers ask for it.
 pub(super) fn is_asked(face: Face, headers: &[(&str, &str)]) -> bool {
-    let asks = |(name, value): &(&str, &str)| HEADERS.contains(name) && value.eq_ignore_ascii_case("enabled");
-    face == Face::OpenRouter && headers.iter().any(asks)
+    face == Face::OpenRouter && has_header(headers)
+}
+
+#[inline(never)]
+fn has_header(headers: &[(&str, &str)]) -> bool {
+    headers.iter().any(|(name, value)| HEADERS.contains(name) && value.eq_ignore_ascii_case("enabled"))
 }
 
 impl Exchange {
@@ -40,7 +44,7 @@ impl Exchange {
         let choice = self.choice.as_ref().map(|choice| format!(", {choice}"));
         let mut metadata = Object::new();
         metadata
-            .text("requested", self.request.models().first().copied().unwrap_or_default())
+            .text("requested", self.request.model().unwrap_or_default())
             .text("strategy", self.strategy(answering))
             .json("region", "null")
             .text(
@@ -67,7 +71,7 @@ impl Exchange {
 
     /// How the model that answers was come by.
     fn strategy(&self, answering: Option<&Step>) -> &'static str {
-        let asked = self.request.models().first().copied();
+        let asked = self.request.model();
         let resolved = asked.and_then(|name| Some((name, self.config.catalog.resolve(name)?)));
         let Some(((name, asked), step)) = resolved.zip(answering.or(self.plan.steps.first())) else { return "direct" };
         let is_auto = self.config.routing.auto.as_ref().is_some_and(|auto| auto.model == asked.model);

@@ -26,7 +26,7 @@ use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
-use crate::provider::{ClientHeaders, Prepared, prepare};
+use crate::provider::{ClientHeaders, Prepared, header, prepare};
 use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
@@ -129,11 +129,10 @@ impl Exchange {
     }
 
     fn begin(config: Rc<Config>, arrival: &Arrival<'_>) -> Self {
-        let request_id = arrival.headers.iter().find(|(name, _)| *name == "x-request-id");
         Self {
             config,
             id: generation_id(arrival.now, arrival.random),
-            request_id: request_id.map(|(_, id)| (*id).to_owned()),
+            request_id: header(arrival.headers, "x-request-id").map(str::to_owned),
             face: arrival.face,
             operation: arrival.operation,
             started: arrival.now,
@@ -153,23 +152,22 @@ impl Exchange {
     }
 
     fn admit(&mut self, body: Vec<u8>, headers: &[(&str, &str)], seed: u64, health: &Health) -> Result<(), Error> {
-        let encoding = headers.iter().find(|(name, _)| *name == "content-encoding").map(|(_, value)| *value);
+        let encoding = header(headers, "content-encoding");
         if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::Encoded(encoding.to_owned()));
         }
-        self.request = self.read(body)?;
+        self.read(body).map_err(|error| self.forget_request(error))?;
         let (asked, choice) = asked::models(&self.config, &self.request, headers)?;
-        let header = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
         self.choice = choice;
-        self.conversation =
-            self.config.routing.sticky_ttl.and_then(|_| self.request.conversation(header("x-session-id")));
+        if self.config.routing.sticky_ttl.is_some() {
+            self.conversation = self.request.conversation(header(headers, "x-session-id"));
+        }
         let conversation = self.conversation;
         let with = Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
         self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
         if self.plan.steps.is_empty() && self.operation == Operation::CountTokens {
             // Nobody to ask: the estimate is better than no answer.
-            let counted = translate::anthropic::count_tokens_body(self.request.input_estimate());
-            self.own_answer = Some(Reply::json(200, counted));
+            self.own_answer = Some(self.counted());
             return Ok(());
         }
         if self.plan.steps.is_empty() {
@@ -178,33 +176,48 @@ impl Exchange {
         self.grows_too_large()
     }
 
-    /// The request, with its preset's fields.
-    fn read(&self, body: Vec<u8>) -> Result<Request, Error> {
-        let limits = &self.config.limits;
-        let request = Request::parse(body, limits)?;
-        let Some(name) = request.preset() else { return self.limited(request) };
-        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
-        self.limited(request.with_preset(self.config.presets.find(name).ok_or_else(unknown)?, limits)?)
+    /// Takes in the request, with its preset's fields.
+    fn read(&mut self, body: Vec<u8>) -> Result<(), Error> {
+        self.request.read(body, &self.config.limits)?;
+        if let Some(name) = self.request.preset() {
+            self.request = self.with_preset(name)?;
+        }
+        // OpenRouter's own bound holds on its face.
+        if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
+            return Err(too_many_fallbacks());
+        }
+        Ok(())
     }
 
-    /// OpenRouter's own bound holds on its face.
-    fn limited(&self, request: Request) -> Result<Request, Error> {
-        if self.face == Face::OpenRouter && request.fallbacks() > MOST_FALLBACKS {
-            let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
-            return Err(Error::InvalidField { field: "models", problem });
-        }
-        Ok(request)
+    /// Of a request with an error nothing is known.
+    #[cold]
+    fn forget_request(&mut self, error: Error) -> Error {
+        self.request = Request::default();
+        error
+    }
+
+    #[cold]
+    fn with_preset(&self, name: &str) -> Result<Request, Error> {
+        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
+        let preset = self.config.presets.find(name).ok_or_else(unknown)?;
+        self.request.with_preset(preset, &self.config.limits)
     }
 
     /// The models asked for, or the default one.
     fn models_asked(&self) -> Vec<String> {
-        let mut models = self.request.models();
+        let mut models: Vec<String> = self.request.models().map(str::to_owned).collect();
         if models.is_empty() {
-            models.extend(self.config.default_model.as_deref());
+            models.extend(self.config.default_model.clone());
         }
-        models.into_iter().map(str::to_owned).collect()
+        models
     }
 
+    #[cold]
+    fn counted(&self) -> Reply {
+        Reply::json(200, translate::anthropic::count_tokens_body(self.request.input_estimate()))
+    }
+
+    #[cold]
     fn no_endpoints(&self, asked: &[Asked<'_>]) -> Error {
         let mut serving: Vec<String> = Vec::new();
         let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
@@ -222,14 +235,18 @@ impl Exchange {
 
     /// Refuses at once what [`fits`] would refuse later.
     fn grows_too_large(&self) -> Result<(), Error> {
-        let limit = self.config.limits.request_bytes;
-        if self.request.body().len() + MOST_GROWTH <= limit {
-            return Ok(());
+        match self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes {
+            true => Ok(()),
+            false => self.try_steps(),
         }
+    }
+
+    #[cold]
+    fn try_steps(&self) -> Result<(), Error> {
         for step in &self.plan.steps {
             if let Some(target) = step.target(&self.config, &self.request) {
                 let prepared = prepare(&self.request, self.operation, &self.client, target, &[], self.started)?;
-                fits(prepared, &self.request, limit)?;
+                fits(prepared, &self.request, self.config.limits.request_bytes)?;
             }
         }
         Ok(())
@@ -261,12 +278,14 @@ impl Exchange {
 
     /// The host knows one for all attempts: the longest of the plan.
     fn per_try_timeout(&self) -> Duration {
-        let providers = self.plan.steps.iter().filter_map(|step| step.provider(&self.config));
-        let timeouts = providers.map(|provider| match self.request.is_stream() {
-            true => self.first_token_timeout(provider),
-            false => provider.timeout,
-        });
-        timeouts.max().unwrap_or_default()
+        let mut longest = Duration::ZERO;
+        for provider in self.plan.steps.iter().filter_map(|step| step.provider(&self.config)) {
+            longest = longest.max(match self.request.is_stream() {
+                true => self.first_token_timeout(provider),
+                false => provider.timeout,
+            });
+        }
+        longest
     }
 
     /// A provider's own, or the client's if that is shorter.
@@ -281,6 +300,7 @@ impl Exchange {
         step.and_then(|step| step.provider(&self.config)).map_or("", |provider| &provider.cluster)
     }
 
+    #[inline(never)]
     fn identity(&self, step: &Step) -> Identity {
         Identity {
             id: self.id.clone(),
@@ -310,6 +330,12 @@ impl Exchange {
     }
 }
 
+#[cold]
+fn too_many_fallbacks() -> Error {
+    let problem = format!("'models' array must have {MOST_FALLBACKS} items or fewer.");
+    Error::InvalidField { field: "models", problem }
+}
+
 /// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
 fn fits<'a>(prepared: Prepared<'a>, request: &Request, limit: usize) -> Result<Prepared<'a>, Error> {
     match prepared.body.len(request.body()) {
@@ -325,8 +351,8 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
     id.push_str("gen-");
     push_number(now.as_secs(), &mut id);
     id.push('-');
-    let parts = random.iter().flat_map(|bits| [*bits as u32, (bits >> 32) as u32]);
-    for part in parts {
+    let [low, high] = random;
+    for part in [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32] {
         // A fraction of one, whose next digit to the base 62 moves above the point: divisions take ten times as long.
         let mut fraction = u64::from(part);
         for _ in 0..5 {

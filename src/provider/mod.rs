@@ -15,9 +15,11 @@ use std::time::Duration;
 use crate::catalog::Tier;
 use crate::config::{Api, Auth, Key, Provider, Sigv4};
 use crate::error::Error;
-use crate::request::{Operation, Request, StreamOptionsEdit, Unfit};
-use crate::translate;
+use crate::request::{Operation, Request, StreamOptionsEdit};
+use crate::translate::openai::Quirks;
+use crate::translate::{self, Dialect};
 use crate::wire::edit::Edits;
+use crate::wire::json::push_number;
 
 use path::Escaped;
 pub use unfit::unsupported;
@@ -69,9 +71,10 @@ pub struct ClientHeaders {
 /// One of the client's headers.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
-    /// Where its name ends in [`ClientHeaders::texts`]; it begins where the value before it ends.
-    name_end: usize,
-    value_end: usize,
+    /// Bytes of its name, which stands behind the value before it in [`ClientHeaders::texts`].
+    name: usize,
+    /// Bytes of its value, which stands behind its name.
+    value: usize,
     is_credential: bool,
 }
 
@@ -127,15 +130,16 @@ impl Body {
 impl ClientHeaders {
     /// Keeps what is on the allowlist, and the credentials.
     pub fn keep(headers: &[(&str, &str)]) -> Self {
-        let of_a_dialect = |name: &str| FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         let mut kept = Self { texts: String::with_capacity(256), headers: Vec::with_capacity(8) };
         for (name, value) in headers {
-            let is_credential = CREDENTIALS.contains(name);
-            if is_credential || FORWARDED.contains(name) || of_a_dialect(name) {
+            let is_credential = is_one_of(&CREDENTIALS, name);
+            if is_credential
+                || is_one_of(&FORWARDED, name)
+                || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            {
                 kept.texts.push_str(name);
-                let name_end = kept.texts.len();
                 kept.texts.push_str(value);
-                kept.headers.push(Kept { name_end, value_end: kept.texts.len(), is_credential });
+                kept.headers.push(Kept { name: name.len(), value: value.len(), is_credential });
             }
         }
         kept
@@ -143,18 +147,19 @@ impl ClientHeaders {
 
     /// The credentials, or all else.
     fn iter(&self, credentials: bool) -> impl Iterator<Item = (&str, &str)> {
-        let mut begin = 0;
+        let mut rest = self.texts.as_str();
         self.headers.iter().filter_map(move |kept| {
-            let name = self.texts.get(begin..kept.name_end)?;
-            begin = kept.value_end;
-            (kept.is_credential == credentials).then_some((name, self.texts.get(kept.name_end..kept.value_end)?))
+            let (name, behind) = rest.split_at_checked(kept.name)?;
+            let (value, behind) = behind.split_at_checked(kept.value)?;
+            rest = behind;
+            (kept.is_credential == credentials).then_some((name, value))
         })
     }
 
     /// Whether a client's header must go before the host's router sees the request: credentials, and whatever could
     /// steer the host or this filter.
     pub fn is_stripped(name: &str) -> bool {
-        CREDENTIALS.contains(&name) || name.starts_with("x-envoy-") || name.starts_with("x-modelyard-")
+        is_one_of(&CREDENTIALS, name) || name.starts_with("x-envoy-") || name.starts_with("x-modelyard-")
     }
 }
 
@@ -171,17 +176,13 @@ pub fn prepare<'a>(
     let way = Way::of(provider.api, operation).unwrap_or(Way::Pass);
     let (body, dropped) = body(request, operation, target, way)?;
     let path = path::of(provider, way, operation, model, request.is_stream());
-    let signed = match &provider.auth {
-        Auth::Sigv4(aws) => sign(aws, &provider.host, &path, &body.apply(request.body()), now),
-        _ => Vec::new(),
-    };
     let mut headers = Headers(Vec::with_capacity(16));
     headers.set(":method", "POST");
-    headers.set(":scheme", current.iter().find(|(name, _)| *name == ":scheme").map_or("http", |(_, value)| value));
-    headers.set(":authority", provider.host.as_str());
-    headers.set(":path", path);
+    headers.set(":scheme", header(current, ":scheme").unwrap_or("http"));
+    headers.set(":authority", &provider.host);
+    headers.set_owned(":path", path);
     headers.set("content-type", "application/json");
-    headers.set("content-length", body.len(request.body()).to_string());
+    headers.set_owned("content-length", decimal(body.len(request.body())));
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
@@ -189,15 +190,15 @@ pub fn prepare<'a>(
         headers.set(name, value);
     }
     headers.set("accept-encoding", "identity");
-    for (name, value) in current.iter().filter(|(name, _)| TRACE.contains(name)) {
-        headers.set(name, *value);
+    for (name, value) in current.iter().filter(|(name, _)| is_one_of(&TRACE, name)) {
+        headers.set(name, value);
     }
     for (name, value) in &provider.headers {
-        headers.set(name, value.as_str());
-    }
-    authenticate(&provider.auth, client, &mut headers);
-    for (name, value) in signed {
         headers.set(name, value);
+    }
+    match &provider.auth {
+        Auth::Sigv4(aws) => sign(aws, &provider.host, &body.apply(request.body()), now, &mut headers),
+        auth => authenticate(auth, client, &mut headers),
     }
     Ok(Prepared { headers: headers.0, body, dropped })
 }
@@ -216,22 +217,47 @@ fn body(
     target: Target<'_>,
     way: Way,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let Target { provider, model, service_tier } = target;
-    let mut dropped: Vec<&'static str> = request.unapplied().to_vec();
-    let rewritten = way == Way::Translate || is_unfit(provider.api, operation, request);
-    let Some(dialect) = translate::dialect(operation).filter(|_| rewritten) else {
-        let unfit = match operation {
-            Operation::Chat => unfit::of(request, unfit::quirks(provider), &mut dropped)?,
-            _ => Unfit::default(),
-        };
-        let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
-        let edits = request.edits(model, stream_options(provider, operation), tier, &unfit);
-        let body = match request.is_merged() {
-            true => Body::Whole(edits.apply(request.body())),
-            false => Body::Edited(edits),
-        };
-        return Ok((body, dropped.into_iter().map(Cow::Borrowed).collect()));
+    let rewritten = way == Way::Translate || is_unfit(target.provider.api, operation, request);
+    match translate::dialect(operation).filter(|_| rewritten) {
+        Some(dialect) => translated(request, dialect, target),
+        None => edited(request, operation, target),
+    }
+}
+
+/// A body of the client's dialect.
+fn edited(
+    request: &Request,
+    operation: Operation,
+    Target { provider, model, service_tier }: Target<'_>,
+) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
+    let quirks = unfit::quirks(provider);
+    let mut lost = Vec::new();
+    lost.extend_from_slice(request.unapplied());
+    let unfit = match operation {
+        Operation::Chat => unfit::of(request, quirks, &mut lost)?,
+        _ => None,
     };
+    let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
+    let edits = request.edits(model, stream_options(quirks, operation), tier, unfit.as_ref());
+    let body = match request.is_merged() {
+        true => Body::Whole(edits.apply(request.body())),
+        false => Body::Edited(edits),
+    };
+    let mut dropped = Vec::new();
+    for name in lost {
+        dropped.push(Cow::Borrowed(name));
+    }
+    Ok((body, dropped))
+}
+
+/// A body of another dialect, or of the client's without what is not of it.
+#[inline(never)]
+fn translated(
+    request: &Request,
+    dialect: &dyn Dialect,
+    Target { provider, model, service_tier }: Target<'_>,
+) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
+    let mut dropped = request.unapplied().to_vec();
     let mut conversation = dialect.read(request.body())?;
     if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
         conversation.service_tier = service_tier.or_else(|| request.service_tier()?.asks_for().map(Tier::name));
@@ -264,11 +290,9 @@ fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'sta
     }
 }
 
-fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdit {
+fn stream_options(quirks: &Quirks, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if unfit::quirks(provider).stream_options => {
-            StreamOptionsEdit::AskForUsage
-        }
+        Operation::Chat | Operation::Completions if quirks.stream_options => StreamOptionsEdit::AskForUsage,
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
         _ => StreamOptionsEdit::Leave,
     }
@@ -277,21 +301,31 @@ fn stream_options(provider: &Provider, operation: Operation) -> StreamOptionsEdi
 fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Headers<'a>) {
     let value = |key: &'a Key| key.value.as_deref().unwrap_or_default();
     match auth {
-        Auth::Bearer { key } => headers.set("authorization", ["Bearer ", value(key)].concat()),
+        Auth::Bearer { key } => {
+            let mut token = String::with_capacity(128);
+            token.push_str("Bearer ");
+            token.push_str(value(key));
+            headers.set_owned("authorization", token);
+        }
         Auth::Header { name, key } => headers.set(name, value(key)),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
-        Auth::Passthrough => {
-            for (name, value) in client.iter(true) {
-                headers.set(name, value);
-            }
-        }
+        Auth::Passthrough => pass_credentials(client, headers),
     }
 }
 
-/// The headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its own
-/// body.
-fn sign(aws: &Sigv4, host: &str, path: &str, body: &[u8], now: Duration) -> Vec<(&'static str, String)> {
+#[inline(never)]
+fn pass_credentials<'a>(client: &'a ClientHeaders, headers: &mut Headers<'a>) {
+    for (name, value) in client.iter(true) {
+        headers.set(name, value);
+    }
+}
+
+/// Adds the headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its
+/// own body.
+#[inline(never)]
+fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Headers<'_>) {
     const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+    let path = headers.0.iter().find(|(name, _)| *name == ":path").map_or("", |(_, path)| path);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let unsigned = sigv4::Unsigned {
         method: "POST",
@@ -307,17 +341,44 @@ fn sign(aws: &Sigv4, host: &str, path: &str, body: &[u8], now: Duration) -> Vec<
         session_token: aws.session_token.value.as_deref(),
     };
     let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
-    let mut headers = sigv4::sign(&unsigned, &credentials, scope, now);
-    headers.push((CONTENT_TYPE.0, CONTENT_TYPE.1.to_owned()));
-    headers
+    for (name, value) in sigv4::sign(&unsigned, &credentials, scope, now) {
+        headers.set_owned(name, value);
+    }
+    headers.set(CONTENT_TYPE.0, CONTENT_TYPE.1);
+}
+
+fn decimal(number: usize) -> String {
+    let mut text = String::with_capacity(20);
+    push_number(number as u64, &mut text);
+    text
+}
+
+/// Whether a name is in a list. Not for each list a copy of its own.
+#[inline(never)]
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.contains(&name)
+}
+
+/// The value of a header, of a list of names and values.
+#[inline(never)]
+pub(crate) fn header<'a>(headers: &[(&'a str, &'a str)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 struct Headers<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Headers<'a> {
+    fn set(&mut self, name: &'a str, value: &'a str) {
+        self.put(name, Cow::Borrowed(value));
+    }
+
+    fn set_owned(&mut self, name: &'a str, value: String) {
+        self.put(name, Cow::Owned(value));
+    }
+
     /// The last one to set a name wins.
-    fn set(&mut self, name: &'a str, value: impl Into<Cow<'a, str>>) {
-        let value = value.into();
+    #[inline(never)]
+    fn put(&mut self, name: &'a str, value: Cow<'a, str>) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name, value)),

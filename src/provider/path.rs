@@ -4,40 +4,60 @@ use std::fmt;
 
 use super::Way;
 use super::bedrock;
-use crate::config::{Api, Auth, Provider};
+use crate::config::{Api, Auth, Key, Provider};
 use crate::request::Operation;
 use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
 pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> String {
     let mut path = String::with_capacity(128);
-    match provider.base_path.split_once("{model}") {
-        Some((before, after)) => {
-            let model = Escaped(model).to_string();
-            path.extend([before, &model, &after.replace("{model}", &model)]);
-        }
-        None => path.push_str(&provider.base_path),
+    // Looking for more than one byte is long code.
+    let templated = provider.base_path.bytes().any(|byte| byte == b'{');
+    match templated {
+        true => path.push_str(&filled_in(&provider.base_path, model)),
+        false => path.push_str(&provider.base_path),
     }
     match provider.api {
         Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
             let operation = if way == Way::Translate { translated(provider.api) } else { operation.path() };
-            path.extend(["/", operation]);
+            path.push('/');
+            path.push_str(operation);
         }
-        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
-        Api::Bedrock => path.push_str(&bedrock::path(model, stream)),
+        Api::Gemini | Api::Bedrock => add_method(&mut path, provider.api, model, stream),
     }
-    let mut query = |parts: &[&str]| {
-        path.push(if path.contains('?') { '&' } else { '?' });
-        path.extend(parts.iter().copied());
-    };
     if !provider.query.is_empty() {
-        query(&[&provider.query]);
+        add_query(&mut path, &[&provider.query]);
     }
     if let Auth::Query { name, key } = &provider.auth {
-        let key = Escaped(key.value.as_deref().unwrap_or_default());
-        query(&[&Escaped(name).to_string(), "=", &key.to_string()]);
+        add_key(&mut path, name, key);
     }
     path
+}
+
+/// A path that names the model.
+#[inline(never)]
+fn add_method(path: &mut String, api: Api, model: &str, stream: bool) {
+    match api {
+        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
+        _ => path.push_str(&bedrock::path(model, stream)),
+    }
+}
+
+#[inline(never)]
+fn add_key(path: &mut String, name: &str, key: &Key) {
+    let key = Escaped(key.value.as_deref().unwrap_or_default());
+    add_query(path, &[&Escaped(name).to_string(), "=", &key.to_string()]);
+}
+
+#[cold]
+fn add_query(path: &mut String, parts: &[&str]) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.extend(parts.iter().copied());
+}
+
+#[cold]
+fn filled_in(base_path: &str, model: &str) -> String {
+    base_path.replace("{model}", &Escaped(model).to_string())
 }
 
 /// Where a translated request goes.

@@ -15,23 +15,39 @@ pub(super) fn quirks(provider: &Provider) -> &'static Quirks {
 }
 
 /// A parameter the request uses and this provider refuses, so that it is left out.
+#[inline(never)]
 pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static str> {
     let Quirks { foreign, losses, .. } = quirks(provider);
     foreign.iter().copied().find(|name| request.has(name) && losses.iter().any(|(lost, _)| lost == name))
 }
 
-/// What must go. Adds to `dropped` what that loses.
-pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Result<Unfit, Error> {
+/// What must go; `None`: nothing. Adds to `dropped` what that loses.
+pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Result<Option<Unfit>, Error> {
+    let has_reasoning = quirks.reasoning == ReasoningForm::Effort && request.names("reasoning");
+    let has_limit = quirks.output_limit == OutputLimit::MaxCompletionTokens && request.names("max_tokens");
+    if quirks.foreign.is_empty() && !has_reasoning && !has_limit {
+        return Ok(None);
+    }
+    found(request, quirks, (has_reasoning, has_limit), dropped).map(Some)
+}
+
+#[cold]
+fn found(
+    request: &Request,
+    quirks: &Quirks,
+    (has_reasoning, has_limit): (bool, bool),
+    dropped: &mut Vec<&'static str>,
+) -> Result<Unfit, Error> {
     let fields: Vec<_> = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
     dropped.extend(fields.iter().filter(|name| request.has(name)));
     let mut unfit = Unfit { fields, parts: !quirks.foreign.is_empty(), instead: Vec::new() };
     if unfit.parts {
         dropped.extend(request.openrouter_parts());
     }
-    if quirks.reasoning == ReasoningForm::Effort && request.names("reasoning") {
+    if has_reasoning {
         reasoning(request, quirks, &mut unfit, dropped)?;
     }
-    if quirks.output_limit == OutputLimit::MaxCompletionTokens && request.names("max_tokens") {
+    if has_limit {
         unfit.fields.push("max_tokens");
         let renamed = request.renamed("max_tokens", "max_completion_tokens");
         unfit.instead.extend(renamed.filter(|_| !request.names("max_completion_tokens")));

@@ -41,8 +41,12 @@ pub struct Request {
     model: Option<String>,
     /// The value of `model`, also where it is null.
     model_span: Option<Span>,
+    /// The fallback models, each once.
     models: Vec<String>,
-    preferences: Preferences,
+    /// How many fallback models are named.
+    fallbacks: usize,
+    /// `None`: the client asks for nothing.
+    preferences: Option<Box<Preferences>>,
     stream: bool,
     stream_options: Option<StreamOptions>,
     max_output: Option<u64>,
@@ -90,23 +94,29 @@ fn wrong(field: Field, problem: &str) -> Problem {
     problem::wrong(field.name(), problem)
 }
 
-fn model_name(field: Field, model: String) -> Result<String, Problem> {
+fn check_model(field: Field, model: &str) -> Result<(), Problem> {
     if model.is_empty() || model.len() > LONGEST_MODEL {
         return Err(wrong(field, "must not be empty, nor longer than 256 bytes"));
     }
-    Ok(model)
+    Ok(())
 }
 
 impl Request {
     /// Reads a body. Errors are the client's fault.
     pub fn parse(body: Vec<u8>, limits: &Limits) -> Result<Self, Error> {
+        let mut request = Self::default();
+        request.read(body, limits)?;
+        Ok(request)
+    }
+
+    /// Reads a body into an empty request, of which nothing may be used after an error.
+    pub fn read(&mut self, body: Vec<u8>, limits: &Limits) -> Result<(), Error> {
         if body.len() > limits.request_bytes {
             return Err(Error::TooLarge { limit: Some(limits.request_bytes) });
         }
-        let mut request = Self::default();
-        request.read(&body)?;
-        request.body = body;
-        Ok(request)
+        self.members(&body)?;
+        self.body = body;
+        Ok(())
     }
 
     /// This request with the fields of a preset that it does not have itself.
@@ -116,13 +126,13 @@ impl Request {
         Ok(Self { merged: true, ..merged })
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
+    fn members(&mut self, body: &[u8]) -> Result<(), Problem> {
         let mut reader = Reader::new(body);
         if reader.peek()? != Kind::Object {
             return Err(Problem::Said(Error::InvalidJson("must be an object".to_owned())));
         }
         self.object = reader.object(|reader, member| {
-            let start = member.key.span.start;
+            let start = member.key.start;
             let field = Field::of(&member.key.bytes());
             let index = match field {
                 Some(field) => {
@@ -151,32 +161,52 @@ impl Request {
             return Err(Problem::Said(Error::DuplicateKey(field.name().to_owned())));
         }
         if kind == Kind::Null {
-            let value = reader.skip()?;
-            match field {
-                Field::Model => self.model_span = Some(value),
-                Field::ServiceTier => self.service_tier_span = Some(value),
-                Field::StreamOptions => {
-                    self.stream_options = Some(StreamOptions {
-                        index: self.members.len(),
-                        value,
-                        members: Members::new(),
-                        include_usage: None,
-                    });
-                }
-                _ => {}
-            }
-            return Ok(());
+            return self.null(field, reader);
         }
         self.fields.insert(field);
         match field {
             Field::Model => self.read_model(kind, reader)?,
-            Field::Models => self.read_models(kind, reader)?,
             Field::Stream => self.stream = problem::boolean(reader, field.name())?,
-            Field::StreamOptions => self.read_stream_options(kind, reader)?,
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 self.max_output = self.max_output.max(reader.u64()?);
             }
-            Field::Provider => self.preferences = Preferences::read(reader, body)?,
+            Field::Messages if kind == Kind::Array => {
+                reader.array(|reader, _| self.message(reader))?;
+            }
+            Field::StreamOptions => self.read_stream_options(kind, reader)?,
+            Field::Temperature | Field::TopP | Field::Tools | Field::ToolChoice | Field::Stop => {
+                reader.skip()?;
+            }
+            _ => self.rarer_field(field, kind, reader, body)?,
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn null(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        let value = reader.skip()?;
+        match field {
+            Field::Model => self.model_span = Some(value),
+            Field::ServiceTier => self.service_tier_span = Some(value),
+            Field::StreamOptions => {
+                self.stream_options = Some(StreamOptions {
+                    index: self.members.len(),
+                    value,
+                    members: Members::new(),
+                    include_usage: None,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// [`Self::field`], for what few requests have: apart, as it is long.
+    #[inline(never)]
+    fn rarer_field(&mut self, field: Field, kind: Kind, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Problem> {
+        match field {
+            Field::Models => self.read_models(kind, reader)?,
+            Field::Provider => self.preferences = Some(Box::new(Preferences::read(reader, body)?)),
             Field::Route => self.partition = Some(partition(reader)?),
             Field::Preset => self.preset = Some(problem::text(reader, field.name())?),
             Field::SessionId => self.session_id = Some(session_id(reader)?),
@@ -211,9 +241,6 @@ impl Request {
                 self.unapplied.push(field.name());
             }
             Field::Fallbacks => self.read_fallbacks(kind, reader)?,
-            Field::Messages if kind == Kind::Array => {
-                reader.array(|reader, _| self.message(reader))?;
-            }
             Field::Input if kind == Kind::Array => {
                 reader.array(|reader, _| match reader.peek()? {
                     Kind::Object => self.message(reader),
@@ -245,8 +272,10 @@ impl Request {
             return Err(wrong(Field::Model, "must be a string"));
         }
         let text = reader.string()?;
-        self.model = Some(model_name(Field::Model, text.decode().into_owned())?);
-        self.model_span = Some(text.span);
+        let model = text.decode();
+        check_model(Field::Model, &model)?;
+        self.model = Some(model.into_owned());
+        self.model_span = Some(text.span());
         Ok(())
     }
 
@@ -287,14 +316,19 @@ impl Request {
     }
 
     fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Problem> {
-        if self.models.len() == MOST_MODELS {
+        if self.fallbacks == MOST_MODELS {
             let problem = format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
             return Err(wrong(field, &problem));
         }
-        self.models.push(model_name(field, model)?);
+        self.fallbacks += 1;
+        check_model(field, &model)?;
+        if !self.models.contains(&model) {
+            self.models.push(model);
+        }
         Ok(())
     }
 
+    #[inline(never)]
     fn read_stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
         if kind != Kind::Object {
             return Err(wrong(Field::StreamOptions, "must be an object"));
@@ -307,7 +341,7 @@ impl Request {
             if member.key.is("include_usage") {
                 include_usage = Some((value_start..reader.position(), included));
             }
-            members.push(member.key.span.start..reader.position());
+            members.push(member.key.start..reader.position());
             Ok::<_, JsonError>(())
         })?;
         self.stream_options = Some(StreamOptions { index: self.members.len(), value, members, include_usage });
@@ -323,25 +357,19 @@ impl Request {
         let mut instructs = false;
         let mut content = 0..0;
         reader.object(|reader, member| {
-            if member.key.is("role") && reader.peek()? == Kind::String {
-                let role = reader.string()?;
-                instructs = role.is("system") || role.is("developer");
-                return Ok(());
-            }
-            if !member.key.is("content") {
-                self.note_part(&member.key);
-                return Ok(());
-            }
             let kind = reader.peek()?;
-            let start = reader.position();
-            match kind {
-                Kind::String => self.text_bytes += reader.skip()?.len(),
-                Kind::Array => {
-                    reader.array(|reader, _| self.part(reader))?;
+            match (&*member.key.bytes(), kind) {
+                (b"role", Kind::String) => {
+                    instructs = matches!(&*reader.string()?.bytes(), b"system" | b"developer");
                 }
-                _ => return Ok(()),
+                (b"content", Kind::String) => {
+                    content = reader.skip()?;
+                    self.text_bytes += content.len();
+                }
+                (b"content", Kind::Array) => content = reader.array(|reader, _| self.part(reader))?,
+                (b"content", _) => {}
+                _ => self.note_part(&member.key),
             }
-            content = start..reader.position();
             Ok::<_, Problem>(())
         })?;
         self.opening.note(instructs, content);
@@ -398,14 +426,10 @@ impl Request {
     }
 
     /// The models asked for, in order, each once.
-    pub fn models(&self) -> Vec<&str> {
-        let mut models: Vec<&str> = Vec::with_capacity(1 + self.models.len());
-        for model in self.model.as_deref().into_iter().chain(self.models.iter().map(String::as_str)) {
-            if !models.contains(&model) {
-                models.push(model);
-            }
-        }
-        models
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let first = self.model.as_deref();
+        let others = self.models.iter().map(String::as_str).filter(move |other| Some(*other) != first);
+        first.into_iter().chain(others)
     }
 
     /// Whether [`Self::body`] is not what the client sent, so that the host must be given a whole body instead of edits.
@@ -415,7 +439,7 @@ impl Request {
 
     /// How many fallback models are named.
     pub fn fallbacks(&self) -> usize {
-        self.models.len()
+        self.fallbacks
     }
 
     /// The preset asked for, by `preset` or behind the model's name.
@@ -425,6 +449,7 @@ impl Request {
     }
 
     /// Which conversation this belongs to; `session` is the header `x-session-id`.
+    #[inline(never)]
     pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
         let session = self.session_id.as_deref().or(session);
         Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, self.body()))
@@ -437,12 +462,17 @@ impl Request {
 
     /// Whether the models are kept apart in the plan.
     pub fn partition(&self) -> Partition {
-        self.preferences.partition.or(self.partition).unwrap_or(Partition::Model)
+        self.preferences().partition.or(self.partition).unwrap_or(Partition::Model)
+    }
+
+    /// Whether the client asks anything of routing.
+    pub fn has_preferences(&self) -> bool {
+        self.preferences.is_some()
     }
 
     /// What the client asks of routing.
     pub fn preferences(&self) -> &Preferences {
-        &self.preferences
+        self.preferences.as_deref().unwrap_or(Preferences::NONE)
     }
 
     /// Whether the answer is to be streamed.
@@ -468,6 +498,11 @@ impl Request {
     /// Input tokens by rule of thumb.
     pub fn input_estimate(&self) -> u64 {
         Usage::estimate(self.text_bytes)
+    }
+
+    /// Whether there is no content but text.
+    pub fn is_text(&self) -> bool {
+        self.modalities == 0
     }
 
     /// Whether there is content of this kind.

@@ -126,6 +126,25 @@ const QUANTIZATIONS: [&str; 12] =
     ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
 impl Preferences {
+    /// Those of a request that has none.
+    pub(super) const NONE: &Self = &Self {
+        order: None,
+        only: None,
+        ignore: None,
+        allow_fallbacks: None,
+        require_parameters: None,
+        data_collection: None,
+        zdr: None,
+        enforce_distillable_text: None,
+        quantizations: None,
+        sort: None,
+        partition: None,
+        max_price: None,
+        preferred_min_throughput: None,
+        preferred_max_latency: None,
+        first_token_timeout: None,
+    };
+
     /// Reads the `provider` object of `body`, before which the reader stands.
     pub(super) fn read(reader: &mut Reader<'_>, body: &[u8]) -> Result<Self, Problem> {
         let mut read = Self::default();

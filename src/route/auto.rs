@@ -15,6 +15,7 @@ pub struct Choice<'a> {
 }
 
 /// Chooses by the first rule that holds; `headers` have their names in lower case.
+#[inline(never)]
 pub fn choose<'a>(auto: &'a Auto, request: &Request, headers: &[(&str, &str)]) -> Choice<'a> {
     let holding = auto.rules.iter().enumerate().find(|(_, rule)| holds(rule, request, headers));
     let Some((index, rule)) = holding else {

@@ -116,6 +116,8 @@ pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
     pub conditions: Conditions,
+    /// Whether it says which endpoints it wants.
+    has_wishes: bool,
     /// `routing.auto` of the document.
     auto: Option<&'a Auto>,
     /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
@@ -127,7 +129,8 @@ impl<'a> Wanted<'a> {
     pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>, now: Duration) -> Self {
         let conditions =
             Conditions { input_tokens: request.input_estimate(), minute_of_day: calendar::minute_of_day(now) };
-        Self { operation, request, conditions, auto, conversation: OnceCell::new() }
+        let has_wishes = request.has_preferences() || request.service_tier() == Some(ServiceTier::Flex);
+        Self { operation, request, conditions, has_wishes, auto, conversation: OnceCell::new() }
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
@@ -148,6 +151,8 @@ pub(super) struct Offer<'a> {
     pub provider: &'a Provider,
     /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
     pub is_tier_asked: bool,
+    /// In the draw, once it is drawn.
+    pub weight: f64,
     /// Once it is in order.
     pub placing: Placing,
 }
@@ -195,38 +200,55 @@ impl<'a> Offer<'a> {
     }
 
     /// The first hard filter that takes this offer out.
-    pub(super) fn refusal(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
-        let request = wanted.request;
+    pub(super) fn refusal(&self, wanted: &Wanted<'_>) -> Option<Reason> {
+        let (request, preferences) = (wanted.request, wanted.request.preferences());
+        let has_wishes = wanted.has_wishes || !self.is_tier_asked || self.asked.variant == Some(Variant::Free);
         self.missing_key()
             .or_else(|| self.refused_by_auto(wanted))
             .or_else(|| self.refused_by_format(wanted, preferences))
-            .or_else(|| self.refused_by_name(preferences))
-            .or_else(|| self.refused_by_tier(request, preferences))
-            .or_else(|| self.refused_by_variant(wanted))
-            .or_else(|| self.refused_by_policy(preferences))
-            .or_else(|| self.refused_by_price(wanted, preferences))
+            .or_else(|| has_wishes.then(|| self.refused_by_wish(wanted, preferences)).flatten())
             .or_else(|| self.refused_by_size(request))
-            .or_else(|| self.refused_by_modality(request))
-            .or_else(|| {
-                let required = preferences.require_parameters == Some(true);
-                required.then(|| self.unsupported(request.parameters())).flatten().map(Reason::Parameter)
+            .or_else(|| if request.is_text() { None } else { self.refused_by_modality(request) })
+            .or_else(|| match preferences.require_parameters {
+                Some(true) => self.refused_by_parameter(request),
+                _ => None,
             })
     }
 
+    #[inline(never)]
+    fn refused_by_parameter(&self, request: &Request) -> Option<Reason> {
+        self.unsupported(request.parameters()).map(Reason::Parameter)
+    }
+
+    /// What most requests have no say in.
+    #[cold]
+    fn refused_by_wish(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
+        self.refused_by_name(preferences)
+            .or_else(|| self.refused_by_tier(wanted.request, preferences))
+            .or_else(|| self.refused_by_variant(wanted))
+            .or_else(|| self.refused_by_policy(preferences))
+            .or_else(|| self.refused_by_price(wanted, preferences))
+    }
+
     fn missing_key(&self) -> Option<Reason> {
-        self.provider.auth.missing_key().map(|key| Reason::NoKey(key.env.clone()))
+        let key = self.provider.auth.missing_key()?;
+        Some(Reason::NoKey(key.env.clone()))
     }
 
     /// What its wire format cannot express, if that would change the answer or everything must be supported.
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
-            None => return Some(Reason::Operation(wanted.operation.path())),
+            None => Some(Reason::Operation(wanted.operation.path())),
             Some(Way::Pass) if preferences.require_parameters == Some(true) && wanted.operation == Operation::Chat => {
-                return provider::unsupported(self.provider, wanted.request).map(Reason::Parameter);
+                provider::unsupported(self.provider, wanted.request).map(Reason::Parameter)
             }
-            Some(Way::Pass) => return None,
-            Some(Way::Translate) => {}
+            Some(Way::Pass) => None,
+            Some(Way::Translate) => self.refused_by_translation(wanted, preferences),
         }
+    }
+
+    #[inline(never)]
+    fn refused_by_translation(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         let conversation = wanted.conversation()?;
         let all = preferences.require_parameters == Some(true);
         let format = translate::format(self.provider);
@@ -269,7 +291,11 @@ impl<'a> Offer<'a> {
 
     /// What `routing.auto` and the request's auto-router may choose from.
     fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
-        let auto = wanted.auto.filter(|_| self.asked.auto)?;
+        self.refused_by_bounds(wanted.auto.filter(|_| self.asked.auto)?, wanted)
+    }
+
+    #[cold]
+    fn refused_by_bounds(&self, auto: &Auto, wanted: &Wanted<'_>) -> Option<Reason> {
         let id = self.model_id();
         let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
         let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
@@ -320,6 +346,7 @@ impl<'a> Offer<'a> {
     }
 
     /// Whether a price that matters is above its bound, or unknown.
+    #[inline(never)]
     fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
         if *max == MaxPrice::default() {
             return false;
@@ -349,6 +376,7 @@ impl<'a> Offer<'a> {
         (needed > context).then_some(Reason::ContextLength)
     }
 
+    #[inline(never)]
     fn refused_by_modality(&self, request: &Request) -> Option<Reason> {
         let accepted = self.model.input_modalities.as_ref()?;
         Modality::ALL

@@ -55,12 +55,32 @@ impl Wishes<'_> {
     // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
     #[inline(never)]
     pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
-        let rule = self.rule(offers);
-        self.arrange(offers, rule.by.asked(), draw);
-        let known = if rule.by.asked().is_none() { self.places(offers) } else { Vec::new() };
+        let rule = self.rule(offers.first());
+        let asked = rule.by.asked();
+        match (asked, self.sort) {
+            (None, Sort::Balanced) => self.shuffle(offers, draw),
+            _ => self.arrange(offers, asked),
+        }
+        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
+            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { self.slowness(offer) } else { 0 });
+        }
+        let known = if asked.is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
             offer.placing = self.placing(offer, rule, &known);
         }
+        let asks = rule.listed || self.tier == Some(ServiceTier::Priority);
+        if asks || offers.iter().any(|offer| offer.placing.is_moved()) {
+            self.regroup(offers, draw);
+        }
+        for (_, _, place) in known {
+            places.push(place);
+        }
+        rule
+    }
+
+    /// Moves offers that are asked for, that do badly or that have the conversation.
+    #[inline(never)]
+    fn regroup(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
         let troubled = offers.iter().any(is_troubled);
         let would_be_first = offers.iter().filter(|_| troubled).min_by_key(|offer| self.key(offer, Standing::Normal));
@@ -69,8 +89,6 @@ impl Wishes<'_> {
         if let Some(probed) = probed {
             self.probe(offers, &probed, draw);
         }
-        places.extend(known.into_iter().map(|(_, _, place)| place));
-        rule
     }
 
     /// Grows with the place: cooldown before what was asked, before how it does, before the rest.
@@ -97,18 +115,14 @@ impl Wishes<'_> {
     }
 
     /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
-    fn rule(&self, offers: &[Offer<'_>]) -> Rule {
-        let variant = || {
-            let variant = offers.first()?.asked.variant?;
-            let sort = match variant {
-                Variant::Nitro => SortBy::Throughput,
-                Variant::Floor => SortBy::Price,
-                Variant::Exacto => SortBy::Exacto,
-                Variant::Free | Variant::Online => return None,
-            };
-            Some(By::Variant(variant, sort))
+    fn rule(&self, first: Option<&Offer<'_>>) -> Rule {
+        let by = match (self.preferences.sort, first.and_then(|offer| offer.asked.variant)) {
+            (Some(sort), _) => By::Request(sort),
+            (None, Some(Variant::Nitro)) => By::Variant(Variant::Nitro, SortBy::Throughput),
+            (None, Some(Variant::Floor)) => By::Variant(Variant::Floor, SortBy::Price),
+            (None, Some(Variant::Exacto)) => By::Variant(Variant::Exacto, SortBy::Exacto),
+            (None, Some(Variant::Free | Variant::Online) | None) => By::Document(self.sort),
         };
-        let by = self.preferences.sort.map(By::Request).or_else(variant).unwrap_or(By::Document(self.sort));
         Rule { listed: self.preferences.order.is_some(), by }
     }
 
@@ -120,9 +134,11 @@ impl Wishes<'_> {
             Some(Compared::Throughput) => health.median(id, Measure::Throughput, now).map(rounded),
             _ => offer.placing.compared,
         };
+        let Preferences { preferred_max_latency, preferred_min_throughput, .. } = self.preferences;
+        let wants_speed = preferred_max_latency.is_some() || preferred_min_throughput.is_some();
         Placing {
-            sticky: self.is_sticky(offer, known),
-            slow: self.is_slow(offer),
+            sticky: !known.is_empty() && self.is_sticky(offer, known),
+            slow: wants_speed && self.is_slow(offer),
             standing: if keeps_place { Standing::Normal } else { health.standing(id, now) },
             cooldown: health.in_cooldown(id, now),
             probe: false,
@@ -130,15 +146,13 @@ impl Wishes<'_> {
         }
     }
 
-    fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>, draw: &mut Draw) {
+    /// Sorts by one number.
+    #[inline(never)]
+    fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>) {
         let (health, now) = (self.with.health, self.with.now);
-        let slowness = |offer: &Offer<'_>| {
-            let speed = health.median(&offer.endpoint.id, Measure::Throughput, now).filter(|speed| *speed > 0.0);
-            speed.map_or(u128::MAX, |speed| ascending(speed.recip()))
-        };
         match (asked, self.sort) {
             (Some(SortBy::Exacto), _) => {
-                rank(offers, &mut |offer| slowness(offer));
+                rank(offers, &mut |offer| self.slowness(offer));
                 rank(offers, &mut |offer| ascending(health.failed_share(&offer.endpoint.id, now)));
             }
             (Some(SortBy::Price), _) | (None, Sort::Price) => {
@@ -148,13 +162,16 @@ impl Wishes<'_> {
                 let latency = |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
                 rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
             }
-            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => rank(offers, &mut |offer| slowness(offer)),
-            (None, Sort::Balanced) => self.shuffle(offers, draw),
-            (None, Sort::Order) => {}
+            (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => {
+                rank(offers, &mut |offer| self.slowness(offer));
+            }
+            (None, Sort::Balanced | Sort::Order) => {}
         }
-        if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
-            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { slowness(offer) } else { 0 });
-        }
+    }
+
+    fn slowness(&self, offer: &Offer<'_>) -> u128 {
+        let speed = self.with.health.median(&offer.endpoint.id, Measure::Throughput, self.with.now);
+        speed.filter(|speed| *speed > 0.0).map_or(u128::MAX, |speed| ascending(speed.recip()))
     }
 
     /// Whether it is of the priority tier, and that is asked for.
@@ -168,6 +185,7 @@ impl Wishes<'_> {
     }
 
     /// Whether it is known to miss a preferred latency or throughput.
+    #[inline(never)]
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
         let (health, window) = (self.with.health, Window::FiveMinutes);
         let measured = |measure, share| health.percentile(&offer.endpoint.id, measure, window, share, self.with.now);
@@ -200,6 +218,7 @@ impl Wishes<'_> {
 
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
     /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
+    #[inline(never)]
     fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
         let is_here = |(model, rest, place): &Known<'_>| {
             (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
@@ -219,25 +238,35 @@ impl Wishes<'_> {
         offer.pricing(self.conditions).blended(4).map(Cost::femtodollars)
     }
 
+    /// [`Self::blended_price`], to be reckoned with.
+    #[inline(never)]
+    fn drawing_price(&self, offer: &Offer<'_>) -> Option<f64> {
+        let price = self.blended_price(offer)?;
+        // Nearly all fit a `u64`, for which there is an instruction.
+        Some(u64::try_from(price).map_or(price as f64, |price| price as f64))
+    }
+
     /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
     ///
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let highest = offers.iter().filter_map(|offer| self.blended_price(offer)).max().unwrap_or(1);
-        let weight = |offer: &Offer<'_>| {
-            let price = self.blended_price(offer).unwrap_or(highest).max(1) as f64;
-            offer.endpoint.weight / (price * price)
-        };
-        let all: f64 = offers.iter().map(weight).sum();
+        let highest = offers.iter().filter_map(|offer| self.drawing_price(offer)).fold(1.0, f64::max);
+        let mut all = 0.0;
         for offer in offers.iter_mut() {
-            offer.placing.compared = Some(rounded(100.0 * weight(offer) / all));
+            let price = self.drawing_price(offer).unwrap_or(highest).max(1.0);
+            offer.weight = offer.endpoint.weight / (price * price);
+            all += offer.weight;
         }
-        rank(offers, &mut |offer| ascending(-draw.fraction().ln() / weight(offer)));
+        for offer in offers.iter_mut() {
+            offer.placing.compared = Some(rounded(100.0 * offer.weight / all));
+        }
+        rank(offers, &mut |offer| ascending(-draw.fraction().ln() / offer.weight));
     }
 }
 
+/// Of a number that is not negative.
 fn rounded(number: f64) -> u64 {
-    number.round() as u64
+    (number + 0.5) as u64
 }
 
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.

@@ -71,11 +71,13 @@ impl Step {
     }
 
     /// The endpoint to try.
+    #[inline(never)]
     pub fn endpoint<'a>(&self, config: &'a Config) -> Option<&'a Endpoint> {
         self.model(config)?.endpoints.get(self.endpoint)
     }
 
     /// Who serves it.
+    #[inline(never)]
     pub fn provider<'a>(&self, config: &'a Config) -> Option<&'a Provider> {
         config.provider(self.endpoint(config)?.provider)
     }
@@ -87,17 +89,18 @@ impl Step {
 
     /// Where an attempt at this step goes.
     pub fn target<'a>(&'a self, config: &'a Config, request: &Request) -> Option<Target<'a>> {
+        let endpoint = self.endpoint(config)?;
         Some(Target {
-            provider: self.provider(config)?,
-            model: self.upstream_model(config),
-            service_tier: self.service_tier(config, request),
+            provider: config.provider(endpoint.provider)?,
+            model: endpoint.upstream_model(self.rest.as_deref()),
+            service_tier: self.service_tier(config, endpoint, request),
         })
     }
 
     /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything. The endpoint's tier,
     /// else the default one where others of the model are of a tier, so that it costs what this endpoint's prices say.
-    fn service_tier(&self, config: &Config, request: &Request) -> Option<&'static str> {
-        if let Some(tier) = self.endpoint(config)?.tier() {
+    fn service_tier(&self, config: &Config, endpoint: &Endpoint, request: &Request) -> Option<&'static str> {
+        if let Some(tier) = endpoint.tier() {
             return Some(tier.name());
         }
         let asked = request.service_tier().and_then(ServiceTier::asks_for)?;
@@ -155,6 +158,8 @@ pub struct Circumstances<'a> {
 }
 
 /// Plans a request for `asked` models, first to last.
+// Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+#[inline(never)]
 pub fn plan(
     config: &Config,
     asked: &[Asked<'_>],
@@ -175,10 +180,11 @@ pub fn plan(
     };
     let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
     for asked in asked {
-        let offers = admitted(config, *asked, &wanted, &mut plan.dropped);
-        match groups.last_mut().filter(|_| request.partition() == Partition::None) {
-            Some(group) => group.extend(offers),
-            None => groups.push(offers),
+        if groups.is_empty() || request.partition() == Partition::Model {
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.last_mut() {
+            admit(config, *asked, &wanted, group, &mut plan.dropped);
         }
     }
     prefer_capable(&mut groups, request, &mut plan.dropped);
@@ -188,13 +194,16 @@ pub fn plan(
             plan.rule = rule;
         }
         wishes.may_probe = false;
-        plan.steps.extend(offers.iter().map(|offer| Step {
-            model: offer.asked.model,
-            endpoint: offer.index,
-            rest: offer.asked.rest.map(str::to_owned),
-            auto: offer.asked.auto,
-            placing: offer.placing,
-        }));
+        plan.steps.reserve(offers.len());
+        for offer in offers.iter() {
+            plan.steps.push(Step {
+                model: offer.asked.model,
+                endpoint: offer.index,
+                rest: offer.asked.rest.map(str::to_owned),
+                auto: offer.asked.auto,
+                placing: offer.placing,
+            });
+        }
     }
     if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
@@ -203,32 +212,35 @@ pub fn plan(
     plan
 }
 
-fn admitted<'a>(
+/// Adds what a model offers to `offers`, and what a filter takes out of it to `dropped`.
+fn admit<'a>(
     config: &'a Config,
     asked: Asked<'a>,
     wanted: &Wanted<'_>,
+    offers: &mut Vec<Offer<'a>>,
     dropped: &mut Vec<Dropped>,
-) -> Vec<Offer<'a>> {
-    let Some(model) = config.catalog.model(asked.model) else { return Vec::new() };
-    let offers = model.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
-        let provider = config.provider(endpoint.provider)?;
+) {
+    let Some(model) = config.catalog.model(asked.model) else { return };
+    offers.reserve(model.endpoints.len());
+    for (index, endpoint) in model.endpoints.iter().enumerate() {
+        let Some(provider) = config.provider(endpoint.provider) else { continue };
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
-        Some(Offer { asked, index, model, endpoint, provider, is_tier_asked, placing: Placing::default() })
-    });
-    offers
-        .filter(|offer| match offer.refusal(wanted, wanted.request.preferences()) {
-            Some(reason) => {
-                dropped.push(drop_of(offer, reason));
-                false
-            }
-            None => true,
-        })
-        .collect()
+        let placing = Placing::default();
+        let offer = Offer { asked, index, model, endpoint, provider, is_tier_asked, weight: 0.0, placing };
+        match offer.refusal(wanted) {
+            Some(reason) => dropped.push(drop_of(&offer, reason)),
+            None => offers.push(offer),
+        }
+    }
 }
 
 /// By `service_tier`, or by a variant, which an explicit order or `service_tier: default` overrules.
 fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
-    let Some(tier) = endpoint.tier() else { return true };
+    endpoint.tier().is_none_or(|tier| asks_for(tier, asked, request))
+}
+
+#[cold]
+fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
     let ordered = request.preferences().order.as_ref().is_some_and(|order| !order.is_empty());
     service_tier.and_then(ServiceTier::asks_for) == Some(tier)
@@ -259,7 +271,10 @@ fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mu
 }
 
 fn cut(config: &Config, plan: &mut Plan, most: usize, reason: &Reason) {
-    let rest = plan.steps.split_off(most.min(plan.steps.len()));
+    if plan.steps.len() <= most {
+        return;
+    }
+    let rest = plan.steps.split_off(most);
     plan.dropped.extend(rest.iter().filter_map(|step| {
         Some(Dropped {
             endpoint: step.endpoint(config)?.id.clone(),
@@ -269,6 +284,7 @@ fn cut(config: &Config, plan: &mut Plan, most: usize, reason: &Reason) {
     }));
 }
 
+#[cold]
 fn drop_of(offer: &Offer<'_>, reason: Reason) -> Dropped {
     Dropped { endpoint: offer.endpoint.id.clone(), provider: offer.provider.id.clone(), reason }
 }

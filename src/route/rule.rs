@@ -115,6 +115,11 @@ pub struct Placing {
 }
 
 impl Placing {
+    /// Whether it is not where the rule alone would have put it.
+    pub(super) fn is_moved(&self) -> bool {
+        self.sticky || self.slow || self.cooldown || self.standing != Standing::Normal
+    }
+
     /// What moved it back from where the rule alone would have put it.
     pub fn moved_by(&self) -> Option<&'static str> {
         match self {

@@ -32,15 +32,30 @@ impl Edits {
     /// order they came, and before what is replaced there.
     pub fn replace(&mut self, span: Span, bytes: &[u8]) {
         let span = span.start..span.end.max(span.start);
+        if self.edits.last().is_some_and(|last| !is_before(&last.span, &span)) {
+            return self.replace_between(span, bytes);
+        }
+        let new = self.keep(bytes);
+        self.edits.push(Edit { span, new });
+    }
+
+    /// [`Self::replace`], where other edits stand behind.
+    #[inline(never)]
+    fn replace_between(&mut self, span: Span, bytes: &[u8]) {
         let from = self.edits.partition_point(|edit| is_before(&edit.span, &span));
         let count = self.edits.iter().skip(from).take_while(|edit| !is_before(&span, &edit.span)).count();
         let mut overlapped = self.edits.iter().skip(from).take(count);
         if !overlapped.all(|edit| span.start <= edit.span.start && edit.span.end <= span.end) {
             return;
         }
-        let new = self.bytes.len()..self.bytes.len() + bytes.len();
-        self.bytes.extend_from_slice(bytes);
+        let new = self.keep(bytes);
         self.edits.splice(from..from + count, [Edit { span, new }]);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
     }
 
     /// Puts `bytes` before the byte at `at`.
@@ -157,6 +172,9 @@ impl Members {
 
     /// Adds to `edits` what makes it so; `object` is the span [`Reader::object`](crate::wire::json::Reader::object) gave.
     pub fn write(&self, object: &Span, edits: &mut Edits) {
+        if self.inserted.is_empty() && !self.members.iter().any(|member| member.removed) {
+            return;
+        }
         self.write_inserted(object.start + 1, edits);
         let mut behind_kept = None;
         let mut members = self.members.iter().peekable();
@@ -248,7 +266,7 @@ mod tests {
         let mut reader = Reader::new(text.as_bytes());
         let object = reader.object::<JsonError>(|reader, member| {
             reader.skip()?;
-            let index = members.push(member.key.span.start..reader.position());
+            let index = members.push(member.key.start..reader.position());
             if without.iter().any(|key| member.key.is(key)) {
                 members.remove(index);
             }
@@ -322,7 +340,7 @@ mod tests {
         let read = Reader::new(text.as_bytes()).object::<JsonError>(|reader, member| {
             reader.skip()?;
             if member.key.is(key) {
-                found = member.key.span.start..reader.position();
+                found = member.key.start..reader.position();
             }
             Ok(())
         });

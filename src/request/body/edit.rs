@@ -27,7 +27,7 @@ impl Request {
         model: &str,
         stream_options: StreamOptionsEdit,
         service_tier: Option<&str>,
-        unfit: &Unfit,
+        unfit: Option<&Unfit>,
     ) -> Edits {
         let mut edits = Edits::new();
         let mut members = Cow::Borrowed(&self.members);
@@ -37,12 +37,7 @@ impl Request {
             None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
         }
         if let Some(tier) = service_tier {
-            let tier = format!("\"{tier}\"");
-            match &self.service_tier_span {
-                Some(span) if self.body().get(span.clone()) == Some(tier.as_bytes()) => {}
-                Some(span) => edits.replace(span.clone(), tier.as_bytes()),
-                None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
-            }
+            self.set_service_tier(tier, &mut members, &mut edits);
         }
         match stream_options {
             StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
@@ -55,11 +50,24 @@ impl Request {
             }
             _ => {}
         }
-        self.take_out(unfit, &mut members, &mut edits);
+        if let Some(unfit) = unfit {
+            self.take_out(unfit, &mut members, &mut edits);
+        }
         members.write(&self.object, &mut edits);
         edits
     }
 
+    #[cold]
+    fn set_service_tier(&self, tier: &str, members: &mut Cow<'_, Members>, edits: &mut Edits) {
+        let tier = format!("\"{tier}\"");
+        match &self.service_tier_span {
+            Some(span) if self.body().get(span.clone()) == Some(tier.as_bytes()) => {}
+            Some(span) => edits.replace(span.clone(), tier.as_bytes()),
+            None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
+        }
+    }
+
+    #[inline(never)]
     fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
         let wanted = br#""include_usage":true"#;
         match &self.stream_options {

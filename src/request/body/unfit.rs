@@ -71,6 +71,8 @@ impl Request {
         Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
     }
 
+    /// Does what an upstream needs that does not take all of it.
+    #[cold]
     pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
         for name in &unfit.fields {
             if let Some((index, _)) = members.find(self.body(), name) {
@@ -105,7 +107,7 @@ fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(),
                 reader.skip()?;
             }
         }
-        let index = members.push(member.key.span.start..reader.position());
+        let index = members.push(member.key.start..reader.position());
         if loss(&member.key).is_some() {
             members.remove(index);
         }

@@ -50,7 +50,7 @@ fn config(document: &Value) -> Config {
 /// The plan for a body that asks for models of the catalogue.
 fn plan_in(config: &Config, body: &Value, health: &Health, seed: u64) -> Plan {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked: Vec<_> = request.models().iter().map(|model| config.catalog.resolve(model).unwrap()).collect();
+    let asked: Vec<_> = request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
     let conversation = request.conversation(None);
     let with = Circumstances { health, tenant: "t", conversation, seed, now: NOW };
     plan(config, &asked, (Operation::Chat, &request), &with)

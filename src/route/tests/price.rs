@@ -29,7 +29,7 @@ fn plan_at(now: Duration, body: &Value) -> (Config, Plan) {
         body["model"] = "x/m".into();
     }
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked: Vec<_> = request.models().iter().map(|model| config.catalog.resolve(model).unwrap()).collect();
+    let asked: Vec<_> = request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
     let health = Health::default();
     let with = Circumstances { health: &health, tenant: "t", conversation: None, seed: 1, now };
     let plan = plan(&config, &asked, (Operation::Chat, &request), &with);

@@ -52,6 +52,7 @@ pub(super) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<'_>) {
 /// Anthropic upstream but be read and written anew.
 ///
 /// A body without a word of thinking or citations is not parsed.
+#[inline(never)]
 pub fn has_foreign_parts(body: &[u8]) -> bool {
     let is_foreign = |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
     let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();

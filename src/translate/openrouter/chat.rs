@@ -40,9 +40,8 @@ impl Identity {
             has_usage: false,
         };
         let mut reader = Reader::new(json);
-        let span = reader
-            .object(|reader, member| rewriting.member(reader, member.key.span.start, &member.key.decode()))
-            .ok()?;
+        let span =
+            reader.object(|reader, member| rewriting.member(reader, member.key.start, &member.key.decode())).ok()?;
         reader.end().ok()?;
         rewriting.add_missing();
         rewriting.add_usage();
@@ -355,7 +354,7 @@ impl Rewriting<'_> {
                     reader.skip()?;
                 }
             }
-            let index = members.push(member.key.span.start..reader.position());
+            let index = members.push(member.key.start..reader.position());
             if kind == Kind::Null && !NULLABLE.contains(&key.as_ref()) {
                 members.remove(index);
             }

@@ -95,7 +95,7 @@ impl Telling<'_> {
                     reader.skip()?;
                 }
             }
-            let index = members.push(member.key.span.start..reader.position());
+            let index = members.push(member.key.start..reader.position());
             // An upstream's own ones are not the gateway's.
             if told.identity && key == "provider" || key == "openrouter_metadata" {
                 members.remove(index);
@@ -116,7 +116,7 @@ impl Telling<'_> {
         let mut members = Members::new();
         let span = reader.object(|reader, member| {
             reader.skip()?;
-            let index = members.push(member.key.span.start..reader.position());
+            let index = members.push(member.key.start..reader.position());
             if ["cost", "cost_details", "is_byok"].contains(&member.key.decode().as_ref()) {
                 members.remove(index);
             }

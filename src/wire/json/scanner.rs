@@ -138,10 +138,31 @@ impl<'a> Scanner<'a> {
 
     /// Consumes the string whose opening quote stands at `at`.
     pub(super) fn text(&mut self) -> Result<Text<'a>, Halt> {
-        let open = self.at;
-        let escaped = self.quoted()?;
-        let raw = self.bytes.get(open + 1..self.at - 1).unwrap_or_default();
-        Ok(Text { raw, span: open..self.at, escaped })
+        let start = self.at;
+        let escaped = if self.short() { false } else { self.quoted()? };
+        let raw = self.bytes.get(start + 1..self.at - 1).unwrap_or_default();
+        Ok(Text { raw, start, escaped })
+    }
+
+    /// Consumes the string at `at` if it is a short one without anything special, as keys and names are: with less code
+    /// than for all others.
+    #[inline(always)]
+    fn short(&mut self) -> bool {
+        const LONGEST: usize = 32;
+        let start = self.at + 1;
+        let mut at = start;
+        while let Some(byte @ b' '..0x80) = self.bytes.get(at) {
+            match byte {
+                b'"' => {
+                    self.at = at + 1;
+                    return true;
+                }
+                b'\\' => break,
+                _ if at - start == LONGEST => break,
+                _ => at += 1,
+            }
+        }
+        false
     }
 
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.

@@ -9,13 +9,18 @@ use super::Span;
 pub struct Text<'a> {
     /// What stands between the quotes.
     pub raw: &'a [u8],
-    /// Where it stands, quotes included.
-    pub span: Span,
+    /// Where its opening quote stands.
+    pub start: usize,
     /// Whether `raw` has escapes.
     pub escaped: bool,
 }
 
 impl<'a> Text<'a> {
+    /// Where it stands, quotes included.
+    pub fn span(&self) -> Span {
+        self.start..self.start + self.raw.len() + 2
+    }
+
     /// The characters meant; a lone surrogate becomes U+FFFD. Borrowed when nothing is escaped.
     pub fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
@@ -108,7 +113,7 @@ mod tests {
         assert_eq!(read.bytes(), meant.as_bytes(), "{text}");
         assert!(read.is(meant), "{text}");
         assert!(!read.is("something else"), "{text}");
-        assert_eq!(read.span, 0..text.len(), "{text}");
+        assert_eq!(read.span(), 0..text.len(), "{text}");
         assert_eq!(read.raw, &text.as_bytes()[1..text.len() - 1], "{text}");
         assert_eq!(read.escaped, text.contains('\\'), "{text}");
     }

@@ -91,8 +91,7 @@ const EDITS: &[(&str, &str)] = &[
 #[test]
 fn the_upstream_gets_the_clients_bytes_with_its_own_model_name() {
     for (body, expected) in EDITS {
-        let edited =
-            request(body).edits("up", StreamOptionsEdit::AskForUsage, None, &Unfit::default()).apply(body.as_bytes());
+        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage, None, None).apply(body.as_bytes());
         assert_eq!(String::from_utf8_lossy(&edited), *expected, "{body}");
     }
 }
@@ -100,7 +99,7 @@ fn the_upstream_gets_the_clients_bytes_with_its_own_model_name() {
 #[test]
 fn the_upstreams_name_is_escaped() {
     let edited = request(r#"{"model":"m"}"#)
-        .edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage, None, &Unfit::default())
+        .edits("a\"b\\\u{1}é", StreamOptionsEdit::AskForUsage, None, None)
         .apply(br#"{"model":"m"}"#);
     assert_eq!(String::from_utf8_lossy(&edited), "{\"model\":\"a\\\"b\\\\\\u0001é\"}");
 }
@@ -169,7 +168,7 @@ fn any_body_is_edited_to_what_a_tree_would_say_and_kept_members_stay_as_they_wer
     for _ in 0..20_000 {
         let (body, members) = random_body(&mut random);
         let request = request(&body);
-        let edits = request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, None, &Unfit::default());
+        let edits = request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, None, None);
         let edited = edits.apply(body.as_bytes());
         let text = std::str::from_utf8(&edited).unwrap();
         let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{body} -> {text}: {error}"));
@@ -177,7 +176,7 @@ fn any_body_is_edited_to_what_a_tree_would_say_and_kept_members_stay_as_they_wer
 
         assert_eq!(
             edits,
-            request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, None, &Unfit::default()),
+            request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, None, None),
             "preparing twice"
         );
         assert_eq!(edits.new_len(body.len()), edited.len(), "{body}");
@@ -201,10 +200,9 @@ fn what_was_edited_once_needs_no_further_edits() {
     let mut random = Random::new(12);
     for _ in 0..2_000 {
         let (body, _) = random_body(&mut random);
-        let edited =
-            request(&body).edits("up", StreamOptionsEdit::AskForUsage, None, &Unfit::default()).apply(body.as_bytes());
+        let edited = request(&body).edits("up", StreamOptionsEdit::AskForUsage, None, None).apply(body.as_bytes());
         let again = request(std::str::from_utf8(&edited).unwrap());
-        assert!(again.edits("up", StreamOptionsEdit::AskForUsage, None, &Unfit::default()).is_empty(), "{body}");
+        assert!(again.edits("up", StreamOptionsEdit::AskForUsage, None, None).is_empty(), "{body}");
     }
 }
 
@@ -220,7 +218,7 @@ fn arbitrary_bytes_never_panic() {
                 assert!(
                     is_object
                         && serde_json::from_slice::<Value>(
-                            &request.edits("m", StreamOptionsEdit::AskForUsage, None, &Unfit::default()).apply(&body)
+                            &request.edits("m", StreamOptionsEdit::AskForUsage, None, None).apply(&body)
                         )
                         .is_ok()
                 )
@@ -240,8 +238,7 @@ fn a_service_tier_is_put_in_place_of_the_clients() {
         (r#"{"model":"up","service_tier":"fast"}"#, None, r#"{"model":"up","service_tier":"fast"}"#),
         (r#"{"provider":{}}"#, Some("flex"), r#"{"model":"up","service_tier":"flex"}"#),
     ] {
-        let edited =
-            request(body).edits("up", StreamOptionsEdit::AskForUsage, tier, &Unfit::default()).apply(body.as_bytes());
+        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage, tier, None).apply(body.as_bytes());
         assert_eq!(String::from_utf8_lossy(&edited), expected, "{body}");
     }
 }

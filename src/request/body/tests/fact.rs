@@ -130,7 +130,7 @@ fn models_are_read_in_order_each_once() {
         (r#"{"model":"a","fallbacks":[{"model":"b"},{"x":1,"model":"c"}]}"#, &["a", "b", "c"]),
     ];
     for (body, expected) in rows {
-        assert_eq!(request(body).models(), *expected, "{body}");
+        assert_eq!(request(body).models().collect::<Vec<_>>(), *expected, "{body}");
     }
 }
 
