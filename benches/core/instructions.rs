@@ -153,6 +153,17 @@ fn paths() -> Vec<Case> {
             })
         }
     };
+    let answering = {
+        let new = new.clone();
+        move || -> Step {
+            let mut exchange = new(Face::OpenAi, "m/model-7", 1000, false);
+            begin(&mut exchange);
+            Box::new(move || {
+                answered(&mut exchange);
+                Box::new(exchange)
+            })
+        }
+    };
     let settling = {
         let new = new.clone();
         move || -> Step {
@@ -184,6 +195,7 @@ fn paths() -> Vec<Case> {
         ("chunk on /v1", Box::new(chunk(Face::OpenAi, "m/model-7", CHUNK, CHUNK))),
         ("chunk on /api/v1", Box::new(chunk(Face::OpenRouter, "m/model-7", CHUNK, CHUNK))),
         ("chunk of Anthropic on /v1", Box::new(chunk(Face::OpenAi, "m/claude", MESSAGE, DELTA))),
+        ("whole answer", Box::new(answering)),
         ("settle", Box::new(settling)),
         ("whole exchange, 1 KB", Box::new(whole)),
     ]
@@ -192,9 +204,14 @@ fn paths() -> Vec<Case> {
 /// Everything between opening and settling.
 fn serve(exchange: &mut Exchange) {
     begin(exchange);
+    answered(exchange);
+}
+
+/// An answer in one piece, from its headers to the client's.
+fn answered(exchange: &mut Exchange) {
     answer(exchange, "application/json");
     piece(exchange, ANSWER, true);
-    exchange.client_headers(200);
+    exchange.client_headers(200, &mut |_, _| {});
 }
 
 fn settle(exchange: &mut Exchange) -> Box<dyn Any> {

@@ -113,12 +113,12 @@ pub(crate) fn begin(exchange: &mut Exchange) -> Dispatch<'_> {
 
 /// Gives the attempt its answer's headers.
 pub(crate) fn answer(exchange: &mut Exchange, kind: &str) {
-    exchange.answer_headers(0, 200, &[(":status", "200"), ("content-type", kind)], false, NOW);
+    exchange.answer_headers(0, 200, &[(":status", "200"), ("content-type", kind)], false, &|| NOW);
 }
 
 /// Gives the attempt a piece of its answer, which must not be refused.
 pub(crate) fn piece(exchange: &mut Exchange, piece: &[u8], end: bool) -> Verdict {
-    let verdict = exchange.answer_body(0, piece, end, || NOW);
+    let verdict = exchange.answer_body(0, piece, end, &|| NOW);
     let refused = matches!(verdict, Verdict::Retry | Verdict::Answer(_) | Verdict::Reset);
     assert!(!refused, "the answer was refused");
     verdict

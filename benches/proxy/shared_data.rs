@@ -68,7 +68,7 @@ pub(crate) fn calls(per_tick: u32) -> Calls {
             begin(&mut exchange);
             answer(&mut exchange, "application/json");
             piece(&mut exchange, ANSWER, true);
-            exchange.client_headers(200);
+            exchange.client_headers(200, &mut |_, _| {});
             let settlement = exchange.settle(now, &mut health, &mut |_, _, _| {}, &mut |_, _| {});
             journal.enter(settlement.cost, settlement.record, now);
             served += 1;

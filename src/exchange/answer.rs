@@ -88,34 +88,34 @@ pub(super) enum Events {
 }
 
 impl Answer {
-    fn new(form: Form, limits: &Limits) -> Self {
+    fn new(form: Form, limits: &Limits) -> Box<Self> {
         let (held, most_held) = (Vec::new(), limits.event_bytes);
-        Self { form, held, most_held, committed: false, meter: Meter::default() }
+        Box::new(Self { form, held, most_held, committed: false, meter: Meter::default() })
     }
 
     /// A stream of events.
-    pub(super) fn stream(limits: &Limits, events: Events, source: Box<dyn Source>) -> Self {
+    pub(super) fn stream(limits: &Limits, events: Events, source: Box<dyn Source>) -> Box<Self> {
         let framing = Framing::new(events, limits.event_bytes);
         Self::new(Form::Stream(Box::new(Stream { framing, source })), limits)
     }
 
     /// A whole answer that passes as it is.
-    pub(super) fn plain(limits: &Limits) -> Self {
+    pub(super) fn plain(limits: &Limits) -> Box<Self> {
         Self::new(Form::Plain, limits)
     }
 
     /// A whole answer that is held to be rewritten.
-    pub(super) fn whole(limits: &Limits, source: Box<dyn Source>) -> Self {
+    pub(super) fn whole(limits: &Limits, source: Box<dyn Source>) -> Box<Self> {
         Self::new(Form::Whole { source, limit: limits.answer_bytes }, limits)
     }
 
     /// An error's body.
-    pub(super) fn error(limits: &Limits) -> Self {
+    pub(super) fn error(limits: &Limits) -> Box<Self> {
         Self::new(Form::Error { limit: limits.event_bytes }, limits)
     }
 
     /// An answer that cannot be read.
-    pub(super) fn opaque(limits: &Limits) -> Self {
+    pub(super) fn opaque(limits: &Limits) -> Box<Self> {
         Self::new(Form::Opaque, limits)
     }
 

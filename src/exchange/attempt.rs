@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::answer::{Answer, Events, Fault, Progress};
+use super::answer::{Answer, Clock, Events, Fault, Progress};
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
@@ -30,7 +30,7 @@ pub(super) struct Attempt {
     pub moved_on: bool,
     /// Names of the request's fields that this provider was not told.
     pub dropped: Vec<Cow<'static, str>>,
-    pub answer: Option<Answer>,
+    pub answer: Option<Box<Answer>>,
 }
 
 /// What makes the client's request this attempt's.
@@ -71,6 +71,13 @@ pub enum Broken {
     Connect,
     /// A connection that broke, or that the host gave up.
     Reset,
+}
+
+impl Attempt {
+    fn close(&mut self, outcome: Outcome, now: Duration) {
+        self.outcome = Some(outcome);
+        self.ended = Some(now);
+    }
 }
 
 impl Exchange {
@@ -148,55 +155,69 @@ impl Exchange {
         self.cluster(self.next)
     }
 
-    /// An attempt's response headers; `end`: no body follows.
+    /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is needed.
     pub fn answer_headers(
         &mut self,
         attempt: usize,
         status: u16,
         headers: &[(&str, &str)],
         end: bool,
-        now: Duration,
+        clock: &dyn Fn() -> Duration,
     ) -> Verdict {
-        let own_key = !self.is_passthrough(attempt);
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
-        current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, now));
+        current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
         if status < 200 {
             return Verdict::Pass;
         }
-        let outcome = Outcome::of_status(status, own_key);
-        if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
-            self.close(attempt, outcome, now);
-            return self.move_on(attempt);
-        }
-        let answer = if outcome.is_some() || status >= 300 {
-            Answer::error(&self.config.limits)
-        } else {
+        let answer = if status < 300 {
             self.answer_of(attempt, header(headers, "content-type"), header(headers, "content-encoding"))
+        } else {
+            let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
+            if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
+                self.close(attempt, outcome, clock());
+                return self.move_on(attempt);
+            }
+            if let Some(current) = self.attempts.get_mut(attempt) {
+                current.outcome = outcome;
+            }
+            Answer::error(&self.config.limits)
         };
         let strip_length = answer.changes_length();
         if let Some(current) = self.attempts.get_mut(attempt) {
-            current.outcome = outcome;
             current.answer = Some(answer);
         }
         if end || (header(headers, "content-length") == Some("0")) {
-            return self.answer_body(attempt, &[], true, || now);
+            return self.answer_body(attempt, &[], true, clock);
         }
         Verdict::Hold { strip_length }
     }
 
     // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
     #[inline(never)]
-    fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Answer {
+    fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Box<Answer> {
         let limits = &self.config.limits;
         let encoded = encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
         let Some((step, provider, way)) = self.served_by(attempt) else { return Answer::opaque(limits) };
         if encoded && way == Way::Pass {
             return Answer::opaque(limits);
         }
-        let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
         let events = events(content_type);
-        let source: Box<dyn Source> = match (way, provider.api, identity) {
+        if way == Way::Pass && events.is_none() && self.face == Face::OpenAi {
+            return Answer::plain(limits);
+        }
+        match (self.source(step, provider, way, events), events) {
+            (Some(source), Some(events)) => Answer::stream(limits, events, source),
+            (Some(source), None) => Answer::whole(limits, source),
+            (None, _) => Answer::plain(limits),
+        }
+    }
+
+    /// What reads and rewrites an answer that does not just pass as a whole; `None` where it does after all.
+    #[inline(never)]
+    fn source(&self, step: &Step, provider: &Provider, way: Way, events: Option<Events>) -> Option<Box<dyn Source>> {
+        let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
+        Some(match (way, provider.api, identity) {
             (Way::Translate, _, identity) => {
                 let is_chat = self.operation == Operation::Chat;
                 let images = if is_chat { Images::Kept } else { Images::AsText };
@@ -211,14 +232,10 @@ impl Exchange {
                 Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
             (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
-            (Way::Pass, ..) if events.is_none() => return Answer::plain(limits),
+            (Way::Pass, ..) if events.is_none() => return None,
             (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
             (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
-        };
-        match events {
-            Some(events) => Answer::stream(limits, events, source),
-            None => Answer::whole(limits, source),
-        }
+        })
     }
 
     /// Writes answers in the client's dialect.
@@ -243,7 +260,7 @@ impl Exchange {
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
     /// no time, so `clock` is asked for it, once.
-    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: impl Fn() -> Duration) -> Verdict {
+    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: &dyn Fn() -> Duration) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
@@ -251,20 +268,20 @@ impl Exchange {
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
         let now = OnceCell::new();
-        let clock = || *now.get_or_init(&clock);
+        let clock = || *now.get_or_init(clock);
         let progress = answer.push(piece, end, &clock);
-        let strip_length = answer.changes_length();
-        let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
         if answer.is_committed() && current.first_content.is_none() {
             current.first_content = Some(clock());
         }
         match progress {
-            Progress::Hold => Verdict::Hold { strip_length },
-            Progress::Pass | Progress::Replace(_) if end => {
-                self.close(attempt, outcome, clock());
+            Progress::Hold => Verdict::Hold { strip_length: answer.changes_length() },
+            Progress::Pass | Progress::Replace(_) => {
+                if end {
+                    let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
+                    current.close(outcome, clock());
+                }
                 verdict_of(progress)
             }
-            Progress::Pass | Progress::Replace(_) => verdict_of(progress),
             Progress::Cut(bytes) => self.cut(attempt, bytes, clock()),
             Progress::Error(body) => self.upstream_error(attempt, body, clock()),
             Progress::Failed(fault) => self.fault(attempt, fault, clock()),
@@ -380,7 +397,7 @@ impl Exchange {
     /// A comment for a client whose stream is silent; `None` where none may be sent.
     pub fn comment(&self) -> Option<&'static [u8]> {
         let last = self.attempts.last().filter(|last| last.ended.is_none())?;
-        let between = last.answer.as_ref().is_some_and(Answer::is_between_events);
+        let between = last.answer.as_deref().is_some_and(Answer::is_between_events);
         between.then_some(match self.face {
             // Some of OpenRouter's clients know this one comment.
             Face::OpenRouter => b": OPENROUTER PROCESSING\n\n",
@@ -427,8 +444,7 @@ impl Exchange {
 
     fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
         if let Some(current) = self.attempts.get_mut(attempt) {
-            current.outcome = Some(outcome);
-            current.ended = Some(now);
+            current.close(outcome, now);
         }
     }
 
@@ -513,7 +529,7 @@ impl Exchange {
 
 /// How a body of this type is cut into events; `None`: it is not a stream.
 fn events(content_type: Option<&str>) -> Option<Events> {
-    let content_type = content_type?.trim_start();
+    let content_type = content_type?.trim_ascii_start();
     if content_type.starts_with("text/event-stream") {
         Some(Events::Sse)
     } else if content_type.starts_with("application/vnd.amazon.eventstream") {
@@ -531,9 +547,9 @@ fn verdict_of(progress: Progress) -> Verdict {
 }
 
 /// What a `Retry-After` asks for: seconds, or a date.
-fn wait(value: &str, now: Duration) -> Option<Duration> {
+fn wait(value: &str, clock: Clock<'_>) -> Option<Duration> {
     match value.trim().parse::<f64>() {
         Ok(seconds) => (0.0..=1e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds)),
-        Err(_) => Some(calendar::of_http(value)?.saturating_sub(now)),
+        Err(_) => Some(calendar::of_http(value)?.saturating_sub(clock())),
     }
 }

@@ -178,7 +178,8 @@ pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
 fn hexadecimal(number: u64) -> String {
     let mut digits = String::with_capacity(16);
     for place in (0..16).rev() {
-        digits.extend(char::from_digit((number >> (4 * place)) as u32 & 15, 16));
+        let digit = (number >> (4 * place)) as u8 & 15;
+        digits.push(char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }));
     }
     digits
 }

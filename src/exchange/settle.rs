@@ -2,7 +2,6 @@
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::Answer;
@@ -75,42 +74,43 @@ impl Exchange {
         self.end_with(error)
     }
 
-    /// Headers for the client, in place of any of the same name. `status` is the one it gets.
-    pub fn client_headers(&mut self, status: u16) -> Vec<(&'static str, Cow<'_, str>)> {
+    /// Tells `set` the headers for the client, in place of any of the same name. `status` is the one it gets.
+    pub fn client_headers(&mut self, status: u16, set: &mut dyn FnMut(&'static str, &str)) {
         self.status = Some(status);
-        let mut headers = Vec::with_capacity(8);
-        let mut set = |name, value| headers.push((name, value));
-        set("x-generation-id", Cow::Borrowed(self.id.as_str()));
+        set("x-generation-id", &self.id);
         let last = self.attempts.last();
-        let answer = last.and_then(|last| last.answer.as_ref()).filter(|_| self.error.is_none());
+        let answer = last.and_then(|last| last.answer.as_deref()).filter(|_| self.error.is_none());
         if let Some(kind) = answer.and_then(Answer::content_type) {
-            set("content-type", kind.into());
+            set("content-type", kind);
         }
         if self.config.telemetry.expose_headers {
             if let Some(step) = last.and_then(|last| self.plan.steps.get(last.step)) {
-                let model = match step.model_id(&self.config) {
-                    Cow::Borrowed(model) => header_value(model),
-                    Cow::Owned(model) => header_value(&model).into_owned().into(),
-                };
-                set("x-modelyard-model", model);
+                set("x-modelyard-model", &header_value(&step.model_id(&self.config)));
                 if let Some(provider) = step.provider(&self.config) {
-                    set("x-modelyard-provider", provider.id.as_str().into());
+                    set("x-modelyard-provider", &provider.id);
                 }
             }
-            set("x-modelyard-attempts", decimal(self.attempts.len() as u64).into());
+            set("x-modelyard-attempts", &decimal(self.attempts.len() as u64));
             if let Some(last) = last.filter(|last| !last.dropped.is_empty()) {
-                set("x-modelyard-dropped", last.dropped.join(", ").into());
-            }
-            if self.error.is_some() && self.error_form() != ErrorForm::OpenRouter && !self.attempts.is_empty() {
-                set("x-modelyard-tried", self.tried_and_dropped().into());
+                set("x-modelyard-dropped", &last.dropped.join(", "));
             }
         }
-        if let Some(Error::Upstream(failure)) = &self.error
+        if let Some(error) = &self.error {
+            self.error_headers(error, set);
+        }
+    }
+
+    #[cold]
+    fn error_headers(&self, error: &Error, set: &mut dyn FnMut(&'static str, &str)) {
+        let is_told = self.config.telemetry.expose_headers && self.error_form() != ErrorForm::OpenRouter;
+        if is_told && !self.attempts.is_empty() {
+            set("x-modelyard-tried", &self.tried_and_dropped());
+        }
+        if let Error::Upstream(failure) = error
             && let Some(seconds) = failure.retry_after_seconds()
         {
-            set("retry-after", decimal(seconds).into());
+            set("retry-after", &decimal(seconds));
         }
-        headers
     }
 
     /// Every attempt, and then what removed the other endpoints.

@@ -125,9 +125,7 @@ impl Downstream {
             return self.own_response_headers(end);
         };
         // Each costs less than handing all of them over.
-        for (name, value) in exchange.client_headers(status) {
-            host::set_header(Map::ResponseHeaders, name, &value);
-        }
+        exchange.client_headers(status, &mut |name, value| host::set_header(Map::ResponseHeaders, name, value));
         Action::Continue
     }
 
@@ -157,7 +155,7 @@ impl Downstream {
             own.extend(reply.headers.into_iter().map(|(name, value)| (name, value.into())));
             self.replacement = Some(reply.body);
         }
-        own.extend(exchange.client_headers(sent));
+        exchange.client_headers(sent, &mut |name, value| own.push((name, value.to_owned().into())));
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
         let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();

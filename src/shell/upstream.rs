@@ -96,7 +96,7 @@ impl Upstream {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);
-        let verdict = self.exchange.borrow_mut().answer_headers(self.attempt, status, &parsed, end, host::now());
+        let verdict = self.exchange.borrow_mut().answer_headers(self.attempt, status, &parsed, end, &host::now);
         if let Verdict::Hold { strip_length } = verdict {
             if strip_length && headers::value(&parsed, "content-length").is_some() {
                 host::remove_header(Map::ResponseHeaders, "content-length");
@@ -110,13 +110,13 @@ impl Upstream {
 
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
         let piece = host::buffer(Buffer::ResponseBody, size);
-        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, host::now);
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, &host::now);
         self.obey(verdict, size)
     }
 
     /// With trailers the body callback never sees the end.
     pub(super) fn response_trailers(&mut self) -> Action {
-        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, host::now);
+        let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, &host::now);
         self.obey(verdict, 0)
     }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{JsonError, Kind, Reader, Span};
+use super::json::{JsonError, Kind, Member, Reader, Span};
 
 /// `usage` of an answer or event; absent numbers are zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,62 +24,76 @@ pub struct UsageFields {
     pub audio_tokens: u64,
 }
 
+/// Members of `usage`, by the count they give.
+const COUNTS: [(&str, usize); 6] = [
+    ("prompt_tokens", PROMPT),
+    ("completion_tokens", COMPLETION),
+    ("input_tokens", UNCACHED),
+    ("output_tokens", COMPLETION),
+    ("cache_read_input_tokens", CACHED),
+    ("cache_creation_input_tokens", CACHE_WRITE),
+];
+/// Members of both details.
+const DETAILS: [(&str, usize); 4] = [
+    ("cached_tokens", CACHED),
+    ("cache_write_tokens", CACHE_WRITE),
+    ("reasoning_tokens", REASONING),
+    ("audio_tokens", AUDIO),
+];
+
+// Places of the counts while they are read.
+const PROMPT: usize = 0;
+const COMPLETION: usize = 1;
+/// Input as Anthropic counts it.
+const UNCACHED: usize = 2;
+const CACHED: usize = 3;
+const CACHE_WRITE: usize = 4;
+const REASONING: usize = 5;
+const AUDIO: usize = 6;
+
 impl UsageFields {
-    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached; `None` if it is not an object or names neither input nor output.
+    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached; `None` if it is not an
+    /// object or names neither input nor output.
     pub fn parse(json: &[u8]) -> Option<Self> {
-        let mut usage = Self::default();
+        let mut counts = [0; 7];
         let mut counted = false;
-        let mut uncached = 0;
-        let mut reader = Reader::new(json);
-        let read = reader.object(|reader, member| {
-            match member.key.bytes().as_ref() {
-                b"input_tokens" => counted |= set(&mut uncached, reader.u64()?),
-                b"output_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
-                b"cache_read_input_tokens" => counted |= set(&mut usage.cached_tokens, reader.u64()?),
-                b"cache_creation_input_tokens" => counted |= set(&mut usage.cache_write_tokens, reader.u64()?),
-                b"prompt_tokens" => counted |= set(&mut usage.prompt_tokens, reader.u64()?),
-                b"completion_tokens" => counted |= set(&mut usage.completion_tokens, reader.u64()?),
-                b"prompt_tokens_details" => usage.details(reader)?,
-                b"completion_tokens_details" => usage.details(reader)?,
-                _ => {}
+        let read = Reader::new(json).object(|reader, member| {
+            let is_details = member.key.is("prompt_tokens_details") || member.key.is("completion_tokens_details");
+            if !is_details {
+                counted |= count(reader, &member, &COUNTS, &mut counts)?;
+            } else if reader.peek()? == Kind::Object {
+                reader.object(|reader, member| count(reader, &member, &DETAILS, &mut counts).map(drop))?;
             }
             Ok::<_, JsonError>(())
         });
-        if usage.prompt_tokens == 0 {
-            usage.prompt_tokens = uncached.saturating_add(usage.cached_tokens).saturating_add(usage.cache_write_tokens);
-        }
+        let [prompt, completion_tokens, uncached, cached_tokens, cache_write_tokens, reasoning_tokens, audio_tokens] =
+            counts;
+        let input = uncached.saturating_add(cached_tokens).saturating_add(cache_write_tokens);
+        let prompt_tokens = if prompt == 0 { input } else { prompt };
+        let usage = Self {
+            prompt_tokens,
+            completion_tokens,
+            cached_tokens,
+            cache_write_tokens,
+            reasoning_tokens,
+            audio_tokens,
+        };
         (read.is_ok() && counted).then_some(usage)
-    }
-
-    fn details(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
-        if reader.peek()? != Kind::Object {
-            return Ok(());
-        }
-        reader.object(|reader, member| {
-            match member.key.bytes().as_ref() {
-                b"cached_tokens" => set(&mut self.cached_tokens, reader.u64()?),
-                b"cache_write_tokens" => set(&mut self.cache_write_tokens, reader.u64()?),
-                b"reasoning_tokens" => set(&mut self.reasoning_tokens, reader.u64()?),
-                b"audio_tokens" => match reader.u64()? {
-                    Some(tokens) => {
-                        self.audio_tokens = self.audio_tokens.saturating_add(tokens);
-                        true
-                    }
-                    None => false,
-                },
-                _ => false,
-            };
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
     }
 }
 
-fn set(field: &mut u64, value: Option<u64>) -> bool {
-    if let Some(value) = value {
-        *field = value;
-    }
-    value.is_some()
+/// Takes a member that `names` has; whether it is a number.
+fn count(
+    reader: &mut Reader<'_>,
+    member: &Member<'_>,
+    names: &[(&str, usize)],
+    counts: &mut [u64; 7],
+) -> Result<bool, JsonError> {
+    let index = names.iter().find(|(name, _)| member.key.is(name)).map(|(_, index)| *index);
+    let Some((index, count)) = index.and_then(|index| Some((index, counts.get_mut(index)?))) else { return Ok(false) };
+    let Some(tokens) = reader.u64()? else { return Ok(false) };
+    *count = if index == AUDIO { count.saturating_add(tokens) } else { tokens };
+    Ok(true)
 }
 
 /// How the message of an exceeded context begins.

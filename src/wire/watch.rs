@@ -10,7 +10,7 @@ pub const MAX_CAPTURE: usize = 16 * 1024;
 
 /// Wanted members: depth of the object they are in (1: the top object; arrays count too) and key.
 ///
-/// At most 32, and no deeper than 63. Keys are compared as they are written, so one written with escapes is not seen.
+/// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one written with escapes is not seen.
 pub type Wanted = &'static [(u8, &'static str)];
 
 /// The deepest container whose kind is known.
@@ -20,7 +20,7 @@ const DEEPEST: u32 = 63;
 #[derive(Clone, Debug)]
 pub struct Watch {
     wanted: Wanted,
-    /// One per wanted member.
+    /// One per wanted member that was seen.
     slots: Vec<Slot>,
     state: State,
     first: Option<u8>,
@@ -60,16 +60,17 @@ enum State {
     Lost,
 }
 
+/// A wanted member that was seen.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    captured: Option<Vec<u8>>,
-    open: Option<Capture>,
-}
-
-/// A capture that has begun.
-#[derive(Clone, Debug)]
-struct Capture {
-    /// What earlier pieces had of it; empty once it is too long.
+    /// Its index.
+    wanted: u32,
+    depth: u32,
+    /// Its last complete value; empty if there is none.
+    captured: Vec<u8>,
+    /// Whether another value has begun.
+    open: bool,
+    /// What earlier pieces had of that one; empty once it is too long.
     held: Vec<u8>,
     too_long: bool,
     /// Where it begins in the present piece.
@@ -84,7 +85,7 @@ impl Watch {
         };
         Self {
             wanted,
-            slots: wanted.iter().map(|_| Slot::default()).collect(),
+            slots: Vec::new(),
             state: State::Before,
             first: None,
             has_member: false,
@@ -117,13 +118,15 @@ impl Watch {
             rest = rest.get(used..).unwrap_or_default();
         }
         if self.open_depths != 0 {
-            self.slots.iter_mut().filter_map(|slot| slot.open.as_mut()).for_each(|open| open.hold(piece));
+            self.slots.iter_mut().filter(|slot| slot.open).for_each(|slot| slot.hold(piece));
         }
     }
 
     /// The last complete value of `wanted[index]`, without white space around it.
+    #[inline(never)]
     pub fn captured(&self, index: usize) -> Option<&[u8]> {
-        self.slots.get(index)?.captured.as_deref()
+        let slot = self.slots.iter().find(|slot| slot.wanted as usize == index)?;
+        Some(slot.captured.as_slice()).filter(|captured| !captured.is_empty())
     }
 
     /// Whether the top object was closed.
@@ -173,16 +176,16 @@ impl Watch {
                     };
                 }
                 b':' if self.alike != 0 => self.open_captures(offset + at + 1),
-                b',' => {
-                    self.has_member |= self.depth == 1;
-                    self.close_captures(piece, offset + at);
-                    self.key_next = self.in_object();
-                    self.alike = 0;
-                }
                 b'{' | b'[' => self.open_container(*byte == b'{'),
-                b'}' | b']' => {
+                b',' | b'}' | b']' => {
                     self.close_captures(piece, offset + at);
-                    self.close_container(*byte == b'}');
+                    self.alike = 0;
+                    if *byte == b',' {
+                        self.has_member |= self.depth == 1;
+                        self.key_next = self.in_object();
+                    } else {
+                        self.close_container(*byte == b'}');
+                    }
                 }
                 _ => {}
             }
@@ -241,10 +244,12 @@ impl Watch {
     fn whole_string(&mut self, string: &[u8]) {
         self.alike = 0;
         if self.key_next && self.depth <= DEEPEST && self.wanted_depths >> self.depth & 1 == 1 {
-            for (index, (depth, key)) in self.wanted.iter().take(32).enumerate() {
+            let mut bit = 1;
+            for (depth, key) in self.wanted {
                 if u32::from(*depth) == self.depth && key.as_bytes() == string {
-                    self.alike |= 1 << index;
+                    self.alike |= bit;
                 }
+                bit <<= 1;
             }
         }
         self.key_next = false;
@@ -295,7 +300,6 @@ impl Watch {
         }
         self.depth = self.depth.saturating_sub(1);
         self.key_next = false;
-        self.alike = 0;
         if self.depth == 0 {
             self.has_member = true;
             self.state = State::Complete;
@@ -305,12 +309,12 @@ impl Watch {
     #[cold]
     fn open_captures(&mut self, from: usize) {
         self.open_depths |= 1 << self.depth;
-        for (index, slot) in self.slots.iter_mut().enumerate().take(32) {
-            if self.alike >> index & 1 == 1 {
-                slot.open = Some(Capture { held: Vec::new(), too_long: false, from });
-            }
-        }
+        let (wanted, depth) = (self.alike.trailing_zeros(), self.depth);
         self.alike = 0;
+        match self.slots.iter_mut().find(|slot| slot.wanted == wanted) {
+            Some(slot) => slot.begin(from),
+            None => self.slots.push(Slot { wanted, depth, open: true, from, ..Slot::default() }),
+        }
     }
 
     #[inline]
@@ -323,19 +327,20 @@ impl Watch {
     #[cold]
     fn close_captures_here(&mut self, piece: &[u8], end: usize) {
         self.open_depths &= !(1 << self.depth);
-        for (slot, (depth, _)) in self.slots.iter_mut().zip(self.wanted) {
-            if u32::from(*depth) == self.depth
-                && let Some(mut open) = slot.open.take()
-            {
-                open.hold(piece.get(..end).unwrap_or_default());
-                slot.captured = open.trimmed().or(slot.captured.take());
-            }
-        }
+        let piece = piece.get(..end).unwrap_or_default();
+        let depth = self.depth;
+        self.slots.iter_mut().filter(|slot| slot.open && slot.depth == depth).for_each(|slot| slot.end(piece));
     }
 }
 
-impl Capture {
-    /// Keeps what the present piece has of it, and expects more in the next.
+impl Slot {
+    /// Begins a value.
+    fn begin(&mut self, from: usize) {
+        self.held.clear();
+        (self.open, self.too_long, self.from) = (true, false, from);
+    }
+
+    /// Keeps what the present piece has of the value, and expects more in the next.
     fn hold(&mut self, piece: &[u8]) {
         let part = piece.get(self.from..).unwrap_or_default();
         let part = if self.held.is_empty() { trim_start(part) } else { part };
@@ -348,11 +353,14 @@ impl Capture {
         }
     }
 
-    /// The value, if there is one and it is not too long.
-    fn trimmed(mut self) -> Option<Vec<u8>> {
-        let end = self.held.iter().rposition(|byte| !is_space(*byte))? + 1;
-        self.held.truncate(end);
-        Some(self.held)
+    /// Takes the value that ends with `piece`, if there is one and it is not too long.
+    fn end(&mut self, piece: &[u8]) {
+        self.hold(piece);
+        self.open = false;
+        if let Some(last) = self.held.iter().rposition(|byte| !is_space(*byte)) {
+            self.held.truncate(last + 1);
+            self.captured = std::mem::take(&mut self.held);
+        }
     }
 }
 

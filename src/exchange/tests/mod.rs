@@ -239,14 +239,13 @@ impl World {
 
     fn headers(&mut self, status: u16, headers: &[(&str, &str)], end: bool) -> Verdict {
         self.status = status;
-        let verdict = self.exchange.answer_headers(self.attempt, status, headers, end, self.now);
+        let verdict = self.exchange.answer_headers(self.attempt, status, headers, end, &|| self.now);
         self.obey(&verdict, &[]);
         verdict
     }
 
     fn body(&mut self, piece: impl AsRef<[u8]>, end: bool) -> Verdict {
-        let now = self.now;
-        let verdict = self.exchange.answer_body(self.attempt, piece.as_ref(), end, || now);
+        let verdict = self.exchange.answer_body(self.attempt, piece.as_ref(), end, &|| self.now);
         self.obey(&verdict, piece.as_ref());
         verdict
     }
@@ -290,8 +289,9 @@ impl World {
 
     fn tell(&mut self, status: u16) {
         self.got.status = status;
-        let headers = self.exchange.client_headers(status);
-        self.got.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())));
+        let headers = &mut self.got.headers;
+        self.exchange
+            .client_headers(status, &mut |name, value| drop(headers.insert(name.to_owned(), value.to_owned())));
     }
 
     /// The host's own answer, or one past the filter.
