@@ -10,7 +10,8 @@ pub const MAX_CAPTURE: usize = 16 * 1024;
 
 /// Wanted members: depth of the object they are in (1: the top object; arrays count too) and key.
 ///
-/// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one written with escapes is not seen.
+/// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one written with escapes
+/// is not seen.
 pub type Wanted = &'static [(u8, &'static str)];
 
 /// The deepest container whose kind is known.
