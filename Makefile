@@ -102,7 +102,7 @@ bench: bench-programs $(if $(filter 1,$(PEERS)),.tools/peers/litellm .tools/peer
 	$(CARGO) bench --profile measure --features fake-provider --bench proxy
 
 .PHONY: bench-scale
-bench-scale: bench-programs ## Measure large catalogues, 500 streams at once, and two workers (ROUNDS=7)
+bench-scale: bench-programs ## Measure what the wiring costs by itself, large catalogues, 500 streams at once, and two workers (ROUNDS=7)
 	$(CARGO) bench --profile measure --features fake-provider --bench proxy -- scale
 
 .PHONY: bench-programs
