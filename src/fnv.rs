@@ -3,7 +3,7 @@
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
 
-/// A hash being built up byte by byte.
+/// A hash being built up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fnv(u64);
 
@@ -16,8 +16,13 @@ impl Fnv {
     /// Of a whole text.
     pub(crate) fn of(bytes: &[u8]) -> u64 {
         let mut hash = Self::new();
-        bytes.iter().for_each(|byte| hash.byte(*byte));
+        hash.bytes(bytes);
         hash.finish()
+    }
+
+    /// Takes more bytes.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.byte(*byte));
     }
 
     /// Takes one more byte.

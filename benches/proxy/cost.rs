@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::load::{Request, chat};
-use super::measure::{self, Bar, Row, Scenario, Visit, machine, measure, ratio, rounds, table};
+use super::measure::{self, Bar, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, table};
 use super::peers::{self, Peer};
 use super::setup::{self, BURST, Catalogue, Kind, PACED, PACED_CLAUDE, PLAIN, PLAIN_CLAUDE, Proxy};
 
@@ -41,10 +41,8 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
     let mut moments = vec![("start", memory(&proxies, &peers)?)];
     let mut report = heading(&peers);
     for case in cases() {
-        let names = kinds.iter().map(|(name, _)| *name);
         let request = case.request.leaked();
-        let mut rows: Vec<Row<'_>> =
-            names.zip(&proxies).map(|(name, proxy)| Row { name: name.to_owned(), proxy, request, bar: None }).collect();
+        let mut rows = rows(kinds.map(|(name, _)| name), &proxies, request);
         let Some(own) = rows.last_mut() else { continue };
         own.bar = Some(case.bar);
         let proxy = own.proxy;

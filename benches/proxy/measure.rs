@@ -36,6 +36,16 @@ pub(crate) struct Row<'a> {
     pub(crate) bar: Option<Bar>,
 }
 
+/// A line for each proxy by its name, all with the same request and without a bar.
+pub(crate) fn rows<'a>(
+    names: impl IntoIterator<Item = &'static str>,
+    proxies: &'a [Proxy],
+    request: &'static Request,
+) -> Vec<Row<'a>> {
+    let each = names.into_iter().zip(proxies);
+    each.map(|(name, proxy)| Row { name: name.to_owned(), proxy, request, bar: None }).collect()
+}
+
 /// What one visit to one proxy gave.
 #[derive(Clone, Copy)]
 pub(crate) struct Visit {

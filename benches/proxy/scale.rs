@@ -9,7 +9,7 @@ use std::{env, thread};
 use tokio::runtime::Runtime;
 
 use super::load::{self, Request, chat};
-use super::measure::{self, Row, Scenario, Visit, machine, measure, ratio, rounds, table};
+use super::measure::{self, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, table};
 use super::setup::{self, Catalogue, Kind, PLAIN, Process, Proxy, SLOW};
 use super::shared_data;
 
@@ -53,11 +53,7 @@ fn floors(runtime: &Runtime, upstream: &Process) -> Result<String> {
     ];
     let proxies = Proxy::start_all(kinds.map(|(_, kind)| (kind, 1)))?;
     let request = chat("/v1", PLAIN, 1000, false).leaked();
-    let rows: Vec<_> = kinds
-        .iter()
-        .zip(&proxies)
-        .map(|((name, _), proxy)| Row { name: (*name).to_owned(), proxy, request, bar: None })
-        .collect();
+    let rows = rows(kinds.map(|(name, _)| name), &proxies, request);
     let name = "Floors: 1 KB chat, 16 connections";
     let scenario = Scenario { name, connections: 16, duration: Duration::from_secs(1), units: 1 };
     let visits = measure(runtime, upstream, &scenario, &rows)?;
@@ -157,11 +153,7 @@ fn workers(runtime: &Runtime, upstream: &Process) -> Result<String> {
     let proxies = Proxy::start_all(kinds)?;
     let names = ["Envoy, no filter, one worker", "… two workers", "Modelyard, one worker", "… two workers"];
     let request = chat("/v1", PLAIN, 1000, false).leaked();
-    let rows: Vec<_> = names
-        .iter()
-        .zip(&proxies)
-        .map(|(name, proxy)| Row { name: (*name).to_owned(), proxy, request, bar: None })
-        .collect();
+    let rows = rows(names, &proxies, request);
     let name = "Workers: 1 KB chat, 64 connections";
     let scenario = Scenario { name, connections: 64, duration: Duration::from_secs_f64(1.5), units: 1 };
     let visits = measure(runtime, upstream, &scenario, &rows)?;

@@ -45,8 +45,8 @@ impl ValueHash {
 
     fn text(&mut self, mark: u8, text: &str) {
         self.byte(mark);
-        (text.len() as u64).to_le_bytes().into_iter().for_each(|b| self.byte(b));
-        text.bytes().for_each(|b| self.byte(b));
+        self.0.bytes(&(text.len() as u64).to_le_bytes());
+        self.0.bytes(text.as_bytes());
     }
 
     fn byte(&mut self, byte: u8) {

@@ -203,9 +203,6 @@ impl Exchange {
             return Answer::opaque(limits);
         }
         let events = events(content_type);
-        if way == Way::Pass && events.is_none() && self.face == Face::OpenAi {
-            return Answer::plain(limits);
-        }
         match (self.source(step, provider, way, events), events) {
             (Some(source), Some(events)) => Answer::stream(limits, events, source),
             (Some(source), None) => Answer::whole(limits, source),
@@ -213,7 +210,7 @@ impl Exchange {
         }
     }
 
-    /// What reads and rewrites an answer that does not just pass as a whole; `None` where it does after all.
+    /// What reads and rewrites an answer; `None`: it passes as a whole.
     #[inline(never)]
     fn source(&self, step: &Step, provider: &Provider, way: Way, events: Option<Events>) -> Option<Box<dyn Source>> {
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));

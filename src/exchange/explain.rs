@@ -5,6 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::record::hexadecimal;
 use super::{Arrival, Exchange};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
@@ -141,7 +142,7 @@ impl Exchange {
             .list("dropped", &dropped)
             .number("per_try_timeout_ms", Some(self.per_try_timeout().as_millis() as u64))
             .json("error", &error)
-            .text("seed", &format!("{:016x}", self.plan.seed))
+            .text("seed", &hexadecimal(self.plan.seed))
             .text("config", &self.config.hash)
             .end()
     }

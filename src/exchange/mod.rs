@@ -235,10 +235,8 @@ impl Exchange {
 
     /// Refuses at once what [`fits`] would refuse later.
     fn grows_too_large(&self) -> Result<(), Error> {
-        match self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes {
-            true => Ok(()),
-            false => self.try_steps(),
-        }
+        let may_grow = self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes;
+        if may_grow { Ok(()) } else { self.try_steps() }
     }
 
     #[cold]

@@ -175,7 +175,7 @@ pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
 }
 
 /// Sixteen digits.
-fn hexadecimal(number: u64) -> String {
+pub(super) fn hexadecimal(number: u64) -> String {
     let mut digits = String::with_capacity(16);
     for place in (0..16).rev() {
         let digit = (number >> (4 * place)) as u8 & 15;

@@ -231,8 +231,7 @@ fn edited(
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
     let quirks = unfit::quirks(provider);
-    let mut lost = Vec::new();
-    lost.extend_from_slice(request.unapplied());
+    let mut lost = request.unapplied().to_vec();
     let unfit = match operation {
         Operation::Chat => unfit::of(request, quirks, &mut lost)?,
         _ => None,
@@ -243,11 +242,7 @@ fn edited(
         true => Body::Whole(edits.apply(request.body())),
         false => Body::Edited(edits),
     };
-    let mut dropped = Vec::new();
-    for name in lost {
-        dropped.push(Cow::Borrowed(name));
-    }
-    Ok((body, dropped))
+    Ok((body, lost.into_iter().map(Cow::Borrowed).collect()))
 }
 
 /// A body of another dialect, or of the client's without what is not of it.

@@ -12,10 +12,10 @@ use crate::translate::gemini;
 pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> String {
     let mut path = String::with_capacity(128);
     // Looking for more than one byte is long code.
-    let templated = provider.base_path.bytes().any(|byte| byte == b'{');
-    match templated {
-        true => path.push_str(&filled_in(&provider.base_path, model)),
-        false => path.push_str(&provider.base_path),
+    if provider.base_path.bytes().any(|byte| byte == b'{') {
+        path.push_str(&filled_in(&provider.base_path, model));
+    } else {
+        path.push_str(&provider.base_path);
     }
     match provider.api {
         Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {

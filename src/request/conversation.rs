@@ -37,8 +37,8 @@ impl Opening {
         let mut hash = Fnv::new();
         for span in self.instructions.iter().chain([self.message.as_ref()?]) {
             let content = body.get(span.clone()).unwrap_or_default();
-            content.iter().take(LOOKED_AT).for_each(|byte| hash.byte(*byte));
-            content.len().to_le_bytes().iter().for_each(|byte| hash.byte(*byte));
+            hash.bytes(content.get(..LOOKED_AT).unwrap_or(content));
+            hash.bytes(&content.len().to_le_bytes());
         }
         Some(hash.finish())
     }
@@ -54,7 +54,7 @@ impl Conversation {
         let told = |kind: u8, text: &str| {
             let mut hash = Fnv::new();
             hash.byte(kind);
-            text.bytes().for_each(|byte| hash.byte(byte));
+            hash.bytes(text.as_bytes());
             hash.finish()
         };
         let not_empty = |text: &&str| !text.is_empty();

@@ -11,7 +11,7 @@ pub type Preset = Vec<(String, String)>;
 /// The model and the preset of a name like `author/slug@preset/name` or `@preset/name`.
 pub fn split(model: &str) -> Option<(&str, &str)> {
     // Looking for more than one byte is long code, which nearly no name needs.
-    model.bytes().any(|byte| byte == b'@').then(|| model.split_once("@preset/")).flatten()
+    if model.bytes().any(|byte| byte == b'@') { model.split_once("@preset/") } else { None }
 }
 
 /// A valid body, with the fields of a preset that it does not have. `model` is its own, and where that stands.

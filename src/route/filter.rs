@@ -116,8 +116,6 @@ pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
     pub conditions: Conditions,
-    /// Whether it says which endpoints it wants.
-    has_wishes: bool,
     /// `routing.auto` of the document.
     auto: Option<&'a Auto>,
     /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
@@ -129,8 +127,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>, now: Duration) -> Self {
         let conditions =
             Conditions { input_tokens: request.input_estimate(), minute_of_day: calendar::minute_of_day(now) };
-        let has_wishes = request.has_preferences() || request.service_tier() == Some(ServiceTier::Flex);
-        Self { operation, request, conditions, has_wishes, auto, conversation: OnceCell::new() }
+        Self { operation, request, conditions, auto, conversation: OnceCell::new() }
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
@@ -202,11 +199,15 @@ impl<'a> Offer<'a> {
     /// The first hard filter that takes this offer out.
     pub(super) fn refusal(&self, wanted: &Wanted<'_>) -> Option<Reason> {
         let (request, preferences) = (wanted.request, wanted.request.preferences());
-        let has_wishes = wanted.has_wishes || !self.is_tier_asked || self.asked.variant == Some(Variant::Free);
+        let asks = request.has_preferences();
         self.missing_key()
             .or_else(|| self.refused_by_auto(wanted))
             .or_else(|| self.refused_by_format(wanted, preferences))
-            .or_else(|| has_wishes.then(|| self.refused_by_wish(wanted, preferences)).flatten())
+            .or_else(|| if asks { self.refused_by_name(preferences) } else { None })
+            .or_else(|| self.refused_by_tier(request, preferences))
+            .or_else(|| self.refused_by_variant(wanted))
+            .or_else(|| if asks { self.refused_by_policy(preferences) } else { None })
+            .or_else(|| if asks { self.refused_by_price(wanted, preferences) } else { None })
             .or_else(|| self.refused_by_size(request))
             .or_else(|| if request.is_text() { None } else { self.refused_by_modality(request) })
             .or_else(|| match preferences.require_parameters {
@@ -218,16 +219,6 @@ impl<'a> Offer<'a> {
     #[inline(never)]
     fn refused_by_parameter(&self, request: &Request) -> Option<Reason> {
         self.unsupported(request.parameters()).map(Reason::Parameter)
-    }
-
-    /// What most requests have no say in.
-    #[cold]
-    fn refused_by_wish(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
-        self.refused_by_name(preferences)
-            .or_else(|| self.refused_by_tier(wanted.request, preferences))
-            .or_else(|| self.refused_by_variant(wanted))
-            .or_else(|| self.refused_by_policy(preferences))
-            .or_else(|| self.refused_by_price(wanted, preferences))
     }
 
     fn missing_key(&self) -> Option<Reason> {

@@ -30,7 +30,7 @@ pub(crate) struct Place {
 pub(crate) fn conversation(tenant: &str, model: &str, conversation: u64) -> u64 {
     let mut hash = Fnv::new();
     let parts = [tenant.as_bytes(), b"\0", model.as_bytes(), &conversation.to_le_bytes()];
-    parts.into_iter().flatten().for_each(|byte| hash.byte(*byte));
+    parts.into_iter().for_each(|part| hash.bytes(part));
     hash.finish()
 }
 

@@ -130,9 +130,9 @@ impl Metrics {
 impl Metric {
     fn hash(stat: &'static Stat, tags: &[&str]) -> u64 {
         let mut hash = Fnv::new();
-        ptr::from_ref(stat).addr().to_le_bytes().into_iter().for_each(|byte| hash.byte(byte));
+        hash.bytes(&ptr::from_ref(stat).addr().to_le_bytes());
         for tag in tags {
-            tag.bytes().for_each(|byte| hash.byte(byte));
+            hash.bytes(tag.as_bytes());
             // Ends it, as no text can.
             hash.byte(0xff);
         }

@@ -72,16 +72,11 @@ impl Object {
         items: impl IntoIterator<Item = T>,
         mut write: impl FnMut(T, &mut Self),
     ) -> &mut Self {
-        self.key(key);
-        self.mark('[');
-        for item in items {
-            self.next();
-            self.mark('{');
-            write(item, self);
-            self.mark('}');
-        }
-        self.mark(']');
-        self
+        self.each(key, items, |item, list| {
+            list.mark('{');
+            write(item, list);
+            list.mark('}');
+        })
     }
 
     /// A list of values, whose JSON `write` appends.
@@ -91,9 +86,22 @@ impl Object {
         items: impl IntoIterator<Item = T>,
         mut write: impl FnMut(T, &mut String),
     ) -> &mut Self {
+        self.each(key, items, |item, list| write(item, &mut list.0))
+    }
+
+    /// A list, whose elements `write` adds.
+    fn each<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(T, &mut Self),
+    ) -> &mut Self {
         self.key(key);
         self.mark('[');
-        items.into_iter().for_each(|item| write(item, self.next()));
+        for item in items {
+            self.next();
+            write(item, self);
+        }
         self.mark(']');
         self
     }
