@@ -108,7 +108,7 @@ pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) ->
 /// Begins the first attempt.
 pub(crate) fn begin(exchange: &mut Exchange) -> Dispatch<'_> {
     let current = [(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
-    exchange.begin_attempt(&current, NOW).expect("an attempt")
+    exchange.begin_attempt(&current, &|| NOW).expect("an attempt")
 }
 
 /// Gives the attempt its answer's headers.

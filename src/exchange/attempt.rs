@@ -81,14 +81,17 @@ impl Attempt {
 }
 
 impl Exchange {
-    /// The host is about to send an attempt; `current` are the request headers as it has them.
+    /// The host is about to send an attempt; `current` are the request headers as it has them. The first one begins
+    /// with the exchange; `clock` tells the time of all others.
     pub fn begin_attempt<'a>(
         &'a mut self,
         current: &[(&'a str, &'a str)],
-        now: Duration,
+        clock: Clock<'_>,
     ) -> Result<Dispatch<'a>, Reply> {
-        if !self.attempts.is_empty() {
-            self.close_open_attempt(now);
+        let mut now = self.started;
+        if let Some(last) = self.attempts.len().checked_sub(1) {
+            now = clock();
+            self.attempt_closed(last, Broken::Reset, now);
         }
         if !self.may_fall_back() {
             return Err(self.last_error());
@@ -433,12 +436,6 @@ impl Exchange {
 
     /// An attempt the host moved on from without a word.
     #[inline(never)]
-    fn close_open_attempt(&mut self, now: Duration) {
-        if let Some(last) = self.attempts.len().checked_sub(1) {
-            self.attempt_closed(last, Broken::Reset, now);
-        }
-    }
-
     fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.close(outcome, now);

@@ -31,7 +31,7 @@ impl Upstream {
         current: &[(&str, &str)],
     ) -> (Option<Self>, Action) {
         let mut borrowed = exchange.borrow_mut();
-        let (attempt, body) = match borrowed.begin_attempt(current, host::now()) {
+        let (attempt, body) = match borrowed.begin_attempt(current, &host::now) {
             Err(reply) => {
                 send(&reply);
                 return (None, Action::Pause);

@@ -53,7 +53,6 @@ impl Calls {
             ("content-length", length),
         ];
         let _ = hostcalls::set_map_bytes(MapType::HttpRequestHeaders, headers.to_vec());
-        let _ = hostcalls::get_current_time();
     }
 }
 
@@ -98,7 +97,6 @@ impl HttpContext for Calls {
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         if self.is_upstream {
             let _ = hostcalls::get_map_bytes(MapType::HttpResponseHeaders);
-            let _ = hostcalls::get_current_time();
             return Action::Continue;
         }
         self.set_http_response_header("x-generation-id", Some("gen-1791084135-abcdefghijklmnopqrst"));
@@ -108,9 +106,11 @@ impl HttpContext for Calls {
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, _: bool) -> Action {
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         if self.is_upstream {
             let _ = self.get_http_response_body(0, size);
+        }
+        if self.is_upstream && end {
             let _ = hostcalls::get_current_time();
         }
         Action::Continue

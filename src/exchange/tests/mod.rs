@@ -223,7 +223,8 @@ impl World {
     #[track_caller]
     fn begin_attempt(&mut self) -> Sent {
         self.clusters.push(self.exchange.next_cluster().to_owned());
-        let dispatch = self.exchange.begin_attempt(&[(":scheme", "http")], self.now).expect("a further step");
+        let now = self.now;
+        let dispatch = self.exchange.begin_attempt(&[(":scheme", "http")], &|| now).expect("a further step");
         self.attempt = dispatch.attempt;
         Sent {
             attempt: dispatch.attempt,

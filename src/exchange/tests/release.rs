@@ -79,6 +79,7 @@ fn no_attempt_begins_without_the_body() {
     world.begin();
     world.headers(503, &[JSON], false);
     world.exchange.restore_body(b"{}".to_vec());
-    let refused = world.exchange.begin_attempt(&[], world.now);
+    let now = world.now;
+    let refused = world.exchange.begin_attempt(&[], &|| now);
     assert!(refused.is_err_and(|reply| reply.status == 503), "another body is none");
 }
