@@ -8,7 +8,7 @@ mod variant;
 use std::time::Duration;
 
 pub use pricing::{PriceOverride, Pricing};
-pub use tier::Tier;
+pub use tier::{ServiceTier, Tier};
 pub use variant::{Asked, Variant};
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.

@@ -30,7 +30,8 @@ use crate::provider::{ClientHeaders, Prepared, header, prepare};
 use crate::request::{Conversation, Face, Operation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
-use crate::translate::openrouter::Identity;
+use crate::translate::openrouter::{Identity, TierPricing};
+use crate::usage::Usage;
 use crate::wire::json::push_number;
 
 use attempt::Attempt;
@@ -307,6 +308,7 @@ impl Exchange {
             operation: self.operation,
             pricing: step.endpoint(&self.config).map(|endpoint| endpoint.pricing.clone()).unwrap_or_default(),
             overrides: step.endpoint(&self.config).map(|endpoint| endpoint.overrides.clone()).unwrap_or_default(),
+            other_tiers: self.other_tiers(step),
             minute_of_day: self.minute_of_day(),
             created: self.started.as_secs(),
             input_estimate: self.request.input_estimate(),
@@ -314,9 +316,26 @@ impl Exchange {
         }
     }
 
+    /// Tiers besides the endpoint's own in which its provider may serve a request, and their prices.
+    fn other_tiers(&self, step: &Step) -> Vec<TierPricing> {
+        let others = step.model(&self.config).zip(step.endpoint(&self.config));
+        let others = others.into_iter().flat_map(|(model, endpoint)| model.other_tiers(endpoint));
+        others.map(|other| (other.tier(), other.pricing.clone(), other.overrides.clone())).collect()
+    }
+
     /// Prices in force for a request with that many input tokens at this endpoint.
     fn pricing_for(&self, step: &Step, input_tokens: u64) -> Cow<'_, Pricing> {
-        match step.endpoint(&self.config) {
+        self.pricing_at(step.endpoint(&self.config), input_tokens)
+    }
+
+    /// Prices in force for what an answer from this endpoint has used.
+    fn pricing_of(&self, step: &Step, usage: &Usage) -> Cow<'_, Pricing> {
+        let offer = step.model(&self.config).zip(step.endpoint(&self.config));
+        self.pricing_at(offer.map(|(model, endpoint)| model.paid(endpoint, usage.tier)), usage.input)
+    }
+
+    fn pricing_at<'a>(&self, endpoint: Option<&'a Endpoint>, input_tokens: u64) -> Cow<'a, Pricing> {
+        match endpoint {
             Some(endpoint) => endpoint.pricing.at(&endpoint.overrides, input_tokens, self.minute_of_day()),
             None => Cow::default(),
         }

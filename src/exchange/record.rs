@@ -85,6 +85,9 @@ impl Exchange {
         let estimated = usage.map(|usage| if usage.source == Source::Estimated { "true" } else { "false" });
         facts.record.json("estimated", estimated.unwrap_or("null"));
         facts.text("cost_usd", cost.map(Cost::usd).as_deref());
+        if let Some(tier) = usage.and_then(|usage| usage.tier) {
+            facts.record.text("service_tier", tier.name());
+        }
         let recorded = self.config.telemetry.record == RecordLevel::Metadata;
         let record = recorded.then(|| self.record(facts.record, now));
         Settlement { cost: cost.unwrap_or_default(), record }

@@ -255,7 +255,7 @@ impl Exchange {
         if !self.operation.generates() {
             usage.output = 0;
         }
-        let charge = usage.charge(&self.pricing_for(step, usage.input));
+        let charge = usage.charge(&self.pricing_of(step, &usage));
         Some(Answered { attempt, meter: &answer.meter, usage, charge })
     }
 

@@ -14,7 +14,7 @@ use crate::wire::json::{Object, Reader, elements, member};
 use crate::wire::openai::finish_reason_of;
 
 /// What a generation must have, and nobody here knows.
-const UNKNOWN: [&str; 20] = [
+const UNKNOWN: [&str; 19] = [
     "upstream_id",
     "router",
     "moderation_latency",
@@ -26,7 +26,6 @@ const UNKNOWN: [&str; 20] = [
     "num_fetches",
     "web_search_engine",
     "cache_discount",
-    "service_tier",
     "session_id",
     "external_user",
     "http_referer",
@@ -98,6 +97,7 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
         .text_or_null("api_type", api_type(&text("operation").unwrap_or_default()))
         .text_or_null("finish_reason", finish_reason.as_deref().map(finish_reason_of))
         .text_or_null("native_finish_reason", finish_reason.as_deref())
+        .text_or_null("service_tier", text("service_tier").as_deref())
         .number("latency", first.or(duration))
         .number("generation_time", duration.zip(first).map(|(duration, first)| duration.saturating_sub(first)))
         .flag("is_byok", false)

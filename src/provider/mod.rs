@@ -255,7 +255,7 @@ fn translated(
     let mut dropped = request.unapplied().to_vec();
     let mut conversation = dialect.read(request.body())?;
     if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
-        conversation.service_tier = service_tier.or_else(|| request.service_tier()?.asks_for().map(Tier::name));
+        conversation.service_tier = service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
         let told = conversation.service_tier.is_some();
         conversation.dropped.retain(|name| !told || *name != "service_tier");
     }

@@ -6,12 +6,13 @@ mod edit;
 mod unfit;
 
 use super::conversation::{Conversation, Opening};
-use super::feature::{Features, ServiceTier};
+use super::feature::Features;
 use super::field::{Field, Fields, Role};
 use super::modality::Modality;
 use super::plugin::{self, AutoRouter};
 use super::problem::{self, Problem};
 use super::{Partition, Preferences, Preset, preset};
+use crate::catalog::ServiceTier;
 use crate::config::Limits;
 use crate::error::Error;
 use crate::usage::Usage;

@@ -3,7 +3,7 @@
 
 use super::field::Field;
 use super::problem::{Problem, members, wrong};
-use crate::catalog::Tier;
+use crate::catalog::ServiceTier;
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 
 /// Forms of an answer besides plain text, as `response_format` names them.
@@ -11,28 +11,6 @@ pub(crate) const RESPONSE_FORMATS: [&str; 4] = ["json_object", "json_schema", "g
 
 /// Levels of thinking.
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
-
-/// The service tier a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceTier {
-    /// `default`: no other.
-    Default,
-    /// `flex`
-    Flex,
-    /// `priority`, or `fast`
-    Priority,
-}
-
-impl ServiceTier {
-    /// The tier of the endpoints it is about.
-    pub fn asks_for(self) -> Option<Tier> {
-        match self {
-            Self::Default => None,
-            Self::Flex => Some(Tier::Flex),
-            Self::Priority => Some(Tier::Priority),
-        }
-    }
-}
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,12 +47,7 @@ impl Features {
             }
             (Field::IncludeReasoning, _) => self.reasoning |= reader.boolean()? == Some(true),
             (Field::ServiceTier, Kind::String) => {
-                self.service_tier = match reader.string()?.decode().as_ref() {
-                    "default" | "standard" | "standard_only" => Some(ServiceTier::Default),
-                    "flex" => Some(ServiceTier::Flex),
-                    "priority" | "fast" => Some(ServiceTier::Priority),
-                    _ => None,
-                };
+                self.service_tier = ServiceTier::named(&reader.string()?.decode());
             }
             _ => {
                 reader.skip()?;

@@ -17,7 +17,6 @@ mod surface;
 pub use body::{Request, StreamOptionsEdit, Unfit};
 pub use conversation::Conversation;
 pub(crate) use feature::RESPONSE_FORMATS;
-pub use feature::ServiceTier;
 pub use modality::Modality;
 pub use plugin::AutoRouter;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};

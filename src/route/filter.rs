@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::plan::model_id;
 use super::rule::Placing;
 use crate::calendar;
-use crate::catalog::{Asked, Endpoint, Model, Pricing, Tier, Variant, glob};
+use crate::catalog::{Asked, Endpoint, Model, Pricing, ServiceTier, Tier, Variant, glob};
 use crate::config::{Auto, Provider};
 use crate::provider::{self, Way};
-use crate::request::{DataCollection, MaxPrice, Modality, Operation, Preferences, Request, ServiceTier};
+use crate::request::{DataCollection, MaxPrice, Modality, Operation, Preferences, Request};
 use crate::translate::{self, Conversation, Loss};
 use crate::usage::Price;
 

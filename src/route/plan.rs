@@ -8,10 +8,10 @@ use super::health::Health;
 use super::order::{Draw, Wishes};
 use super::rule::{Placing, Rule};
 use super::sticky::Place;
-use crate::catalog::{Asked, Endpoint, Model, ModelId, Tier, Variant};
+use crate::catalog::{Asked, Endpoint, Model, ModelId, ServiceTier, Tier, Variant};
 use crate::config::{Config, Provider};
 use crate::provider::Target;
-use crate::request::{Conversation, Operation, Partition, Request, ServiceTier};
+use crate::request::{Conversation, Operation, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +103,7 @@ impl Step {
         if let Some(tier) = endpoint.tier() {
             return Some(tier.name());
         }
-        let asked = request.service_tier().and_then(ServiceTier::asks_for)?;
+        let asked = request.service_tier().and_then(ServiceTier::tier)?;
         let has_tiers = self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
         match asked {
             _ if has_tiers => Some("default"),
@@ -243,7 +243,7 @@ fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bo
 fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
     let ordered = request.preferences().order.as_ref().is_some_and(|order| !order.is_empty());
-    service_tier.and_then(ServiceTier::asks_for) == Some(tier)
+    service_tier.and_then(ServiceTier::tier) == Some(tier)
         || !ordered
             && service_tier != Some(ServiceTier::Default)
             && asked.variant.and_then(Variant::admits) == Some(tier)

@@ -63,6 +63,7 @@ pub(super) fn identity(operation: Operation) -> Identity {
             ..Pricing::default()
         },
         overrides: vec![PriceOverride { min_prompt_tokens: Some(1000), utc: None, pricing: long }],
+        other_tiers: Vec::new(),
         minute_of_day: 0,
         created: 1_791_084_135,
         input_estimate: 7,

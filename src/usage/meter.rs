@@ -2,9 +2,12 @@
 //!
 //! Never changes a byte. Speaks OpenAI's wire format; readers of other formats tell it their deltas.
 
+use std::borrow::Cow;
+
 use memchr::memchr_iter;
 
 use super::{Source, Usage};
+use crate::catalog::ServiceTier;
 use crate::translate::Delta;
 use crate::wire::json::Reader;
 use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
@@ -50,7 +53,8 @@ pub struct Meter {
 /// Keys, without their first quote, whose values say more than content does.
 const TELLING: [&[u8]; 3] = [b"usage\"", b"finish_reason\"", b"error\""];
 
-const WATCHED: &[(u8, &str)] = &[(1, "usage"), (3, "finish_reason"), (1, "error"), (1, "stop_reason")];
+const WATCHED: &[(u8, &str)] =
+    &[(1, "usage"), (3, "finish_reason"), (1, "error"), (1, "stop_reason"), (1, "service_tier"), (2, "service_tier")];
 
 impl Default for Meter {
     fn default() -> Self {
@@ -118,7 +122,8 @@ impl Meter {
             self.finish_reason = Some(reason.into_owned());
         }
         if chunk.usage.is_some() {
-            self.usage = chunk.usage.map(Usage::from);
+            let tier = chunk.service_tier.and_then(|name| ServiceTier::named(&name));
+            self.usage = chunk.usage.map(|fields| Usage { tier, ..fields.into() });
             if chunk.no_choices {
                 self.events -= 1;
                 return Seen::UsageOnly;
@@ -182,14 +187,18 @@ impl Meter {
 
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
+        // Anthropic's names for the latter two are others, or stand elsewhere.
         if let Some(fields) = self.watch.captured(0).and_then(UsageFields::parse) {
-            self.usage = Some(fields.into());
+            let tier = self.text(4).or_else(|| self.text(5)).and_then(|name| ServiceTier::named(&name));
+            self.usage = Some(Usage { tier, ..fields.into() });
         }
-        let reason = self.watch.captured(1).or(self.watch.captured(3));
-        if let Some(Ok(reason)) = reason.map(|json| Reader::new(json).string()) {
-            self.finish_reason = Some(reason.decode().into_owned());
-        }
+        self.finish_reason = self.text(1).or_else(|| self.text(3)).map(Cow::into_owned);
         self.done = self.watch.complete();
+    }
+
+    /// What was watched, where it is a text.
+    fn text(&self, index: usize) -> Option<Cow<'_, str>> {
+        Some(Reader::new(self.watch.captured(index)?).string().ok()?.decode())
     }
 
     /// The first byte of a plain answer that is not white space.
@@ -262,7 +271,7 @@ impl From<UsageFields> for Usage {
             cache_write: fields.cache_write_tokens,
             reasoning: fields.reasoning_tokens,
             audio: fields.audio_tokens,
-            source: Source::Reported,
+            ..Self::default()
         }
     }
 }

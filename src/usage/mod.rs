@@ -12,7 +12,7 @@ pub use ledger::{Ledger, Spent};
 pub use meter::{Meter, Seen};
 pub use price::{Cost, Price, PriceError};
 
-use crate::catalog::Pricing;
+use crate::catalog::{Pricing, ServiceTier};
 
 /// Tokens of one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Usage {
     pub audio: u64,
     /// Who counted.
     pub source: Source,
+    /// The tier that served the request, where the upstream says.
+    pub tier: Option<ServiceTier>,
 }
 
 /// Who counted the tokens; the two are never added up.

@@ -185,6 +185,8 @@ fn text(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
 pub struct ChunkFields<'a> {
     /// `usage`, where it is an object with numbers.
     pub usage: Option<UsageFields>,
+    /// `service_tier`, where it is a text.
+    pub service_tier: Option<Cow<'a, str>>,
     /// The first choice's `finish_reason`, where it is a text.
     pub finish_reason: Option<Cow<'a, str>>,
     /// `choices` is there and empty.
@@ -203,6 +205,9 @@ impl<'a> ChunkFields<'a> {
                 b"usage" => {
                     let span = reader.skip()?;
                     chunk.usage = data.get(span).and_then(UsageFields::parse);
+                }
+                b"service_tier" if reader.peek()? == Kind::String => {
+                    chunk.service_tier = Some(reader.string()?.decode());
                 }
                 b"error" => chunk.error = reader.peek()? != Kind::Null,
                 b"choices" if reader.peek()? == Kind::Array => {

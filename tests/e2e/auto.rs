@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Reply;
-use crate::gateway::{FACES, Gateway, chat};
+use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
 fn setup() -> Setup {
@@ -19,6 +19,8 @@ fn setup() -> Setup {
         .model("tiers", of("tiers-0"))
         .chain("spare", &[""])
         .model("spare", of("spare-0"))
+        .chain("served", &[""])
+        .model("served", of("served-0"))
         .document(json!({
             "routing": {"auto": {
                 "rules": [
@@ -36,6 +38,7 @@ on_envoy! { setup:
     auto_may_be_narrowed_by_the_client,
     auto_is_listed_and_explained,
     a_tier_is_for_those_who_ask_for_it,
+    the_tier_that_the_provider_served_is_paid,
 }
 
 /// Asks for `auto` with metadata.
@@ -121,5 +124,25 @@ fn a_tier_is_for_those_who_ask_for_it(gateway: &Gateway) {
         assert_eq!(gateway.entry(&reply)["record"]["plan"], json!(plan), "{body}");
         let sent = gateway.fake.received("tiers-0").pop().unwrap().json();
         assert_eq!(sent["service_tier"], told, "{body}");
+    }
+}
+
+fn the_tier_that_the_provider_served_is_paid(gateway: &Gateway) {
+    // The fake provider serves everybody in the default tier, and says so.
+    for mut body in [chat("served"), stream("served")] {
+        body["service_tier"] = json!("priority");
+        let reply = gateway.ask("/api/v1", &body);
+        let usage = match reply.chunks().last() {
+            Some(chunk) => chunk["usage"].clone(),
+            None => reply.json()["usage"].clone(),
+        };
+        let cost = usage["total_tokens"].as_f64().unwrap() * 0.000_004;
+        assert!((usage["cost"].as_f64().unwrap() / cost - 1.0).abs() < 1e-9, "{usage}");
+        let record = gateway.entry(&reply)["record"].clone();
+        assert_eq!(
+            (&record["plan"][0], &record["service_tier"]),
+            (&json!("served-0/up#eu/priority"), &json!("default"))
+        );
+        assert_eq!(record["cost_usd"].as_str().unwrap().parse::<f64>().unwrap(), usage["cost"].as_f64().unwrap());
     }
 }

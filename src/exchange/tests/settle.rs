@@ -122,6 +122,71 @@ fn cost_is_exact_and_the_same_in_books_and_answer() {
 }
 
 #[test]
+fn the_tier_that_served_the_request_is_paid() {
+    // 10 in, 5 out, at 1 and 2 for the default tier, 10 and 20 for priority.
+    const DEFAULT: &str = "0.00002";
+    const PRIORITY: &str = "0.0002";
+    let prices = |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
+    let mut document = document();
+    document["models"][0]["endpoints"] = json!([
+        {"provider": "a", "model": "up", "tag": "eu/priority", "pricing": prices("0.00001", "0.00002")},
+        {"provider": "a", "model": "up", "tag": "us", "pricing": prices("1", "1")},
+        {"provider": "b", "model": "up", "tag": "eu", "pricing": prices("1", "1")},
+        {"provider": "a", "model": "up", "tag": "eu", "pricing": prices("0.000001", "0.000002")},
+        {"provider": "a", "model": "up", "tag": "eu/flex", "pricing": prices("0.0000001", "0.0000002")},
+    ]);
+    let ask = |document: &Value, face, operation, body: &str, act: Act| {
+        let body = body.replacen('{', r#"{"service_tier":"priority","#, 1);
+        let mut world = World::open_with(&config(document), (face, operation), &[], &body, Health::default());
+        world.play(&[act]);
+        let answer = String::from_utf8(world.got.body.clone()).unwrap();
+        (answer, world.settle())
+    };
+    for (served, cost, record) in [
+        (r#","service_tier":"priority""#, PRIORITY, json!("priority")),
+        (r#","service_tier":"default""#, DEFAULT, json!("default")),
+        (r#","service_tier":"flex""#, "0.000002", json!("flex")),
+        (r#","service_tier":"scale""#, PRIORITY, Value::Null),
+        (r#","service_tier":null"#, PRIORITY, Value::Null),
+        ("", PRIORITY, Value::Null),
+    ] {
+        let usage = r#""usage":{"prompt_tokens":10,"completion_tokens":5}"#;
+        let whole = format!(r#"{{"choices":[{{"message":{{}},"finish_reason":"stop"}}],{usage}{served}}}"#);
+        let event = format!("data: {{\"choices\":[],{usage}{served}}}\n\n");
+        let events = [&content("hello"), FINISH, &event, DONE].concat();
+        for face in FACES {
+            for (body, act) in [(CHAT, answers(200, &whole)), (STREAM, streams(&events))] {
+                let (answer, books) = ask(&document, face, Operation::Chat, body, act);
+                assert_eq!(books.properties["cost_usd"], cost, "{served} {body}");
+                assert_eq!(books.record["service_tier"], record, "{served} {body}");
+                let told = answer.contains(&format!("\"cost\":{cost},"));
+                assert_eq!(told, face == Face::OpenRouter, "{served} {body}: {answer}");
+            }
+        }
+    }
+    // Messages say it within their usage, and call the default tier otherwise.
+    let usage = |tier| format!(r#""usage":{{"input_tokens":10,"output_tokens":5,"service_tier":"{tier}"}}"#);
+    let message = |tier| format!(r#"{{"type":"message","content":[],"stop_reason":"end_turn",{}}}"#, usage(tier));
+    document["providers"]["a"]["api"] = json!("anthropic");
+    for (tier, cost) in [("standard", DEFAULT), ("priority", PRIORITY), ("batch", PRIORITY)] {
+        for (face, operation) in [
+            (Face::OpenAi, Operation::Messages),
+            (Face::OpenRouter, Operation::Messages),
+            (Face::OpenAi, Operation::Chat),
+        ] {
+            let body = CHAT.replacen('{', "{\"max_tokens\":9,", 1);
+            let (_, books) = ask(&document, face, operation, &body, answers(200, &message(tier)));
+            assert_eq!(books.properties["cost_usd"], cost, "{tier} {operation:?}");
+        }
+    }
+    // The provider's own word is not enough where its price is not known.
+    document["models"][0]["endpoints"].as_array_mut().unwrap().truncate(3);
+    let body = CHAT.replacen('{', "{\"max_tokens\":9,", 1);
+    let (_, books) = ask(&document, Face::OpenAi, Operation::Messages, &body, answers(200, &message("standard")));
+    assert_eq!(books.properties["cost_usd"], PRIORITY);
+}
+
+#[test]
 fn every_kind_of_token_is_counted() {
     let usage = r#""usage":{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":20,"audio_tokens":3},"completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":4}}"#;
     let answer = format!("{{\"choices\":[],{usage}}}");

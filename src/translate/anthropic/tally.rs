@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::catalog::{ServiceTier, Tier};
 use crate::translate::delta::FinishReason;
 use crate::usage::Usage;
 use crate::wire::json::{JsonError, Kind, Reader};
@@ -16,6 +17,7 @@ pub(super) struct Tally {
     written: u64,
     output: u64,
     thinking: u64,
+    tier: Option<ServiceTier>,
 }
 
 impl Tally {
@@ -32,6 +34,10 @@ impl Tally {
                 "cache_creation_input_tokens" => &mut self.written,
                 "output_tokens" => &mut self.output,
                 "output_tokens_details" => return self.details(reader),
+                "service_tier" if reader.peek()? == Kind::String => {
+                    self.tier = ServiceTier::named(&reader.string()?.decode());
+                    return Ok(());
+                }
                 _ => return Ok(()),
             };
             if let Some(tokens) = reader.u64()? {
@@ -63,6 +69,7 @@ impl Tally {
             cached: self.read,
             cache_write: self.written,
             reasoning: self.thinking,
+            tier: self.tier,
             ..Usage::default()
         }
     }
@@ -80,7 +87,8 @@ pub(super) struct Counts {
     cache_creation: (),
     inference_geo: (),
     server_tool_use: (),
-    service_tier: (),
+    /// Its names are OpenAI's but for the default one.
+    service_tier: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -101,7 +109,7 @@ impl From<Usage> for Counts {
             cache_creation: (),
             inference_geo: (),
             server_tool_use: (),
-            service_tier: (),
+            service_tier: usage.tier.map(|tier| tier.tier().map_or("standard", Tier::name)),
         }
     }
 }

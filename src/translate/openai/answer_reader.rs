@@ -7,9 +7,11 @@
 use super::chunk::{CallFields, Choice, Chunk, Said};
 use super::error_body;
 use super::reasoning::Detail;
+use crate::catalog::ServiceTier;
 use crate::translate::delta::FinishReason;
 use crate::translate::form::Text;
 use crate::translate::{AnswerReader, Delta, Malformed};
+use crate::usage::Usage;
 use crate::wire::openai::{ErrorFields, finish_reason_of};
 use crate::wire::sse;
 
@@ -72,7 +74,7 @@ impl AnswerReader for ChatReader {
 
 impl ChatReader {
     fn chunk(&mut self, chunk: Chunk<'_>, json: &[u8], tell: &mut Tell<'_>) {
-        let Chunk { id, model, error, choice, usage } = chunk;
+        let Chunk { id, model, error, choice, service_tier, usage } = chunk;
         let named = id.as_ref().is_some_and(|id| !id.is_empty());
         if self.id.is_none() && (named || choice.is_some()) {
             let id = id.unwrap_or_default();
@@ -82,8 +84,9 @@ impl ChatReader {
         if let Some(choice) = choice {
             self.choice(choice, error, tell);
         }
-        if let Some(usage) = usage {
-            tell(Delta::Usage(usage.into()));
+        if let Some(fields) = usage {
+            let tier = service_tier.and_then(|name| ServiceTier::named(&name));
+            tell(Delta::Usage(Usage { tier, ..fields.into() }));
         }
         if error {
             tell(Delta::Error(ErrorFields::parse(json).unwrap_or_default()));

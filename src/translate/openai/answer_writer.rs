@@ -258,6 +258,11 @@ impl AnswerWriter for Writer {
             events.extend_from_slice(&self.head);
             events.extend_from_slice(b"],\"usage\":");
             let _ = serde_json::to_writer(&mut *events, &whole_writer::UsageJson::from(usage));
+            if let Some(tier) = usage.tier {
+                events.extend_from_slice(b",\"service_tier\":\"");
+                events.extend_from_slice(tier.name().as_bytes());
+                events.push(b'"');
+            }
             events.extend_from_slice(b"}\n\n");
         }
         events.extend_from_slice(b"data: [DONE]\n\n");

@@ -20,6 +20,7 @@ pub(super) struct Chunk<'a> {
     pub(super) error: bool,
     /// The first choice.
     pub(super) choice: Option<Choice<'a>>,
+    pub(super) service_tier: Option<Text<'a>>,
     pub(super) usage: Option<UsageFields>,
 }
 
@@ -71,6 +72,7 @@ impl<'a> Chunk<'a> {
             "id" => self.id = maybe_text(reader)?,
             "model" => self.model = maybe_text(reader)?,
             "error" => self.error = reader.peek()? != Kind::Null,
+            "service_tier" => self.service_tier = maybe_text(reader)?,
             "usage" if reader.peek()? == Kind::Object => {
                 self.usage = json.get(reader.skip()?).and_then(UsageFields::parse);
             }

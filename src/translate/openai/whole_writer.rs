@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::answer_writer::finish_name;
 use super::asked::Asked;
 use super::reasoning::DetailJson;
+use crate::catalog::ServiceTier;
 use crate::translate::About;
 use crate::translate::delta::{Answer, Block, FinishReason};
 use crate::usage::Usage;
@@ -19,6 +20,8 @@ struct Body<'a> {
     choices: [Choice<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<UsageJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -144,6 +147,7 @@ pub(super) fn write(answer: &Answer, about: &About, asked: Asked, format: &str) 
         model: &about.model,
         choices: [choice],
         usage: answer.usage.map(UsageJson::from),
+        service_tier: answer.usage.and_then(|usage| usage.tier).map(ServiceTier::name),
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -16,8 +16,8 @@ use crate::wire::sse;
 /// Whether a text is a whole answer or one chunk of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// A whole answer, and the usage to tell where it has none.
-    Whole(Usage),
+    /// A whole answer, which always has usage.
+    Whole,
     /// One chunk.
     Chunk,
 }
@@ -28,11 +28,13 @@ const EMPTY_DELTA: &str = r#""index":0,"delta":{"role":"assistant","content":""}
 const EMPTY_TEXT: &str = r#""index":0,"text":"""#;
 
 impl Identity {
-    /// The answer or chunk `json` in OpenRouter's form; `None` if it is not a JSON object.
-    pub(super) fn rewrite(&self, json: &[u8], part: Part) -> Option<Vec<u8>> {
+    /// The answer or chunk `json` in OpenRouter's form, with the usage that is known by now; `None` if it is not a JSON
+    /// object.
+    pub(super) fn rewrite(&self, json: &[u8], part: Part, known: &Usage) -> Option<Vec<u8>> {
         let mut rewriting = Rewriting {
             identity: self,
             part,
+            known,
             json,
             edits: Edits::new(),
             members: Members::new(),
@@ -154,7 +156,10 @@ impl Stage for OpenRouterEvents {
                 return Change::Replace(events);
             }
             Seen::Error => return Change::Replace(self.identity.error_chunk(&upstream_error(&self.identity, &data))),
-            Seen::Content | Seen::UsageOnly => self.identity.rewrite(&data, Part::Chunk),
+            Seen::Content | Seen::UsageOnly => {
+                let known = meter.usage(self.identity.input_estimate);
+                self.identity.rewrite(&data, Part::Chunk, &known)
+            }
         };
         self.usage_sent |= meter.is_reported();
         let Some(json) = rewritten else { return Change::Keep };
@@ -191,6 +196,7 @@ fn upstream_error(identity: &Identity, data: &[u8]) -> Error {
 struct Rewriting<'a> {
     identity: &'a Identity,
     part: Part,
+    known: &'a Usage,
     json: &'a [u8],
     edits: Edits,
     members: Members,
@@ -251,7 +257,7 @@ impl Rewriting<'_> {
                 self.members.insert_first(member.as_bytes());
             }
         }
-        let is_whole_chat = self.identity.operation == Operation::Chat && self.part != Part::Chunk;
+        let is_whole_chat = self.identity.operation == Operation::Chat && self.part == Part::Whole;
         if is_whole_chat && self.found & FINGERPRINT.1 == 0 {
             self.members.insert_first(b"\"system_fingerprint\":null");
         }
@@ -259,10 +265,8 @@ impl Rewriting<'_> {
 
     /// A whole answer always says what it cost.
     fn add_usage(&mut self) {
-        if let Part::Whole(usage) = &self.part
-            && !self.has_usage
-        {
-            let member = format!("\"usage\":{}", self.identity.usage(usage));
+        if self.part == Part::Whole && !self.has_usage {
+            let member = format!("\"usage\":{}", self.identity.usage(self.known));
             self.members.insert_first(member.as_bytes());
         }
     }
@@ -270,7 +274,7 @@ impl Rewriting<'_> {
     /// Beside usage: on whole answers, and on a stream's last chunk.
     fn add_metadata(&mut self) {
         if let Some(metadata) = &self.identity.metadata
-            && (self.has_usage || self.part != Part::Chunk)
+            && (self.has_usage || self.part == Part::Whole)
         {
             self.members.insert_first(format!("\"openrouter_metadata\":{metadata}").as_bytes());
         }
@@ -283,7 +287,8 @@ impl Rewriting<'_> {
         match self.json.get(value.clone()).and_then(UsageFields::parse) {
             Some(fields) => {
                 self.has_usage = true;
-                self.edits.replace(value, self.identity.usage(&fields.into()).as_bytes());
+                let usage = Usage { tier: self.known.tier, ..fields.into() };
+                self.edits.replace(value, self.identity.usage(&usage).as_bytes());
             }
             None => self.members.remove(index),
         }

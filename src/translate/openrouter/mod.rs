@@ -9,13 +9,16 @@ mod message;
 
 use std::fmt;
 
-use crate::catalog::{PriceOverride, Pricing};
+use crate::catalog::{PriceOverride, Pricing, Tier};
 use crate::request::Operation;
 use crate::usage::{Charge, Meter, Usage};
 
 pub use chat::OpenRouterEvents;
 
 use chat::Part;
+
+/// A tier, its prices, and when others hold.
+pub type TierPricing = (Option<Tier>, Pricing, Vec<PriceOverride>);
 
 /// What every answer of one attempt carries.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Identity {
     pub pricing: Pricing,
     /// When others hold.
     pub overrides: Vec<PriceOverride>,
+    /// What holds where the provider says that another tier served the request.
+    pub other_tiers: Vec<TierPricing>,
     /// Minutes after midnight UTC, for those.
     pub minute_of_day: u16,
     /// Unix seconds.
@@ -49,14 +54,18 @@ impl Identity {
         match self.operation {
             Operation::Messages => self.message(json, &usage),
             Operation::Responses => self.response(json, &usage),
-            _ => self.rewrite(json, Part::Whole(usage)),
+            _ => self.rewrite(json, Part::Whole, &usage),
         }
     }
 
     /// What it costs; `None`: a price that is needed is unknown.
     fn charge(&self, usage: &Usage) -> Option<Charge> {
-        let pricing = self.pricing.at(&self.overrides, usage.input, self.minute_of_day);
-        usage.charge(&pricing)
+        let is_served = |other: &&TierPricing| usage.tier.is_some_and(|served| served.tier() == other.0);
+        let (pricing, overrides) = match self.other_tiers.iter().find(is_served) {
+            Some((_, pricing, overrides)) => (pricing, overrides),
+            None => (&self.pricing, &self.overrides),
+        };
+        usage.charge(&pricing.at(overrides, usage.input, self.minute_of_day))
     }
 
     /// The members of `usage` that tell the cost; its parts are named after `input` and `output`.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::item::Item;
 use super::shape::{Field, Shape, maybe, parse, raw};
 use super::value::{Object, Value};
+use crate::catalog::ServiceTier;
 use crate::error::OpenAiError;
 use crate::usage::Usage;
 
@@ -184,7 +185,7 @@ impl<'a> Response<'a> {
             prompt_cache_key: echo.given("prompt_cache_key", "null"),
             reasoning: Reasoning { effort: echo.given("effort", "null"), summary: echo.given("summary", "null") },
             safety_identifier: echo.given("safety_identifier", "null"),
-            service_tier: "default",
+            service_tier: said.usage.and_then(|usage| usage.tier).map_or("default", ServiceTier::name),
             store: false,
             temperature: echo.given("temperature", "1.0"),
             text: Text {

@@ -72,7 +72,7 @@ fn a_whole_message_says_what_its_stream_says() {
             {"type": "tool_use", "id": "toolu_01Whole", "name": "get_time", "input": {"zone": "CET"}},
             {"type": "tool_use", "id": "toolu_01Empty", "name": "ping", "input": {}}],
         "usage": {"input_tokens": 12, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 4000,
-                  "output_tokens": 189, "output_tokens_details": {"thinking_tokens": 100}}
+                  "output_tokens": 189, "output_tokens_details": {"thinking_tokens": 100}, "service_tier": "standard"}
     });
     let text = message.to_string().replace(r#"{"city":"Zürich }"}"#, r#"{"city": "Zürich }"}"#);
     assert_eq!(gathered(&whole(text.as_bytes()).unwrap()), stream);

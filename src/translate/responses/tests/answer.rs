@@ -38,6 +38,7 @@ fn usage() -> Delta<'static> {
         reasoning: 8,
         audio: 0,
         source: Source::Reported,
+        tier: None,
     })
 }
 
