@@ -321,10 +321,10 @@ impl Answer {
         let failed = meter.is_failed();
         let complete = (meter.is_complete() || failed) && !broken;
         if complete && !failed {
-            output.add(&source.end(meter, clock().as_secs()));
+            output.add(source.end(meter, clock().as_secs()));
         }
         if unfinished && !complete {
-            output.add(b"\n\n");
+            output.add(b"\n\n".to_vec());
         }
         match output.finish(true, &mut self.held) {
             progress if complete => progress,
@@ -350,8 +350,8 @@ struct Received<'a> {
 impl Received<'_> {
     /// Passes on all events at the start of `bytes` that need not be read; returns how many bytes that is.
     fn pass_familiar(&mut self, bytes: &[u8]) -> usize {
-        let length = self.source.familiar(bytes, self.meter);
-        self.output.keep(bytes.get(..length).unwrap_or_default());
+        let (length, change) = self.source.familiar(bytes, self.meter);
+        self.output.put(bytes.get(..length).unwrap_or_default(), change);
         length
     }
 
@@ -402,7 +402,7 @@ impl<'a> Output<'a> {
             Change::Drop => {
                 self.copy();
             }
-            Change::Replace(bytes) => self.add(&bytes),
+            Change::Replace(bytes) => self.add(bytes),
         }
     }
 
@@ -413,9 +413,13 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn add(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.copy().extend_from_slice(bytes);
+    fn add(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        match &mut self.copy {
+            None if self.verbatim == 0 => self.copy = Some(bytes),
+            _ => self.copy().extend_from_slice(&bytes),
         }
     }
 

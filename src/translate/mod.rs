@@ -132,6 +132,12 @@ pub trait Stage {
     /// Decides on one raw event, which the meter has read as `seen`.
     fn event(&mut self, event: &[u8], seen: Seen, meter: &Meter) -> Change;
 
+    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and like one that only had
+    /// content, and returns its length.
+    fn familiar(&mut self, _bytes: &[u8], _written: &mut Vec<u8>) -> Option<usize> {
+        None
+    }
+
     /// Whole events to append when the upstream ended well.
     fn end(&mut self, meter: &Meter) -> Vec<u8>;
 }

@@ -14,10 +14,10 @@ pub trait Source {
     /// Reads one raw event and says what goes on in its place.
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change);
 
-    /// Length of all whole events at the start of `bytes` that go on as they are and need not be read, because they are
-    /// like one that was.
-    fn familiar(&mut self, _bytes: &[u8], _meter: &mut Meter) -> usize {
-        0
+    /// Length of all whole events at the start of `bytes` that need not be read, because they are like one that was, and
+    /// what goes on in their place.
+    fn familiar(&mut self, _bytes: &[u8], _meter: &mut Meter) -> (usize, Change) {
+        (0, Change::Keep)
     }
 
     /// Events to append to a stream that ended well, at `now` in Unix seconds.
@@ -59,14 +59,25 @@ impl Passing {
 
 impl Source for Passing {
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
-        let familiar = self.identity.is_some() && meter.familiar(event) == event.len();
-        let seen = if familiar { Seen::Content } else { meter.event(event) };
+        // One that came in parts may be familiar, too.
+        if let (1.., change) = self.familiar(event, meter) {
+            return (Seen::Content, change);
+        }
+        let seen = meter.event(event);
         (seen, self.stage.as_mut().map_or(Change::Keep, |stage| stage.event(event, seen, meter)))
     }
 
-    fn familiar(&mut self, bytes: &[u8], meter: &mut Meter) -> usize {
-        // On OpenAI's face no stage changes an event that only has content.
-        if self.identity.is_none() { meter.familiar(bytes) } else { 0 }
+    fn familiar(&mut self, bytes: &[u8], meter: &mut Meter) -> (usize, Change) {
+        let Some(stage) = self.stage.as_mut().filter(|_| self.identity.is_some()) else {
+            // On OpenAI's face no stage changes an event that only has content.
+            return (meter.familiar(bytes), Change::Keep);
+        };
+        let (mut length, mut written) = (0, Vec::new());
+        while let Some(event) = bytes.get(length..).and_then(|rest| stage.familiar(rest, &mut written)) {
+            meter.count_familiar(event);
+            length += event;
+        }
+        (length, Change::Replace(written))
     }
 
     fn end(&mut self, meter: &mut Meter, _: u64) -> Vec<u8> {

@@ -101,10 +101,15 @@ impl Meter {
     pub fn familiar(&mut self, bytes: &[u8]) -> usize {
         let mut length = 0;
         while let Some(event) = bytes.get(length..).and_then(|rest| self.pattern.matches(rest)) {
-            self.content_event(event.saturating_sub(self.envelope));
+            self.count_familiar(event);
             length += event;
         }
         length
+    }
+
+    /// Counts one such event, known by other means, by its length.
+    pub fn count_familiar(&mut self, event: usize) {
+        self.content_event(event.saturating_sub(self.envelope));
     }
 
     fn content_event(&mut self, bytes: usize) {

@@ -57,11 +57,19 @@ impl Pattern {
 
     /// Length of the event at the start of `bytes`, if it is whole and like the pattern but for its texts.
     pub fn matches(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.read(bytes, |_, _| {})
+    }
+
+    /// [`Self::matches`]; tells `text` where the texts begin and end, all of them if the event is like the pattern.
+    #[inline(always)]
+    fn read(&mut self, bytes: &[u8], mut text: impl FnMut(usize, usize)) -> Option<usize> {
         let mut at = 0;
         let mut from = 0;
         for (start, end) in &self.texts {
             at += matched(bytes.get(at..)?, self.event.get(from..*start)?)?;
+            let begun = at;
             at += text_len(bytes.get(at..)?)?;
+            text(begun, at);
             from = *end;
         }
         if from == 0 {
@@ -99,27 +107,29 @@ impl Replacement {
         }
     }
 
-    /// What stands for `event`, if it is like the one learned. A text that is empty, or is not any more, may mean more.
-    pub fn of(&mut self, event: &[u8]) -> Option<Vec<u8>> {
-        if self.pattern.matches(event)? != event.len() {
+    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and like the one learned, and
+    /// returns its length. A text that is empty, or is not any more, may mean more.
+    pub fn replace(&mut self, bytes: &[u8], written: &mut Vec<u8>) -> Option<usize> {
+        let mut found = [(0, 0); MOST_TEXTS];
+        let mut places = found.iter_mut();
+        let length = self.pattern.read(bytes, |start, end| {
+            if let Some(place) = places.next() {
+                *place = (start, end);
+            }
+        })?;
+        let texts = || found.iter().zip(&self.pattern.texts).zip(&self.texts);
+        if texts().any(|(((start, end), known), _)| (start == end) != (known.0 == known.1)) {
             return None;
         }
-        let mut bytes = Vec::with_capacity(self.written.len() + event.len());
-        let (mut at, mut from, mut written_from) = (0, 0, 0);
-        for ((start, end), (written_start, written_end)) in self.pattern.texts.iter().zip(&self.texts) {
-            at += start - from;
-            let text = event.get(at..)?;
-            let text = text.get(..text_len(text)?)?;
-            if text.is_empty() != (start == end) {
-                return None;
-            }
-            at += text.len();
-            bytes.extend_from_slice(self.written.get(written_from..*written_start)?);
-            bytes.extend_from_slice(text);
-            (from, written_from) = (*end, *written_end);
+        written.reserve(self.written.len() + length);
+        let mut from = 0;
+        for (((start, end), _), (written_start, written_end)) in texts() {
+            written.extend_from_slice(self.written.get(from..*written_start)?);
+            written.extend_from_slice(bytes.get(*start..*end)?);
+            from = *written_end;
         }
-        bytes.extend_from_slice(self.written.get(written_from..)?);
-        Some(bytes)
+        written.extend_from_slice(self.written.get(from..)?);
+        Some(length)
     }
 }
 
@@ -239,21 +249,28 @@ mod tests {
         let written = |text: &str, padding: &str| {
             format!("data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n")
         };
+        let replaced = |replacement: &mut Replacement, bytes: &str| {
+            let mut written = b"before ".to_vec();
+            let length = replacement.replace(bytes.as_bytes(), &mut written);
+            assert_eq!(length.is_some(), written != b"before ");
+            length.map(|length| (length, String::from_utf8(written.split_off(7)).unwrap()))
+        };
         let mut replacement = Replacement::default();
-        assert_eq!(replacement.of(EVENT.as_bytes()), None);
+        assert_eq!(replaced(&mut replacement, EVENT), None);
         replacement.learn(EVENT.as_bytes(), written("a", "xyz").as_bytes());
         for (text, padding) in [("a", "xyz"), ("more \\\" of \\u00e9 é", "0")] {
             let event = EVENT.replace("\"a\"", &format!("\"{text}\"")).replace("xyz", padding);
-            assert_eq!(replacement.of(event.as_bytes()).as_deref(), Some(written(text, padding).as_bytes()), "{text}");
-            assert_eq!(replacement.of(format!("{event}data: 1\n\n").as_bytes()), None, "another follows");
+            let expected = Some((event.len(), written(text, padding)));
+            assert_eq!(replaced(&mut replacement, &event), expected, "{text}");
+            assert_eq!(replaced(&mut replacement, &format!("{event}data: 1\n\n")), expected, "another follows");
         }
         for event in [EVENT.replace("\"a\"", "\"\""), EVENT.replace("null", "1"), EVENT.replace("c1", "c2")] {
-            assert_eq!(replacement.of(event.as_bytes()), None, "{event}");
+            assert_eq!(replaced(&mut replacement, &event), None, "{event}");
         }
         // Its texts changed, moved or went.
         for other in [written("b", "xyz"), written("a", "xyz").replace("\"content\"", "\"c\""), "\n\n".to_owned()] {
             replacement.learn(EVENT.as_bytes(), other.as_bytes());
-            assert_eq!(replacement.of(EVENT.as_bytes()), None, "{other}");
+            assert_eq!(replaced(&mut replacement, EVENT), None, "{other}");
         }
     }
 

@@ -141,11 +141,6 @@ impl OpenRouterEvents {
 
 impl Stage for OpenRouterEvents {
     fn event(&mut self, event: &[u8], seen: Seen, meter: &Meter) -> Change {
-        if seen == Seen::Content
-            && let Some(written) = self.last.of(event)
-        {
-            return Change::Replace(written);
-        }
         let Some(data) = sse::fields(event).data else { return Change::Keep };
         let rewritten = match seen {
             Seen::Nothing => return Change::Keep,
@@ -168,6 +163,10 @@ impl Stage for OpenRouterEvents {
             self.last.learn(event, &written);
         }
         Change::Replace(written)
+    }
+
+    fn familiar(&mut self, bytes: &[u8], written: &mut Vec<u8>) -> Option<usize> {
+        self.last.replace(bytes, written)
     }
 
     fn end(&mut self, meter: &Meter) -> Vec<u8> {
