@@ -200,12 +200,13 @@ impl Reply {
 }
 
 impl Error {
-    /// What an upstream's error event says, without who it came from.
-    pub fn of_upstream(fields: ErrorFields) -> Self {
+    /// What an upstream's error event says; `provider` is the display name of who sent it.
+    pub fn of_upstream(fields: &ErrorFields, provider: &str) -> Self {
         Self::Upstream(Failure {
             status: fields.status().unwrap_or(502),
-            message: fields.message.unwrap_or_else(|| "Provider returned error".to_owned()),
-            code: fields.code,
+            message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
+            provider: provider.to_owned(),
+            code: fields.code.clone(),
             ..Failure::default()
         })
     }

@@ -19,7 +19,11 @@ fn speaking(api: &str) -> Rc<Config> {
 }
 
 fn begun(api: &str, operation: Operation, body: &str) -> World {
-    let asked = (Face::OpenAi, operation);
+    begun_at(Face::OpenAi, api, operation, body)
+}
+
+fn begun_at(face: Face, api: &str, operation: Operation, body: &str) -> World {
+    let asked = (face, operation);
     let mut world = World::open_with(&speaking(api), asked, &[], body, Health::default());
     world.begin();
     world
@@ -71,6 +75,18 @@ fn an_exception_before_any_content_moves_on_and_after_it_ends_the_stream() {
     let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
     world.body([content, throttled].concat(), true);
     assert!(world.got.text().contains("\"hel\"") && world.got.text().contains("too fast"), "{}", world.got.text());
+}
+
+#[test]
+fn an_error_within_a_stream_names_its_provider() {
+    let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
+    let throttled = message("throttlingException", r#"{"message":"too fast"}"#);
+    let mut world = begun_at(Face::OpenRouter, "bedrock", Operation::Chat, STREAM);
+    world.headers(200, &[AWS], false);
+    world.body([content, throttled].concat(), true);
+    let last = world.got.text().trim_end().rsplit("data: ").next().unwrap();
+    let chunk: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(chunk["error"]["metadata"]["provider_name"], "A Inc", "{chunk}");
 }
 
 #[test]
