@@ -206,7 +206,7 @@ impl Error {
             status: fields.status().unwrap_or(502),
             message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
             provider: provider.to_owned(),
-            code: fields.code.clone(),
+            code: fields.known_code().map(str::to_owned),
             ..Failure::default()
         })
     }

@@ -301,7 +301,7 @@ impl Exchange {
     }
 
     fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
-        let (outcome, status, message, fields) = match fault {
+        let (outcome, status, message, code) = match fault {
             Fault::Empty => (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None),
             Fault::Malformed => (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None),
             Fault::TooLarge(limit) => {
@@ -310,14 +310,15 @@ impl Exchange {
             Fault::Error(fields) => {
                 let fields = fields.unwrap_or_default();
                 let message = fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned());
-                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, fields.code)
+                let code = fields.known_code().map(str::to_owned);
+                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, code)
             }
         };
         self.close(attempt, outcome, now);
         if self.may_fall_back() {
             return self.move_on(attempt);
         }
-        self.fail(Failure { code: fields, ..self.failure(status, &message) })
+        self.fail(Failure { code, ..self.failure(status, &message) })
     }
 
     /// A whole error body: the client's own mistake, or the last endpoint's failure.
@@ -346,7 +347,7 @@ impl Exchange {
             let message = "The provider rejected the gateway's credentials".to_owned();
             return self.fail(Failure { message, ..failure });
         }
-        let failure = Failure { code: fields.known_code(), ..failure };
+        let failure = Failure { code: fields.known_code().map(str::to_owned), ..failure };
         let form = self.error_form();
         if form == ErrorForm::OpenRouter {
             let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());

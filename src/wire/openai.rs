@@ -159,10 +159,13 @@ impl ErrorFields {
         self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
-    /// The code, or the one that the message stands for.
-    pub fn known_code(&self) -> Option<String> {
-        let told = || self.says_too_long().then(|| "context_length_exceeded".to_owned());
-        self.code.clone().or_else(told)
+    /// The code, or the one that the message stands for. A status in its place says nothing that the answer's own does
+    /// not say, so the type stands for it.
+    pub fn known_code(&self) -> Option<&str> {
+        let exact = self.code.as_deref().filter(|_| self.status().is_none());
+        let told = || self.says_too_long().then_some("context_length_exceeded");
+        let named = || self.status().and(self.kind.as_deref());
+        exact.or_else(told).or_else(named).or(self.code.as_deref())
     }
 
     /// The HTTP status in `code`, where it is one.

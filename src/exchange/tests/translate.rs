@@ -90,6 +90,21 @@ fn an_error_within_a_stream_names_its_provider() {
 }
 
 #[test]
+fn a_translated_error_has_the_providers_own_code() {
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let mut document = document();
+    document["providers"]["b"]["api"] = "anthropic".into();
+    let asked = (Face::OpenAi, Operation::Chat);
+    let mut world = World::open_with(&config(&document), asked, &[], CHAT, Health::default());
+    world.begin();
+    world.headers(503, &[JSON], false);
+    world.begin();
+    world.headers(503, &[JSON], false);
+    world.body(overloaded, true);
+    assert_eq!(world.got.json()["error"]["code"], "overloaded_error");
+}
+
+#[test]
 fn an_html_page_in_place_of_an_answer_moves_on() {
     for api in ["anthropic", "gemini", "bedrock"] {
         for (body, content_type) in [(CHAT, "text/html"), (STREAM, "text/html"), (CHAT, JSON.1)] {
