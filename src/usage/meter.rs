@@ -79,16 +79,22 @@ impl Meter {
             self.done = true;
             return Seen::Done;
         }
-        self.content_event(data.len());
         if !says_more_than_content(&data) {
+            self.content_event(data.len());
             self.pattern.learn(event);
             self.envelope = event.len() - data.len();
             return Seen::Content;
         }
-        let Some(chunk) = ChunkFields::parse(&data) else { return Seen::Content };
+        let chunk = ChunkFields::parse(&data).unwrap_or_default();
         if chunk.error {
             self.error = ErrorFields::parse(&data);
+            self.failed = true;
+            return Seen::Error;
         }
+        // What ends an answer has less around its text than content has.
+        let envelope = chunk.finish_reason.as_ref().filter(|reason| !reason.is_empty()).map(|_| self.smallest);
+        self.content_event(data.len());
+        self.smallest = envelope.unwrap_or(self.smallest);
         self.chunk(chunk)
     }
 
@@ -110,10 +116,6 @@ impl Meter {
     }
 
     fn chunk(&mut self, chunk: ChunkFields<'_>) -> Seen {
-        if chunk.error {
-            self.failed = true;
-            return Seen::Error;
-        }
         if let Some(reason) = chunk.finish_reason {
             self.finish_reason = Some(reason.into_owned());
         }
@@ -322,6 +324,21 @@ mod tests {
             meter.event(format!("data: {{\"choices\":[{{\"delta\":{{}}}}],{usage}}}\n\n").as_bytes());
         }
         assert_eq!((meter.usage(5).input, meter.usage(5).output, meter.usage(5).source), (9, 3, Source::Reported));
+    }
+
+    #[test]
+    fn what_ends_a_stream_does_not_make_its_content_dearer() {
+        let event = |choice: &str| format!("data: {{\"choices\":[{{{choice}}}]}}\n\n");
+        let content = event("\"delta\":{\"content\":\"abc\"},\"logprobs\":null,\"finish_reason\":null");
+        let finish = event("\"delta\":{},\"finish_reason\":\"stop\"");
+        for (end, output) in [(finish.as_str(), 11), ("data: {\"error\":{\"code\":503}}\n\n", 10)] {
+            let mut meter = Meter::default();
+            for _ in 0..10 {
+                meter.event(content.as_bytes());
+            }
+            meter.event(end.as_bytes());
+            assert_eq!(meter.usage(5).output, output, "{end}");
+        }
     }
 
     #[test]
