@@ -38,6 +38,8 @@ pub struct Meter {
     done: bool,
     failed: bool,
     events: u64,
+    /// How many there were when the upstream gave its figures.
+    events_reported: u64,
     bytes: usize,
     smallest: usize,
     /// The last event that only had content.
@@ -61,6 +63,7 @@ impl Default for Meter {
             done: false,
             failed: false,
             events: 0,
+            events_reported: 0,
             bytes: 0,
             smallest: usize::MAX,
             pattern: Pattern::default(),
@@ -120,9 +123,11 @@ impl Meter {
             self.finish_reason = Some(reason.into_owned());
         }
         if chunk.usage.is_some() {
-            self.usage = chunk.usage.map(Usage::from);
             if chunk.no_choices {
                 self.events -= 1;
+            }
+            self.reported(chunk.usage.map(Usage::from));
+            if chunk.no_choices {
                 return Seen::UsageOnly;
             }
         }
@@ -144,7 +149,7 @@ impl Meter {
                 Seen::Content
             }
             Delta::Usage(usage) => {
-                self.usage = Some(*usage);
+                self.reported(Some(*usage));
                 Seen::Nothing
             }
             Delta::Error(fields) => {
@@ -157,6 +162,11 @@ impl Meter {
                 Seen::Done
             }
         }
+    }
+
+    fn reported(&mut self, usage: Option<Usage>) {
+        self.usage = usage;
+        self.events_reported = self.events;
     }
 
     fn content(&mut self, bytes: usize) -> Seen {
@@ -242,16 +252,25 @@ impl Meter {
 
     /// The upstream's figures, or an estimate: `input_estimate` tokens in; out, one token to an event or to four
     /// bytes beyond the bare envelope, whichever is more.
+    ///
+    /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an answer that broke off.
     pub fn usage(&self, input_estimate: u64) -> Usage {
+        let estimate = |usage: Usage| Usage { output: self.output_estimate(), source: Source::Estimated, ..usage };
         match self.usage {
-            Some(usage) => usage,
-            None => {
-                let envelope = (self.events as usize).saturating_mul(self.smallest.min(self.bytes));
-                let text = Usage::estimate(self.bytes.saturating_sub(envelope));
-                let output = self.events.max(text);
-                Usage { input: input_estimate, output, source: Source::Estimated, ..Usage::default() }
-            }
+            Some(usage) if self.is_complete() || !self.is_outrun(&usage) => usage,
+            Some(usage) => estimate(usage),
+            None => estimate(Usage { input: input_estimate, ..Usage::default() }),
         }
+    }
+
+    /// Whether there is more content than the upstream's figures can have counted.
+    fn is_outrun(&self, usage: &Usage) -> bool {
+        (self.events > self.events_reported || usage.output == 0) && self.output_estimate() > usage.output
+    }
+
+    fn output_estimate(&self) -> u64 {
+        let envelope = (self.events as usize).saturating_mul(self.smallest.min(self.bytes));
+        self.events.max(Usage::estimate(self.bytes.saturating_sub(envelope)))
     }
 }
 
@@ -339,6 +358,28 @@ mod tests {
             meter.event(end.as_bytes());
             assert_eq!(meter.usage(5).output, output, "{end}");
         }
+    }
+
+    #[test]
+    fn figures_from_before_the_content_do_not_count_for_an_answer_that_broke_off() {
+        let early = Usage { input: 9, output: 1, cached: 3, ..Usage::default() };
+        let mut meter = Meter::default();
+        meter.delta(&Delta::Usage(early));
+        assert_eq!(meter.usage(5), early);
+        for _ in 0..10 {
+            meter.delta(&Delta::Text("hello".into()));
+        }
+        assert_eq!(meter.usage(5), Usage { output: 13, source: Source::Estimated, ..early });
+        let counted = Usage { output: 8, ..early };
+        meter.delta(&Delta::Usage(counted));
+        assert_eq!(meter.usage(5), counted, "they came after the content");
+        meter.delta(&Delta::Text("hello".into()));
+        meter.delta(&Delta::Done);
+        assert_eq!(meter.usage(5), counted, "the answer is complete");
+        let mut meter = Meter::default();
+        meter.delta(&Delta::Text("hello".into()));
+        meter.delta(&Delta::Usage(Usage { output: 0, ..early }));
+        assert_eq!((meter.usage(5).output, meter.usage(5).source), (2, Source::Estimated));
     }
 
     #[test]
