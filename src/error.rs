@@ -15,7 +15,7 @@ use crate::request::{Face, Operation};
 use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
 use crate::wire::json::JsonError;
-use crate::wire::openai::ErrorFields;
+use crate::wire::openai::{ErrorFields, MODERATED};
 use openrouter::OpenRouterError;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
@@ -23,9 +23,6 @@ const ECHO: usize = 100;
 
 /// Most of a client's own names that are repeated in a message.
 const MOST_NAMED: usize = 10;
-
-/// What providers call it when a moderator objects.
-const MODERATED: [&str; 3] = ["content_policy_violation", "content_filter", "moderation_blocked"];
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]

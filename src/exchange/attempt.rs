@@ -174,7 +174,9 @@ impl Exchange {
             self.answer_of(attempt, header(headers, "content-type"), header(headers, "content-encoding"))
         } else {
             let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
-            if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
+            // That a moderator objects, and not to the key, only the body says.
+            let is_told = status != 403 || outcome != Some(Outcome::Key);
+            if let Some(outcome) = outcome.filter(|_| is_told && self.may_fall_back()) {
                 self.close(attempt, outcome, clock());
                 return self.move_on(attempt);
             }
@@ -329,6 +331,7 @@ impl Exchange {
         let error = translate::format(provider).error(&body);
         let is_error = error.is_some();
         let fields = error.unwrap_or_default();
+        let outcome = outcome.filter(|outcome| *outcome != Outcome::Key || !fields.is_moderated());
         let is_key = outcome == Some(Outcome::Key)
             || fields.code.as_deref() == Some("invalid_api_key") && !self.is_passthrough(attempt);
         let outcome = if is_key { Outcome::Key } else { outcome.unwrap_or(Outcome::Rejected) };
