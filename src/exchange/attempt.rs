@@ -281,17 +281,21 @@ impl Exchange {
                 }
                 verdict_of(progress)
             }
-            Progress::Cut(bytes) => self.cut(attempt, bytes, clock()),
+            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
             Progress::Error(body) => self.upstream_error(attempt, body, clock()),
             Progress::Failed(fault) => self.fault(attempt, fault, clock()),
         }
     }
 
-    /// The upstream ended cleanly but too early: the client is told in its own dialect, or where that has no word for
-    /// it, by an end that is not clean either.
-    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
-        self.close(attempt, Outcome::Reset, now);
-        let failure = self.failure(502, "The provider's stream ended before the answer was complete");
+    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in its own dialect, or
+    /// where that has no word for it, by an end that is not clean either.
+    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, limit: Option<usize>, now: Duration) -> Verdict {
+        let (outcome, message) = match limit {
+            Some(limit) => (Outcome::ErrorEvent, large_event(limit)),
+            None => (Outcome::Reset, "The provider's stream ended before the answer was complete".to_owned()),
+        };
+        self.close(attempt, outcome, now);
+        let failure = self.failure(502, &message);
         let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
         match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
             Some(events) => {
@@ -309,6 +313,7 @@ impl Exchange {
             Fault::TooLarge(limit) => {
                 (Outcome::ErrorEvent, 502, format!("The provider's answer is larger than {limit} bytes"), None)
             }
+            Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
             Fault::Error(fields) => {
                 let fields = fields.unwrap_or_default();
                 let message = fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned());
@@ -526,6 +531,10 @@ impl Exchange {
             })
             .collect()
     }
+}
+
+fn large_event(limit: usize) -> String {
+    format!("An event of the provider's answer is larger than {limit} bytes")
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

@@ -1,6 +1,7 @@
 //! Upstreams that speak another wire format than the client.
 
 use super::*;
+use crate::stats;
 use crate::wire::event_stream::encode;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -102,6 +103,32 @@ fn a_translated_error_has_the_providers_own_code() {
     world.headers(503, &[JSON], false);
     world.body(overloaded, true);
     assert_eq!(world.got.json()["error"]["code"], "overloaded_error");
+}
+
+#[test]
+fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
+    let mut document = document();
+    document["providers"]["a"]["api"] = "gemini".into();
+    document["limits"] = json!({"event_bytes": 1024});
+    let event =
+        |text: &str| format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n");
+    let (small, large) = (event("hel"), event(&"x".repeat(2000)));
+    for (before, verdict) in [("", Some(Verdict::Retry)), (small.as_str(), None)] {
+        let asked = (Face::OpenAi, Operation::Chat);
+        let mut world = World::open_with(&config(&document), asked, &[], STREAM, Health::default());
+        world.begin();
+        world.headers(200, &[SSE], false);
+        let got = world.body([before, &large, &event("lo")].concat(), true);
+        match verdict {
+            Some(verdict) => assert_eq!(got, verdict),
+            None => {
+                let text = world.got.text();
+                assert!(text.contains("\"hel\"") && !text.contains("\"lo\"") && !text.contains(DONE), "{text}");
+                assert!(text.contains("An event of the provider's answer is larger than 1024 bytes"), "{text}");
+                assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one error_event"]);
+            }
+        }
+    }
 }
 
 #[test]
