@@ -15,7 +15,7 @@ use crate::request::{Face, Operation};
 use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
 use crate::wire::json::JsonError;
-use crate::wire::openai::ErrorFields;
+use crate::wire::openai::{ErrorFields, MODERATED};
 use openrouter::OpenRouterError;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
@@ -23,9 +23,6 @@ const ECHO: usize = 100;
 
 /// Most of a client's own names that are repeated in a message.
 const MOST_NAMED: usize = 10;
-
-/// What providers call it when a moderator objects.
-const MODERATED: [&str; 3] = ["content_policy_violation", "content_filter", "moderation_blocked"];
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,12 +197,13 @@ impl Reply {
 }
 
 impl Error {
-    /// What an upstream's error event says, without who it came from.
-    pub fn of_upstream(fields: ErrorFields) -> Self {
+    /// What an upstream's error event says; `provider` is the display name of who sent it.
+    pub fn of_upstream(fields: &ErrorFields, provider: &str) -> Self {
         Self::Upstream(Failure {
             status: fields.status().unwrap_or(502),
-            message: fields.message.unwrap_or_else(|| "Provider returned error".to_owned()),
-            code: fields.code,
+            message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
+            provider: provider.to_owned(),
+            code: fields.known_code().map(str::to_owned),
             ..Failure::default()
         })
     }

@@ -25,8 +25,8 @@ pub(super) enum Progress {
     Pass,
     /// These bytes go on instead of the piece.
     Replace(Vec<u8>),
-    /// These bytes go on, and the answer broke off: there was no proper end.
-    Cut(Vec<u8>),
+    /// These bytes go on, and the answer broke off: there was no proper end, or an event was larger than this limit.
+    Cut(Vec<u8>, Option<usize>),
     /// An error body is whole.
     Error(Vec<u8>),
     /// There is no answer, and nothing of it has gone on.
@@ -44,6 +44,8 @@ pub(super) enum Fault {
     Malformed,
     /// More than `limits.answer_bytes`.
     TooLarge(usize),
+    /// An event of more than `limits.event_bytes` that would have to be translated.
+    LargeEvent(usize),
 }
 
 /// An answer being received.
@@ -208,7 +210,7 @@ impl Answer {
             self.meter.plain_end();
         }
         if self.committed {
-            return if end && !self.meter.is_done() { Progress::Cut(piece.to_vec()) } else { Progress::Pass };
+            return if end && !self.meter.is_done() { Progress::Cut(piece.to_vec(), None) } else { Progress::Pass };
         }
         match self.meter.first_byte() {
             Some(b'{') => {}
@@ -284,7 +286,7 @@ impl Answer {
             output: Output::new(piece, framing.held()),
             content: self.committed,
             fault: None,
-            broken: false,
+            broken: None,
         };
         let mut rest = piece;
         while !rest.is_empty() {
@@ -311,25 +313,31 @@ impl Answer {
         }
         if !content {
             let bytes = output.into_bytes();
-            return if end { Progress::Failed(Fault::Empty) } else { self.hold(&bytes) };
+            return match broken {
+                Some(Unreadable::Malformed) => Progress::Failed(Fault::Malformed),
+                Some(Unreadable::TooLarge) => Progress::Failed(Fault::LargeEvent(self.most_held)),
+                None if end => Progress::Failed(Fault::Empty),
+                None => self.hold(&bytes),
+            };
         }
         self.committed = true;
-        if !end && !broken {
+        if !end && broken.is_none() {
             return output.finish(framing.held() == 0, &mut self.held);
         }
         // An upstream that told of its error itself has told the client too.
         let failed = meter.is_failed();
-        let complete = (meter.is_complete() || failed) && !broken;
+        let complete = (meter.is_complete() || failed) && broken.is_none();
         if complete && !failed {
             output.add(source.end(meter, clock().as_secs()));
         }
         if unfinished && !complete {
             output.add(b"\n\n".to_vec());
         }
+        let limit = matches!(broken, Some(Unreadable::TooLarge)).then_some(self.most_held);
         match output.finish(true, &mut self.held) {
             progress if complete => progress,
-            Progress::Replace(bytes) => Progress::Cut(bytes),
-            _ => Progress::Cut(piece.to_vec()),
+            Progress::Replace(bytes) => Progress::Cut(bytes, limit),
+            _ => Progress::Cut(piece.to_vec(), limit),
         }
     }
 }
@@ -344,7 +352,16 @@ struct Received<'a> {
     /// There is none, and there will be none.
     fault: Option<Fault>,
     /// Nothing more can be read.
-    broken: bool,
+    broken: Option<Unreadable>,
+}
+
+/// Why the rest of a stream cannot be read.
+#[derive(Clone, Copy)]
+enum Unreadable {
+    /// It is not what its framing promises.
+    Malformed,
+    /// An event that must be translated is larger than what may be held.
+    TooLarge,
 }
 
 impl Received<'_> {
@@ -357,18 +374,20 @@ impl Received<'_> {
 
     fn take(&mut self, piece: Piece<'_>) {
         match piece {
+            _ if self.broken.is_some() => {}
             Piece::Event(event) => self.event(event),
             Piece::Opaque(bytes) if !self.source.is_foreign() => {
                 self.content = true;
                 self.output.keep(bytes);
             }
-            Piece::Opaque(bytes) => self.output.put(bytes, Change::Drop),
-            Piece::Broken => {
-                self.broken = true;
-                self.output.put(&[], Change::Drop);
-                self.fault = self.fault.take().or((!self.content).then_some(Fault::Malformed));
-            }
+            Piece::Opaque(_) => self.break_off(Unreadable::TooLarge),
+            Piece::Broken => self.break_off(Unreadable::Malformed),
         }
+    }
+
+    fn break_off(&mut self, broken: Unreadable) {
+        self.broken = Some(broken);
+        self.output.put(&[], Change::Drop);
     }
 
     fn event(&mut self, event: &[u8]) {

@@ -177,7 +177,9 @@ impl Exchange {
             self.answer_of(attempt, header(headers, "content-type"), header(headers, "content-encoding"))
         } else {
             let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
-            if let Some(outcome) = outcome.filter(|_| self.may_fall_back()) {
+            // That a moderator objects, and not to the key, only the body says.
+            let is_told = status != 403 || outcome != Some(Outcome::Key);
+            if let Some(outcome) = outcome.filter(|_| is_told && self.may_fall_back()) {
                 self.close(attempt, outcome, clock());
                 return self.move_on(attempt);
             }
@@ -282,17 +284,21 @@ impl Exchange {
                 }
                 verdict_of(progress)
             }
-            Progress::Cut(bytes) => self.cut(attempt, bytes, clock()),
+            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
             Progress::Error(body) => self.upstream_error(attempt, body, clock()),
             Progress::Failed(fault) => self.fault(attempt, fault, clock()),
         }
     }
 
-    /// The upstream ended cleanly but too early: the client is told in its own dialect, or where that has no word for
-    /// it, by an end that is not clean either.
-    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, now: Duration) -> Verdict {
-        self.close(attempt, Outcome::Reset, now);
-        let failure = self.failure(502, "The provider's stream ended before the answer was complete");
+    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in its own dialect, or
+    /// where that has no word for it, by an end that is not clean either.
+    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, limit: Option<usize>, now: Duration) -> Verdict {
+        let (outcome, message) = match limit {
+            Some(limit) => (Outcome::ErrorEvent, large_event(limit)),
+            None => (Outcome::Reset, "The provider's stream ended before the answer was complete".to_owned()),
+        };
+        self.close(attempt, outcome, now);
+        let failure = self.failure(502, &message);
         let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
         match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
             Some(events) => {
@@ -304,23 +310,25 @@ impl Exchange {
     }
 
     fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
-        let (outcome, status, message, fields) = match fault {
+        let (outcome, status, message, code) = match fault {
             Fault::Empty => (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None),
             Fault::Malformed => (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None),
             Fault::TooLarge(limit) => {
                 (Outcome::ErrorEvent, 502, format!("The provider's answer is larger than {limit} bytes"), None)
             }
+            Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
             Fault::Error(fields) => {
                 let fields = fields.unwrap_or_default();
                 let message = fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned());
-                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, fields.code)
+                let code = fields.known_code().map(str::to_owned);
+                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, code)
             }
         };
         self.close(attempt, outcome, now);
         if self.may_fall_back() {
             return self.move_on(attempt);
         }
-        self.fail(Failure { code: fields, ..self.failure(status, &message) })
+        self.fail(Failure { code, ..self.failure(status, &message) })
     }
 
     /// A whole error body: the client's own mistake, or the last endpoint's failure.
@@ -331,6 +339,7 @@ impl Exchange {
         let error = translate::format(provider).error(&body);
         let is_error = error.is_some();
         let fields = error.unwrap_or_default();
+        let outcome = outcome.filter(|outcome| *outcome != Outcome::Key || !fields.is_moderated());
         let is_key = outcome == Some(Outcome::Key)
             || fields.code.as_deref() == Some("invalid_api_key") && !self.is_passthrough(attempt);
         let outcome = if is_key { Outcome::Key } else { outcome.unwrap_or(Outcome::Rejected) };
@@ -349,7 +358,7 @@ impl Exchange {
             let message = "The provider rejected the gateway's credentials".to_owned();
             return self.fail(Failure { message, ..failure });
         }
-        let failure = Failure { code: fields.known_code(), ..failure };
+        let failure = Failure { code: fields.known_code().map(str::to_owned), ..failure };
         let form = self.error_form();
         if form == ErrorForm::OpenRouter {
             let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
@@ -519,6 +528,10 @@ impl Exchange {
             })
             .collect()
     }
+}
+
+fn large_event(limit: usize) -> String {
+    format!("An event of the provider's answer is larger than {limit} bytes")
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

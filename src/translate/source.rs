@@ -198,6 +198,12 @@ impl OpenRouter {
         }
     }
 
+    /// Display name of who answers.
+    fn provider(&self) -> &str {
+        let (Self::Chat { identity, .. } | Self::Message(identity)) = self;
+        &identity.provider
+    }
+
     fn dress(&mut self, events: &[u8], upstream: &Meter) -> Vec<u8> {
         let mut dressed = Vec::with_capacity(events.len() * 2);
         let mut splitter = Splitter::new(usize::MAX);
@@ -262,8 +268,9 @@ impl Source for Translating {
         });
         let mut events = self.dressed(events, meter);
         if seen == Seen::Error {
-            let error = meter.error().cloned().unwrap_or_default();
-            events.extend_from_slice(&self.broken(&Error::of_upstream(error)));
+            let provider = self.openrouter.as_ref().map_or("", OpenRouter::provider);
+            let error = Error::of_upstream(&meter.error().cloned().unwrap_or_default(), provider);
+            events.extend_from_slice(&self.broken(&error));
         }
         (seen, Change::Replace(events))
     }

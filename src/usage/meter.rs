@@ -41,6 +41,8 @@ pub struct Meter {
     done: bool,
     failed: bool,
     events: u64,
+    /// How many there were when the upstream gave its figures.
+    events_reported: u64,
     bytes: usize,
     smallest: usize,
     /// The last event that only had content.
@@ -65,6 +67,7 @@ impl Default for Meter {
             done: false,
             failed: false,
             events: 0,
+            events_reported: 0,
             bytes: 0,
             smallest: usize::MAX,
             pattern: Pattern::default(),
@@ -83,16 +86,22 @@ impl Meter {
             self.done = true;
             return Seen::Done;
         }
-        self.content_event(data.len());
         if !says_more_than_content(&data) {
+            self.content_event(data.len());
             self.pattern.learn(event);
             self.envelope = event.len() - data.len();
             return Seen::Content;
         }
-        let Some(chunk) = ChunkFields::parse(&data) else { return Seen::Content };
+        let chunk = ChunkFields::parse(&data).unwrap_or_default();
         if chunk.error {
             self.error = ErrorFields::parse(&data);
+            self.failed = true;
+            return Seen::Error;
         }
+        // What ends an answer has less around its text than content has.
+        let envelope = chunk.finish_reason.as_ref().filter(|reason| !reason.is_empty()).map(|_| self.smallest);
+        self.content_event(data.len());
+        self.smallest = envelope.unwrap_or(self.smallest);
         self.chunk(chunk)
     }
 
@@ -119,18 +128,15 @@ impl Meter {
     }
 
     fn chunk(&mut self, chunk: ChunkFields<'_>) -> Seen {
-        if chunk.error {
-            self.failed = true;
-            return Seen::Error;
-        }
         if let Some(reason) = chunk.finish_reason {
             self.finish_reason = Some(reason.into_owned());
         }
-        if chunk.usage.is_some() {
+        if let Some(fields) = chunk.usage {
             let tier = chunk.service_tier.and_then(|name| ServiceTier::named(&name));
-            self.usage = chunk.usage.map(|fields| Usage { tier, ..fields.into() });
+            // One without choices is no content.
+            self.events -= u64::from(chunk.no_choices);
+            self.reported(Usage { tier, ..fields.into() });
             if chunk.no_choices {
-                self.events -= 1;
                 return Seen::UsageOnly;
             }
         }
@@ -152,7 +158,7 @@ impl Meter {
                 Seen::Content
             }
             Delta::Usage(usage) => {
-                self.usage = Some(*usage);
+                self.reported(*usage);
                 Seen::Nothing
             }
             Delta::Error(fields) => {
@@ -165,6 +171,11 @@ impl Meter {
                 Seen::Done
             }
         }
+    }
+
+    fn reported(&mut self, usage: Usage) {
+        self.usage = Some(usage);
+        self.events_reported = self.events;
     }
 
     fn content(&mut self, bytes: usize) -> Seen {
@@ -254,16 +265,25 @@ impl Meter {
 
     /// The upstream's figures, or an estimate: `input_estimate` tokens in; out, one token to an event or to four
     /// bytes beyond the bare envelope, whichever is more.
+    ///
+    /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an answer that broke off.
     pub fn usage(&self, input_estimate: u64) -> Usage {
+        let estimate = |usage: Usage| Usage { output: self.output_estimate(), source: Source::Estimated, ..usage };
         match self.usage {
-            Some(usage) => usage,
-            None => {
-                let envelope = (self.events as usize).saturating_mul(self.smallest.min(self.bytes));
-                let text = Usage::estimate(self.bytes.saturating_sub(envelope));
-                let output = self.events.max(text);
-                Usage { input: input_estimate, output, source: Source::Estimated, ..Usage::default() }
-            }
+            Some(usage) if self.is_complete() || !self.is_outrun(&usage) => usage,
+            Some(usage) => estimate(usage),
+            None => estimate(Usage { input: input_estimate, ..Usage::default() }),
         }
+    }
+
+    /// Whether there is more content than the upstream's figures can have counted.
+    fn is_outrun(&self, usage: &Usage) -> bool {
+        (self.events > self.events_reported || usage.output == 0) && self.output_estimate() > usage.output
+    }
+
+    fn output_estimate(&self) -> u64 {
+        let envelope = (self.events as usize).saturating_mul(self.smallest.min(self.bytes));
+        self.events.max(Usage::estimate(self.bytes.saturating_sub(envelope)))
     }
 }
 
@@ -336,6 +356,43 @@ mod tests {
             meter.event(format!("data: {{\"choices\":[{{\"delta\":{{}}}}],{usage}}}\n\n").as_bytes());
         }
         assert_eq!((meter.usage(5).input, meter.usage(5).output, meter.usage(5).source), (9, 3, Source::Reported));
+    }
+
+    #[test]
+    fn what_ends_a_stream_does_not_make_its_content_dearer() {
+        let event = |choice: &str| format!("data: {{\"choices\":[{{{choice}}}]}}\n\n");
+        let content = event("\"delta\":{\"content\":\"abc\"},\"logprobs\":null,\"finish_reason\":null");
+        let finish = event("\"delta\":{},\"finish_reason\":\"stop\"");
+        for (end, output) in [(finish.as_str(), 11), ("data: {\"error\":{\"code\":503}}\n\n", 10)] {
+            let mut meter = Meter::default();
+            for _ in 0..10 {
+                meter.event(content.as_bytes());
+            }
+            meter.event(end.as_bytes());
+            assert_eq!(meter.usage(5).output, output, "{end}");
+        }
+    }
+
+    #[test]
+    fn figures_from_before_the_content_do_not_count_for_an_answer_that_broke_off() {
+        let early = Usage { input: 9, output: 1, cached: 3, ..Usage::default() };
+        let mut meter = Meter::default();
+        meter.delta(&Delta::Usage(early));
+        assert_eq!(meter.usage(5), early);
+        for _ in 0..10 {
+            meter.delta(&Delta::Text("hello".into()));
+        }
+        assert_eq!(meter.usage(5), Usage { output: 13, source: Source::Estimated, ..early });
+        let counted = Usage { output: 8, ..early };
+        meter.delta(&Delta::Usage(counted));
+        assert_eq!(meter.usage(5), counted, "they came after the content");
+        meter.delta(&Delta::Text("hello".into()));
+        meter.delta(&Delta::Done);
+        assert_eq!(meter.usage(5), counted, "the answer is complete");
+        let mut meter = Meter::default();
+        meter.delta(&Delta::Text("hello".into()));
+        meter.delta(&Delta::Usage(Usage { output: 0, ..early }));
+        assert_eq!((meter.usage(5).output, meter.usage(5).source), (2, Source::Estimated));
     }
 
     #[test]

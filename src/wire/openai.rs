@@ -96,6 +96,12 @@ fn count(
     Ok(true)
 }
 
+/// What providers call it when a moderator objects.
+pub const MODERATED: [&str; 3] = ["content_policy_violation", "content_filter", "moderation_blocked"];
+
+/// What OpenRouter's `metadata` has where a moderator objects: the error's code is only its status.
+const FLAGGED: &str = "flagged_input";
+
 /// How the message of an exceeded context begins.
 const CONTEXT_LENGTH_MESSAGE: &str = "This model's maximum context length is";
 
@@ -131,8 +137,15 @@ impl ErrorFields {
                 Ok(Some(Self { message: Some(message), ..Self::default() }))
             }
             Kind::Object => {
-                let mut error = Self::default();
+                let (mut error, mut flagged) = (Self::default(), false);
                 reader.object(|reader, member| {
+                    if member.key.is("metadata") && reader.peek()? == Kind::Object {
+                        reader.object(|_, member| {
+                            flagged |= member.key.is(FLAGGED);
+                            Ok::<_, JsonError>(())
+                        })?;
+                        return Ok(());
+                    }
                     let slot = match member.key.bytes().as_ref() {
                         b"message" => &mut error.message,
                         b"code" => &mut error.code,
@@ -142,6 +155,9 @@ impl ErrorFields {
                     *slot = text(reader)?;
                     Ok::<_, JsonError>(())
                 })?;
+                if flagged {
+                    error.code = MODERATED.first().map(|code| (*code).to_owned());
+                }
                 Ok(Some(error))
             }
             _ => Ok(None),
@@ -151,18 +167,25 @@ impl ErrorFields {
     /// Whether another model may not give this error: the context is too long, or a moderator objects. Told by the code;
     /// where a server gives none, by the message that OpenAI documents and others copy.
     pub fn is_about_the_model(&self) -> bool {
-        let known = ["context_length_exceeded", "content_policy_violation", "content_filter", "moderation_blocked"];
-        self.code.as_deref().is_some_and(|code| known.contains(&code)) || self.says_too_long()
+        self.is_moderated() || self.known_code() == Some("context_length_exceeded")
+    }
+
+    /// Whether a moderator objects.
+    pub fn is_moderated(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| MODERATED.contains(&code))
     }
 
     fn says_too_long(&self) -> bool {
         self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
-    /// The code, or the one that the message stands for.
-    pub fn known_code(&self) -> Option<String> {
-        let told = || self.says_too_long().then(|| "context_length_exceeded".to_owned());
-        self.code.clone().or_else(told)
+    /// The code, or the one that the message stands for. A status in its place says nothing that the answer's own does
+    /// not say, so the type stands for it.
+    pub fn known_code(&self) -> Option<&str> {
+        let exact = self.code.as_deref().filter(|_| self.status().is_none());
+        let told = || self.says_too_long().then_some("context_length_exceeded");
+        let named = || self.status().and(self.kind.as_deref());
+        exact.or_else(told).or_else(named).or(self.code.as_deref())
     }
 
     /// The HTTP status in `code`, where it is one.

@@ -127,7 +127,7 @@ fn an_answer_never_holds_more_than_its_limits() {
         for _ in 0..random.below(60) {
             let piece = random_bytes(&mut random);
             let progress = answer.push(&piece, random.below(40) == 0, &Duration::default);
-            if matches!(progress, Progress::Failed(_) | Progress::Cut(_) | Progress::Error(_)) {
+            if matches!(progress, Progress::Failed(_) | Progress::Cut(..) | Progress::Error(_)) {
                 break;
             }
             assert!(answer.held() <= 2 * 1024, "{} held after {progress:?}", answer.held());

@@ -82,6 +82,30 @@ fn openrouters_face_wraps_the_providers_body() {
 }
 
 #[test]
+fn a_status_in_place_of_a_code_is_not_told_as_one() {
+    let rows = [
+        // As vLLM says it.
+        (
+            400,
+            json!({"message": "This model's maximum context length is 9 tokens.", "type": "BadRequestError", "code": 400}),
+            "context_length_exceeded",
+            "context_length_exceeded",
+        ),
+        (400, json!({"message": "no", "type": "BadRequestError", "code": 400}), "BadRequestError", "invalid_request"),
+        (503, json!({"message": "no", "type": "api_error", "code": null}), "", "provider_overloaded"),
+        (503, json!({"message": "no", "code": "500"}), "500", "provider_overloaded"),
+        (500, json!({"message": "no", "type": "t", "code": 1302}), "1302", "server"),
+    ];
+    for (status, error, code, kind) in rows {
+        let body = json!({"error": error}).to_string();
+        let told = play(Face::OpenRouter, CHAT, &twice(&answers(status, &body))).got.json();
+        let metadata = &told["error"]["metadata"];
+        assert_eq!(metadata["provider_code"].as_str().unwrap_or_default(), code, "{told}");
+        assert_eq!(metadata["error_type"], kind, "{told}");
+    }
+}
+
+#[test]
 fn a_rejected_keys_message_is_hidden() {
     let secret = r#"{"error":{"message":"Incorrect API key provided: sk-gate****way","code":"invalid_api_key"}}"#;
     for face in FACES {

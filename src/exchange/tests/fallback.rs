@@ -206,6 +206,17 @@ fn context_and_moderation_errors_move_on_to_the_next_model() {
             assert_eq!(books.tags(&stats::REQUESTS), ["default m/two chat 2xx"]);
         }
     }
+    // As OpenRouter and others say it.
+    let flagged =
+        r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#;
+    for error in [flagged, &TOO_LONG.replace("context_length_exceeded", "content_filter")] {
+        let world = play(Face::OpenAi, body, &[answers(403, error), answers(200, ANSWER)]);
+        assert_eq!(world.got.header("x-modelyard-model"), Some("m/two"), "{error}");
+        let only = play(Face::OpenAi, CHAT, &[answers(403, error), answers(200, ANSWER)]);
+        assert_eq!((only.got.status, only.got.text(), only.clusters.len()), (403, error, 1));
+    }
+    let key = play(Face::OpenAi, body, &[answers(403, ERROR), answers(200, ANSWER)]);
+    assert_eq!(key.got.header("x-modelyard-model"), Some("m/one"), "the key is another endpoint's matter");
     let other = play(Face::OpenAi, body, &[answers(400, ERROR), answers(200, ANSWER)]);
     assert_eq!((other.got.status, other.clusters.len()), (400, 1), "any other mistake is returned");
 }

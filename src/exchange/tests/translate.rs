@@ -1,6 +1,7 @@
 //! Upstreams that speak another wire format than the client.
 
 use super::*;
+use crate::stats;
 use crate::wire::event_stream::encode;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -19,7 +20,11 @@ fn speaking(api: &str) -> Rc<Config> {
 }
 
 fn begun(api: &str, operation: Operation, body: &str) -> World {
-    let asked = (Face::OpenAi, operation);
+    begun_at(Face::OpenAi, api, operation, body)
+}
+
+fn begun_at(face: Face, api: &str, operation: Operation, body: &str) -> World {
+    let asked = (face, operation);
     let mut world = World::open_with(&speaking(api), asked, &[], body, Health::default());
     world.begin();
     world
@@ -71,6 +76,59 @@ fn an_exception_before_any_content_moves_on_and_after_it_ends_the_stream() {
     let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
     world.body([content, throttled].concat(), true);
     assert!(world.got.text().contains("\"hel\"") && world.got.text().contains("too fast"), "{}", world.got.text());
+}
+
+#[test]
+fn an_error_within_a_stream_names_its_provider() {
+    let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
+    let throttled = message("throttlingException", r#"{"message":"too fast"}"#);
+    let mut world = begun_at(Face::OpenRouter, "bedrock", Operation::Chat, STREAM);
+    world.headers(200, &[AWS], false);
+    world.body([content, throttled].concat(), true);
+    let last = world.got.text().trim_end().rsplit("data: ").next().unwrap();
+    let chunk: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(chunk["error"]["metadata"]["provider_name"], "A Inc", "{chunk}");
+}
+
+#[test]
+fn a_translated_error_has_the_providers_own_code() {
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let mut document = document();
+    document["providers"]["b"]["api"] = "anthropic".into();
+    let asked = (Face::OpenAi, Operation::Chat);
+    let mut world = World::open_with(&config(&document), asked, &[], CHAT, Health::default());
+    world.begin();
+    world.headers(503, &[JSON], false);
+    world.begin();
+    world.headers(503, &[JSON], false);
+    world.body(overloaded, true);
+    assert_eq!(world.got.json()["error"]["code"], "overloaded_error");
+}
+
+#[test]
+fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
+    let mut document = document();
+    document["providers"]["a"]["api"] = "gemini".into();
+    document["limits"] = json!({"event_bytes": 1024});
+    let event =
+        |text: &str| format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n");
+    let (small, large) = (event("hel"), event(&"x".repeat(2000)));
+    for (before, verdict) in [("", Some(Verdict::Retry)), (small.as_str(), None)] {
+        let asked = (Face::OpenAi, Operation::Chat);
+        let mut world = World::open_with(&config(&document), asked, &[], STREAM, Health::default());
+        world.begin();
+        world.headers(200, &[SSE], false);
+        let got = world.body([before, &large, &event("lo")].concat(), true);
+        match verdict {
+            Some(verdict) => assert_eq!(got, verdict),
+            None => {
+                let text = world.got.text();
+                assert!(text.contains("\"hel\"") && !text.contains("\"lo\"") && !text.contains(DONE), "{text}");
+                assert!(text.contains("An event of the provider's answer is larger than 1024 bytes"), "{text}");
+                assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one error_event"]);
+            }
+        }
+    }
 }
 
 #[test]

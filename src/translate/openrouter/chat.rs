@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::{Identity, Json, one_line};
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::request::Operation;
 use crate::translate::{Change, Stage};
 use crate::usage::{Meter, Seen, Usage};
@@ -150,7 +150,11 @@ impl Stage for OpenRouterEvents {
                 events.extend_from_slice(event);
                 return Change::Replace(events);
             }
-            Seen::Error => return Change::Replace(self.identity.error_chunk(&upstream_error(&self.identity, &data))),
+            Seen::Error => {
+                let fields = ErrorFields::parse(&data).unwrap_or_default();
+                let error = Error::of_upstream(&fields, &self.identity.provider);
+                return Change::Replace(self.identity.error_chunk(&error));
+            }
             Seen::Content | Seen::UsageOnly => {
                 let known = meter.usage(self.identity.input_estimate);
                 self.identity.rewrite(&data, Part::Chunk, &known)
@@ -177,18 +181,6 @@ impl Stage for OpenRouterEvents {
         events.extend_from_slice(b"data: [DONE]\n\n");
         events
     }
-}
-
-/// An error event of the upstream's as our own error.
-fn upstream_error(identity: &Identity, data: &[u8]) -> Error {
-    let fields = ErrorFields::parse(data).unwrap_or_default();
-    Error::Upstream(Failure {
-        status: fields.status().unwrap_or(502),
-        message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
-        provider: identity.provider.clone(),
-        code: fields.code,
-        ..Failure::default()
-    })
 }
 
 /// One text being rewritten.

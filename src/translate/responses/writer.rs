@@ -12,7 +12,7 @@ use super::proof;
 use super::response::{Echo, Failed, Response, Said, State};
 use super::tool::Names;
 use super::{code, error_object};
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::translate::delta::{Answer, Block, Delta, FinishReason};
 use crate::translate::{About, AnswerWriter};
 use crate::usage::Usage;
@@ -213,7 +213,7 @@ impl Writer {
     /// A whole answer that its upstream broke off.
     fn whole_failure(&mut self) -> Vec<u8> {
         self.break_off();
-        let error = of_upstream(&ErrorFields::default());
+        let error = Error::of_upstream(&ErrorFields::default(), "");
         let message = error.to_string();
         let failed = Failed::new(&error_object(&error, &message), code(&error));
         serde_json::to_vec(&self.response(State::Failed, Some(failed))).unwrap_or_default()
@@ -275,7 +275,7 @@ impl AnswerWriter for Writer {
             Delta::Annotation(json) => self.cite(json, events),
             Delta::Finish { reason, .. } => self.finish = Some(*reason),
             Delta::Usage(usage) => self.usage = Some(*usage),
-            Delta::Error(fields) => self.fail(&of_upstream(fields), events),
+            Delta::Error(fields) => self.fail(&Error::of_upstream(fields, ""), events),
             // Pictures are told as text: see `Delta::without_images`.
             Delta::Image { .. } | Delta::Done => {}
         }
@@ -283,7 +283,7 @@ impl AnswerWriter for Writer {
 
     fn end(&mut self, now: u64, events: &mut Vec<u8>) {
         if self.finish == Some(FinishReason::Error) {
-            self.fail(&of_upstream(&ErrorFields::default()), events);
+            self.fail(&Error::of_upstream(&ErrorFields::default(), ""), events);
         }
         if self.phase == Phase::Ended {
             return;
@@ -316,14 +316,4 @@ impl AnswerWriter for Writer {
         let state = self.incomplete().map_or(State::Completed, |_| State::Incomplete);
         serde_json::to_vec(&self.response(state, None)).unwrap_or_default()
     }
-}
-
-/// An upstream's own error as the gateway's.
-fn of_upstream(fields: &ErrorFields) -> Error {
-    Error::Upstream(Failure {
-        status: fields.status().unwrap_or(502),
-        message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
-        code: fields.code.clone(),
-        ..Failure::default()
-    })
 }
