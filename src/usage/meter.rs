@@ -79,17 +79,20 @@ impl Meter {
             self.done = true;
             return Seen::Done;
         }
-        self.content_event(data.len());
         if !says_more_than_content(&data) {
+            self.content_event(data.len());
             self.pattern.learn(event);
             self.envelope = event.len() - data.len();
             return Seen::Content;
         }
-        let Some(chunk) = ChunkFields::parse(&data) else { return Seen::Content };
-        if chunk.error {
+        let chunk = ChunkFields::parse(&data);
+        if chunk.as_ref().is_some_and(|chunk| chunk.error) {
             self.error = ErrorFields::parse(&data);
+            self.failed = true;
+            return Seen::Error;
         }
-        self.chunk(chunk)
+        self.content_event(data.len());
+        chunk.map_or(Seen::Content, |chunk| self.chunk(chunk))
     }
 
     /// Counts all whole events at the start of `bytes` that are like the last one that only had content, and returns their
@@ -110,10 +113,6 @@ impl Meter {
     }
 
     fn chunk(&mut self, chunk: ChunkFields<'_>) -> Seen {
-        if chunk.error {
-            self.failed = true;
-            return Seen::Error;
-        }
         if let Some(reason) = chunk.finish_reason {
             self.finish_reason = Some(reason.into_owned());
         }
@@ -334,6 +333,8 @@ mod tests {
         assert_eq!((meter.usage(5).input, meter.usage(5).output), (5, 10));
         meter.event(event(&"b".repeat(401)).as_bytes());
         assert_eq!((meter.usage(5).output, meter.usage(5).source), (100, Source::Estimated));
+        meter.event(b"data: {\"error\":{}}\n\n");
+        assert_eq!(meter.usage(5).output, 100, "an error's envelope is not that of content");
         assert_eq!(Meter::default().usage(5).output, 0);
     }
 }
