@@ -340,7 +340,9 @@ impl Exchange {
         if moves_on {
             return self.move_on(attempt);
         }
-        let failure = self.failure(status.unwrap_or(502), "Provider returned error");
+        // Where a provider would send a client is none of the client's business.
+        let told = status.filter(|status| *status >= 400);
+        let failure = self.failure(told.unwrap_or(502), "Provider returned error");
         if is_key {
             // Its message may quote the key.
             let message = "The provider rejected the gateway's credentials".to_owned();
@@ -353,7 +355,7 @@ impl Exchange {
             return self.fail(Failure { raw, ..failure });
         }
         let failure = Failure { message: fields.message.unwrap_or_else(|| failure.message.clone()), ..failure };
-        if way == Way::Translate || !is_error {
+        if way == Way::Translate || !is_error || told.is_none() {
             return self.fail(failure);
         }
         self.error = Some(Error::Upstream(failure));
