@@ -92,7 +92,8 @@ impl Upstream {
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let parsed = headers::parse(&serialised);
-        if headers::value(&parsed, RETRY).is_some() {
+        // One that cannot be read counts for the router, too.
+        if headers::value(&parsed, RETRY).is_some() || parsed.len() < headers::count(&serialised) {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);
