@@ -55,6 +55,7 @@ pub(super) struct Answer {
     held: Vec<u8>,
     most_held: usize,
     committed: bool,
+    over: bool,
     pub meter: Meter,
 }
 
@@ -92,7 +93,7 @@ pub(super) enum Events {
 impl Answer {
     fn new(form: Form, limits: &Limits) -> Box<Self> {
         let (held, most_held) = (Vec::new(), limits.event_bytes);
-        Box::new(Self { form, held, most_held, committed: false, meter: Meter::default() })
+        Box::new(Self { form, held, most_held, committed: false, over: false, meter: Meter::default() })
     }
 
     /// A stream of events.
@@ -132,6 +133,11 @@ impl Answer {
     /// Whether content has gone to the client.
     pub(super) fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// Whether the client has all of a stream, though the upstream has not ended it yet.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Whether a comment may be sent: the client is in the middle of a stream, but not of an event.
@@ -321,7 +327,10 @@ impl Answer {
             };
         }
         self.committed = true;
-        if !end && broken.is_none() {
+        // Nothing is left to wait for: an upstream may keep its stream open, or end it with trailers, behind which there
+        // is no room for the client's last events.
+        self.over = meter.is_done() && framing.is_between_events();
+        if !end && broken.is_none() && !self.over {
             return output.finish(framing.held() == 0, &mut self.held);
         }
         // An upstream that told of its error itself has told the client too.

@@ -278,7 +278,7 @@ impl Exchange {
         match progress {
             Progress::Hold => Verdict::Hold { strip_length: answer.changes_length() },
             Progress::Pass | Progress::Replace(_) => {
-                if end {
+                if end || answer.is_over() {
                     let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
                     current.close(outcome, clock());
                 }
@@ -352,7 +352,9 @@ impl Exchange {
         if moves_on {
             return self.move_on(attempt);
         }
-        let failure = self.failure(status.unwrap_or(502), "Provider returned error");
+        // Where a provider would send a client is none of the client's business.
+        let told = status.filter(|status| *status >= 400);
+        let failure = self.failure(told.unwrap_or(502), "Provider returned error");
         if is_key {
             // Its message may quote the key.
             let message = "The provider rejected the gateway's credentials".to_owned();
@@ -365,7 +367,7 @@ impl Exchange {
             return self.fail(Failure { raw, ..failure });
         }
         let failure = Failure { message: fields.message.unwrap_or_else(|| failure.message.clone()), ..failure };
-        if way == Way::Translate || !is_error {
+        if way == Way::Translate || !is_error || told.is_none() {
             return self.fail(failure);
         }
         self.error = Some(Error::Upstream(failure));
@@ -385,17 +387,22 @@ impl Exchange {
 
     /// What to do about an attempt that has waited long enough; `None`: nothing yet.
     pub fn tick(&mut self, attempt: usize, now: Duration) -> Option<Verdict> {
-        let current = self.attempts.get(attempt).filter(|current| current.ended.is_none())?;
+        let current = self.attempts.get(attempt)?;
         let answer = current.answer.as_ref()?;
+        let (committed, over) = (answer.is_committed(), answer.is_over());
+        if current.ended.is_some() && !over {
+            return None;
+        }
         let provider = self.step(attempt)?.provider(&self.config)?;
         let waited = now.saturating_sub(current.started);
-        let committed = answer.is_committed();
         let outcome = match self.request.is_stream() {
             true if !committed && waited >= self.first_token_timeout(provider) => Outcome::FirstToken,
             _ if waited >= provider.timeout => Outcome::Timeout,
             _ => return None,
         };
-        self.close(attempt, outcome, now);
+        if !over {
+            self.close(attempt, outcome, now);
+        }
         Some(match committed {
             true => Verdict::Reset,
             false if self.may_fall_back() => self.move_on(attempt),

@@ -137,12 +137,31 @@ impl ClientHeaders {
                 || is_one_of(&FORWARDED, name)
                 || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             {
+                if !is_credential && kept.extend(name, value) {
+                    continue;
+                }
                 kept.texts.push_str(name);
                 kept.texts.push_str(value);
                 kept.headers.push(Kept { name: name.len(), value: value.len(), is_credential });
             }
         }
         kept
+    }
+
+    /// Adds to the value of a header that is there already: lines of one name are one list. False if there is none.
+    fn extend(&mut self, name: &str, value: &str) -> bool {
+        let mut at = 0;
+        for kept in &mut self.headers {
+            let end = at + kept.name + kept.value;
+            if self.texts.get(at..at + kept.name) == Some(name) {
+                self.texts.insert_str(end, value);
+                self.texts.insert_str(end, ", ");
+                kept.value += ", ".len() + value.len();
+                return true;
+            }
+            at = end;
+        }
+        false
     }
 
     /// The credentials, or all else.

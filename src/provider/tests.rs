@@ -47,6 +47,22 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn lines_of_one_name_are_one_list() {
+    let client = ClientHeaders::keep(&[
+        ("anthropic-beta", "a"),
+        ("user-agent", "sdk"),
+        ("x-api-key", "one"),
+        ("anthropic-beta", "b,c"),
+        ("openai-beta", "x"),
+        ("x-api-key", "two"),
+        ("anthropic-beta", "d"),
+    ]);
+    let told: Vec<_> = client.iter(false).collect();
+    assert_eq!(told, [("anthropic-beta", "a, b,c, d"), ("user-agent", "sdk"), ("openai-beta", "x")]);
+    assert_eq!(client.iter(true).collect::<Vec<_>>(), [("x-api-key", "one"), ("x-api-key", "two")]);
+}
+
+#[test]
 fn only_what_is_on_the_list_reaches_a_provider() {
     let headers = headers(&json!({"host": "h.example"}), Operation::Chat);
     let told: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -132,10 +132,10 @@ pub(super) fn buffer(buffer: Buffer, size: usize) -> Vec<u8> {
     taken(|data, len| unsafe { proxy_get_buffer_bytes(buffer as u32, 0, size, data, len) }).unwrap_or_default()
 }
 
-/// Puts `bytes` in place of a buffer's first `size` bytes.
-pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) {
+/// Puts `bytes` in place of a buffer's first `size` bytes; false if the host has no such buffer at the moment.
+pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) -> bool {
     // SAFETY: see `now`.
-    unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) };
+    unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) == OK }
 }
 
 /// Puts `bytes` behind a buffer's last byte.

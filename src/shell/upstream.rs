@@ -92,7 +92,8 @@ impl Upstream {
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let parsed = headers::parse(&serialised);
-        if headers::value(&parsed, RETRY).is_some() {
+        // One that cannot be read counts for the router, too.
+        if headers::value(&parsed, RETRY).is_some() || parsed.len() < headers::count(&serialised) {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);
@@ -117,7 +118,14 @@ impl Upstream {
     /// With trailers the body callback never sees the end.
     pub(super) fn response_trailers(&mut self) -> Action {
         let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, &host::now);
-        self.obey(verdict, 0)
+        match verdict {
+            // Behind a body that has gone on there is no room. An end that is not clean says at least that it is none.
+            Verdict::Replace(bytes) if !bytes.is_empty() && !host::splice(Buffer::ResponseBody, 0, &bytes) => {
+                self.obey(Verdict::Reset, 0)
+            }
+            Verdict::Replace(_) => Action::Continue,
+            verdict => self.obey(verdict, 0),
+        }
     }
 
     fn obey(&self, verdict: Verdict, size: usize) -> Action {

@@ -405,6 +405,8 @@ mod tests {
         assert_eq!((meter.usage(5).input, meter.usage(5).output), (5, 10));
         meter.event(event(&"b".repeat(401)).as_bytes());
         assert_eq!((meter.usage(5).output, meter.usage(5).source), (100, Source::Estimated));
+        meter.event(b"data: {\"error\":{}}\n\n");
+        assert_eq!(meter.usage(5).output, 100, "an error's envelope is not that of content");
         assert_eq!(Meter::default().usage(5).output, 0);
     }
 }

@@ -74,6 +74,7 @@ fn setup() -> Setup {
         .document(json!({"providers": {"pass401-0": {"auth": null}}}))
         .provider("pass401-0", passthrough)
         .chain("hostile", &["retry-header", ""])
+        .chain("hostile-unreadable", &["retry-header=unreadable", ""])
         .chain("hostile-503", &["retry-header,status=503", ""])
         .chain("body", &["status=503", "status=429", ""])
         .chain("overflow", &["status=503,delay=150", "delay=150"])
@@ -454,11 +455,13 @@ fn a_credential_the_client_passed_through_is_its_own_mistake(gateway: &Gateway) 
 }
 
 fn a_providers_own_retry_header_does_nothing(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("hostile")), (base, stream("hostile"))]) {
-        let reply = gateway.ask(base, &body);
-        assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
-        assert!(reply.content().starts_with("Hello from hostile-0"), "{reply:?}");
-        assert_eq!(reply.header("x-modelyard-retry"), None);
+    for (base, name) in FACES.iter().flat_map(|base| [(base, "hostile"), (base, "hostile-unreadable")]) {
+        for body in [chat(name), stream(name)] {
+            let reply = gateway.ask(base, &body);
+            assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
+            assert!(reply.content().starts_with(&format!("Hello from {name}-0")), "{reply:?}");
+            assert_eq!(reply.header("x-modelyard-retry"), None);
+        }
     }
     moves_on(gateway, "hostile-503", "status_5xx", &[chat("hostile-503")]);
 }

@@ -28,6 +28,9 @@ fn setup() -> Setup {
         .chain("no-done", &["no-done"])
         .chain("late-error", &["error-event=3", ""])
         .chain("trailers", &["trailers"])
+        .over_http2("trailers-0")
+        .chain("cut-trailers", &["trailers,cut=3", ""])
+        .over_http2("cut-trailers-0")
         .chain("close", &["close"])
         .chain("gzip", &["gzip"])
         .chain("gzip-bytes", &["gzip,bytes=7"])
@@ -57,6 +60,8 @@ on_envoy! { setup:
     a_stream_without_done_is_whole,
     an_error_event_after_content_passes,
     trailers_of_an_upstream_end_a_stream,
+    trailers_leave_a_stream_all_its_events,
+    a_stream_cut_by_trailers_does_not_look_whole,
     a_body_that_ends_with_its_connection_is_whole,
     gzip_passes_untouched_and_is_estimated,
     silence_after_content_breaks_off,
@@ -66,6 +71,8 @@ on_envoy! { setup:
     completions_stream,
     a_plain_answer_that_breaks_off_is_not_whole,
 }
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 /// The answer came while the upstream was still sending: pieces in between first and last, well apart.
 fn assert_spaced(reply: &Reply, events: usize, interval: u128) {
@@ -240,6 +247,26 @@ fn trailers_of_an_upstream_end_a_stream(gateway: &Gateway) {
         let entry = gateway.entry(&reply);
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "ok", "{entry}");
         assert_eq!(entry["output_tokens"], "8", "{entry}");
+    }
+}
+
+fn trailers_leave_a_stream_all_its_events(gateway: &Gateway) {
+    for (path, last) in [("messages", "message_stop"), ("responses", "response.completed")] {
+        let mut body = stream("trailers");
+        body["max_tokens"] = 100.into();
+        body["input"] = "Hello there".into();
+        let reply = gateway.request("POST", &format!("/v1/{path}"), &JSON, body.to_string().as_bytes());
+        assert!(reply.whole && !reply.trailers.is_empty(), "{reply:?}");
+        assert_eq!(reply.chunks().last().unwrap()["type"], last, "{reply:?}");
+        assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "ok");
+    }
+}
+
+fn a_stream_cut_by_trailers_does_not_look_whole(gateway: &Gateway) {
+    for base in FACES {
+        let reply = gateway.ask(base, &stream("cut-trailers"));
+        assert!(reply.content().starts_with("Hello from cut-trailers-0") && !reply.whole, "{reply:?}");
+        assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "reset");
     }
 }
 

@@ -82,8 +82,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| flag(&mut f.trailers, v)),
     row("close", "", "HTTP/1: answer as HTTP/1.0, the body ends where the connection does",
         |f, v| flag(&mut f.close, v)),
-    row("retry-header", "", "header `x-modelyard-retry: 1`, as a hostile provider would send",
-        |f, v| flag(&mut f.retry_header, v)),
+    row("retry-header", "[=unreadable]", "header `x-modelyard-retry: 1`, as a hostile provider would, or what is no text",
+        |f, v| put(&mut f.retry_header, retry_header(v))),
 
     row("no-usage", "", "no usage at all",
         |f, v| flag(&mut f.no_usage, v)),
@@ -141,6 +141,14 @@ fn put<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
 fn flag(slot: &mut bool, value: Option<&str>) -> bool {
     *slot = true;
     value.is_none()
+}
+
+fn retry_header(value: Option<&str>) -> Option<HeaderValue> {
+    match value {
+        None => Some(HeaderValue::from_static("1")),
+        Some("unreadable") => HeaderValue::from_bytes(b"\xff").ok(),
+        Some(_) => None,
+    }
 }
 
 fn status(value: &str) -> Option<StatusCode> {

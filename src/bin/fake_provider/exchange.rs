@@ -289,7 +289,7 @@ fn add_faulty_headers(headers: &mut HeaderMap, faults: &Faults) {
     if faults.close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if faults.retry_header {
-        headers.insert(HeaderName::from_static("x-modelyard-retry"), HeaderValue::from_static("1"));
+    if let Some(value) = &faults.retry_header {
+        headers.insert(HeaderName::from_static("x-modelyard-retry"), value.clone());
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Faults {
     pub(crate) gzip: bool,
     pub(crate) trailers: bool,
     pub(crate) close: bool,
-    pub(crate) retry_header: bool,
+    pub(crate) retry_header: Option<HeaderValue>,
     pub(crate) no_usage: bool,
     pub(crate) usage_null: bool,
     pub(crate) usage_in_finish: bool,

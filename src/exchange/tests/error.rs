@@ -122,6 +122,19 @@ fn a_rejected_keys_message_is_hidden() {
     }
 }
 
+#[test]
+fn nobody_is_sent_elsewhere() {
+    for face in FACES {
+        for status in [300, 302, 304, 307] {
+            let headers = vec![(JSON.0, JSON.1.to_owned()), ("location", "http://elsewhere.test/".to_owned())];
+            let act = Act::Answer(status, headers, vec![ERROR.as_bytes().to_vec()]);
+            let world = play(face, CHAT, &twice(&act));
+            assert_eq!((world.got.status, world.got.header("location")), (502, None));
+            assert!(world.got.json()["error"]["message"].is_string());
+        }
+    }
+}
+
 fn limited(status: u16, wait: &str) -> Act {
     let headers = vec![(JSON.0, JSON.1.to_owned()), ("retry-after", wait.to_owned())];
     Act::Answer(status, headers, vec![ERROR.as_bytes().to_vec()])

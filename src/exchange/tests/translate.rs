@@ -141,3 +141,34 @@ fn an_html_page_in_place_of_an_answer_moves_on() {
         }
     }
 }
+
+#[test]
+fn a_translated_stream_ends_when_its_upstream_has_said_its_last() {
+    const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let whole = || {
+        let mut world = begun("openai", Operation::Messages, STREAM);
+        world.headers(200, &[SSE], false);
+        world.body(stream(), false);
+        assert!(world.got.text().ends_with(MESSAGE_STOP), "{}", world.got.text());
+        world
+    };
+    let mut ended = whole();
+    assert_eq!(ended.wait(10).body(content("more"), false), Verdict::Replace(Vec::new()));
+    assert_eq!(ended.body("", true), Verdict::Replace(Vec::new()));
+    let mut broken = whole();
+    broken.close(Broken::Reset);
+    let mut left_open = whole();
+    assert_eq!(left_open.wait(59_000).tick(), None);
+    assert_eq!(left_open.wait(2_000).tick(), Some(Verdict::Reset), "it has its time, and no more");
+    for mut world in [ended, broken, left_open, whole()] {
+        let books = world.settle();
+        assert_eq!(books.tags(&crate::stats::ATTEMPTS), ["a m/one ok"]);
+        assert_eq!(books.properties.get("error_type"), None);
+    }
+    let mut world = begun("openai", Operation::Messages, STREAM);
+    world.headers(200, &[SSE], false);
+    world.body([&stream(), "data: {"].concat(), false);
+    assert!(!world.got.text().contains("message_stop"), "an event has begun behind the last");
+    world.body("}\n\n", true);
+    assert!(world.got.text().ends_with(MESSAGE_STOP), "{}", world.got.text());
+}

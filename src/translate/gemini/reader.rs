@@ -43,6 +43,7 @@ impl AnswerReader for Reader {
             // A whole answer is complete even where it does not say why it ended.
             self.finish("FINISH_REASON_UNSPECIFIED", tell);
         }
+        tell(Delta::Done);
         Ok(())
     }
 
@@ -165,13 +166,9 @@ impl Reader {
     }
 
     fn end(&mut self, reason: FinishReason, native: &str, tell: &mut Tell<'_>) {
-        let is_first = self.finish.is_none();
         if self.finish.as_ref().is_none_or(|(told, words)| *told != reason || words != native) {
             self.finish = Some((reason, native.to_owned()));
             tell(Delta::Finish { reason, native: Cow::Borrowed(native) });
-        }
-        if is_first {
-            tell(Delta::Done);
         }
     }
 }
