@@ -280,11 +280,21 @@ impl Exchange {
     }
 
     pub(super) fn error_type(&self, aborted: bool) -> Option<&'static str> {
-        let broke = self.attempts.last().and_then(|attempt| attempt.outcome).filter(|outcome| outcome.is_failure());
         match &self.error {
             Some(error) => Some(error.error_type()),
             None if aborted => Some("aborted"),
-            None => broke.map(|_| "provider_unavailable"),
+            None => self.attempts.last().and_then(broken_type),
         }
     }
+}
+
+/// What broke off an answer of which the client has a part.
+fn broken_type(attempt: &Attempt) -> Option<&'static str> {
+    let outcome = attempt.outcome.filter(|outcome| outcome.is_failure())?;
+    let told = attempt.answer.as_ref().and_then(|answer| answer.meter.error());
+    Some(match told {
+        Some(fields) => Error::of_upstream(fields, "").error_type(),
+        None if outcome.status() == 504 => "timeout",
+        None => "provider_unavailable",
+    })
 }

@@ -84,7 +84,10 @@ fn an_error_in_mid_stream_is_told_once_and_is_the_end() {
             assert_eq!(world.got.text(), body.concat());
             let books = world.settle();
             assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one error_event"]);
-            assert!(books.properties.contains_key("error_type"));
+            assert_eq!(
+                books.properties["error_type"], "provider_overloaded",
+                "as its status is told under OpenRouter's face"
+            );
             assert_eq!(books.tags(&stats::TOKENS).len(), 2, "what was produced is charged");
 
             let mut world = play(Face::OpenRouter, STREAM, &[act, streams(&stream())]);
@@ -297,7 +300,9 @@ fn a_stream_under_way_has_the_time_of_a_whole_answer() {
     assert_eq!(world.wait(1).tick(), Some(Verdict::Reset));
     assert!(world.got.reset);
     assert!(!world.exchange.is_open(0));
-    assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one timeout"]);
+    let books = world.settle();
+    assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one timeout"]);
+    assert_eq!(books.properties["error_type"], "timeout");
 }
 
 #[test]
