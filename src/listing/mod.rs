@@ -43,6 +43,7 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
         Page::Models => model::list(known, face, &query),
         Page::Count => filter::selected(known, &query).map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
         Page::Model(name) => found(known.config, name).map(|(model, id)| data(&model::entry(known.config, model, &id))),
+        Page::Retrieve(name) => found(known.config, name).map(|(model, id)| model::entry(known.config, model, &id)),
         Page::Endpoints(name) => found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id)),
         Page::Providers => Ok(endpoint::providers(known.config)),
         Page::Key => Ok(account::key(&known.ledger.spent(known.now))),

@@ -163,6 +163,7 @@ fn models_have_what_strict_clients_want() {
     assert_eq!(list["data"][2]["pricing"], json!({"prompt": "-1", "completion": "-1"}), "not free");
     let one = ok(Page::Model("m%2Fone"), "");
     assert_eq!(one["data"], list["data"][0]);
+    assert_eq!(ok(Page::Retrieve("m%2Fone"), ""), list["data"][0]);
     assert_eq!(ok(Page::Model("w/any"), "")["data"]["id"], "w/any");
 }
 
@@ -280,6 +281,7 @@ fn what_is_not_there_is_not_found_on_both_faces() {
     for (page, path, message) in [
         (Page::Endpoints("no/model"), "", "Model no/model not found"),
         (Page::Model("nothing"), "", "Model nothing not found"),
+        (Page::Retrieve("nothing"), "", "Model nothing not found"),
         (Page::Generation, "/v1/generation?id=gen-1-x", "Generation gen-1-x not found"),
         (Page::Generation, "/v1/generation?id=%22", "Generation \" not found"),
     ] {

@@ -150,9 +150,9 @@ impl Preferences {
         let mut read = Self::default();
         object(reader, "provider", &mut |reader, key| {
             match key {
-                "order" => read.order = Some(texts(reader, "provider.order")?),
-                "only" => read.only = Some(texts(reader, "provider.only")?),
-                "ignore" => read.ignore = Some(texts(reader, "provider.ignore")?),
+                "order" => read.order = some_of(texts(reader, "provider.order")?),
+                "only" => read.only = some_of(texts(reader, "provider.only")?),
+                "ignore" => read.ignore = some_of(texts(reader, "provider.ignore")?),
                 "allow_fallbacks" => read.allow_fallbacks = Some(boolean(reader, "provider.allow_fallbacks")?),
                 "require_parameters" => {
                     read.require_parameters = Some(boolean(reader, "provider.require_parameters")?);
@@ -162,7 +162,7 @@ impl Preferences {
                     read.enforce_distillable_text = Some(boolean(reader, "provider.enforce_distillable_text")?);
                 }
                 "data_collection" => read.data_collection = Some(data_collection(reader)?),
-                "quantizations" => read.quantizations = Some(quantizations(reader)?),
+                "quantizations" => read.quantizations = some_of(quantizations(reader)?),
                 "sort" => read.read_sort(reader)?,
                 "max_price" => read.max_price = Some(max_price(reader, body)?),
                 "preferred_min_throughput" => {
@@ -220,6 +220,11 @@ fn object(
         }
         Ok(())
     })
+}
+
+/// A list that names something; clients send empty ones where nothing was chosen.
+fn some_of(texts: Vec<String>) -> Option<Vec<String>> {
+    (!texts.is_empty()).then_some(texts)
 }
 
 fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Problem> {

@@ -76,6 +76,8 @@ pub enum Page<'a> {
     Count,
     /// `model/{author}/{slug}`
     Model(&'a str),
+    /// `models/{id}`, which OpenAI's and Anthropic's clients ask for
+    Retrieve(&'a str),
     /// `models/{author}/{slug}/endpoints`
     Endpoints(&'a str),
     /// `providers`
@@ -96,9 +98,11 @@ impl<'a> Page<'a> {
             "key" => Self::Key,
             "generation" => Self::Generation,
             _ => {
-                let listed = rest.strip_prefix("models/").and_then(|rest| rest.strip_suffix("/endpoints"));
-                let page = listed.map(Self::Endpoints).or_else(|| rest.strip_prefix("model/").map(Self::Model))?;
-                let (Self::Endpoints(name) | Self::Model(name)) = page else { return None };
+                let listed = rest.strip_prefix("models/");
+                let endpoints = listed.and_then(|name| name.strip_suffix("/endpoints")).map(Self::Endpoints);
+                let page = endpoints.or(listed.map(Self::Retrieve));
+                let page = page.or_else(|| rest.strip_prefix("model/").map(Self::Model))?;
+                let (Self::Endpoints(name) | Self::Retrieve(name) | Self::Model(name)) = page else { return None };
                 return (!name.is_empty()).then_some(page);
             }
         })
@@ -188,7 +192,10 @@ mod tests {
             ("GET", "/api/v1/generation?id=gen-1", Page(Face::OpenRouter, Generation)),
             ("DELETE", "/api/v1/key", WrongMethod(ErrorForm::OpenRouter, "GET, HEAD")),
             ("GET", "/v1/models//endpoints", Elsewhere),
-            ("GET", "/v1/models/a", Elsewhere),
+            ("GET", "/v1/models/a", Page(Face::OpenAi, Retrieve("a"))),
+            ("GET", "/v1/models/a%2Fb:free", Page(Face::OpenAi, Retrieve("a%2Fb:free"))),
+            ("DELETE", "/v1/models/a/b", WrongMethod(ErrorForm::OpenAi, "GET, HEAD")),
+            ("GET", "/v1/models/", Elsewhere),
             ("GET", "/v1/model/", Elsewhere),
             ("POST", "/modelyard/api/explain?seed=1", Explain),
             ("GET", "/modelyard/api/explain", WrongMethod(ErrorForm::OpenRouter, "POST")),

@@ -242,7 +242,7 @@ fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bo
 #[cold]
 fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
-    let ordered = request.preferences().order.as_ref().is_some_and(|order| !order.is_empty());
+    let ordered = request.preferences().order.is_some();
     service_tier.and_then(ServiceTier::tier) == Some(tier)
         || !ordered
             && service_tier != Some(ServiceTier::Default)

@@ -186,6 +186,7 @@ def fallback_models_and_preferences(gateway):
 @check()
 def models(gateway):
     assert gateway.model in [model.id for model in gateway.openai.models.list()]
+    assert gateway.openai.models.retrieve(gateway.model).id == gateway.model
 
 
 # OpenAI: completions and embeddings, which no other format has

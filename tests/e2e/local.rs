@@ -48,6 +48,7 @@ fn models_come_in_pages_and_by_filters(gateway: &Gateway) {
         assert_eq!(get(gateway, &format!("{base}/models?q=the%20known"))["total_count"], 1);
         assert_eq!(get(gateway, &format!("{base}/models/count?context=8000"))["data"]["count"], 1);
         assert_eq!(get(gateway, &format!("{base}/model/t/known"))["data"]["name"], "The Known");
+        assert_eq!(get(gateway, &format!("{base}/models/t/known"))["name"], "The Known");
     }
 }
 

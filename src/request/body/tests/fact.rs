@@ -10,7 +10,7 @@ use crate::request::{Cutoffs, DataCollection, MaxPrice, SortBy};
 
 #[test]
 fn every_preference_is_read() {
-    let body = r#"{"provider":{"order":["a"],"only":["b","c"],"ignore":[],"allow_fallbacks":false,"zdr":true,
+    let body = r#"{"provider":{"order":["a"],"only":["b","c"],"ignore":["d"],"allow_fallbacks":false,"zdr":true,
         "require_parameters":true,"data_collection":"deny","enforce_distillable_text":true,"quantizations":["fp8"],
         "sort":{"by":"exacto","partition":"none"},"max_price":{"prompt":1,"completion":"2.5","audio":1e-1,"image":null},
         "preferred_min_throughput":50,"preferred_max_latency":{"p50":1,"p99":"2.5"},"first_token_timeout":2.5,"x":{}}}"#;
@@ -19,7 +19,7 @@ fn every_preference_is_read() {
     let expected = Preferences {
         order: names(&["a"]),
         only: names(&["b", "c"]),
-        ignore: names(&[]),
+        ignore: names(&["d"]),
         allow_fallbacks: Some(false),
         require_parameters: Some(true),
         data_collection: Some(DataCollection::Deny),
@@ -39,7 +39,12 @@ fn every_preference_is_read() {
         first_token_timeout: Some(Duration::from_millis(2500)),
     };
     assert_eq!(*request(body).preferences(), expected);
-    assert_eq!(*request(r#"{"provider":{"sort":null,"order":null}}"#).preferences(), Preferences::default());
+    for nothing in [
+        r#"{"provider":{"sort":null,"order":null}}"#,
+        r#"{"provider":{"order":[],"only":[],"ignore":[],"quantizations":[]}}"#,
+    ] {
+        assert_eq!(*request(nothing).preferences(), Preferences::default(), "{nothing}");
+    }
     let text = request(r#"{"provider":{"first_token_timeout":"500ms"}}"#);
     assert_eq!(text.preferences().first_token_timeout, Some(Duration::from_millis(500)));
 }
