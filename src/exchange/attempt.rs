@@ -423,7 +423,7 @@ impl Exchange {
     }
 
     /// The host does not say that it gave up; that the time it was given is over does.
-    fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
+    pub(super) fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
         let current = self.attempts.get(attempt);
         let waiting = current.is_some_and(|current| {
             // The host's timers run on its event loop's clock, a little behind.
@@ -433,9 +433,13 @@ impl Exchange {
         match broken {
             Broken::Connect => Outcome::Connect,
             Broken::Reset if !waiting => Outcome::Reset,
-            Broken::Reset if self.request.is_stream() => Outcome::FirstToken,
-            Broken::Reset => Outcome::Timeout,
+            Broken::Reset => self.timed_out(),
         }
+    }
+
+    /// How an attempt ended that took too long to its first content.
+    pub(super) fn timed_out(&self) -> Outcome {
+        if self.request.is_stream() { Outcome::FirstToken } else { Outcome::Timeout }
     }
 
     /// An attempt the host moved on from without a word.
@@ -446,7 +450,7 @@ impl Exchange {
         }
     }
 
-    fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
+    pub(super) fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.close(outcome, now);
         }
