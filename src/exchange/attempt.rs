@@ -435,7 +435,7 @@ impl Exchange {
     }
 
     /// The host does not say that it gave up; that the time it was given is over does.
-    fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
+    pub(super) fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
         let current = self.attempts.get(attempt);
         let waiting = current.is_some_and(|current| {
             // The host's timers run on its event loop's clock, a little behind.
@@ -445,14 +445,16 @@ impl Exchange {
         match broken {
             Broken::Connect => Outcome::Connect,
             Broken::Reset if !waiting => Outcome::Reset,
-            Broken::Reset if self.request.is_stream() => Outcome::FirstToken,
-            Broken::Reset => Outcome::Timeout,
+            Broken::Reset => self.timed_out(),
         }
     }
 
-    /// An attempt the host moved on from without a word.
-    #[inline(never)]
-    fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
+    /// How an attempt ended that took too long to its first content.
+    pub(super) fn timed_out(&self) -> Outcome {
+        if self.request.is_stream() { Outcome::FirstToken } else { Outcome::Timeout }
+    }
+
+    pub(super) fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.close(outcome, now);
         }

@@ -62,16 +62,28 @@ impl Exchange {
             }
             None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
             None => Error::of_host(status),
-            Some(last) if last.moved_on || self.may_fall_back() => {
+            Some(last) if last.moved_on || self.may_fall_back() && !self.is_given_up(status, now) => {
                 let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
                 Error::RetryOverflow { cluster: cluster.to_owned() }
             }
             Some(_) => {
-                self.attempt_closed(self.attempts.len().saturating_sub(1), Broken::Reset, now);
+                let attempt = self.attempts.len().saturating_sub(1);
+                match self.is_given_up(status, now) {
+                    true => self.close(attempt, self.timed_out(), now),
+                    false => self.attempt_closed(attempt, Broken::Reset, now),
+                }
                 return self.last_error();
             }
         };
         self.end_with(error)
+    }
+
+    /// Whether the host ended the request by a timeout of its own, and not the attempt by the attempt's.
+    fn is_given_up(&self, status: u16, now: Duration) -> bool {
+        let attempt = self.attempts.len().saturating_sub(1);
+        let outcome = self.attempts.last().and_then(|last| last.outcome);
+        let outcome = outcome.unwrap_or_else(|| self.outcome_of(attempt, Broken::Reset, now));
+        matches!(status, 408 | 504) && outcome == Outcome::Reset
     }
 
     /// Tells `set` the headers for the client, in place of any of the same name. `status` is the one it gets.

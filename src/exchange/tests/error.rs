@@ -278,6 +278,26 @@ fn a_retry_the_host_refused_is_named() {
 }
 
 #[test]
+fn the_hosts_own_timeout_is_one_of_the_provider() {
+    for (body, outcome) in [(CHAT, "timeout"), (STREAM, "first_token")] {
+        for is_closed in [false, true] {
+            let mut world = World::begun(&config(&document()), Face::OpenAi, body);
+            world.wait(20);
+            if is_closed {
+                world.close(Broken::Reset);
+            }
+            world.host_answers(504, 1);
+            assert_eq!(world.got.status, 504, "{}", world.got.text());
+            assert!(world.got.text().contains("did not answer in time"), "{}", world.got.text());
+            assert_eq!(world.settle().tags(&crate::stats::ATTEMPTS), [format!("a m/one {outcome}")]);
+        }
+        let mut world = World::begun(&config(&document()), Face::OpenAi, body);
+        world.wait(100_000).host_answers(504, 1);
+        assert!(world.got.text().contains("max_retries"), "the attempt had its time: another one was refused");
+    }
+}
+
+#[test]
 fn the_hosts_own_refusals_are_told_in_the_dialect() {
     for face in FACES {
         for (status, expected) in [(413, 413), (503, 503), (408, 408)] {
