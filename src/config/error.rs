@@ -135,7 +135,8 @@ impl fmt::Display for ConfigErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { message, line, column } => {
-                write!(f, "not JSON: {message} at line {line} column {column}")
+                let allowed = "JSON as text, or YAML as a google.protobuf.Struct";
+                write!(f, "not JSON: {message} at line {line} column {column} (allowed: {allowed})")
             }
             Self::NotStruct { at } => {
                 write!(f, "neither JSON text nor a google.protobuf.Struct (malformed at byte {at})")
