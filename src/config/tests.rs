@@ -212,6 +212,16 @@ fn sections_of_later_versions_are_refused_unless_empty() {
 }
 
 #[test]
+fn a_misspelt_section_is_told_before_what_follows_from_it() {
+    let mut document = smallest();
+    document["model"] = document["models"].take();
+    document["default_model"] = json!("a/b");
+    let errors = lines(&parse_both(&document).unwrap_err());
+    let [first, second] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
+    assert!(first.starts_with("model: unknown key") && second.starts_with("default_model: not found"), "{errors}");
+}
+
+#[test]
 fn the_default_model_is_found_by_id_alias_or_wildcard() {
     let missing = |name| format!("default_model: not found: \"{name}\" (known: a/b)");
     check_errors(&[
