@@ -122,6 +122,11 @@ pub enum WarningKind {
         /// The variable's name.
         env: String,
     },
+    /// A price of a token that is more like one of a million tokens.
+    PriceOfMillion {
+        /// What a million tokens cost by it, in USD.
+        million: String,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -180,6 +185,9 @@ impl fmt::Display for WarningKind {
             }
             Self::KeyMalformed { env } => {
                 write!(f, "environment variable {env} holds control characters, so the provider cannot be used")
+            }
+            Self::PriceOfMillion { million } => {
+                write!(f, "a million tokens would cost {million} USD (prices are USD per token)")
             }
         }
     }
