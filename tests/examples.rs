@@ -243,6 +243,9 @@ fn an_ingress_keeps_its_other_routes() {
     }
     let models = get(gateway.address, "/v1/models");
     assert!(models.contains("x-fake-provider: shop") && !models.contains("x-generation-id"), "{models}");
+    assert!(get(gateway.address, "/ai/v1/models").contains("yard/resilient"), "the gateway's own need no route");
+    let unknown = get(gateway.address, "/ai/v1/files");
+    assert!(unknown.starts_with("HTTP/1.1 404") && !unknown.contains("x-fake-provider"), "{unknown}");
 
     let mut socket = TcpStream::connect(gateway.address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
