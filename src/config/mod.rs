@@ -3,7 +3,7 @@
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
 //! and each section of the document has a file with its type, its defaults and its rules.
 //! Nothing here stops at the first error: a document is accepted whole, or refused with everything that is wrong.
-//! Specification: `DESIGN.md`, section 5.
+//! Specification: the table of keys in `README.md`, which a test compares with the keys that are known here.
 
 mod auth;
 mod auto;

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The example of DESIGN.md, section 5, without what this version refuses.
+/// A document with all that most people need.
 const EXAMPLE: &str = r#"{
   "providers": {
     "openai": {
