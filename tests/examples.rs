@@ -245,6 +245,13 @@ fn an_ingress_keeps_its_other_routes() {
     let models = get(gateway.address, "/v1/models");
     assert!(models.contains("x-fake-provider: shop") && !models.contains("x-generation-id"), "{models}");
     assert!(get(gateway.address, "/ai/v1/models").contains("yard/resilient"), "the gateway's own need no route");
+    for (path, expected) in
+        [("/modelyard/api/explain", "x-fake-provider: shop"), ("/ai/modelyard/api/explain", "\"plan\"")]
+    {
+        let answer =
+            exchange(gateway.address, &format!("POST {path}"), "", r#"{"model": "yard/small", "messages": []}"#);
+        assert!(answer.contains(expected), "{path}: {answer}");
+    }
     let unknown = get(gateway.address, "/ai/v1/files");
     assert!(unknown.starts_with("HTTP/1.1 404") && !unknown.contains("x-fake-provider"), "{unknown}");
 
