@@ -83,9 +83,21 @@ pub enum Error {
         /// The cluster whose circuit breaker opened.
         cluster: String,
     },
-    /// An attempt was sent by a cluster that has its own filter chain without this filter.
+    /// The host had no room for an attempt: `max_pending_requests` and the like.
+    Overflow {
+        /// The cluster whose circuit breaker is open.
+        cluster: String,
+    },
+    /// The host did not make the next attempt, though its circuit breakers would have let it.
+    NotRetried,
+    /// The host knows nobody to send the next attempt to.
+    NoHealthyUpstream {
+        /// The cluster that has no hosts or does not exist.
+        cluster: String,
+    },
+    /// An attempt was sent past this filter.
     Bypassed {
-        /// That cluster.
+        /// The cluster it went to.
         cluster: String,
     },
     /// The upstream role found no exchange: the module was restarted in between.
@@ -224,7 +236,8 @@ impl Error {
             Self::Encoded(_) => 415,
             Self::Upstream(failure) => failure.status,
             Self::Bypassed { .. } => 502,
-            Self::RetryOverflow { .. } | Self::Lost => 503,
+            Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
+            Self::NoHealthyUpstream { .. } | Self::Lost => 503,
             Self::Host { status } => *status,
         }
     }
@@ -263,6 +276,9 @@ impl Error {
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
             Self::RetryOverflow { .. } => Some("retry_overflow"),
+            Self::Overflow { .. } => Some("upstream_overflow"),
+            Self::NotRetried => Some("not_retried"),
+            Self::NoHealthyUpstream { .. } => Some("no_healthy_upstream"),
             Self::Bypassed { .. } => Some("filter_bypassed"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
@@ -369,9 +385,22 @@ impl fmt::Display for Error {
                 "Fallback was refused by the gateway's own circuit breaker: raise circuit_breakers.max_retries of \
                  cluster {cluster} (Envoy's default is 3)"
             ),
+            Self::Overflow { cluster } => write!(
+                f,
+                "The circuit breaker of cluster {cluster} is open: raise its max_connections, max_pending_requests or \
+                 max_requests"
+            ),
+            Self::NotRetried => f.write_str(
+                "The gateway's host did not go on to the next endpoint: its route lacks the gateway's retry_policy, or \
+                 its request_body_buffer_limit is smaller than this request",
+            ),
+            Self::NoHealthyUpstream { cluster } => {
+                write!(f, "Cluster {cluster} has no healthy hosts, or does not exist")
+            }
             Self::Bypassed { cluster } => write!(
                 f,
-                "Cluster {cluster} has http_filters of its own, which bypass this gateway: repeat its filter there"
+                "A request to cluster {cluster} went past this gateway's filter: it must stand in the router's \
+                 upstream_http_filters, and in the cluster's http_filters if it has any"
             ),
             Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
             Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),

@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! shell ─▶ exchange ─▶ request ─▶ route ─▶ provider     (a request on its way out)
-//!              └─────▶ usage, translate                  (an answer on its way back)
+//!   │          └─────▶ usage, translate                  (an answer on its way back)
+//!   └────▶ listing                                       (what needs no provider)
 //!                        all of them ─▶ config, catalog, error, state, wire
 //! ```
 //!

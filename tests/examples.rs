@@ -167,7 +167,8 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> St
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nhost: ingress\r\nconnection: close\r\ncontent-length: {length}\r\n");
-    write!(stream, "{head}{headers}\r\n{body}").unwrap();
+    // At once, because Envoy may answer and close before it has read a body that comes later.
+    stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     String::from_utf8(answer).unwrap()
@@ -243,6 +244,16 @@ fn an_ingress_keeps_its_other_routes() {
     }
     let models = get(gateway.address, "/v1/models");
     assert!(models.contains("x-fake-provider: shop") && !models.contains("x-generation-id"), "{models}");
+    assert!(get(gateway.address, "/ai/v1/models").contains("yard/resilient"), "the gateway's own need no route");
+    for (path, expected) in
+        [("/modelyard/api/explain", "x-fake-provider: shop"), ("/ai/modelyard/api/explain", "\"plan\"")]
+    {
+        let answer =
+            exchange(gateway.address, &format!("POST {path}"), "", r#"{"model": "yard/small", "messages": []}"#);
+        assert!(answer.contains(expected), "{path}: {answer}");
+    }
+    let unknown = get(gateway.address, "/ai/v1/files");
+    assert!(unknown.starts_with("HTTP/1.1 404") && !unknown.contains("x-fake-provider"), "{unknown}");
 
     let mut socket = TcpStream::connect(gateway.address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -260,6 +271,29 @@ fn an_ingress_keeps_its_other_routes() {
     line.clear();
     lines.read_line(&mut line).unwrap();
     assert_eq!(line, "ping\n");
+}
+
+#[test]
+fn an_ingress_works_although_its_first_document_is_refused() {
+    let fake = Fake::start("--listen", &["flaky,status=503", "steady", "shop"], &[]);
+    let good = fs::read_to_string("examples/existing-ingress/gateway.yaml").unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples/first.yaml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, good.replace("sort: order", "sort: odrer")).unwrap();
+    let mut changes = ports(&fake, &[10001, 10003, 10021]);
+    changes.push(("first-document/gateway.yaml".to_owned(), "first.yaml".to_owned()));
+    let mut gateway = Gateway::start("existing-ingress", "first-document", &changes);
+    let ask = |gateway: &Gateway| {
+        exchange(gateway.address, "POST /ai/v1/chat/completions", "", r#"{"model": "yard/small", "messages": []}"#)
+    };
+    gateway.wait_for("the refusal", |gateway| gateway.file("log").contains("routing.sort: invalid").then_some(()));
+    gateway.check("/v1", "yard/resilient", false, &["x-fake-provider: shop"]);
+    assert!(ask(&gateway).starts_with("HTTP/1.1 503"), "{}", ask(&gateway));
+    let next = file.with_extension("next");
+    fs::write(&next, good.replace("version_info: \"1\"", "version_info: \"2\"")).unwrap();
+    fs::rename(&next, &file).unwrap();
+    gateway
+        .wait_for("the good document", |gateway| ask(gateway).contains("x-modelyard-provider: steady").then_some(()));
 }
 
 /// The port of an upstream that accepts an upgrade and then sends back what it gets.

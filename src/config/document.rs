@@ -151,6 +151,7 @@ mod tests {
             ("  ", "document: not JSON: EOF while parsing a value at line 1 column 2"),
             ("{\"a\": 1e999}", "document: not JSON: number out of range at line 1 column 11"),
         ] {
+            let expected = format!("{expected} (allowed: JSON as text, or YAML as a google.protobuf.Struct)");
             assert_eq!(error(text.as_bytes()), expected, "{text:?}");
         }
     }

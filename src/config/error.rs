@@ -122,6 +122,11 @@ pub enum WarningKind {
         /// The variable's name.
         env: String,
     },
+    /// A price of a token that is more like one of a million tokens.
+    PriceOfMillion {
+        /// What a million tokens cost by it, in USD.
+        million: String,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -135,7 +140,8 @@ impl fmt::Display for ConfigErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { message, line, column } => {
-                write!(f, "not JSON: {message} at line {line} column {column}")
+                let allowed = "JSON as text, or YAML as a google.protobuf.Struct";
+                write!(f, "not JSON: {message} at line {line} column {column} (allowed: {allowed})")
             }
             Self::NotStruct { at } => {
                 write!(f, "neither JSON text nor a google.protobuf.Struct (malformed at byte {at})")
@@ -179,6 +185,9 @@ impl fmt::Display for WarningKind {
             }
             Self::KeyMalformed { env } => {
                 write!(f, "environment variable {env} holds control characters, so the provider cannot be used")
+            }
+            Self::PriceOfMillion { million } => {
+                write!(f, "a million tokens would cost {million} USD (prices are USD per token)")
             }
         }
     }

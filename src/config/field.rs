@@ -132,8 +132,12 @@ impl<'a> Field<'a> {
 
     /// As a length of time, `1.5s`.
     pub(super) fn duration(&self) -> Option<Duration> {
-        let duration = duration::parse(self.text()?);
-        self.check(duration, "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h")
+        const ALLOWED: &str = "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h";
+        let Some(text) = self.value.as_str() else {
+            self.wrong_type(ALLOWED);
+            return None;
+        };
+        self.check(duration::parse(text), ALLOWED)
     }
 
     /// As the text of a decimal number, which may also be written as a number.
@@ -298,7 +302,7 @@ mod tests {
             ("/routing", r#"{"timeout": "25h"}"#, &format!("routing.timeout: invalid: \"25h\" ({timeout})")),
             ("/routing", r#"{"timeout": "0s"}"#, &format!("routing.timeout: invalid: \"0s\" ({timeout})")),
             ("/routing", r#"{"timeout": "10"}"#, &format!("routing.timeout: invalid: 10 ({timeout})")),
-            ("/routing", r#"{"timeout": {}}"#, "routing.timeout: wrong type: object (allowed: string)"),
+            ("/routing", r#"{"timeout": 60}"#, &format!("routing.timeout: wrong type: number ({timeout})")),
             (
                 "/telemetry",
                 r#"{"expose_headers": "yes"}"#,

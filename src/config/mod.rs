@@ -3,7 +3,7 @@
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
 //! and each section of the document has a file with its type, its defaults and its rules.
 //! Nothing here stops at the first error: a document is accepted whole, or refused with everything that is wrong.
-//! Specification: `DESIGN.md`, section 5.
+//! Specification: the table of keys in `README.md`, which a test compares with the keys that are known here.
 
 mod auth;
 mod auto;
@@ -92,7 +92,7 @@ const SECTIONS: &[&str] = &[
 impl Config {
     /// Reads JSON text or a serialised `google.protobuf.Struct`; `env` looks up the variables of provider keys.
     ///
-    /// Warnings come with a usable configuration; all errors come together, by section.
+    /// Warnings come with a usable configuration; all errors come together, unknown sections first, then by section.
     pub fn parse(bytes: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
         let (value, errors) = document::read(bytes).map_err(|error| vec![error])?;
         let report = Report::new(env, errors);
@@ -159,10 +159,10 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     }
 }
 
-/// Where a path's section stands in the document; last if it is none.
+/// Where a path's section stands in the document; first if it is none, because what else is wrong may follow from it.
 ///
 /// Of the type of other keys, because sorting is long code for each type.
 fn section(path: &str) -> u128 {
     let name = path.split(['.', '[']).next();
-    SECTIONS.iter().position(|section| Some(*section) == name).unwrap_or(SECTIONS.len()) as u128
+    SECTIONS.iter().position(|section| Some(*section) == name).map_or(0, |position| position as u128 + 1)
 }

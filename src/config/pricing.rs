@@ -1,11 +1,15 @@
 //! `pricing` and `overrides` of an endpoint: USD per unit, as decimal strings.
 
-use super::ConfigErrorKind;
 use super::field::{Field, MAX_INTEGER};
 use super::reader::Object;
 use super::rule;
+use super::{ConfigErrorKind, WarningKind};
 use crate::catalog::{PriceOverride, Pricing};
 use crate::usage::Price;
+
+const MILLION: u64 = 1_000_000;
+/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000 USD for a million.
+const MOST_LIKELY: u64 = 10_000_000_000_000;
 
 /// Reads `pricing`.
 pub(super) fn read(section: &Field<'_>) -> Pricing {
@@ -53,9 +57,22 @@ fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
 fn prices(o: &mut Object<'_>) -> Pricing {
     let mut pricing = Pricing::default();
     for (key, price) in pricing.entries_mut() {
-        *price = o.optional(key).and_then(|field| self::price(&field));
+        *price = o.optional(key).and_then(|field| {
+            let price = self::price(&field)?;
+            if matches!(key, "prompt" | "completion") {
+                doubt(&field, price);
+            }
+            Some(price)
+        });
     }
     pricing
+}
+
+/// Warns of a token's price that nobody asks for.
+fn doubt(field: &Field<'_>, price: Price) {
+    if price.femtodollars() >= MOST_LIKELY {
+        field.warn(WarningKind::PriceOfMillion { million: price.cost(MILLION).usd() });
+    }
 }
 
 pub(super) fn price(field: &Field<'_>) -> Option<Price> {
@@ -79,7 +96,7 @@ pub(super) fn minute_of_day(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{check_errors, config_with};
+    use crate::config::tests::{check_errors, config_with, parse_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -123,6 +140,20 @@ mod tests {
         assert_eq!(pricing.prompt, pricing.completion);
         assert_eq!(pricing.request, Price::parse("0.0000016").ok());
         assert_eq!(pricing.image, None);
+    }
+
+    #[test]
+    fn a_price_of_a_million_tokens_is_doubted() {
+        let warned = |pricing: &str| {
+            let (_, warnings) = parse_with(PRICING, pricing).unwrap();
+            warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let path = "models[0].endpoints[0].pricing";
+        let doubt =
+            |key: &str, usd| format!("{path}.{key}: a million tokens would cost {usd} USD (prices are USD per token)");
+        assert_eq!(warned(r#"{"prompt": "0.01"}"#), doubt("prompt", "10000"));
+        assert_eq!(warned(r#"{"completion": 0.6}"#), doubt("completion", "600000"));
+        assert_eq!(warned(r#"{"prompt": "0.0006", "completion": "0.0009", "request": "1", "image": "0.04"}"#), "");
     }
 
     #[test]

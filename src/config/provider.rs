@@ -181,7 +181,8 @@ mod tests {
     fn rules_of_providers() {
         let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
         let host = "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
-        let path = "(allowed: empty or a path that starts with `/`)";
+        let path =
+            "(allowed: empty or a path that starts with `/`, without the operation's, such as `/chat/completions`)";
         let header = "(allowed: the name of a header that is neither of the connection nor `host` \
                       nor `content-length`)";
         check_errors(&[
@@ -221,6 +222,11 @@ mod tests {
             ("/providers/openai/host", r#""a b""#, &format!("providers.openai.host: invalid: \"a b\" {host}")),
             ("/providers/openai/base_path", r#""v1""#, &format!("providers.openai.base_path: invalid: \"v1\" {path}")),
             ("/providers/openai/base_path", r#""/openai/deployments/{model}?api-version=2024-10-21""#, ""),
+            (
+                "/providers/openai/base_path",
+                r#""/v1/chat/completions?x=1""#,
+                &format!("providers.openai.base_path: invalid: \"/v1/chat/completions?x=1\" {path}"),
+            ),
             (
                 "/providers/openai/base_path",
                 r#""/v1?x=y?z""#,

@@ -48,8 +48,10 @@ pub(super) const HOST: Rule = Rule {
     },
 };
 
-pub(super) const BASE_PATH: Rule =
-    Rule { allowed: "empty or a path that starts with `/`", holds: |s| s.is_empty() || is_path_with_query(s) };
+pub(super) const BASE_PATH: Rule = Rule {
+    allowed: "empty or a path that starts with `/`, without the operation's, such as `/chat/completions`",
+    holds: |s| s.is_empty() || is_path_with_query(s) && !is_of_operation(s),
+};
 
 pub(super) const FACE: Rule = Rule {
     allowed: "a path that starts and ends with `/`",
@@ -127,6 +129,12 @@ fn is_name(s: &str) -> bool {
 
 fn is_path(s: &str) -> bool {
     s.starts_with('/') && is_word(s) && !s.contains(['?', '#'])
+}
+
+/// Whether a path is that of one operation, as documentation has it; the gateway adds its own.
+fn is_of_operation(s: &str) -> bool {
+    let path = s.split('?').next().unwrap_or_default().trim_end_matches('/');
+    ["/completions", "/embeddings", "/messages", "/responses"].iter().any(|operation| path.ends_with(operation))
 }
 
 fn is_path_with_query(s: &str) -> bool {

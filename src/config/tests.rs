@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The example of DESIGN.md, section 5, without what this version refuses.
+/// A document with all that most people need.
 const EXAMPLE: &str = r#"{
   "providers": {
     "openai": {
@@ -209,6 +209,16 @@ fn sections_of_later_versions_are_refused_unless_empty() {
              paths, presets, providers, routing, telemetry, tenants)",
         ),
     ]);
+}
+
+#[test]
+fn a_misspelt_section_is_told_before_what_follows_from_it() {
+    let mut document = smallest();
+    document["model"] = document["models"].take();
+    document["default_model"] = json!("a/b");
+    let errors = lines(&parse_both(&document).unwrap_err());
+    let [first, second] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
+    assert!(first.starts_with("model: unknown key") && second.starts_with("default_model: not found"), "{errors}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use attempt::{Broken, Dispatch, Verdict};
 pub use outcome::Outcome;
-pub use settle::Settlement;
+pub use settle::{Refusal, Settlement};
 
 use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Pricing};

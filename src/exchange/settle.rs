@@ -27,6 +27,17 @@ pub struct Settlement {
     pub record: Option<String>,
 }
 
+/// Why the host made no other attempt, as far as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A circuit breaker was open.
+    Overflow,
+    /// The cluster has no hosts that are well, or there is none of its name.
+    NoHealthyUpstream,
+    /// It does not say.
+    Unknown,
+}
+
 /// The attempt the client's answer came from, and what it amounts to.
 pub(super) struct Answered<'a> {
     attempt: &'a Attempt,
@@ -51,21 +62,31 @@ impl Exchange {
 
     /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
     ///
-    /// `host_attempts` is how many attempts the host has made.
-    pub fn host_answer(&mut self, status: u16, host_attempts: usize, now: Duration) -> Reply {
+    /// `host_attempts` is how many attempts the host has made, and `refusal` why it made no other.
+    pub fn host_answer(&mut self, status: u16, host_attempts: usize, refusal: Refusal, now: Duration) -> Reply {
         if let Some(error) = &self.error {
             return self.reply_with(error);
         }
+        let next = || self.next_cluster().to_owned();
         let error = match self.attempts.last() {
-            Some(_) if host_attempts > self.attempts.len() && status < 400 => {
-                Error::Bypassed { cluster: self.cluster(self.next).to_owned() }
+            last if refusal == Refusal::NoHealthyUpstream
+                && last.is_none_or(|last| last.moved_on || self.may_fall_back()) =>
+            {
+                Error::NoHealthyUpstream { cluster: next() }
             }
-            None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
+            _ if host_attempts > self.attempts.len() => match refusal {
+                Refusal::Overflow => Error::Overflow { cluster: next() },
+                _ => Error::Bypassed { cluster: next() },
+            },
+            None if status < 400 => Error::Bypassed { cluster: next() },
             None => Error::of_host(status),
-            Some(last) if last.moved_on || self.may_fall_back() && !self.is_given_up(status, now) => {
-                let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
-                Error::RetryOverflow { cluster: cluster.to_owned() }
-            }
+            Some(last) if last.moved_on || self.may_fall_back() && !self.is_given_up(status, now) => match refusal {
+                Refusal::Overflow => {
+                    let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
+                    Error::RetryOverflow { cluster: cluster.to_owned() }
+                }
+                _ => Error::NotRetried,
+            },
             Some(_) => {
                 let attempt = self.attempts.len().saturating_sub(1);
                 match self.is_given_up(status, now) {

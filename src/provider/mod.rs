@@ -205,7 +205,7 @@ pub fn prepare<'a>(
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
-    for (name, value) in client.iter(false).filter(|(name, _)| belongs(name, way)) {
+    for (name, value) in client.iter(false).filter(|(name, value)| belongs(name, way) && !is_other_type(name, value)) {
         headers.set(name, value);
     }
     headers.set("accept-encoding", "identity");
@@ -225,6 +225,11 @@ pub fn prepare<'a>(
 /// What belongs to a dialect, or says what form body and answer have, is only for a provider that speaks it.
 fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
+}
+
+/// Whether a client calls its body something else than JSON, as curl does of its own accord: providers believe it.
+fn is_other_type(name: &str, value: &str) -> bool {
+    name == "content-type" && !value.starts_with("application/json")
 }
 
 /// The body, and the names of the fields that got lost.

@@ -85,6 +85,25 @@ fn only_what_is_on_the_list_reaches_a_provider() {
 }
 
 #[test]
+fn a_body_is_called_json_whatever_the_client_calls_it() {
+    let document = json!({"providers": {"p": {"api": "openai", "host": "h.example"}}});
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    let request = Request::parse(br#"{"model": "m"}"#.to_vec(), &Limits::default()).unwrap();
+    let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
+    for (said, expected) in [
+        ("application/x-www-form-urlencoded", "application/json"),
+        ("text/plain", "application/json"),
+        ("", "application/json"),
+        ("application/json;charset=utf-8", "application/json;charset=utf-8"),
+    ] {
+        let client = ClientHeaders::keep(&[("content-type", said)]);
+        let prepared = prepare(&request, Operation::Chat, &client, target, &[], Duration::ZERO).unwrap();
+        let told = prepared.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| value.as_ref());
+        assert_eq!(told, Some(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_provider_is_authenticated_in_its_own_way() {
     let with = |auth: Value| headers(&json!({"auth": auth}), Operation::Embeddings);
     let credentials = |headers: &[(String, String)]| {

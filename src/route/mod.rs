@@ -1,7 +1,7 @@
 //! Routing: which endpoints may serve a request, in which order, and why each other one was dropped.
 //!
 //! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
-//! Semantics: DESIGN section 6, after OpenRouter's provider routing.
+//! Semantics: OpenRouter's provider routing, as in `README.md`.
 
 mod auto;
 mod figures;

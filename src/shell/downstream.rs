@@ -144,7 +144,7 @@ impl Downstream {
         let mut own = Vec::new();
         let mut sent = status;
         if !(exchange.is_answered() && is_whole) {
-            let reply = exchange.host_answer(status, host::attempt_count() as usize, host::now());
+            let reply = exchange.host_answer(status, host::attempt_count() as usize, host::refusal(), host::now());
             sent = reply.status;
             if end {
                 send(&reply);

@@ -6,6 +6,7 @@
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use crate::exchange::Refusal;
 use crate::stats::Kind;
 
 const OK: u32 = 0;
@@ -182,6 +183,18 @@ fn number(path: &str) -> Option<u64> {
 /// How many attempts the host has made for a request; 0 downstream of its router, before there is one.
 pub(super) fn attempt_count() -> u64 {
     number("upstream\0request_attempt_count").unwrap_or(0)
+}
+
+/// Why the host made no other attempt, by the flags of its response.
+pub(super) fn refusal() -> Refusal {
+    const NO_HEALTHY_UPSTREAM: u64 = 0x2;
+    const UPSTREAM_OVERFLOW: u64 = 0x80;
+    const NO_CLUSTER_FOUND: u64 = 0x0100_0000;
+    match number("response\0flags").unwrap_or(0) {
+        flags if flags & UPSTREAM_OVERFLOW != 0 => Refusal::Overflow,
+        flags if flags & (NO_HEALTHY_UPSTREAM | NO_CLUSTER_FOUND) != 0 => Refusal::NoHealthyUpstream,
+        _ => Refusal::Unknown,
+    }
 }
 
 /// Writes filter state; the host's key is `wasm.` and the path, which is one element.

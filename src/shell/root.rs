@@ -74,7 +74,7 @@ fn read(bytes: &[u8]) -> Option<Config> {
             Some(config)
         }
         Err(errors) => {
-            host::log(Level::Error, &format!("configuration refused: {} errors", errors.len()));
+            host::log(Level::Error, &format!("configuration refused, errors: {}", errors.len()));
             errors.iter().for_each(|error| host::log(Level::Error, &error.to_string()));
             None
         }

@@ -168,7 +168,8 @@ fn a_crowded_cluster_ends_the_request(gateway: &Gateway) {
     for size in [100, 2 * MEGABYTE] {
         let reply = gateway.post("/v1", large(chat("crowded"), size).as_bytes());
         assert_eq!((reply.status, reply.whole), (503, true), "{reply:?}");
-        assert_eq!(reply.json()["error"]["code"], "retry_overflow");
+        assert_eq!(reply.json()["error"]["code"], "upstream_overflow");
+        assert!(reply.text().contains("crowded-1"), "{reply:?}");
         assert_eq!(outcomes(gateway, &reply), ["status_5xx"]);
     }
 }

@@ -267,13 +267,49 @@ fn an_answer_past_the_filter_never_passes_for_ours() {
 }
 
 #[test]
+fn nor_does_an_error_past_the_filter() {
+    for (status, attempts) in [(503, 0), (504, 1)] {
+        let mut world = World::open(&config(&document()), Face::OpenAi, CHAT);
+        if attempts > 0 {
+            world.begin();
+            world.headers(500, &[JSON], false);
+        }
+        world.host_answers(status, attempts + 1);
+        let error = &world.got.json()["error"];
+        assert_eq!((world.got.status, &error["code"]), (502, &json!("filter_bypassed")), "{error}");
+    }
+}
+
+#[test]
 fn a_retry_the_host_refused_is_named() {
-    for face in FACES {
+    let cases = [
+        (Refusal::Overflow, ["max_retries", "cluster-a"]),
+        (Refusal::NoHealthyUpstream, ["no healthy hosts", "cluster-b"]),
+        (Refusal::Unknown, ["retry_policy", "request_body_buffer_limit"]),
+    ];
+    for (face, (refusal, named)) in FACES.into_iter().flat_map(|face| cases.map(|case| (face, case))) {
         let mut world = World::begun(&config(&document()), face, CHAT);
         assert_eq!(world.headers(500, &[JSON], false), Verdict::Retry);
-        world.host_answers(500, 1);
+        // It counts a retry that it has nobody to send to.
+        world.host_refuses(500, 1 + usize::from(refusal == Refusal::NoHealthyUpstream), refusal);
         assert_eq!(world.got.status, 503);
-        assert!(world.got.text().contains("max_retries") && world.got.text().contains("cluster-a"));
+        assert!(named.iter().all(|name| world.got.text().contains(name)), "{}", world.got.text());
+    }
+}
+
+#[test]
+fn an_attempt_the_host_could_not_make_names_the_cluster() {
+    let cases = [(Refusal::NoHealthyUpstream, "no_healthy_upstream"), (Refusal::Overflow, "upstream_overflow")];
+    for ((refusal, code), attempts) in cases.into_iter().flat_map(|case| [(case, 0), (case, 1)]) {
+        let mut world = World::open(&config(&document()), Face::OpenAi, CHAT);
+        if attempts > 0 {
+            world.begin();
+            world.headers(500, &[JSON], false);
+        }
+        world.host_refuses(503, attempts + 1, refusal);
+        let error = &world.got.json()["error"];
+        assert_eq!((world.got.status, &error["code"]), (503, &json!(code)));
+        assert!(error["message"].to_string().contains(["cluster-a", "cluster-b"][attempts]), "{error}");
     }
 }
 
@@ -292,7 +328,7 @@ fn the_hosts_own_timeout_is_one_of_the_provider() {
             assert_eq!(world.settle().tags(&crate::stats::ATTEMPTS), [format!("a m/one {outcome}")]);
         }
         let mut world = World::begun(&config(&document()), Face::OpenAi, body);
-        world.wait(100_000).host_answers(504, 1);
+        world.wait(100_000).host_refuses(504, 1, Refusal::Overflow);
         assert!(world.got.text().contains("max_retries"), "the attempt had its time: another one was refused");
     }
 }

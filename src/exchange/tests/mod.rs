@@ -297,7 +297,11 @@ impl World {
 
     /// The host's own answer, or one past the filter.
     fn host_answers(&mut self, status: u16, attempts: usize) {
-        let reply = self.exchange.host_answer(status, attempts, self.now);
+        self.host_refuses(status, attempts, Refusal::Unknown);
+    }
+
+    fn host_refuses(&mut self, status: u16, attempts: usize, refusal: Refusal) {
+        let reply = self.exchange.host_answer(status, attempts, refusal, self.now);
         self.reply(reply);
     }
 
