@@ -158,6 +158,14 @@ impl Exchange {
         self.cluster(self.next)
     }
 
+    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is another provider's than
+    /// the attempt's: nobody else may get a provider's key.
+    pub fn misrouted(&mut self, cluster: &str) -> Option<Reply> {
+        let is_known = self.config.providers.iter().any(|provider| provider.cluster == cluster);
+        let strays = is_known && cluster != self.next_cluster();
+        strays.then(|| self.end_with(Error::Misrouted { cluster: cluster.to_owned() }))
+    }
+
     /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is needed.
     pub fn answer_headers(
         &mut self,

@@ -197,6 +197,11 @@ pub(super) fn refusal() -> Refusal {
     }
 }
 
+/// The cluster that an attempt goes to.
+pub(super) fn cluster() -> Option<Vec<u8>> {
+    property("xds\0cluster_name")
+}
+
 /// Writes filter state; the host's key is `wasm.` and the path, which is one element.
 pub(super) fn set_property(path: &str, value: &[u8]) {
     // SAFETY: see `now`.

@@ -95,10 +95,13 @@ impl Stream {
     #[cold]
     fn later_attempt(&mut self, surface: Surface<'_>, parsed: &[(&str, &str)], end: bool) -> Option<Action> {
         if let Some(link) = host::property(LINK) {
-            return Some(match worker::find(&link) {
-                Some((link, exchange)) => self.attempt(link, exchange, parsed, end),
-                None => Upstream::refuse(ErrorForm::OpenAi),
-            });
+            let Some((link, exchange)) = worker::find(&link) else { return Some(Upstream::refuse(ErrorForm::OpenAi)) };
+            let cluster = host::cluster().unwrap_or_default();
+            if let Some(reply) = exchange.borrow_mut().misrouted(str::from_utf8(&cluster).unwrap_or_default()) {
+                send(&reply);
+                return Some(Action::Pause);
+            }
+            return Some(self.attempt(link, exchange, parsed, end));
         }
         match surface {
             Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),

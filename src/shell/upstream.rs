@@ -92,8 +92,12 @@ impl Upstream {
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(Map::ResponseHeaders);
         let parsed = headers::parse(&serialised);
+        // A provider has nothing to say in the gateway's name.
+        for (name, _) in parsed.iter().filter(|(name, _)| name.starts_with("x-modelyard-")) {
+            host::remove_header(Map::ResponseHeaders, name);
+        }
         // One that cannot be read counts for the router, too.
-        if headers::value(&parsed, RETRY).is_some() || parsed.len() < headers::count(&serialised) {
+        if parsed.len() < headers::count(&serialised) {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);

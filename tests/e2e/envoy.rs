@@ -291,6 +291,9 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
     named("envoy.filters.network.http_connection_manager", r#type, manager)
 }
 
+/// A request header that leads to a route without `refresh_cluster_on_retry`.
+pub(crate) const STALE_ROUTE: &str = "x-test-stale-route";
+
 /// The gateway's paths, websockets, and all the rest.
 fn routes(clusters: &[String]) -> Value {
     let gateway = json!({
@@ -308,13 +311,16 @@ fn routes(clusters: &[String]) -> Value {
             },
         },
     });
+    let mut stale = gateway.clone();
+    stale["match"]["headers"] = json!([{"name": STALE_ROUTE, "present_match": true}]);
+    stale["route"]["retry_policy"]["refresh_cluster_on_retry"] = json!(false);
     let socket = json!({
         "match": {"prefix": "/socket"},
         "route": {"cluster": "socket", "upgrade_configs": [{"upgrade_type": "websocket"}]},
     });
     let other = json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}});
     let has_socket = clusters.iter().any(|name| name == "socket");
-    [gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
+    [stale, gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
 }
 
 fn matcher(clusters: &[String]) -> Value {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::Reply;
+use crate::envoy::STALE_ROUTE;
 use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::{GHOST, REFUSED, Setup, key};
 
@@ -79,6 +80,7 @@ fn setup() -> Setup {
         .chain("body", &["status=503", "status=429", ""])
         .chain("overflow", &["status=503,delay=150", "delay=150"])
         .cluster("overflow-0", one_retry)
+        .chain("stale", &["status=503", ""])
         .chain("bypassed", &[""])
         .cluster("bypassed-0", bare_chain.clone())
         .chain("bypassed-second", &["status=503", ""])
@@ -123,6 +125,7 @@ on_envoy! { setup:
     gateway_only_fields_are_removed,
     an_overflow_of_retries_names_the_setting,
     a_cluster_past_the_filter_is_no_success,
+    no_provider_gets_the_key_of_another_though_the_route_is_stale,
     nor_is_one_after_a_fallback,
 }
 
@@ -460,7 +463,7 @@ fn a_providers_own_retry_header_does_nothing(gateway: &Gateway) {
             let reply = gateway.ask(base, &body);
             assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
             assert!(reply.content().starts_with(&format!("Hello from {name}-0")), "{reply:?}");
-            assert_eq!(reply.header("x-modelyard-retry"), None);
+            assert_eq!((reply.header("x-modelyard-retry"), reply.header("x-modelyard-tried")), (None, None));
         }
     }
     moves_on(gateway, "hostile-503", "status_5xx", &[chat("hostile-503")]);
@@ -522,6 +525,19 @@ fn a_cluster_past_the_filter_is_no_success(gateway: &Gateway) {
     }
     let received = gateway.fake.received("bypassed-0");
     assert!(received.iter().all(|request| !request.0.to_string().contains("client-secret")), "{received:?}");
+}
+
+fn no_provider_gets_the_key_of_another_though_the_route_is_stale(gateway: &Gateway) {
+    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("stale")), (base, stream("stale"))]) {
+        let path = format!("{base}/chat/completions");
+        let reply = gateway.request("POST", &path, &[(STALE_ROUTE, "1")], body.to_string().as_bytes());
+        assert_eq!(reply.status, 502, "{reply:?}");
+        assert_error(base, &reply);
+        assert!(reply.text().contains("refresh_cluster_on_retry"), "{reply:?}");
+        assert_eq!(gateway.entry(&reply)["attempts"], "1");
+    }
+    let received = gateway.fake.received("stale-0");
+    assert!(received.iter().all(|request| !request.0.to_string().contains(&key(1).1)), "{received:?}");
 }
 
 fn nor_is_one_after_a_fallback(gateway: &Gateway) {

@@ -82,7 +82,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| flag(&mut f.trailers, v)),
     row("close", "", "HTTP/1: answer as HTTP/1.0, the body ends where the connection does",
         |f, v| flag(&mut f.close, v)),
-    row("retry-header", "[=unreadable]", "header `x-modelyard-retry: 1`, as a hostile provider would, or what is no text",
+    row("retry-header", "[=unreadable]", "headers `x-modelyard-retry: 1`, or what is no text, and `-tried`, as a hostile provider would",
         |f, v| put(&mut f.retry_header, retry_header(v))),
 
     row("no-usage", "", "no usage at all",

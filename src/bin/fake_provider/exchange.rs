@@ -291,5 +291,6 @@ fn add_faulty_headers(headers: &mut HeaderMap, faults: &Faults) {
     }
     if let Some(value) = &faults.retry_header {
         headers.insert(HeaderName::from_static("x-modelyard-retry"), value.clone());
+        headers.insert(HeaderName::from_static("x-modelyard-tried"), HeaderValue::from_static("nobody"));
     }
 }
