@@ -106,7 +106,7 @@ impl Stream {
         match surface {
             Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
             // Its exchange is gone, whatever a route made of its path.
-            _ if headers::value(parsed, LINK_HEADER).is_some_and(|link| !link.is_empty()) => {
+            _ if headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link) => {
                 Some(Upstream::refuse(ErrorForm::OpenAi))
             }
             _ => None,

@@ -62,6 +62,11 @@ pub(super) fn find(link: &[u8]) -> Option<(Link, Shared)> {
     EXCHANGES.with_borrow(|exchanges| exchanges.find(hash(&link), |(known, _)| *known == link).cloned())
 }
 
+/// Whether it may have led to an exchange.
+pub(super) fn is_link(text: &str) -> bool {
+    text.len() == size_of::<Link>() && text.bytes().all(|letter| (b'a'..=b'p').contains(&letter))
+}
+
 /// Drops an exchange; attempts that still hold it keep it alive.
 pub(super) fn forget(link: &Link) {
     EXCHANGES.with_borrow_mut(|exchanges| {

@@ -117,6 +117,8 @@ fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
     assert_eq!(gateway.request("GET", "/modelyard/api/explain", &[], b"").status, 405);
     let other = gateway.request("GET", "/v1/files", &[], b"");
     assert!(other.header("allow").is_none(), "{other:?}");
+    let marked = gateway.request("GET", "/v1/files", &[("x-modelyard-exchange", "1")], b"");
+    assert_eq!(marked.status, other.status, "what is not the gateway's passes: {marked:?}");
 }
 
 fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
