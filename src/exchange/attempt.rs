@@ -377,10 +377,8 @@ impl Exchange {
     /// Steps over the remaining endpoints of this attempt's model; false if there is no other model.
     fn skip_to_next_model(&mut self, attempt: usize) -> bool {
         let Some(step) = self.step(attempt) else { return false };
-        let later = self.plan.steps.iter().enumerate().skip(self.next);
-        let Some(next) = later.filter(|(_, other)| !other.same_model(step)).map(|(index, _)| index).next() else {
-            return false;
-        };
+        let mut later = self.plan.steps.iter().enumerate().skip(self.next);
+        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else { return false };
         self.next = next;
         true
     }
