@@ -63,8 +63,7 @@ impl Exchange {
             None if status < 400 => Error::Bypassed { cluster: self.cluster(0).to_owned() },
             None => Error::of_host(status),
             Some(last) if last.moved_on || self.may_fall_back() => {
-                let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
-                Error::RetryOverflow { cluster: cluster.to_owned() }
+                Error::RetryOverflow { cluster: self.cluster(0).to_owned() }
             }
             Some(_) => {
                 self.attempt_closed(self.attempts.len().saturating_sub(1), Broken::Reset, now);
