@@ -165,7 +165,7 @@ impl Exchange {
         status: u16,
         headers: &[(&str, &str)],
         end: bool,
-        clock: &dyn Fn() -> Duration,
+        clock: Clock<'_>,
     ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
@@ -262,7 +262,7 @@ impl Exchange {
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
     /// no time, so `clock` is asked for it, once.
-    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: &dyn Fn() -> Duration) -> Verdict {
+    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
@@ -282,7 +282,10 @@ impl Exchange {
                     let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
                     current.close(outcome, clock());
                 }
-                verdict_of(progress)
+                match progress {
+                    Progress::Replace(bytes) => Verdict::Replace(bytes),
+                    _ => Verdict::Pass,
+                }
             }
             Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
             Progress::Error(body) => self.upstream_error(attempt, body, clock()),
@@ -548,13 +551,6 @@ fn events(content_type: Option<&str>) -> Option<Events> {
         Some(Events::Aws)
     } else {
         None
-    }
-}
-
-fn verdict_of(progress: Progress) -> Verdict {
-    match progress {
-        Progress::Replace(bytes) => Verdict::Replace(bytes),
-        _ => Verdict::Pass,
     }
 }
 
