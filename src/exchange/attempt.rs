@@ -21,7 +21,7 @@ pub(super) struct Attempt {
     pub step: usize,
     pub started: Duration,
     pub status: Option<u16>,
-    /// How it ended; `None` while it has not.
+    /// How it ended, or what its status says of that while the body of an error is still coming.
     pub outcome: Option<Outcome>,
     pub first_content: Option<Duration>,
     pub ended: Option<Duration>,
@@ -451,7 +451,6 @@ impl Exchange {
         }
     }
 
-    /// An attempt the host moved on from without a word.
     #[inline(never)]
     fn close(&mut self, attempt: usize, outcome: Outcome, now: Duration) {
         if let Some(current) = self.attempts.get_mut(attempt) {
