@@ -5,6 +5,7 @@ mod pricing;
 mod tier;
 mod variant;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub use pricing::{PriceOverride, Pricing};
@@ -137,6 +138,14 @@ impl Model {
     /// Whether it stands for every name that begins like its id.
     pub fn is_wildcard(&self) -> bool {
         self.id.ends_with('*')
+    }
+
+    /// Its id, with what a wildcard took filled in.
+    pub fn id_with(&self, rest: Option<&str>) -> Cow<'_, str> {
+        match rest {
+            Some(rest) => Cow::Owned([self.id.trim_end_matches('*'), rest].concat()),
+            None => Cow::Borrowed(&self.id),
+        }
     }
 
     /// The endpoint that stands for all of them where one must: the first of the default tier.
