@@ -12,6 +12,10 @@ pub use pricing::{PriceOverride, Pricing};
 pub use tier::{ServiceTier, Tier};
 pub use variant::{Asked, Variant};
 
+/// OpenRouter's names of weight formats.
+pub const QUANTIZATIONS: [&str; 12] =
+    ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
+
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelId(pub(crate) usize);
@@ -70,7 +74,7 @@ pub struct Endpoint {
     pub context_length: Option<u64>,
     /// Longest output, where known.
     pub max_completion_tokens: Option<u64>,
-    /// `int4` … `fp32`, `unknown`.
+    /// One of [`QUANTIZATIONS`].
     pub quantization: String,
     /// Request fields it understands; `None`: all.
     pub supported_parameters: Option<Vec<String>>,

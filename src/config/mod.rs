@@ -154,8 +154,10 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     if let Some(field) = o.optional("anonymous") {
         field.not_supported("none, everyone may use everything");
     }
-    if let Some(field) = o.optional("mode") {
-        field.choice(&[("native", Some(())), ("callout", None)]);
+    if let Some(field) = o.optional("mode")
+        && field.one_of(&["native", "callout"]) == Some("callout")
+    {
+        field.not_supported("native");
     }
 }
 
