@@ -125,10 +125,7 @@ impl Config {
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
         let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"));
-        if !operator.enabled {
-            paths.operator = None;
-        }
+        let operator = operator::read(o.optional("operator"), &mut paths);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
