@@ -16,7 +16,6 @@ use crate::route::{Dropped, Reason};
 use crate::translate::{anthropic, responses};
 use crate::wire::json::JsonError;
 use crate::wire::openai::{ErrorFields, MODERATED};
-use openrouter::OpenRouterError;
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;
@@ -340,8 +339,8 @@ impl Error {
         let body = match form {
             ErrorForm::Anthropic => return anthropic::error_body(self),
             ErrorForm::Responses => return responses::error_body(self),
-            ErrorForm::OpenAi => serde_json::to_vec(&OpenAiBody { error: self.openai(&message) }),
-            ErrorForm::OpenRouter => serde_json::to_vec(&OpenRouterBody { error: self.openrouter(&message) }),
+            ErrorForm::OpenAi => serde_json::to_vec(&Body { error: self.openai(&message) }),
+            ErrorForm::OpenRouter => serde_json::to_vec(&Body { error: self.openrouter(&message) }),
         };
         body.unwrap_or_default()
     }
@@ -478,8 +477,8 @@ pub(crate) fn echo(text: &str) -> String {
 }
 
 #[derive(Serialize)]
-struct OpenAiBody<'a> {
-    error: OpenAiError<'a>,
+struct Body<T> {
+    error: T,
 }
 
 /// OpenAI's `error` object.
@@ -490,9 +489,4 @@ pub(crate) struct OpenAiError<'a> {
     pub(crate) param: Option<&'a str>,
     pub(crate) code: Option<&'a str>,
     pub(crate) error_type: &'a str,
-}
-
-#[derive(Serialize)]
-struct OpenRouterBody<'a> {
-    error: OpenRouterError<'a>,
 }

@@ -5,11 +5,16 @@ mod pricing;
 mod tier;
 mod variant;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub use pricing::{PriceOverride, Pricing};
 pub use tier::{ServiceTier, Tier};
 pub use variant::{Asked, Variant};
+
+/// OpenRouter's names of weight formats.
+pub const QUANTIZATIONS: [&str; 12] =
+    ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,7 +74,7 @@ pub struct Endpoint {
     pub context_length: Option<u64>,
     /// Longest output, where known.
     pub max_completion_tokens: Option<u64>,
-    /// `int4` … `fp32`, `unknown`.
+    /// One of [`QUANTIZATIONS`].
     pub quantization: String,
     /// Request fields it understands; `None`: all.
     pub supported_parameters: Option<Vec<String>>,
@@ -137,6 +142,14 @@ impl Model {
     /// Whether it stands for every name that begins like its id.
     pub fn is_wildcard(&self) -> bool {
         self.id.ends_with('*')
+    }
+
+    /// Its id, with what a wildcard took filled in.
+    pub fn id_with(&self, rest: Option<&str>) -> Cow<'_, str> {
+        match rest {
+            Some(rest) => Cow::Owned([self.id.trim_end_matches('*'), rest].concat()),
+            None => Cow::Borrowed(&self.id),
+        }
     }
 
     /// The endpoint that stands for all of them where one must: the first of the default tier.

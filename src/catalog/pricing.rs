@@ -101,11 +101,6 @@ impl Pricing {
     pub fn blended_per_million(&self) -> Option<Cost> {
         self.blended(1_000_000)
     }
-
-    /// Whether no price is known.
-    pub fn is_empty(&self) -> bool {
-        self.entries().all(|(_, price)| price.is_none())
-    }
 }
 
 impl PriceOverride {
@@ -173,7 +168,7 @@ mod tests {
 
     #[test]
     fn unknown_prices_stay_unknown() {
-        assert!(Pricing::default().at(&[PriceOverride::default()], 1, 1).is_empty());
+        assert_eq!(*Pricing::default().at(&[PriceOverride::default()], 1, 1), Pricing::default());
         assert_eq!(Pricing::default().entries().count(), 14);
     }
 }

@@ -93,13 +93,13 @@ enum Type {
     Passthrough,
 }
 
-const TYPES: &[(&str, Option<Type>)] = &[
-    ("bearer", Some(Type::Bearer)),
-    ("header", Some(Type::Header)),
-    ("query", Some(Type::Query)),
-    ("sigv4", Some(Type::Sigv4)),
-    ("none", Some(Type::None)),
-    ("passthrough", Some(Type::Passthrough)),
+const TYPES: &[(&str, Type)] = &[
+    ("bearer", Type::Bearer),
+    ("header", Type::Header),
+    ("query", Type::Query),
+    ("sigv4", Type::Sigv4),
+    ("none", Type::None),
+    ("passthrough", Type::Passthrough),
 ];
 
 /// Reads the section; each type knows only the keys it needs.

@@ -118,8 +118,8 @@ fn conditions(field: &Field<'_>) -> AutoRule {
 }
 
 fn response_format(field: &Field<'_>) -> Option<&'static str> {
-    let names = std::iter::once("text").chain(RESPONSE_FORMATS);
-    field.choice(&names.map(|name| (name, Some(name))).collect::<Vec<_>>())
+    let names: Vec<_> = std::iter::once("text").chain(RESPONSE_FORMATS).collect();
+    field.one_of(&names)
 }
 
 fn header(field: &Field<'_>) -> Option<(String, String)> {

@@ -10,23 +10,7 @@ use super::provider::Upstreams;
 use super::reader::Object;
 use super::rule;
 use super::terms::Terms;
-use crate::catalog::Endpoint;
-
-/// OpenRouter's names of weight formats.
-const QUANTIZATIONS: &[(&str, Option<&str>)] = &[
-    ("int4", Some("int4")),
-    ("int8", Some("int8")),
-    ("fp4", Some("fp4")),
-    ("mxfp4", Some("mxfp4")),
-    ("nvfp4", Some("nvfp4")),
-    ("fp6", Some("fp6")),
-    ("fp8", Some("fp8")),
-    ("mxfp8", Some("mxfp8")),
-    ("fp16", Some("fp16")),
-    ("bf16", Some("bf16")),
-    ("fp32", Some("fp32")),
-    ("unknown", Some("unknown")),
-];
+use crate::catalog::{Endpoint, QUANTIZATIONS};
 
 /// What stands above an endpoint in the document.
 pub(super) struct Above<'u, 'a> {
@@ -67,7 +51,7 @@ fn endpoint(field: &Field<'_>, above: &Above<'_, '_>) -> Option<Endpoint> {
     let pricing = o.optional("pricing").map(|f| pricing::read(&f)).unwrap_or_default();
     let overrides = o.optional("overrides").map(|f| pricing::overrides(&f)).unwrap_or_default();
     let weight = o.optional("weight").and_then(|f| f.positive()).unwrap_or(1.0);
-    let quantization = o.optional("quantization").and_then(|f| f.choice(QUANTIZATIONS));
+    let quantization = o.optional("quantization").and_then(|f| f.one_of(&QUANTIZATIONS));
     let supported_parameters = o.strings("supported_parameters", &rule::PARAMETER);
     let own_terms = Terms::read(&mut o);
     o.finish();

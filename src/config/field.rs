@@ -90,17 +90,24 @@ impl<'a> Field<'a> {
         self.check((rule.holds)(text).then_some(text), rule.allowed)
     }
 
-    /// As one of several names. A name without a meaning is known, but not supported by this build.
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, Option<T>)]) -> Option<T> {
+    /// As one of several names, each with its meaning.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
-        match choices.iter().find(|(name, _)| *name == text) {
-            Some((_, Some(meaning))) => Some(*meaning),
-            found => {
-                let mut names = choices.iter().map(|(name, meaning)| (*name, meaning.is_some()));
-                self.refuse_choice(found.is_some(), &mut names);
-                None
-            }
+        let found = choices.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            self.refuse_choice(&mut choices.iter().map(|(name, _)| *name));
         }
+        found.map(|(_, meaning)| *meaning)
+    }
+
+    /// As one of several names.
+    pub(super) fn one_of(&self, names: &[&'static str]) -> Option<&'static str> {
+        let text = self.text()?;
+        let found = names.iter().copied().find(|name| *name == text);
+        if found.is_none() {
+            self.refuse_choice(&mut names.iter().copied());
+        }
+        found
     }
 
     /// As a whole number.
@@ -199,14 +206,8 @@ impl<'a> Field<'a> {
         self.report.warn(self.path.clone(), kind);
     }
 
-    /// Reports a name that is not known, or one without a meaning; `names` are all, and whether they have one.
-    fn refuse_choice(&self, is_known: bool, names: &mut dyn Iterator<Item = (&'static str, bool)>) {
-        let names = names.filter(|(_, has_meaning)| !is_known || *has_meaning);
-        let names = names.map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        match is_known {
-            true => self.not_supported(&names),
-            false => self.invalid(&names),
-        }
+    fn refuse_choice(&self, names: &mut dyn Iterator<Item = &'static str>) {
+        self.invalid(&names.collect::<Vec<_>>().join(", "));
     }
 
     fn map(&self) -> Option<&'a Entries<'a>> {

@@ -125,10 +125,7 @@ impl Config {
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
         let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"));
-        if !operator.enabled {
-            paths.operator = None;
-        }
+        let operator = operator::read(o.optional("operator"), &mut paths);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -154,8 +151,10 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     if let Some(field) = o.optional("anonymous") {
         field.not_supported("none, everyone may use everything");
     }
-    if let Some(field) = o.optional("mode") {
-        field.choice(&[("native", Some(())), ("callout", None)]);
+    if let Some(field) = o.optional("mode")
+        && field.one_of(&["native", "callout"]) == Some("callout")
+    {
+        field.not_supported("native");
     }
 }
 

@@ -11,13 +11,7 @@ use super::terms::Terms;
 use super::{AUTO, AUTO_ALIAS, ConfigErrorKind};
 use crate::catalog::{Catalog, Model};
 
-const MODALITIES: &[(&str, Option<&str>)] = &[
-    ("text", Some("text")),
-    ("image", Some("image")),
-    ("file", Some("file")),
-    ("audio", Some("audio")),
-    ("video", Some("video")),
-];
+const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];
 
 /// Reads the section; without it there are no models but the one that `routing.auto` adds.
 #[inline(never)]
@@ -82,7 +76,7 @@ fn modalities(section: &Field<'_>) -> Vec<String> {
     if section.is_empty() {
         section.invalid("at least one modality");
     }
-    items.iter().filter_map(|f| f.choice(MODALITIES)).map(str::to_owned).collect()
+    items.iter().filter_map(|f| f.one_of(&MODALITIES)).map(str::to_owned).collect()
 }
 
 /// Every id and alias so far, with the path where it stands.

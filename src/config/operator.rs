@@ -4,26 +4,19 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::Paths;
 use super::field::Field;
 use super::rule;
 
 /// `operator` of the document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Operator {
-    /// Whether the operator's paths are the gateway's at all.
-    pub enabled: bool,
     /// Of the keys; empty: nobody is asked for one.
     keys: Vec<Digest>,
 }
 
 /// SHA-256 of a key.
 type Digest = [u8; 32];
-
-impl Default for Operator {
-    fn default() -> Self {
-        Self { enabled: true, keys: Vec::new() }
-    }
-}
 
 impl Operator {
     /// Whether requests must bring a key.
@@ -39,14 +32,16 @@ impl Operator {
     }
 }
 
-/// Reads the section.
+/// Reads the section; where it is not enabled, `paths` have none for it.
 #[inline(never)]
-pub(super) fn read(section: Option<Field<'_>>) -> Operator {
+pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
     let mut operator = Operator::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {
         return operator;
     };
-    operator.enabled = o.boolean("enabled").unwrap_or(operator.enabled);
+    if o.boolean("enabled") == Some(false) {
+        paths.operator = None;
+    }
     if let Some(keys) = o.optional("keys") {
         // No key would mean that everybody may, which nobody means who writes a list.
         if keys.is_empty() {

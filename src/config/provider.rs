@@ -67,12 +67,12 @@ impl Api {
     }
 }
 
-const APIS: &[(&str, Option<Api>)] = &[
-    ("openai", Some(Api::OpenAi)),
-    ("anthropic", Some(Api::Anthropic)),
-    ("gemini", Some(Api::Gemini)),
-    ("bedrock", Some(Api::Bedrock)),
-    ("azure-openai", Some(Api::AzureOpenAi)),
+const APIS: &[(&str, Api)] = &[
+    ("openai", Api::OpenAi),
+    ("anthropic", Api::Anthropic),
+    ("gemini", Api::Gemini),
+    ("bedrock", Api::Bedrock),
+    ("azure-openai", Api::AzureOpenAi),
 ];
 
 /// Every provider, with what its endpoints inherit; both in order of id.

@@ -33,18 +33,18 @@ pub enum Sort {
     Order,
 }
 
-const SORTS: &[(&str, Option<Sort>)] = &[
-    ("balanced", Some(Sort::Balanced)),
-    ("price", Some(Sort::Price)),
-    ("latency", Some(Sort::Latency)),
-    ("throughput", Some(Sort::Throughput)),
-    ("order", Some(Sort::Order)),
+const SORTS: &[(&str, Sort)] = &[
+    ("balanced", Sort::Balanced),
+    ("price", Sort::Price),
+    ("latency", Sort::Latency),
+    ("throughput", Sort::Throughput),
+    ("order", Sort::Order),
 ];
 
 impl Sort {
     /// Its name in the document.
     pub fn name(self) -> &'static str {
-        SORTS.iter().find(|(_, sort)| *sort == Some(self)).map_or("", |(name, _)| name)
+        SORTS.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Record {
     Metadata,
 }
 
-const RECORDS: &[(&str, Option<Record>)] = &[("none", Some(Record::None)), ("metadata", Some(Record::Metadata))];
+const RECORDS: &[(&str, Record)] = &[("none", Record::None), ("metadata", Record::Metadata)];
 
 impl Default for Telemetry {
     fn default() -> Self {

@@ -69,9 +69,7 @@ enum Form {
         limit: usize,
     },
     /// The body of an error status, held whole.
-    Error {
-        limit: usize,
-    },
+    Error,
     /// Compressed, or otherwise not to be read.
     Opaque,
 }
@@ -114,7 +112,7 @@ impl Answer {
 
     /// An error's body.
     pub(super) fn error(limits: &Limits) -> Box<Self> {
-        Self::new(Form::Error { limit: limits.event_bytes }, limits)
+        Self::new(Form::Error, limits)
     }
 
     /// An answer that cannot be read.
@@ -162,7 +160,7 @@ impl Answer {
     pub(super) fn changes_length(&self) -> bool {
         match &self.form {
             Form::Stream(stream) => stream.source.changes_length(),
-            Form::Whole { .. } | Form::Error { .. } => true,
+            Form::Whole { .. } | Form::Error => true,
             Form::Plain | Form::Opaque => false,
         }
     }
@@ -187,7 +185,7 @@ impl Answer {
 
     /// Whether this is an error status's body.
     pub(super) fn is_error(&self) -> bool {
-        matches!(self.form, Form::Error { .. })
+        matches!(self.form, Form::Error)
     }
 
     /// Takes the next piece; `end`: it is the last one, and may be empty.
@@ -196,7 +194,8 @@ impl Answer {
             Form::Stream(_) => self.push_stream(piece, end, clock),
             Form::Plain => self.push_plain(piece, end),
             Form::Opaque => self.push_opaque(piece, end),
-            Form::Whole { limit, .. } | Form::Error { limit } => self.push_whole(piece, end, *limit, clock),
+            Form::Whole { limit, .. } => self.push_whole(piece, end, *limit, clock),
+            Form::Error => self.push_whole(piece, end, self.most_held, clock),
         }
     }
 

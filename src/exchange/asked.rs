@@ -15,41 +15,36 @@ pub(super) fn models<'a>(
     request: &'a Request,
     headers: &[(&str, &str)],
 ) -> Result<(Vec<Asked<'a>>, Option<String>), Error> {
-    let mut models = Models { asked: Vec::with_capacity(1 + request.fallbacks()), choice: String::new() };
+    let mut models = Models { config, asked: Vec::with_capacity(1 + request.fallbacks()), choice: String::new() };
     if request.model().is_none() {
         let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-        models.resolve(config.default_model.as_deref().ok_or_else(missing)?, config, request, headers)?;
+        models.resolve(config.default_model.as_deref().ok_or_else(missing)?, request, headers)?;
     }
     for name in request.models() {
-        models.resolve(name, config, request, headers)?;
+        models.resolve(name, request, headers)?;
     }
-    let Models { asked, choice } = models;
+    let Models { asked, choice, .. } = models;
     Ok((asked, (!choice.is_empty()).then_some(choice)))
 }
 
 struct Models<'a> {
+    config: &'a Config,
     asked: Vec<Asked<'a>>,
     /// Why they are not the names in the request.
     choice: String,
 }
 
 impl<'a> Models<'a> {
-    fn resolve(
-        &mut self,
-        name: &'a str,
-        config: &'a Config,
-        request: &Request,
-        headers: &[(&str, &str)],
-    ) -> Result<(), Error> {
-        let asked = resolve(config, name)?;
-        match config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) {
+    fn resolve(&mut self, name: &'a str, request: &Request, headers: &[(&str, &str)]) -> Result<(), Error> {
+        let asked = resolve(self.config, name)?;
+        match self.config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) {
             None => {
-                self.explain_alias(config, name, asked);
+                self.explain_alias(name, asked);
                 self.add(asked);
             }
             Some(auto) => {
                 let chosen = route::choose(auto, request, headers);
-                self.add_chosen(config, &chosen, name, asked.variant);
+                self.add_chosen(&chosen, name, asked.variant);
             }
         }
         if let Some(stands_for) = asked.variant.and_then(stands_for) {
@@ -68,16 +63,16 @@ impl<'a> Models<'a> {
     }
 
     #[cold]
-    fn add_chosen(&mut self, config: &Config, chosen: &Choice<'a>, name: &str, variant: Option<Variant>) {
+    fn add_chosen(&mut self, chosen: &Choice<'a>, name: &str, variant: Option<Variant>) {
         self.explain(&format!("{name} is {}: {}", chosen.reason, chosen.models.join(", ")));
-        for chosen in chosen.models.iter().filter_map(|name| config.catalog.resolve(name)) {
+        for chosen in chosen.models.iter().filter_map(|name| self.config.catalog.resolve(name)) {
             self.add(Asked { variant: chosen.variant.or(variant), auto: true, ..chosen });
         }
     }
 
-    fn explain_alias(&mut self, config: &Config, name: &str, asked: Asked<'_>) {
+    fn explain_alias(&mut self, name: &str, asked: Asked<'_>) {
         let base = without_variant(name, asked.variant);
-        let model = config.catalog.model(asked.model).filter(|model| asked.rest.is_none() && model.id != base);
+        let model = self.config.catalog.model(asked.model).filter(|model| asked.rest.is_none() && model.id != base);
         if let Some(model) = model {
             self.explain(&[base, " is ", &model.id].concat());
         }

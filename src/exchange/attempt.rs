@@ -21,7 +21,7 @@ pub(super) struct Attempt {
     pub step: usize,
     pub started: Duration,
     pub status: Option<u16>,
-    /// How it ended; `None` while it has not.
+    /// How it ended, or what its status says of that while the body of an error is still coming.
     pub outcome: Option<Outcome>,
     pub first_content: Option<Duration>,
     pub ended: Option<Duration>,
@@ -173,7 +173,7 @@ impl Exchange {
         status: u16,
         headers: &[(&str, &str)],
         end: bool,
-        clock: &dyn Fn() -> Duration,
+        clock: Clock<'_>,
     ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
@@ -270,7 +270,7 @@ impl Exchange {
 
     /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
     /// no time, so `clock` is asked for it, once.
-    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: &dyn Fn() -> Duration) -> Verdict {
+    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
@@ -290,7 +290,10 @@ impl Exchange {
                     let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
                     current.close(outcome, clock());
                 }
-                verdict_of(progress)
+                match progress {
+                    Progress::Replace(bytes) => Verdict::Replace(bytes),
+                    _ => Verdict::Pass,
+                }
             }
             Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
             Progress::Error(body) => self.upstream_error(attempt, body, clock()),
@@ -385,10 +388,8 @@ impl Exchange {
     /// Steps over the remaining endpoints of this attempt's model; false if there is no other model.
     fn skip_to_next_model(&mut self, attempt: usize) -> bool {
         let Some(step) = self.step(attempt) else { return false };
-        let later = self.plan.steps.iter().enumerate().skip(self.next);
-        let Some(next) = later.filter(|(_, other)| !other.same_model(step)).map(|(index, _)| index).next() else {
-            return false;
-        };
+        let mut later = self.plan.steps.iter().enumerate().skip(self.next);
+        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else { return false };
         self.next = next;
         true
     }
@@ -560,13 +561,6 @@ fn events(content_type: Option<&str>) -> Option<Events> {
         Some(Events::Aws)
     } else {
         None
-    }
-}
-
-fn verdict_of(progress: Progress) -> Verdict {
-    match progress {
-        Progress::Replace(bytes) => Verdict::Replace(bytes),
-        _ => Verdict::Pass,
     }
 }
 

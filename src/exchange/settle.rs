@@ -81,10 +81,7 @@ impl Exchange {
             None if status < 400 => Error::Bypassed { cluster: next() },
             None => Error::of_host(status),
             Some(last) if last.moved_on || self.may_fall_back() && !self.is_given_up(status, now) => match refusal {
-                Refusal::Overflow => {
-                    let cluster = self.cluster(self.attempts.first().map_or(0, |first| first.step));
-                    Error::RetryOverflow { cluster: cluster.to_owned() }
-                }
+                Refusal::Overflow => Error::RetryOverflow { cluster: self.cluster(0).to_owned() },
                 _ => Error::NotRetried,
             },
             Some(_) => {

@@ -65,11 +65,7 @@ fn found<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Erro
     let name = decoded(name);
     let found = config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));
     let Some((model, rest)) = found else { return Err(Error::NotFound { what: "Model", name }) };
-    let id = match rest {
-        Some(rest) => format!("{}{rest}", model.id.trim_end_matches('*')),
-        None => model.id.clone(),
-    };
-    Ok((model, id))
+    Ok((model, model.id_with(rest).into_owned()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::problem::{Problem, boolean, members, text, texts, wrong};
+use crate::catalog::QUANTIZATIONS;
 use crate::config;
 use crate::usage::Price;
 use crate::wire::json::{Kind, Reader};
@@ -120,10 +121,6 @@ impl Cutoffs {
         bounds.filter_map(|(share, bound)| Some((share, bound?)))
     }
 }
-
-/// OpenRouter's names of weight formats.
-const QUANTIZATIONS: [&str; 12] =
-    ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
 impl Preferences {
     /// Those of a request that has none.

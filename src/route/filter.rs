@@ -5,7 +5,6 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::time::Duration;
 
-use super::plan::model_id;
 use super::rule::Placing;
 use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Model, Pricing, ServiceTier, Tier, Variant, glob};
@@ -172,7 +171,7 @@ impl<'a> Offer<'a> {
 
     /// The model's id, with a wildcard filled in.
     pub(super) fn model_id(&self) -> Cow<'_, str> {
-        model_id(self.model, self.asked.rest)
+        self.model.id_with(self.asked.rest)
     }
 
     /// Whether a provider named in a request means this one: by id, display name, or id and tag. An endpoint of a tier

@@ -72,9 +72,7 @@ impl Wishes<'_> {
         if asks || offers.iter().any(|offer| offer.placing.is_moved()) {
             self.regroup(offers, draw);
         }
-        for (_, _, place) in known {
-            places.push(place);
-        }
+        places.extend(known.into_iter().map(|(.., place)| place));
         rule
     }
 

@@ -120,7 +120,7 @@ impl Step {
 
     /// The catalogue's id of the model, with a wildcard filled in.
     pub fn model_id<'a>(&self, config: &'a Config) -> Cow<'a, str> {
-        self.model(config).map(|model| model_id(model, self.rest.as_deref())).unwrap_or_default()
+        self.model(config).map(|model| model.id_with(self.rest.as_deref())).unwrap_or_default()
     }
 
     /// Whether it answers with a model that was asked for.
@@ -131,14 +131,6 @@ impl Step {
     /// Whether both steps answer with the same model.
     pub fn same_model(&self, other: &Self) -> bool {
         self.model == other.model && self.rest == other.rest
-    }
-}
-
-/// A model's id, with a wildcard filled in.
-pub(super) fn model_id<'a>(model: &'a Model, rest: Option<&str>) -> Cow<'a, str> {
-    match rest {
-        Some(rest) => Cow::Owned([model.id.trim_end_matches('*'), rest].concat()),
-        None => Cow::Borrowed(&model.id),
     }
 }
 

@@ -32,7 +32,7 @@ impl Default for By {
 }
 
 impl By {
-    /// The request's own sort.
+    /// The client's own sort, by preference or by variant.
     pub(super) fn asked(self) -> Option<SortBy> {
         match self {
             Self::Request(sort) | Self::Variant(_, sort) => Some(sort),

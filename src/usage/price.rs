@@ -3,8 +3,7 @@
 //! Source of the form: OpenRouter's catalogue, decimal strings in USD per unit (token, request, image).
 
 use std::fmt;
-use std::iter::Sum;
-use std::ops::{Add, AddAssign};
+use std::ops::Add;
 
 use crate::wire::json::push_number;
 
@@ -46,11 +45,6 @@ impl Price {
     /// What this many units cost.
     pub fn cost(self, units: u64) -> Cost {
         Cost(u128::from(self.0) * u128::from(units))
-    }
-
-    /// The price as an integer, for weights and sorting.
-    pub fn femtodollars(self) -> u64 {
-        self.0
     }
 }
 
@@ -96,18 +90,6 @@ impl Add for Cost {
 
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
-    }
-}
-
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::ZERO, Self::add)
     }
 }
 
@@ -291,7 +273,6 @@ mod tests {
         let prompt = Price::parse("0.0000004").unwrap().cost(14);
         let completion = Price::parse("0.0000016").unwrap().cost(5);
         assert_eq!((prompt + completion).to_string(), "0.0000136");
-        assert_eq!([prompt, completion].into_iter().sum::<Cost>(), prompt + completion);
         assert_eq!(Cost::ZERO.to_string(), "0");
         assert_eq!(Price::parse("2.5").unwrap().cost(4).to_string(), "10");
     }

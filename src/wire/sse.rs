@@ -165,17 +165,6 @@ pub struct Fields<'a> {
     pub data: Option<Cow<'a, [u8]>>,
     /// The last value of `event`.
     pub event: Option<&'a [u8]>,
-    /// A line that begins with a colon.
-    comment: bool,
-    /// A line that does not.
-    field: bool,
-}
-
-impl Fields<'_> {
-    /// Whether there are comments and nothing else: a sign of life.
-    pub fn is_comment_only(&self) -> bool {
-        self.comment && !self.field
-    }
 }
 
 /// Reads a raw event, with or without its blank line. A byte order mark before the first field is not part of it.
@@ -194,11 +183,6 @@ pub fn fields(event: &[u8]) -> Fields<'_> {
 impl<'a> Fields<'a> {
     #[inline]
     fn line(&mut self, line: &'a [u8]) {
-        match line.first() {
-            None => return,
-            Some(b':') => self.comment = true,
-            Some(_) => self.field = true,
-        }
         if let Some(value) = value(line, b"data") {
             match &mut self.data {
                 None => self.data = Some(Cow::Borrowed(value)),
@@ -374,7 +358,6 @@ mod tests {
         let fields = fields(event.as_bytes());
         assert_eq!(fields.data.as_deref(), data.map(str::as_bytes), "{event:?}");
         assert_eq!(fields.event, name.map(str::as_bytes), "{event:?}");
-        assert!(!fields.is_comment_only() || data.or(name).is_none());
     }
 
     #[test]
@@ -397,20 +380,6 @@ mod tests {
     #[test]
     fn single_data_lines_are_borrowed() {
         assert!(matches!(fields(b"data: 1\n\n").data, Some(Cow::Borrowed(b"1"))));
-    }
-
-    #[test]
-    fn comments_alone_are_told_apart() {
-        for (event, expected) in [
-            (": ping\n\n", true),
-            (":\n:\r\n\n", true),
-            (": ping\ndata: 1\n\n", false),
-            (": ping\nid: 1\n\n", false),
-            ("data: 1\n\n", false),
-            ("\n", false),
-        ] {
-            assert_eq!(fields(event.as_bytes()).is_comment_only(), expected, "{event:?}");
-        }
     }
 
     #[test]
