@@ -4,6 +4,8 @@
 //! `parameters` and `responseSchema` are protobuf messages and refuse `$schema`, `additionalProperties`, `$ref` and lists
 //! of types with status 400. Both APIs have the new fields.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +14,7 @@ use super::content::{self, Content};
 use super::model::Model;
 use super::thinking::ThinkingConfig;
 use crate::translate::form::{Conversation, ResponseFormat, Tool, ToolChoice};
+use crate::translate::schema;
 
 /// Most stop sequences the API takes.
 const MAX_STOPS: usize = 5;
@@ -42,7 +45,7 @@ struct Declaration<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters_json_schema: Option<&'a RawValue>,
+    parameters_json_schema: Option<Cow<'a, RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +127,10 @@ fn declaration<'a>(tool: &'a Tool<'_>) -> Declaration<'a> {
     Declaration {
         name: &tool.name,
         description: tool.description.as_deref(),
-        parameters_json_schema: tool.parameters.filter(|schema| !says_nothing(schema)),
+        parameters_json_schema: tool
+            .parameters
+            .filter(|schema| !says_nothing(schema))
+            .map(|schema| schema::of_object(Some(schema), &[schema::TYPE])),
     }
 }
 
