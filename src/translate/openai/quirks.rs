@@ -27,6 +27,8 @@ pub struct Quirks {
     pub stream_options: bool,
     /// Most `stop` sequences it takes.
     pub stop_limit: usize,
+    /// Longest `user` it takes, in characters.
+    pub user_limit: usize,
     /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
@@ -94,6 +96,7 @@ const OPENAI_LOSSES: &[(&str, Loss)] = &[
     ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
 
 const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
@@ -109,6 +112,7 @@ const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
     ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
 
 const VLLM_LOSSES: &[(&str, Loss)] = &[
@@ -132,6 +136,7 @@ const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
     ("messages.tool.is_error", Approximated),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
 
 impl Quirks {
@@ -139,6 +144,7 @@ impl Quirks {
     pub const OPENAI: Self = Self {
         output_limit: OutputLimit::MaxCompletionTokens,
         stop_limit: 4,
+        user_limit: 64,
         foreign: OPENROUTERS,
         losses: OPENAI_LOSSES,
         ..Self::COMPATIBLE
@@ -155,6 +161,7 @@ impl Quirks {
         file_urls: false,
         stream_options: true,
         stop_limit: usize::MAX,
+        user_limit: usize::MAX,
         foreign: &[],
         losses: COMPATIBLE_LOSSES,
     };
@@ -170,6 +177,7 @@ impl Quirks {
         file_urls: true,
         stream_options: true,
         stop_limit: 4,
+        user_limit: 128,
         foreign: &[],
         losses: OPENROUTER_LOSSES,
     };
@@ -177,8 +185,8 @@ impl Quirks {
     /// DeepSeek.
     pub const DEEPSEEK: Self = Self { thinking: ThinkingForm::Content, ..Self::COMPATIBLE };
 
-    /// Mistral, which refuses what it does not know.
-    pub const MISTRAL: Self = Self { stream_options: false, foreign: OPENROUTERS, ..Self::COMPATIBLE };
+    /// Mistral, which refuses what it does not know; of users it knows nothing.
+    pub const MISTRAL: Self = Self { stream_options: false, user_limit: 0, foreign: OPENROUTERS, ..Self::COMPATIBLE };
 
     /// vLLM.
     pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };

@@ -155,7 +155,7 @@ pub(super) fn write(
         max_tokens: limit(OutputLimit::MaxTokens),
         sampling: Sampling::of(&conversation.sampling, quirks, dropped),
         stop: stop(&conversation.stop, quirks, dropped),
-        user: conversation.user.as_deref(),
+        user: user(conversation, quirks, dropped),
         service_tier: conversation.service_tier,
         stream,
         stream_options: stream.filter(|_| quirks.stream_options).map(|include_usage| StreamOptions { include_usage }),
@@ -184,6 +184,16 @@ fn stop<'a>(stop: &'a [form::Text<'a>], quirks: &Quirks, dropped: &mut Vec<&'sta
         }
         _ => stop,
     }
+}
+
+/// Agents make a user of account, device and session: longer than most upstreams take.
+fn user<'a>(conversation: &'a Conversation<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Option<&'a str> {
+    let user = conversation.user.as_deref()?;
+    if user.chars().nth(quirks.user_limit).is_some() {
+        note(dropped, "user");
+        return None;
+    }
+    Some(user)
 }
 
 impl Sampling {

@@ -244,3 +244,20 @@ fn every_quirk_has_its_losses() {
         }
     }
 }
+
+#[test]
+fn a_user_too_long_for_the_upstream_is_left_out() {
+    let long = with(&format!(r#""user": "{}""#, "é".repeat(65)));
+    let fits = with(&format!(r#""user": "{}""#, "é".repeat(64)));
+    for (body, quirks, told) in [
+        (&long, Quirks::OPENAI, false),
+        (&fits, Quirks::OPENAI, true),
+        (&long, Quirks::OPENROUTER, true),
+        (&fits, Quirks::MISTRAL, false),
+        (&long, Quirks::COMPATIBLE, true),
+    ] {
+        let written = translated(body, quirks);
+        assert_eq!(written.contains("\"user\": \"é"), told, "{written}");
+        assert_eq!(written.contains("dropped: [\"user\"]"), !told, "{written}");
+    }
+}
