@@ -19,7 +19,7 @@ pub(super) struct Message<'a> {
     role: &'static str,
     content: Option<Said<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -38,7 +38,7 @@ enum Said<'a> {
 
 #[derive(Debug, Serialize)]
 struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: Function<'a>,
 }
@@ -81,7 +81,8 @@ impl Writer<'_> {
         for part in &turn.parts {
             match &part.content {
                 Content::ToolResult { id, parts, is_error } => {
-                    let mut texts = self.result(id, parts, *is_error, &mut said);
+                    let id = self.quirks.call_ids.fit(id);
+                    let mut texts = self.result(&id, parts, *is_error, &mut said);
                     self.mark(part, texts.last_mut());
                     let content = Said::of(texts);
                     messages.push(Message { role: "tool", content, tool_call_id: Some(id), ..Message::default() });
@@ -139,7 +140,8 @@ impl Writer<'_> {
                 Content::Media(_) => note(self.dropped, "messages.images"),
                 Content::Thinking(thinking) => self.think(thinking, &mut message),
                 Content::ToolCall { id, name, arguments, signature } => {
-                    message.tool_calls.push(Call::new(id, name, arguments));
+                    let id = self.quirks.call_ids.fit(id);
+                    message.tool_calls.push(Call::new(id.clone(), name, arguments));
                     if let Some(proof) = signature {
                         self.prove(id, proof, &mut message);
                     }
@@ -173,7 +175,7 @@ impl Writer<'_> {
         }
     }
 
-    fn prove<'a>(&mut self, id: &'a str, proof: &'a str, message: &mut Message<'a>) {
+    fn prove<'a>(&mut self, id: Cow<'a, str>, proof: &'a str, message: &mut Message<'a>) {
         let details = &mut message.reasoning_details;
         match self.quirks.thinking {
             ThinkingForm::Details => details.push(DetailJson::of_call(id, proof).at(details.len())),
@@ -192,7 +194,7 @@ impl<'a> Said<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(id: &'a str, name: &'a str, arguments: &'a str) -> Self {
+    fn new(id: Cow<'a, str>, name: &'a str, arguments: &'a str) -> Self {
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
         Self { id, r#type: "function", function: Function { name, arguments } }
     }

@@ -3,7 +3,10 @@
 //! Sources: OpenAI's API reference (2026-11), OpenRouter's API description (2026-08), DeepSeek's "Thinking Mode"
 //! (2026-11), vLLM's "OpenAI-Compatible Server". [`Quirks::COMPATIBLE`] sends only what all of them take.
 
+use std::borrow::Cow;
+
 use super::Upstream;
+use crate::fnv::Fnv;
 use crate::translate::Loss::{self, Approximated, Ignored, Refused};
 
 /// How one upstream departs from the others.
@@ -29,6 +32,8 @@ pub struct Quirks {
     pub stop_limit: usize,
     /// Longest `user` it takes, in characters.
     pub user_limit: usize,
+    /// Which ids of tool calls it takes.
+    pub call_ids: CallIds,
     /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
@@ -51,6 +56,17 @@ pub enum ReasoningForm {
     Effort,
     /// OpenRouter's `reasoning` object.
     Object,
+}
+
+/// Which ids of tool calls an upstream takes: those of other providers' calls may be others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallIds {
+    /// Any.
+    Any,
+    /// At most 40 bytes long.
+    Short,
+    /// Nine letters and digits.
+    Nine,
 }
 
 /// How an upstream takes thinking back.
@@ -139,12 +155,43 @@ const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
     ("user", Ignored),
 ];
 
+impl CallIds {
+    /// An id the upstream takes; the same for the same one.
+    pub(super) fn fit(self, id: &str) -> Cow<'_, str> {
+        const SHORT: usize = 40;
+        const NINE: usize = 9;
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let fits = match self {
+            Self::Any => true,
+            Self::Short => id.len() <= SHORT,
+            Self::Nine => id.len() == NINE && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        };
+        let mut hash = Fnv::of(id.as_bytes());
+        match self {
+            _ if fits => Cow::Borrowed(id),
+            Self::Any | Self::Short => {
+                let kept: String = id.chars().filter(char::is_ascii_graphic).take(SHORT - 17).collect();
+                Cow::Owned(format!("{kept}-{hash:016x}"))
+            }
+            Self::Nine => {
+                let mut digit = || {
+                    let place = usize::try_from(hash % 36).unwrap_or_default();
+                    hash /= 36;
+                    DIGITS.get(place).copied().map_or('0', char::from)
+                };
+                Cow::Owned((0..NINE).map(|_| digit()).collect())
+            }
+        }
+    }
+}
+
 impl Quirks {
     /// OpenAI itself.
     pub const OPENAI: Self = Self {
         output_limit: OutputLimit::MaxCompletionTokens,
         stop_limit: 4,
         user_limit: 64,
+        call_ids: CallIds::Short,
         foreign: OPENROUTERS,
         losses: OPENAI_LOSSES,
         ..Self::COMPATIBLE
@@ -162,6 +209,7 @@ impl Quirks {
         stream_options: true,
         stop_limit: usize::MAX,
         user_limit: usize::MAX,
+        call_ids: CallIds::Any,
         foreign: &[],
         losses: COMPATIBLE_LOSSES,
     };
@@ -178,6 +226,7 @@ impl Quirks {
         stream_options: true,
         stop_limit: 4,
         user_limit: 128,
+        call_ids: CallIds::Short,
         foreign: &[],
         losses: OPENROUTER_LOSSES,
     };
@@ -186,7 +235,13 @@ impl Quirks {
     pub const DEEPSEEK: Self = Self { thinking: ThinkingForm::Content, ..Self::COMPATIBLE };
 
     /// Mistral, which refuses what it does not know; of users it knows nothing.
-    pub const MISTRAL: Self = Self { stream_options: false, user_limit: 0, foreign: OPENROUTERS, ..Self::COMPATIBLE };
+    pub const MISTRAL: Self = Self {
+        stream_options: false,
+        user_limit: 0,
+        call_ids: CallIds::Nine,
+        foreign: OPENROUTERS,
+        ..Self::COMPATIBLE
+    };
 
     /// vLLM.
     pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
