@@ -24,6 +24,8 @@ pub struct Quirks {
     pub top_k: bool,
     /// It understands `video_url`.
     pub video: bool,
+    /// A text may come in parts wherever it stands; others (Groq) want one string for all but the user's.
+    pub text_parts: bool,
     /// It fetches files by URL.
     pub file_urls: bool,
     /// It understands `stream_options`; those that do not send usage unasked.
@@ -189,6 +191,7 @@ impl Quirks {
     /// OpenAI itself.
     pub const OPENAI: Self = Self {
         output_limit: OutputLimit::MaxCompletionTokens,
+        text_parts: true,
         stop_limit: 4,
         user_limit: 64,
         call_ids: CallIds::Short,
@@ -205,6 +208,7 @@ impl Quirks {
         cache_control: false,
         top_k: false,
         video: false,
+        text_parts: false,
         file_urls: false,
         stream_options: true,
         stop_limit: usize::MAX,
@@ -222,6 +226,7 @@ impl Quirks {
         cache_control: true,
         top_k: true,
         video: true,
+        text_parts: true,
         file_urls: true,
         stream_options: true,
         stop_limit: 4,
@@ -244,7 +249,7 @@ impl Quirks {
     };
 
     /// vLLM.
-    pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
+    pub const VLLM: Self = Self { top_k: true, video: true, text_parts: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
 
     /// All of them by name.
     pub const ALL: &'static [(&'static str, Self)] = &[

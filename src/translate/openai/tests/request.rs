@@ -293,3 +293,26 @@ fn ids_of_calls_are_what_the_upstream_takes() {
         assert!(longest > 9 || called.iter().all(is_nine), "{called:?}");
     }
 }
+
+#[test]
+fn texts_are_one_string_where_the_upstream_knows_no_parts() {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let body = json!({"messages": [
+        {"role": "system", "content": [text("A"), text("B")]},
+        {"role": "user", "content": [text("C"), text("D")]},
+        {"role": "assistant", "content": [text("It is "), text("blue.")],
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": [text("E"), text("F")]},
+        {"role": "user", "content": [text("G"), {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}]},
+    ]})
+    .to_string();
+    let contents = |quirks| {
+        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        body["messages"].as_array().unwrap().iter().map(|message| message["content"].clone()).collect::<Vec<_>>()
+    };
+    let joined = contents(Quirks::COMPATIBLE);
+    assert_eq!(joined[..4], [json!("A\n\nB"), json!("C\n\nD"), json!("It is blue."), json!("E\n\nF")]);
+    assert!(joined[4].is_array(), "a picture needs parts");
+    assert!(contents(Quirks::OPENAI).iter().all(Value::is_array), "OpenAI's caches hold the parts");
+}
