@@ -171,8 +171,8 @@ fn generation_config<'a>(
         max_output_tokens: conversation.max_tokens.map(|tokens| i32::try_from(tokens).unwrap_or(i32::MAX)),
         stop_sequences: stop_sequences(conversation, dropped),
         seed: sampling.seed.map(|seed| small_seed(seed, dropped)),
-        presence_penalty: sampling.presence_penalty,
-        frequency_penalty: sampling.frequency_penalty,
+        presence_penalty: penalty(sampling.presence_penalty, "presence_penalty", model, dropped),
+        frequency_penalty: penalty(sampling.frequency_penalty, "frequency_penalty", model, dropped),
         response_mime_type,
         response_json_schema,
         thinking_config: conversation
@@ -185,6 +185,12 @@ fn stop_sequences<'a>(conversation: &'a Conversation<'_>, dropped: &mut Dropped<
     let stops = || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
     dropped.add_if(stops().nth(MAX_STOPS).is_some(), "stop");
     stops().take(MAX_STOPS).collect()
+}
+
+fn penalty(wanted: Option<f64>, name: &'static str, model: Model<'_>, dropped: &mut Dropped<'_>) -> Option<f64> {
+    let taken = wanted.filter(|penalty| *penalty == 0.0 || model.takes_penalties());
+    dropped.add_if(taken != wanted, name);
+    taken
 }
 
 /// The API's seeds have 32 bits: of a larger one the lowest are as good.
