@@ -13,6 +13,7 @@ pub mod openai;
 pub mod openrouter;
 mod problem;
 pub mod responses;
+mod schema;
 pub mod source;
 mod usage_event;
 

@@ -166,3 +166,25 @@ fn what_gets_lost_is_declared() {
         }
     }
 }
+
+#[test]
+fn schemas_of_tools_say_what_each_upstream_insists_on() {
+    let tools = r#""tools": [{"name": "f", "input_schema": {}}, {"name": "g", "input_schema": {"type": "object"}},
+        {"name": "h", "input_schema": {"properties": {"a": {"type": "string"}}}}]"#;
+    let body = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], {tools}}}"#);
+    let conversation = anthropic::Anthropic.read(body.as_bytes()).unwrap();
+    let typed = r#"{"type":"object","properties": {"a": {"type": "string"}}}"#;
+    let openai = openai::Upstream { quirks: openai::Quirks::OPENAI };
+    let formats: [(&dyn Format, [&str; 3]); 4] = [
+        (&openai, [r#"{"type":"object","properties":{}}"#, r#"{"properties":{},"type": "object"}"#, typed]),
+        (&bedrock::Bedrock, [r#"{"type":"object"}"#, r#"{"type": "object"}"#, typed]),
+        (&anthropic::Anthropic, [r#"{"type":"object"}"#, r#"{"type": "object"}"#, typed]),
+        (&gemini::Gemini, [r#""name":"f"}"#, r#"{"type": "object"}"#, typed]),
+    ];
+    for (format, expected) in formats {
+        let body = String::from_utf8(format.request(&conversation, "m", &mut Vec::new())).unwrap();
+        for schema in expected {
+            assert!(body.contains(schema), "{schema} in {body}");
+        }
+    }
+}

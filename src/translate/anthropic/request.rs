@@ -13,7 +13,7 @@ use super::dialect::note;
 use super::model::{Model, Samples};
 use super::thinking::{Plan, Thinking};
 use crate::translate::form::{Conversation, ResponseFormat, Role, Sampling, Text, Tool, ToolChoice};
-use crate::wire::json::{JsonError, Reader};
+use crate::translate::schema;
 
 /// Longest `metadata.user_id` the API takes, in characters.
 const LONGEST_USER: usize = 256;
@@ -152,36 +152,10 @@ fn tool_param<'a>(tool: &'a Tool<'a>, blocks: &mut Blocks<'_>) -> ToolParam<'a> 
     ToolParam {
         name: &tool.name,
         description: tool.description.as_deref(),
-        input_schema: input_schema(tool.parameters),
+        input_schema: schema::of_object(tool.parameters, &[schema::TYPE]),
         strict: tool.strict == Some(true),
         cache_control: blocks.breakpoint(tool.cache),
     }
-}
-
-/// A schema of an object: the API wants it to say so.
-fn input_schema(parameters: Option<&RawValue>) -> Cow<'_, RawValue> {
-    let given = parameters.map_or("{}", RawValue::get).trim_ascii();
-    match (parameters, given.strip_prefix('{')) {
-        (Some(schema), Some(_)) if has_type(given) => Cow::Borrowed(schema),
-        (_, Some(rest)) => {
-            let comma = if rest.trim_ascii_start().starts_with('}') { "" } else { "," };
-            raw(format!("{{\"type\":\"object\"{comma}{rest}"))
-        }
-        _ => raw("{\"type\":\"object\"}".to_owned()),
-    }
-}
-
-fn raw<'a>(json: String) -> Cow<'a, RawValue> {
-    Cow::Owned(RawValue::from_string(json).unwrap_or_default())
-}
-
-fn has_type(schema: &str) -> bool {
-    let mut found = false;
-    let read = Reader::new(schema.as_bytes()).object(|_, member| {
-        found |= member.key.is("type");
-        Ok::<_, JsonError>(())
-    });
-    read.is_ok() && found
 }
 
 /// Without tools the API wants no choice.

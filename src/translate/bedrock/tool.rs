@@ -11,6 +11,7 @@ use super::model::Model;
 use super::request::is_blank;
 use crate::fnv::Fnv;
 use crate::translate::form::{Cache, Content, Conversation, Tool, ToolChoice};
+use crate::translate::schema;
 
 /// Longest id of a call.
 const LONGEST_ID: usize = 64;
@@ -42,14 +43,7 @@ struct ToolSpec<'c> {
 
 #[derive(Serialize)]
 struct InputSchema<'c> {
-    json: Schema<'c>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Schema<'c> {
-    Given(&'c RawValue),
-    AnyObject { r#type: &'static str },
+    json: Cow<'c, RawValue>,
 }
 
 #[derive(Serialize)]
@@ -104,7 +98,7 @@ fn entries<'c>(tool: &'c Tool<'_>, model: Model, dropped: &mut Vec<&'static str>
 
 fn spec<'c>(name: &'c str, description: Option<&'c str>, parameters: Option<&'c RawValue>) -> ToolSpec<'c> {
     let description = description.filter(|description| !is_blank(description));
-    let json = parameters.map_or(Schema::AnyObject { r#type: "object" }, Schema::Given);
+    let json = schema::of_object(parameters, &[schema::TYPE]);
     ToolSpec { name, description, input_schema: InputSchema { json } }
 }
 

@@ -30,6 +30,8 @@ pub struct Gemini;
 
 const LOSSES: &[(&str, Loss)] = &[
     ("audio", Loss::Refused),
+    // Depends on the model.
+    ("frequency_penalty", Loss::Ignored),
     ("image_config", Loss::Ignored),
     ("logit_bias", Loss::Ignored),
     ("logprobs", Loss::Ignored),
@@ -49,6 +51,7 @@ const LOSSES: &[(&str, Loss)] = &[
     ("n", Loss::Refused),
     ("parallel_tool_calls", Loss::Ignored),
     ("prediction", Loss::Ignored),
+    ("presence_penalty", Loss::Ignored),
     ("prompt_cache_key", Loss::Ignored),
     ("prompt_cache_options", Loss::Ignored),
     ("prompt_cache_retention", Loss::Ignored),

@@ -64,6 +64,11 @@ impl<'a> Model<'a> {
         self.generation >= (3, 0)
     }
 
+    /// Whether it knows penalties: models since 2.5 refuse any that is not zero.
+    pub(super) fn takes_penalties(self) -> bool {
+        self.generation < (2, 5)
+    }
+
     /// How its thinking is steered: budgets in 2.5, levels from 3 on; which ones, after the documentation's tables.
     pub(super) fn control(self) -> Control {
         use Level::{High, Low, Medium, Minimal};

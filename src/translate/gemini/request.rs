@@ -4,6 +4,8 @@
 //! `parameters` and `responseSchema` are protobuf messages and refuse `$schema`, `additionalProperties`, `$ref` and lists
 //! of types with status 400. Both APIs have the new fields.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +14,7 @@ use super::content::{self, Content};
 use super::model::Model;
 use super::thinking::ThinkingConfig;
 use crate::translate::form::{Conversation, ResponseFormat, Tool, ToolChoice};
+use crate::translate::schema;
 
 /// Most stop sequences the API takes.
 const MAX_STOPS: usize = 5;
@@ -42,7 +45,7 @@ struct Declaration<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters_json_schema: Option<&'a RawValue>,
+    parameters_json_schema: Option<Cow<'a, RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +127,10 @@ fn declaration<'a>(tool: &'a Tool<'_>) -> Declaration<'a> {
     Declaration {
         name: &tool.name,
         description: tool.description.as_deref(),
-        parameters_json_schema: tool.parameters.filter(|schema| !says_nothing(schema)),
+        parameters_json_schema: tool
+            .parameters
+            .filter(|schema| !says_nothing(schema))
+            .map(|schema| schema::of_object(Some(schema), &[schema::TYPE])),
     }
 }
 
@@ -165,8 +171,8 @@ fn generation_config<'a>(
         max_output_tokens: conversation.max_tokens.map(|tokens| i32::try_from(tokens).unwrap_or(i32::MAX)),
         stop_sequences: stop_sequences(conversation, dropped),
         seed: sampling.seed.map(|seed| small_seed(seed, dropped)),
-        presence_penalty: sampling.presence_penalty,
-        frequency_penalty: sampling.frequency_penalty,
+        presence_penalty: penalty(sampling.presence_penalty, "presence_penalty", model, dropped),
+        frequency_penalty: penalty(sampling.frequency_penalty, "frequency_penalty", model, dropped),
         response_mime_type,
         response_json_schema,
         thinking_config: conversation
@@ -179,6 +185,12 @@ fn stop_sequences<'a>(conversation: &'a Conversation<'_>, dropped: &mut Dropped<
     let stops = || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
     dropped.add_if(stops().nth(MAX_STOPS).is_some(), "stop");
     stops().take(MAX_STOPS).collect()
+}
+
+fn penalty(wanted: Option<f64>, name: &'static str, model: Model<'_>, dropped: &mut Dropped<'_>) -> Option<f64> {
+    let taken = wanted.filter(|penalty| *penalty == 0.0 || model.takes_penalties());
+    dropped.add_if(taken != wanted, name);
+    taken
 }
 
 /// The API's seeds have 32 bits: of a larger one the lowest are as good.

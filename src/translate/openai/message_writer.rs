@@ -13,13 +13,16 @@ use super::reasoning::DetailJson;
 use super::{Quirks, ThinkingForm};
 use crate::translate::form::{Content, Conversation, Part, Role, Thinking, Turn};
 
+/// What parts texts that are made one; those of an answer go on from each other.
+const BETWEEN: &str = "\n\n";
+
 /// A message.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Message<'a> {
     role: &'static str,
     content: Option<Said<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -38,7 +41,7 @@ enum Said<'a> {
 
 #[derive(Debug, Serialize)]
 struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: Function<'a>,
 }
@@ -61,7 +64,8 @@ impl Writer<'_> {
         let mut messages = Vec::with_capacity(conversation.turns.len() + 1);
         let instructions = self.pieces(&conversation.system);
         if !instructions.is_empty() {
-            messages.push(Message { role: "system", content: Said::of(instructions), ..Message::default() });
+            let content = self.said(instructions, BETWEEN);
+            messages.push(Message { role: "system", content, ..Message::default() });
         }
         for turn in &conversation.turns {
             match turn.role {
@@ -76,21 +80,29 @@ impl Writer<'_> {
         parts.iter().filter_map(|part| Piece::of(part, self.quirks, self.dropped)).collect()
     }
 
+    /// `content`, where `between` parts the texts of an upstream that wants one string.
+    fn said<'a>(&self, pieces: Vec<Piece<'a>>, between: &str) -> Option<Said<'a>> {
+        let said = Said::of(pieces);
+        let joined = if self.quirks.text_parts { None } else { said.joined(between) };
+        Some(joined.map_or(said, |text| Said::Text(text.into())))
+    }
+
     fn user<'a>(&mut self, turn: &'a Turn<'_>, messages: &mut Vec<Message<'a>>) {
         let mut said = Vec::new();
         for part in &turn.parts {
             match &part.content {
                 Content::ToolResult { id, parts, is_error } => {
-                    let mut texts = self.result(id, parts, *is_error, &mut said);
+                    let id = self.quirks.call_ids.fit(id);
+                    let mut texts = self.result(&id, parts, *is_error, &mut said);
                     self.mark(part, texts.last_mut());
-                    let content = Said::of(texts);
+                    let content = self.said(texts, BETWEEN);
                     messages.push(Message { role: "tool", content, tool_call_id: Some(id), ..Message::default() });
                 }
                 _ => said.extend(Piece::of(part, self.quirks, self.dropped)),
             }
         }
         if !said.is_empty() {
-            messages.push(Message { role: "user", content: Said::of(said), ..Message::default() });
+            messages.push(Message { role: "user", content: self.said(said, BETWEEN), ..Message::default() });
         }
     }
 
@@ -139,7 +151,8 @@ impl Writer<'_> {
                 Content::Media(_) => note(self.dropped, "messages.images"),
                 Content::Thinking(thinking) => self.think(thinking, &mut message),
                 Content::ToolCall { id, name, arguments, signature } => {
-                    message.tool_calls.push(Call::new(id, name, arguments));
+                    let id = self.quirks.call_ids.fit(id);
+                    message.tool_calls.push(Call::new(id.clone(), name, arguments));
                     if let Some(proof) = signature {
                         self.prove(id, proof, &mut message);
                     }
@@ -148,7 +161,7 @@ impl Writer<'_> {
                 Content::ToolResult { .. } => {}
             }
         }
-        message.content = if said.is_empty() { None } else { Said::of(said) };
+        message.content = if said.is_empty() { None } else { self.said(said, "") };
         let thinks = message.reasoning_content.is_some() || !message.reasoning_details.is_empty();
         (message.content.is_some() || !message.tool_calls.is_empty() || thinks).then_some(message)
     }
@@ -173,7 +186,7 @@ impl Writer<'_> {
         }
     }
 
-    fn prove<'a>(&mut self, id: &'a str, proof: &'a str, message: &mut Message<'a>) {
+    fn prove<'a>(&mut self, id: Cow<'a, str>, proof: &'a str, message: &mut Message<'a>) {
         let details = &mut message.reasoning_details;
         match self.quirks.thinking {
             ThinkingForm::Details => details.push(DetailJson::of_call(id, proof).at(details.len())),
@@ -183,16 +196,26 @@ impl Writer<'_> {
 }
 
 impl<'a> Said<'a> {
-    fn of(mut pieces: Vec<Piece<'a>>) -> Option<Self> {
+    fn of(mut pieces: Vec<Piece<'a>>) -> Self {
         if let [Piece::Text { cache_control: None, text }] = pieces.as_mut_slice() {
-            return Some(Self::Text(std::mem::take(text)));
+            return Self::Text(std::mem::take(text));
         }
-        Some(Self::Parts(pieces))
+        Self::Parts(pieces)
+    }
+
+    /// All texts in one, if there is nothing else.
+    fn joined(&self, between: &str) -> Option<String> {
+        let Self::Parts(pieces) = self else { return None };
+        let texts = pieces.iter().map(|piece| match piece {
+            Piece::Text { text, .. } => Some(text.as_ref()),
+            _ => None,
+        });
+        Some(texts.collect::<Option<Vec<_>>>()?.join(between))
     }
 }
 
 impl<'a> Call<'a> {
-    fn new(id: &'a str, name: &'a str, arguments: &'a str) -> Self {
+    fn new(id: Cow<'a, str>, name: &'a str, arguments: &'a str) -> Self {
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
         Self { id, r#type: "function", function: Function { name, arguments } }
     }

@@ -25,7 +25,7 @@ mod whole_writer;
 #[cfg(test)]
 mod tests;
 
-pub use quirks::{OutputLimit, Quirks, ReasoningForm, ThinkingForm};
+pub use quirks::{CallIds, OutputLimit, Quirks, ReasoningForm, ThinkingForm};
 pub use request_writer::effort;
 
 use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};

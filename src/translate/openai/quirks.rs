@@ -3,7 +3,10 @@
 //! Sources: OpenAI's API reference (2026-11), OpenRouter's API description (2026-08), DeepSeek's "Thinking Mode"
 //! (2026-11), vLLM's "OpenAI-Compatible Server". [`Quirks::COMPATIBLE`] sends only what all of them take.
 
+use std::borrow::Cow;
+
 use super::Upstream;
+use crate::fnv::Fnv;
 use crate::translate::Loss::{self, Approximated, Ignored, Refused};
 
 /// How one upstream departs from the others.
@@ -21,12 +24,18 @@ pub struct Quirks {
     pub top_k: bool,
     /// It understands `video_url`.
     pub video: bool,
+    /// A text may come in parts wherever it stands; others (Groq) want one string for all but the user's.
+    pub text_parts: bool,
     /// It fetches files by URL.
     pub file_urls: bool,
     /// It understands `stream_options`; those that do not send usage unasked.
     pub stream_options: bool,
     /// Most `stop` sequences it takes.
     pub stop_limit: usize,
+    /// Longest `user` it takes, in characters.
+    pub user_limit: usize,
+    /// Which ids of tool calls it takes.
+    pub call_ids: CallIds,
     /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
@@ -49,6 +58,17 @@ pub enum ReasoningForm {
     Effort,
     /// OpenRouter's `reasoning` object.
     Object,
+}
+
+/// Which ids of tool calls an upstream takes: those of other providers' calls may be others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallIds {
+    /// Any.
+    Any,
+    /// At most 40 bytes long.
+    Short,
+    /// Nine letters and digits.
+    Nine,
 }
 
 /// How an upstream takes thinking back.
@@ -94,6 +114,7 @@ const OPENAI_LOSSES: &[(&str, Loss)] = &[
     ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
 
 const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
@@ -109,6 +130,7 @@ const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
     ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
 
 const VLLM_LOSSES: &[(&str, Loss)] = &[
@@ -132,13 +154,47 @@ const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
     ("messages.tool.is_error", Approximated),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
+    ("user", Ignored),
 ];
+
+impl CallIds {
+    /// An id the upstream takes; the same for the same one.
+    pub(super) fn fit(self, id: &str) -> Cow<'_, str> {
+        const SHORT: usize = 40;
+        const NINE: usize = 9;
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let fits = match self {
+            Self::Any => true,
+            Self::Short => id.len() <= SHORT,
+            Self::Nine => id.len() == NINE && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        };
+        let mut hash = Fnv::of(id.as_bytes());
+        match self {
+            _ if fits => Cow::Borrowed(id),
+            Self::Any | Self::Short => {
+                let kept: String = id.chars().filter(char::is_ascii_graphic).take(SHORT - 17).collect();
+                Cow::Owned(format!("{kept}-{hash:016x}"))
+            }
+            Self::Nine => {
+                let mut digit = || {
+                    let place = usize::try_from(hash % 36).unwrap_or_default();
+                    hash /= 36;
+                    DIGITS.get(place).copied().map_or('0', char::from)
+                };
+                Cow::Owned((0..NINE).map(|_| digit()).collect())
+            }
+        }
+    }
+}
 
 impl Quirks {
     /// OpenAI itself.
     pub const OPENAI: Self = Self {
         output_limit: OutputLimit::MaxCompletionTokens,
+        text_parts: true,
         stop_limit: 4,
+        user_limit: 64,
+        call_ids: CallIds::Short,
         foreign: OPENROUTERS,
         losses: OPENAI_LOSSES,
         ..Self::COMPATIBLE
@@ -152,9 +208,12 @@ impl Quirks {
         cache_control: false,
         top_k: false,
         video: false,
+        text_parts: false,
         file_urls: false,
         stream_options: true,
         stop_limit: usize::MAX,
+        user_limit: usize::MAX,
+        call_ids: CallIds::Any,
         foreign: &[],
         losses: COMPATIBLE_LOSSES,
     };
@@ -167,9 +226,12 @@ impl Quirks {
         cache_control: true,
         top_k: true,
         video: true,
+        text_parts: true,
         file_urls: true,
         stream_options: true,
         stop_limit: 4,
+        user_limit: 128,
+        call_ids: CallIds::Short,
         foreign: &[],
         losses: OPENROUTER_LOSSES,
     };
@@ -177,11 +239,17 @@ impl Quirks {
     /// DeepSeek.
     pub const DEEPSEEK: Self = Self { thinking: ThinkingForm::Content, ..Self::COMPATIBLE };
 
-    /// Mistral, which refuses what it does not know.
-    pub const MISTRAL: Self = Self { stream_options: false, foreign: OPENROUTERS, ..Self::COMPATIBLE };
+    /// Mistral, which refuses what it does not know; of users it knows nothing.
+    pub const MISTRAL: Self = Self {
+        stream_options: false,
+        user_limit: 0,
+        call_ids: CallIds::Nine,
+        foreign: OPENROUTERS,
+        ..Self::COMPATIBLE
+    };
 
     /// vLLM.
-    pub const VLLM: Self = Self { top_k: true, video: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
+    pub const VLLM: Self = Self { top_k: true, video: true, text_parts: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
 
     /// All of them by name.
     pub const ALL: &'static [(&'static str, Self)] = &[

@@ -4,6 +4,8 @@
 //! (2026-08): `reasoning.text`, `reasoning.summary`, `reasoning.encrypted`; the proof of a Gemini tool call is an
 //! encrypted detail with the call's id.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::value::{maybe_object, maybe_text};
@@ -125,7 +127,7 @@ pub(super) struct DetailJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+    id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'a str>,
     index: usize,
@@ -146,8 +148,8 @@ impl<'a> DetailJson<'a> {
     }
 
     /// The proof of a tool call.
-    pub(super) fn of_call(id: &'a str, proof: &'a str) -> Self {
-        Self { id: Some(id), ..Self::encrypted(proof, Some(GEMINI_FORMAT)) }
+    pub(super) fn of_call(id: impl Into<Cow<'a, str>>, proof: &'a str) -> Self {
+        Self { id: Some(id.into()), ..Self::encrypted(proof, Some(GEMINI_FORMAT)) }
     }
 
     /// The same at a place of the list.
@@ -163,6 +165,6 @@ impl<'a> DetailJson<'a> {
         let readable = (text.is_some() || signature.is_some()).then(|| Self::text(text, signature, format));
         let encrypted = thinking.encrypted.as_deref().map(|data| Self::encrypted(data, format));
         let id = thinking.id.as_deref();
-        readable.into_iter().chain(encrypted).map(move |detail| Self { id, ..detail })
+        readable.into_iter().chain(encrypted).map(move |detail| Self { id: id.map(Cow::Borrowed), ..detail })
     }
 }

@@ -3,6 +3,8 @@
 //! Written in one pass, members always in the same order, so that the same conversation gives the same bytes. Usage is
 //! asked for on streams, as the gateway counts it. Source: OpenAI's API reference, chat completions (2026-11).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -10,6 +12,7 @@ use super::message_writer::{Message, Writer};
 use super::piece::{CacheControl, note};
 use super::{OutputLimit, Quirks, ReasoningForm};
 use crate::translate::form::{self, Conversation, Effort, ToolChoice};
+use crate::translate::schema;
 
 #[derive(Debug, Serialize)]
 struct Body<'a> {
@@ -75,7 +78,7 @@ struct Function<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<&'a RawValue>,
+    parameters: Option<Cow<'a, RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
 }
@@ -152,7 +155,7 @@ pub(super) fn write(
         max_tokens: limit(OutputLimit::MaxTokens),
         sampling: Sampling::of(&conversation.sampling, quirks, dropped),
         stop: stop(&conversation.stop, quirks, dropped),
-        user: conversation.user.as_deref(),
+        user: user(conversation, quirks, dropped),
         service_tier: conversation.service_tier,
         stream,
         stream_options: stream.filter(|_| quirks.stream_options).map(|include_usage| StreamOptions { include_usage }),
@@ -183,6 +186,16 @@ fn stop<'a>(stop: &'a [form::Text<'a>], quirks: &Quirks, dropped: &mut Vec<&'sta
     }
 }
 
+/// Agents make a user of account, device and session: longer than most upstreams take.
+fn user<'a>(conversation: &'a Conversation<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Option<&'a str> {
+    let user = conversation.user.as_deref()?;
+    if user.chars().nth(quirks.user_limit).is_some() {
+        note(dropped, "user");
+        return None;
+    }
+    Some(user)
+}
+
 impl Sampling {
     fn of(sampling: &form::Sampling, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Self {
         let form::Sampling { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed } = *sampling;
@@ -200,9 +213,10 @@ impl<'a> Tool<'a> {
             note(dropped, "tools.cache_control");
         }
         let form::Tool { name, description, parameters, strict, cache } = tool;
+        let parameters = parameters.map(|schema| schema::of_object(Some(schema), &[schema::TYPE, schema::PROPERTIES]));
         Self {
             r#type: "function",
-            function: Function { name, description: description.as_deref(), parameters: *parameters, strict: *strict },
+            function: Function { name, description: description.as_deref(), parameters, strict: *strict },
             cache_control: cache.filter(|_| quirks.cache_control).map(CacheControl::from),
         }
     }

@@ -280,6 +280,19 @@ fn tool_choices_are_modes() {
 }
 
 #[test]
+fn penalties_are_for_models_that_know_them() {
+    let mut conversation = asking(vec![Part::text("a")]);
+    conversation.sampling.presence_penalty = Some(0.5);
+    conversation.sampling.frequency_penalty = Some(0.0);
+    for (model, expected) in [("gemini-2.0-flash", Some(0.5)), ("gemini-2.5-pro", None), ("gemini-3-flash", None)] {
+        let (config, dropped) = field(&conversation, model, "/generationConfig");
+        assert_eq!(config["presencePenalty"].as_f64(), expected, "{model}");
+        assert_eq!(config["frequencyPenalty"], 0.0, "none is asked for");
+        assert_eq!(dropped.is_empty(), expected.is_some(), "{dropped:?}");
+    }
+}
+
+#[test]
 fn response_formats_are_schemas() {
     let schema: &RawValue = serde_json::from_str(SCHEMA).unwrap();
     let format = || ResponseFormat::JsonSchema { name: "x".into(), description: None, schema, strict: Some(true) };

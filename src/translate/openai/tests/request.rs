@@ -244,3 +244,75 @@ fn every_quirk_has_its_losses() {
         }
     }
 }
+
+#[test]
+fn a_user_too_long_for_the_upstream_is_left_out() {
+    let long = with(&format!(r#""user": "{}""#, "é".repeat(65)));
+    let fits = with(&format!(r#""user": "{}""#, "é".repeat(64)));
+    for (body, quirks, told) in [
+        (&long, Quirks::OPENAI, false),
+        (&fits, Quirks::OPENAI, true),
+        (&long, Quirks::OPENROUTER, true),
+        (&fits, Quirks::MISTRAL, false),
+        (&long, Quirks::COMPATIBLE, true),
+    ] {
+        let written = translated(body, quirks);
+        assert_eq!(written.contains("\"user\": \"é"), told, "{written}");
+        assert_eq!(written.contains("dropped: [\"user\"]"), !told, "{written}");
+    }
+}
+
+#[test]
+fn ids_of_calls_are_what_the_upstream_takes() {
+    let long = "functions.mcp__github__create_pull_request:0";
+    let body = json!({"messages": [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": [
+            {"id": long, "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "toolu_01", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "Ab3dE6gH9", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        ]},
+        {"role": "tool", "tool_call_id": long, "content": "1"},
+        {"role": "tool", "tool_call_id": "toolu_01", "content": "2"},
+        {"role": "tool", "tool_call_id": "Ab3dE6gH9", "content": "3"},
+    ]})
+    .to_string();
+    for (quirks, longest, kept) in [
+        (Quirks::OPENAI, 40, &["toolu_01", "Ab3dE6gH9"][..]),
+        (Quirks::MISTRAL, 9, &["Ab3dE6gH9"]),
+        (Quirks::VLLM, 44, &[long]),
+    ] {
+        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let called: Vec<_> = (0..3).map(|at| body["messages"][1]["tool_calls"][at]["id"].as_str().unwrap()).collect();
+        let returned: Vec<_> = (2..5).map(|at| body["messages"][at]["tool_call_id"].as_str().unwrap()).collect();
+        assert_eq!(called, returned, "results find their calls");
+        assert!(called.iter().all(|id| id.len() <= longest), "{called:?}");
+        assert!(kept.iter().all(|id| called.contains(id)), "{called:?}");
+        let is_nine = |id: &&str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        assert!(longest > 9 || called.iter().all(is_nine), "{called:?}");
+    }
+}
+
+#[test]
+fn texts_are_one_string_where_the_upstream_knows_no_parts() {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let body = json!({"messages": [
+        {"role": "system", "content": [text("A"), text("B")]},
+        {"role": "user", "content": [text("C"), text("D")]},
+        {"role": "assistant", "content": [text("It is "), text("blue.")],
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": [text("E"), text("F")]},
+        {"role": "user", "content": [text("G"), {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}]},
+    ]})
+    .to_string();
+    let contents = |quirks| {
+        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        body["messages"].as_array().unwrap().iter().map(|message| message["content"].clone()).collect::<Vec<_>>()
+    };
+    let joined = contents(Quirks::COMPATIBLE);
+    assert_eq!(joined[..4], [json!("A\n\nB"), json!("C\n\nD"), json!("It is blue."), json!("E\n\nF")]);
+    assert!(joined[4].is_array(), "a picture needs parts");
+    assert!(contents(Quirks::OPENAI).iter().all(Value::is_array), "OpenAI's caches hold the parts");
+}
