@@ -9,7 +9,7 @@ use crate::usage::Price;
 
 const MILLION: u64 = 1_000_000;
 /// A token's price in femtodollars above which it is more likely to be that of a million: 10,000 USD for a million.
-const MOST_LIKELY: u64 = 10_000_000_000_000;
+const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.
 pub(super) fn read(section: &Field<'_>) -> Pricing {
@@ -70,7 +70,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
 
 /// Warns of a token's price that nobody asks for.
 fn doubt(field: &Field<'_>, price: Price) {
-    if price.femtodollars() >= MOST_LIKELY {
+    if price.cost(1).femtodollars() >= MOST_LIKELY {
         field.warn(WarningKind::PriceOfMillion { million: price.cost(MILLION).usd() });
     }
 }
