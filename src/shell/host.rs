@@ -175,10 +175,14 @@ pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     taken(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) })
 }
 
+/// An unsigned number property.
+fn number(path: &str) -> Option<u64> {
+    property(path)?.try_into().ok().map(u64::from_le_bytes)
+}
+
 /// How many attempts the host has made for a request; 0 downstream of its router, before there is one.
 pub(super) fn attempt_count() -> u64 {
-    let count = property("upstream\0request_attempt_count").and_then(|count| count.try_into().ok());
-    count.map_or(0, u64::from_le_bytes)
+    number("upstream\0request_attempt_count").unwrap_or(0)
 }
 
 /// Why the host made no other attempt, by the flags of its response.
