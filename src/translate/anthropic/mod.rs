@@ -32,6 +32,7 @@ use crate::wire::openai::ErrorFields;
 
 pub use error::error_body;
 pub use proof::has_foreign_parts;
+pub(super) use proof::unstamp;
 
 /// The header every request to an upstream needs, besides `x-api-key` or `authorization`.
 pub const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
