@@ -188,3 +188,17 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
         }
     }
 }
+
+#[test]
+fn an_answer_to_go_on_from_does_not_end_in_white_space() {
+    let body = r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "As is. "},
+        {"role": "user", "content": "Go on"}, {"role": "assistant", "content": "Title: \n"}]}"#;
+    let conversation = openai::Client.read(body.as_bytes()).unwrap();
+    for (format, model) in [
+        (&anthropic::Anthropic as &dyn Format, "claude-sonnet-4-5"),
+        (&bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ] {
+        let body = String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
+        assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
+    }
+}

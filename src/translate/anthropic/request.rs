@@ -145,6 +145,9 @@ fn messages<'a>(conversation: &'a Conversation<'a>, blocks: &mut Blocks<'_>) -> 
         note(blocks.dropped, "messages");
         messages.insert(0, Message { role: "user", content: vec![Block::text("(The conversation begins.)")] });
     }
+    // The beginning of an answer that Claude is to go on from may not end in white space.
+    let begun = messages.last_mut().filter(|last| last.role == "assistant");
+    begun.and_then(|answer| answer.content.last_mut()).into_iter().for_each(Block::trim_end);
     messages
 }
 

@@ -106,6 +106,7 @@ impl<'d> Writer<'d> {
             messages.insert(0, Message { role: "user", content: vec![Block::Text(NOTHING.into())] });
         }
         messages.iter_mut().for_each(introduce_documents);
+        messages.last_mut().into_iter().for_each(trim_begun);
         messages
     }
 
@@ -204,6 +205,18 @@ fn longest(caches: impl IntoIterator<Item = Option<Cache>>) -> Option<Cache> {
 fn push_text<'c>(text: &'c str, blocks: &mut Vec<Block<'c>>) {
     if !is_blank(text) {
         blocks.push(Block::Text(Cow::Borrowed(text)));
+    }
+}
+
+/// The beginning of an answer that Claude is to go on from may not end in white space.
+fn trim_begun(last: &mut Message<'_>) {
+    if last.role == "assistant"
+        && let Some(Block::Text(text)) = last.content.last_mut()
+    {
+        match text {
+            Cow::Borrowed(text) => *text = text.trim_end(),
+            Cow::Owned(text) => text.truncate(text.trim_end().len()),
+        }
     }
 }
 
