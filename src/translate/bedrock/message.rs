@@ -130,12 +130,14 @@ impl<'d> Writer<'d> {
                 None => lose(self.dropped, "messages.reasoning_details"),
             },
             Content::ToolCall { id, name, arguments, .. } => {
+                let id = call_id(id, self.model);
                 blocks.push(Block::ToolUse(ToolUse::new(id, name, arguments, self.dropped)));
             }
             Content::ToolResult { id, parts, is_error } => {
                 let content = self.result(parts);
                 let status = self.status(*is_error);
-                blocks.push(Block::ToolResult(ToolResult { tool_use_id: call_id(id), content, status }));
+                let tool_use_id = call_id(id, self.model);
+                blocks.push(Block::ToolResult(ToolResult { tool_use_id, content, status }));
                 return longest(parts.iter().map(|part| part.cache));
             }
         }

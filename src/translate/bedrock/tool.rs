@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::lose;
 use super::message::CachePoint;
-use super::model::Model;
+use super::model::{Family, Model};
 use super::request::is_blank;
 use crate::fnv::Fnv;
 use crate::translate::form::{Cache, Content, Conversation, Tool, ToolChoice};
@@ -141,7 +141,7 @@ enum Input<'c> {
 
 impl<'c> ToolUse<'c> {
     /// A call with these arguments.
-    pub(super) fn new(id: &'c str, name: &'c str, arguments: &'c str, dropped: &mut Vec<&'static str>) -> Self {
+    pub(super) fn new(id: Cow<'c, str>, name: &'c str, arguments: &'c str, dropped: &mut Vec<&'static str>) -> Self {
         let arguments = arguments.trim();
         let object = serde_json::from_str::<&RawValue>(arguments).ok().filter(|_| arguments.starts_with('{'));
         let input = match object {
@@ -152,13 +152,15 @@ impl<'c> ToolUse<'c> {
                 Input::Text { arguments }
             }
         };
-        Self { tool_use_id: call_id(id), name, input }
+        Self { tool_use_id: id, name, input }
     }
 }
 
 /// A call's id within the API's alphabet and length; other providers' ids may have neither. Same ids stay the same.
-pub(super) fn call_id(id: &str) -> Cow<'_, str> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+/// The API takes more signs than Claude does.
+pub(super) fn call_id(id: &str, model: Model) -> Cow<'_, str> {
+    let signs: &[u8] = if model.family == Family::Anthropic { b"_-" } else { b"_.:-" };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || signs.contains(&byte);
     if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed) {
         return Cow::Borrowed(id);
     }

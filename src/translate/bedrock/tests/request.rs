@@ -220,6 +220,20 @@ fn tools_calls_and_results() {
 }
 
 #[test]
+fn ids_of_calls_are_what_claude_takes() {
+    let mut conversation = hello();
+    conversation.say(Role::Assistant, [call("functions.now:0", "now", "{}")]);
+    conversation.say(Role::User, [result("functions.now:0", vec![Part::text("12:00")], false)]);
+    for (model, kept) in [(SONNET_4_5, false), (LLAMA, true)] {
+        let (body, _) = written(&conversation, model);
+        let id = body["messages"][1]["content"][0]["toolUse"]["toolUseId"].as_str().unwrap();
+        assert_eq!(id == "functions.now:0", kept);
+        assert!(kept || id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{id}");
+        assert_eq!(body["messages"][2]["content"][0]["toolResult"]["toolUseId"], id);
+    }
+}
+
+#[test]
 fn whether_tools_are_called() {
     let choice = |choice: ToolChoice<'static>, conversation: Conversation<'static>| {
         let (body, dropped) = written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
