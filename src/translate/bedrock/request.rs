@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::lose;
-use super::message::{Block, Message, Writer};
+use super::message::{Block, Limit, Message, Writer, breakpoints};
 use super::model::{Family, Model, Sampling};
 use super::thinking::{self, Plan, ThinkingField};
 use super::tool::{self, ToolConfig};
@@ -12,10 +12,11 @@ use crate::translate::form::{Conversation, ResponseFormat};
 /// The request for the model `name`.
 pub(super) fn write(conversation: &Conversation<'_>, name: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
     let model = Model::of(name);
-    let tool_config = tool::config(conversation, model, dropped);
+    let mut tool_config = tool::config(conversation, model, dropped);
     let plan = thinking::plan(conversation, model, dropped);
     let sampling = Numbers::of(conversation, model, &plan, dropped);
-    let (system, messages) = said(conversation, model, dropped);
+    let (mut system, mut messages) = said(conversation, model, dropped);
+    limit_breakpoints(tool_config.as_mut(), &mut system, &mut messages, dropped);
     let body = Body {
         messages,
         system,
@@ -61,6 +62,22 @@ fn said<'c>(
         return (Vec::new(), vec![Message { role: "user", content: system }]);
     }
     (system, writer.messages(&conversation.turns))
+}
+
+fn limit_breakpoints(
+    tools: Option<&mut ToolConfig<'_>>,
+    system: &mut Vec<Block<'_>>,
+    messages: &mut [Message<'_>],
+    dropped: &mut Vec<&'static str>,
+) {
+    let in_messages: usize = messages.iter().map(|message| breakpoints(&message.content)).sum();
+    let all = tools.as_deref().map_or(0, ToolConfig::breakpoints) + breakpoints(system) + in_messages;
+    let mut limit = Limit::new(all, dropped);
+    if let Some(tools) = tools {
+        tools.limit(&mut limit);
+    }
+    limit.keep_among(system);
+    messages.iter_mut().for_each(|message| limit.keep_among(&mut message.content));
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::lose;
-use super::message::CachePoint;
+use super::message::{CachePoint, Limit};
 use super::model::{Family, Model};
 use super::request::is_blank;
 use crate::fnv::Fnv;
@@ -52,6 +52,21 @@ enum Choice<'c> {
     Auto {},
     Any {},
     Tool { name: &'c str },
+}
+
+impl ToolConfig<'_> {
+    /// How many breakpoints there are.
+    pub(super) fn breakpoints(&self) -> usize {
+        self.tools.iter().filter(|entry| matches!(entry, Entry::CachePoint(_))).count()
+    }
+
+    /// Leaves out and shortens breakpoints.
+    pub(super) fn limit(&mut self, limit: &mut Limit<'_>) {
+        self.tools.retain_mut(|entry| match entry {
+            Entry::CachePoint(point) => limit.keep(point),
+            Entry::ToolSpec(_) => true,
+        });
+    }
 }
 
 /// The tools a request offers. Where earlier turns have calls the API demands tools, even if none may be called now.

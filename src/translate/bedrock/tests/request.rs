@@ -428,6 +428,22 @@ fn breakpoints_are_for_models_that_cache() {
 }
 
 #[test]
+fn the_last_four_breakpoints_are_kept_and_long_ones_come_first() {
+    let mut conversation = Conversation { tools: vec![tool("weather", Some(Cache::Long))], ..Conversation::default() };
+    conversation.system = vec![cached("a", Cache::Long), cached("b", Cache::Long)];
+    conversation.say(Role::User, [cached("c", Cache::Short), cached("d", Cache::Long), cached("e", Cache::Short)]);
+    let (body, dropped) = written(&conversation, SONNET_4_5);
+    let long = json!({"cachePoint": {"type": "default", "ttl": "1h"}});
+    let short = json!({"cachePoint": {"type": "default"}});
+    let text = |text: &str| json!({ "text": text });
+    assert_eq!(body["toolConfig"]["tools"].as_array().map(Vec::len), Some(1));
+    assert_eq!(body["system"], json!([text("a"), text("b"), long]));
+    let said = json!([text("c"), short, text("d"), short, text("e"), short]);
+    assert_eq!(body["messages"][0]["content"], said);
+    assert_eq!(dropped, ["messages.cache_control", "messages.cache_control.ttl"]);
+}
+
+#[test]
 fn roles_alternate_and_the_user_begins() {
     let user = |text: &str| json!({"role": "user", "content": [{"text": text}]});
     let mut greeting = Conversation::default();
