@@ -202,3 +202,40 @@ fn an_answer_to_go_on_from_does_not_end_in_white_space() {
         assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
     }
 }
+
+#[test]
+fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
+    let schema = r##"{"type": "object", "properties": {
+        "minimum": {"type": "integer", "minimum": 1, "maximum": 9, "description": "1 to 9"},
+        "tags": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": ["object", "null"], "additionalProperties": true}},
+        "map": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 5}},
+        "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
+    }, "required": ["minimum"], "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}}"##;
+    let expected = serde_json::json!({"type": "object", "properties": {
+        "minimum": {"type": "integer", "description": "1 to 9"},
+        "tags": {"type": "array", "minItems": 1, "items": {"type": ["object", "null"], "additionalProperties": false}},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
+    }, "required": ["minimum"], "additionalProperties": false,
+    "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}});
+    let tool = r#"{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "properties": {"a": {"type": "string", "minLength": 2}}, "additionalProperties": false}}}"#;
+    let body = format!(
+        r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "tools": [{tool}],
+        "response_format": {{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}}}"#
+    );
+    let conversation = openai::Client.read(body.as_bytes()).unwrap();
+    let written = |format: &dyn Format, dropped: &mut Vec<&'static str>| {
+        let body = format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+    };
+    let mut dropped = Vec::new();
+    let body = written(&anthropic::Anthropic, &mut dropped);
+    assert_eq!(body["output_config"]["format"]["schema"], expected);
+    assert!(!body["tools"].to_string().contains("minLength"), "it is strict, too");
+    assert_eq!(dropped, ["tools.strict", "response_format"]);
+    let body = written(&bedrock::Bedrock, &mut dropped);
+    let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
+    assert_eq!(serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(), expected);
+    let body = String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped)).unwrap();
+    assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
+}

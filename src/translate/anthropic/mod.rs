@@ -87,6 +87,7 @@ const LOSSES: &[(&str, Loss)] = &[
     ("reasoning", Loss::Approximated),
     ("tool_choice", Loss::Approximated),
     ("response_format", Loss::Approximated),
+    ("tools.strict", Loss::Approximated),
 ];
 
 impl Format for Anthropic {

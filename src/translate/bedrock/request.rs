@@ -1,5 +1,7 @@
 //! The body of a request. What the API lacks is left out and told.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::lose;
@@ -8,6 +10,7 @@ use super::model::{Family, Model, Sampling};
 use super::thinking::{self, Plan, ThinkingField};
 use super::tool::{self, ToolConfig};
 use crate::translate::form::{Conversation, ResponseFormat};
+use crate::translate::schema;
 
 /// The request for the model `name`.
 pub(super) fn write(conversation: &Conversation<'_>, name: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
@@ -199,7 +202,7 @@ enum Structure<'c> {
 #[derive(Serialize)]
 struct JsonSchema<'c> {
     /// JSON Schema as a text, not as an object.
-    schema: &'c str,
+    schema: Cow<'c, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'c str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,11 +215,18 @@ fn output_config<'c>(
     dropped: &mut Vec<&'static str>,
 ) -> Option<OutputConfig<'c>> {
     let text_format = match &conversation.response_format {
-        Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => Some(JsonSchema {
-            schema: schema.get(),
-            name,
-            description: description.as_deref().filter(|description| !is_blank(description)),
-        }),
+        Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => {
+            let (schema, lost) = schema::enforceable(schema);
+            if lost {
+                lose(dropped, "response_format");
+            }
+            let schema = match schema {
+                Cow::Borrowed(schema) => Cow::Borrowed(schema.get()),
+                Cow::Owned(schema) => Cow::Owned(schema.get().to_owned()),
+            };
+            let description = description.as_deref().filter(|description| !is_blank(description));
+            Some(JsonSchema { schema, name, description })
+        }
         Some(ResponseFormat::JsonObject) => {
             lose(dropped, "response_format.json_object");
             None
