@@ -3,7 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
 use super::openrouter::{Identity, OpenRouterEvents};
-use super::{Change, Dialect as _, Format, Stage, anthropic, bedrock, gemini, openai};
+use super::{Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai};
 use crate::catalog::{PriceOverride, Pricing};
 use crate::request::Operation;
 use crate::usage::{Meter, Price};
@@ -238,4 +238,21 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(), expected);
     let body = String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped)).unwrap();
     assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
+}
+
+#[test]
+fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
+    let docx = r#"{"filename": "a.docx", "file_data": "UEsDBA=="}"#;
+    let uploaded = r#"{"file_id": "file-abc"}"#;
+    for (format, file) in
+        [(&anthropic::Anthropic as &dyn Format, docx), (&gemini::Gemini, uploaded), (&bedrock::Bedrock, uploaded)]
+    {
+        let body = format!(
+            r#"{{"messages": [{{"role": "user", "content": [{{"type": "text", "text": "Sum it up"}}, {{"type": "file", "file": {file}}}]}}]}}"#
+        );
+        let mut dropped = Vec::new();
+        format.request(&openai::Client.read(body.as_bytes()).unwrap(), "m", &mut dropped);
+        let is_refused = |name: &&str| format.losses().contains(&(*name, Loss::Refused));
+        assert!(dropped.iter().any(is_refused), "{dropped:?}");
+    }
 }

@@ -60,6 +60,8 @@ const LOSSES: &[(&str, Loss)] = &[
     ("modalities", Loss::Refused),
     ("image_config", Loss::Refused),
     ("web_search_options", Loss::Refused),
+    // Of a type that no document has.
+    ("messages.file", Loss::Refused),
     ("messages.input_audio", Loss::Refused),
     ("messages.video_url", Loss::Refused),
     ("logprobs", Loss::Ignored),
