@@ -3,7 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
 use super::openrouter::{Identity, OpenRouterEvents};
-use super::{Change, Dialect as _, Format, Stage, anthropic, bedrock, gemini, openai};
+use super::{Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai};
 use crate::catalog::{PriceOverride, Pricing};
 use crate::request::Operation;
 use crate::usage::{Meter, Price};
@@ -186,5 +186,73 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
         for schema in expected {
             assert!(body.contains(schema), "{schema} in {body}");
         }
+    }
+}
+
+#[test]
+fn an_answer_to_go_on_from_does_not_end_in_white_space() {
+    let body = r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "As is. "},
+        {"role": "user", "content": "Go on"}, {"role": "assistant", "content": "Title: \n"}]}"#;
+    let conversation = openai::Client.read(body.as_bytes()).unwrap();
+    for (format, model) in [
+        (&anthropic::Anthropic as &dyn Format, "claude-sonnet-4-5"),
+        (&bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ] {
+        let body = String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
+        assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
+    }
+}
+
+#[test]
+fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
+    let schema = r##"{"type": "object", "properties": {
+        "minimum": {"type": "integer", "minimum": 1, "maximum": 9, "description": "1 to 9"},
+        "tags": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": ["object", "null"], "additionalProperties": true}},
+        "map": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 5}},
+        "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
+    }, "required": ["minimum"], "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}}"##;
+    let expected = serde_json::json!({"type": "object", "properties": {
+        "minimum": {"type": "integer", "description": "1 to 9"},
+        "tags": {"type": "array", "minItems": 1, "items": {"type": ["object", "null"], "additionalProperties": false}},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
+    }, "required": ["minimum"], "additionalProperties": false,
+    "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}});
+    let tool = r#"{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "properties": {"a": {"type": "string", "minLength": 2}}, "additionalProperties": false}}}"#;
+    let body = format!(
+        r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "tools": [{tool}],
+        "response_format": {{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}}}"#
+    );
+    let conversation = openai::Client.read(body.as_bytes()).unwrap();
+    let written = |format: &dyn Format, dropped: &mut Vec<&'static str>| {
+        let body = format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+    };
+    let mut dropped = Vec::new();
+    let body = written(&anthropic::Anthropic, &mut dropped);
+    assert_eq!(body["output_config"]["format"]["schema"], expected);
+    assert!(!body["tools"].to_string().contains("minLength"), "it is strict, too");
+    assert_eq!(dropped, ["tools.strict", "response_format"]);
+    let body = written(&bedrock::Bedrock, &mut dropped);
+    let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
+    assert_eq!(serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(), expected);
+    let body = String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped)).unwrap();
+    assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
+}
+
+#[test]
+fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
+    let docx = r#"{"filename": "a.docx", "file_data": "UEsDBA=="}"#;
+    let uploaded = r#"{"file_id": "file-abc"}"#;
+    for (format, file) in
+        [(&anthropic::Anthropic as &dyn Format, docx), (&gemini::Gemini, uploaded), (&bedrock::Bedrock, uploaded)]
+    {
+        let body = format!(
+            r#"{{"messages": [{{"role": "user", "content": [{{"type": "text", "text": "Sum it up"}}, {{"type": "file", "file": {file}}}]}}]}}"#
+        );
+        let mut dropped = Vec::new();
+        format.request(&openai::Client.read(body.as_bytes()).unwrap(), "m", &mut dropped);
+        let is_refused = |name: &&str| format.losses().contains(&(*name, Loss::Refused));
+        assert!(dropped.iter().any(is_refused), "{dropped:?}");
     }
 }

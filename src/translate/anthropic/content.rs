@@ -52,6 +52,11 @@ impl<'a> Block<'a> {
     pub(super) fn text(text: &'a str) -> Self {
         Self { r#type: "text", text: Some(text), ..Self::default() }
     }
+
+    /// Takes the white space off the end of a text.
+    pub(super) fn trim_end(&mut self) {
+        self.text = self.text.map(str::trim_end);
+    }
 }
 
 /// `source`

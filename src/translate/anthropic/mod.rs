@@ -32,6 +32,7 @@ use crate::wire::openai::ErrorFields;
 
 pub use error::error_body;
 pub use proof::has_foreign_parts;
+pub(super) use proof::unstamp;
 
 /// The header every request to an upstream needs, besides `x-api-key` or `authorization`.
 pub const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
@@ -59,6 +60,8 @@ const LOSSES: &[(&str, Loss)] = &[
     ("modalities", Loss::Refused),
     ("image_config", Loss::Refused),
     ("web_search_options", Loss::Refused),
+    // Of a type that no document has.
+    ("messages.file", Loss::Refused),
     ("messages.input_audio", Loss::Refused),
     ("messages.video_url", Loss::Refused),
     ("logprobs", Loss::Ignored),
@@ -86,6 +89,7 @@ const LOSSES: &[(&str, Loss)] = &[
     ("reasoning", Loss::Approximated),
     ("tool_choice", Loss::Approximated),
     ("response_format", Loss::Approximated),
+    ("tools.strict", Loss::Approximated),
 ];
 
 impl Format for Anthropic {

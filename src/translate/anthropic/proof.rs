@@ -34,7 +34,7 @@ pub(super) fn of_call(data: &Text<'_>) -> Option<String> {
 }
 
 /// Takes the stamp off: whose form it is, and the proof.
-pub(super) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<'_>) {
+pub(in crate::translate) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<'_>) {
     match proof {
         Cow::Borrowed(proof) => match proof.split_once(':') {
             Some((format, proof)) => (Some(format.into()), proof.into()),

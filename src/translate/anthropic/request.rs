@@ -85,7 +85,7 @@ struct OutputConfig<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "json_schema")]
 struct JsonSchema<'a> {
-    schema: &'a RawValue,
+    schema: Cow<'a, RawValue>,
 }
 
 #[derive(Serialize)]
@@ -145,15 +145,27 @@ fn messages<'a>(conversation: &'a Conversation<'a>, blocks: &mut Blocks<'_>) -> 
         note(blocks.dropped, "messages");
         messages.insert(0, Message { role: "user", content: vec![Block::text("(The conversation begins.)")] });
     }
+    // The beginning of an answer that Claude is to go on from may not end in white space.
+    let begun = messages.last_mut().filter(|last| last.role == "assistant");
+    begun.and_then(|answer| answer.content.last_mut()).into_iter().for_each(Block::trim_end);
     messages
 }
 
 fn tool_param<'a>(tool: &'a Tool<'a>, blocks: &mut Blocks<'_>) -> ToolParam<'a> {
+    let strict = tool.strict == Some(true);
+    let mut input_schema = schema::of_object(tool.parameters, &[schema::TYPE]);
+    if strict {
+        let (enforceable, lost) = schema::enforceable(&input_schema);
+        if lost {
+            note(blocks.dropped, "tools.strict");
+        }
+        input_schema = Cow::Owned(enforceable.into_owned());
+    }
     ToolParam {
         name: &tool.name,
         description: tool.description.as_deref(),
-        input_schema: schema::of_object(tool.parameters, &[schema::TYPE]),
-        strict: tool.strict == Some(true),
+        input_schema,
+        strict,
         cache_control: blocks.breakpoint(tool.cache),
     }
 }
@@ -190,7 +202,13 @@ fn output_config<'a>(
     dropped: &mut Vec<&'static str>,
 ) -> Option<OutputConfig<'a>> {
     let format = match format {
-        Some(ResponseFormat::JsonSchema { schema, .. }) if rules.schemas => Some(JsonSchema { schema }),
+        Some(ResponseFormat::JsonSchema { schema, .. }) if rules.schemas => {
+            let (schema, lost) = schema::enforceable(schema);
+            if lost {
+                note(dropped, "response_format");
+            }
+            Some(JsonSchema { schema })
+        }
         Some(ResponseFormat::JsonSchema { .. } | ResponseFormat::JsonObject) => {
             note(dropped, "response_format");
             None

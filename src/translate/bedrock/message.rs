@@ -60,6 +60,53 @@ impl From<Cache> for CachePoint {
     }
 }
 
+/// Leaves out and shortens breakpoints as the API wants them. They are taken in the order in which it reads them: tools,
+/// instructions, messages.
+pub(super) struct Limit<'d> {
+    /// To be left out: the last ones are kept, as each covers all that is before it.
+    surplus: usize,
+    /// A short one was kept: no longer one may follow.
+    short: bool,
+    dropped: &'d mut Vec<&'static str>,
+}
+
+impl<'d> Limit<'d> {
+    /// Most breakpoints in a request.
+    const MOST: usize = 4;
+
+    /// For a request with so many breakpoints.
+    pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
+        Self { surplus: breakpoints.saturating_sub(Self::MOST), short: false, dropped }
+    }
+
+    /// Whether the next one stays.
+    pub(super) fn keep(&mut self, point: &mut CachePoint) -> bool {
+        if self.surplus > 0 {
+            self.surplus -= 1;
+            lose(self.dropped, "messages.cache_control");
+            return false;
+        }
+        if self.short && point.ttl.take().is_some() {
+            lose(self.dropped, "messages.cache_control.ttl");
+        }
+        self.short |= point.ttl.is_none();
+        true
+    }
+
+    /// The same for those among `blocks`.
+    pub(super) fn keep_among(&mut self, blocks: &mut Vec<Block<'_>>) {
+        blocks.retain_mut(|block| match block {
+            Block::CachePoint(point) => self.keep(point),
+            _ => true,
+        });
+    }
+}
+
+/// How many of `blocks` are breakpoints.
+pub(super) fn breakpoints(blocks: &[Block<'_>]) -> usize {
+    blocks.iter().filter(|block| matches!(block, Block::CachePoint(_))).count()
+}
+
 /// Writes what was said to a model.
 pub(super) struct Writer<'d> {
     model: Model,
@@ -106,6 +153,7 @@ impl<'d> Writer<'d> {
             messages.insert(0, Message { role: "user", content: vec![Block::Text(NOTHING.into())] });
         }
         messages.iter_mut().for_each(introduce_documents);
+        messages.last_mut().into_iter().for_each(trim_begun);
         messages
     }
 
@@ -129,12 +177,14 @@ impl<'d> Writer<'d> {
                 None => lose(self.dropped, "messages.reasoning_details"),
             },
             Content::ToolCall { id, name, arguments, .. } => {
+                let id = call_id(id, self.model);
                 blocks.push(Block::ToolUse(ToolUse::new(id, name, arguments, self.dropped)));
             }
             Content::ToolResult { id, parts, is_error } => {
                 let content = self.result(parts);
                 let status = self.status(*is_error);
-                blocks.push(Block::ToolResult(ToolResult { tool_use_id: call_id(id), content, status }));
+                let tool_use_id = call_id(id, self.model);
+                blocks.push(Block::ToolResult(ToolResult { tool_use_id, content, status }));
                 return longest(parts.iter().map(|part| part.cache));
             }
         }
@@ -189,8 +239,8 @@ impl<'d> Writer<'d> {
             lose(self.dropped, "messages.cache_control.ttl");
             cache = Cache::Short;
         }
-        // One that stood behind nothing but blanks marks what the one before it does.
-        if !matches!(blocks.last(), None | Some(Block::CachePoint(_))) {
+        // One that stood behind nothing but blanks marks what the one before it does; behind thinking there may be none.
+        if !matches!(blocks.last(), None | Some(Block::CachePoint(_) | Block::ReasoningContent(_))) {
             blocks.push(Block::CachePoint(cache.into()));
         }
     }
@@ -204,6 +254,18 @@ fn longest(caches: impl IntoIterator<Item = Option<Cache>>) -> Option<Cache> {
 fn push_text<'c>(text: &'c str, blocks: &mut Vec<Block<'c>>) {
     if !is_blank(text) {
         blocks.push(Block::Text(Cow::Borrowed(text)));
+    }
+}
+
+/// The beginning of an answer that Claude is to go on from may not end in white space.
+fn trim_begun(last: &mut Message<'_>) {
+    if last.role == "assistant"
+        && let Some(Block::Text(text)) = last.content.last_mut()
+    {
+        match text {
+            Cow::Borrowed(text) => *text = text.trim_end(),
+            Cow::Owned(text) => text.truncate(text.trim_end().len()),
+        }
     }
 }
 

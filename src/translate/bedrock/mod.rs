@@ -57,6 +57,7 @@ const LOSSES: &[(&str, Loss)] = &[
     ("tools.strict", Loss::Ignored),
     // Depends on the value.
     ("response_format.json_object", Loss::Refused),
+    ("response_format", Loss::Approximated),
     ("messages.url", Loss::Refused),
     ("messages.file_id", Loss::Refused),
     ("messages.media", Loss::Refused),

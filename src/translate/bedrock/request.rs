@@ -1,21 +1,25 @@
 //! The body of a request. What the API lacks is left out and told.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::lose;
-use super::message::{Block, Message, Writer};
+use super::message::{Block, Limit, Message, Writer, breakpoints};
 use super::model::{Family, Model, Sampling};
 use super::thinking::{self, Plan, ThinkingField};
 use super::tool::{self, ToolConfig};
 use crate::translate::form::{Conversation, ResponseFormat};
+use crate::translate::schema;
 
 /// The request for the model `name`.
 pub(super) fn write(conversation: &Conversation<'_>, name: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
     let model = Model::of(name);
-    let tool_config = tool::config(conversation, model, dropped);
+    let mut tool_config = tool::config(conversation, model, dropped);
     let plan = thinking::plan(conversation, model, dropped);
     let sampling = Numbers::of(conversation, model, &plan, dropped);
-    let (system, messages) = said(conversation, model, dropped);
+    let (mut system, mut messages) = said(conversation, model, dropped);
+    limit_breakpoints(tool_config.as_mut(), &mut system, &mut messages, dropped);
     let body = Body {
         messages,
         system,
@@ -61,6 +65,22 @@ fn said<'c>(
         return (Vec::new(), vec![Message { role: "user", content: system }]);
     }
     (system, writer.messages(&conversation.turns))
+}
+
+fn limit_breakpoints(
+    tools: Option<&mut ToolConfig<'_>>,
+    system: &mut Vec<Block<'_>>,
+    messages: &mut [Message<'_>],
+    dropped: &mut Vec<&'static str>,
+) {
+    let in_messages: usize = messages.iter().map(|message| breakpoints(&message.content)).sum();
+    let all = tools.as_deref().map_or(0, ToolConfig::breakpoints) + breakpoints(system) + in_messages;
+    let mut limit = Limit::new(all, dropped);
+    if let Some(tools) = tools {
+        tools.limit(&mut limit);
+    }
+    limit.keep_among(system);
+    messages.iter_mut().for_each(|message| limit.keep_among(&mut message.content));
 }
 
 #[derive(Serialize)]
@@ -182,7 +202,7 @@ enum Structure<'c> {
 #[derive(Serialize)]
 struct JsonSchema<'c> {
     /// JSON Schema as a text, not as an object.
-    schema: &'c str,
+    schema: Cow<'c, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'c str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,11 +215,18 @@ fn output_config<'c>(
     dropped: &mut Vec<&'static str>,
 ) -> Option<OutputConfig<'c>> {
     let text_format = match &conversation.response_format {
-        Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => Some(JsonSchema {
-            schema: schema.get(),
-            name,
-            description: description.as_deref().filter(|description| !is_blank(description)),
-        }),
+        Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => {
+            let (schema, lost) = schema::enforceable(schema);
+            if lost {
+                lose(dropped, "response_format");
+            }
+            let schema = match schema {
+                Cow::Borrowed(schema) => Cow::Borrowed(schema.get()),
+                Cow::Owned(schema) => Cow::Owned(schema.get().to_owned()),
+            };
+            let description = description.as_deref().filter(|description| !is_blank(description));
+            Some(JsonSchema { schema, name, description })
+        }
         Some(ResponseFormat::JsonObject) => {
             lose(dropped, "response_format.json_object");
             None

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::lose;
-use super::message::CachePoint;
-use super::model::Model;
+use super::message::{CachePoint, Limit};
+use super::model::{Family, Model};
 use super::request::is_blank;
 use crate::fnv::Fnv;
 use crate::translate::form::{Cache, Content, Conversation, Tool, ToolChoice};
@@ -52,6 +52,21 @@ enum Choice<'c> {
     Auto {},
     Any {},
     Tool { name: &'c str },
+}
+
+impl ToolConfig<'_> {
+    /// How many breakpoints there are.
+    pub(super) fn breakpoints(&self) -> usize {
+        self.tools.iter().filter(|entry| matches!(entry, Entry::CachePoint(_))).count()
+    }
+
+    /// Leaves out and shortens breakpoints.
+    pub(super) fn limit(&mut self, limit: &mut Limit<'_>) {
+        self.tools.retain_mut(|entry| match entry {
+            Entry::CachePoint(point) => limit.keep(point),
+            Entry::ToolSpec(_) => true,
+        });
+    }
 }
 
 /// The tools a request offers. Where earlier turns have calls the API demands tools, even if none may be called now.
@@ -141,7 +156,7 @@ enum Input<'c> {
 
 impl<'c> ToolUse<'c> {
     /// A call with these arguments.
-    pub(super) fn new(id: &'c str, name: &'c str, arguments: &'c str, dropped: &mut Vec<&'static str>) -> Self {
+    pub(super) fn new(id: Cow<'c, str>, name: &'c str, arguments: &'c str, dropped: &mut Vec<&'static str>) -> Self {
         let arguments = arguments.trim();
         let object = serde_json::from_str::<&RawValue>(arguments).ok().filter(|_| arguments.starts_with('{'));
         let input = match object {
@@ -152,13 +167,15 @@ impl<'c> ToolUse<'c> {
                 Input::Text { arguments }
             }
         };
-        Self { tool_use_id: call_id(id), name, input }
+        Self { tool_use_id: id, name, input }
     }
 }
 
 /// A call's id within the API's alphabet and length; other providers' ids may have neither. Same ids stay the same.
-pub(super) fn call_id(id: &str) -> Cow<'_, str> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+/// The API takes more signs than Claude does.
+pub(super) fn call_id(id: &str, model: Model) -> Cow<'_, str> {
+    let signs: &[u8] = if model.family == Family::Anthropic { b"_-" } else { b"_.:-" };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || signs.contains(&byte);
     if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed) {
         return Cow::Borrowed(id);
     }

@@ -170,7 +170,7 @@ struct Writer<'a, 'b, 'c> {
 
 impl<'a> Writer<'a, '_, '_> {
     fn write(mut self) -> Vec<Part<'a>> {
-        for piece in &self.turn.parts {
+        for piece in self.pieces() {
             self.dropped.add_if(piece.cache.is_some(), "messages.cache_control");
             if !matches!(piece.content, Said::ToolResult { .. }) {
                 self.parts.append(&mut self.beside);
@@ -182,6 +182,18 @@ impl<'a> Writer<'a, '_, '_> {
             self.parts.push(Part::text("").signed(Some(signature)));
         }
         self.parts
+    }
+
+    /// The turn's pieces, results in the order of their calls: without ids the model tells them by it.
+    fn pieces(&self) -> Vec<&'a Piece<'a>> {
+        let calls = self.before.last().map(|turn| turn.parts.as_slice()).unwrap_or_default();
+        let place = |piece: &&Piece<'_>| match &piece.content {
+            Said::ToolResult { id, .. } => calls.iter().position(|call| is_call(call, id)).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        let mut pieces: Vec<_> = self.turn.parts.iter().collect();
+        pieces.sort_by_key(place);
+        pieces
     }
 
     fn piece(&mut self, piece: &'a Piece<'a>) {
@@ -277,6 +289,10 @@ impl<'a> Writer<'a, '_, '_> {
         self.parts.extend(texts.into_iter().filter(|text| !text.is_empty()).map(Part::text));
         self.parts.extend(media);
     }
+}
+
+fn is_call(piece: &Piece<'_>, id: &str) -> bool {
+    matches!(&piece.content, Said::ToolCall { id: call, .. } if call == id)
 }
 
 /// The tool of the call `id`, if `turn` makes it.

@@ -39,7 +39,7 @@ const LOSSES: &[(&str, Loss)] = &[
     ("messages.cache_control", Loss::Ignored),
     ("messages.content", Loss::Ignored),
     ("messages.file.filename", Loss::Ignored),
-    ("messages.file_id", Loss::Ignored),
+    ("messages.file_id", Loss::Refused),
     ("messages.image_url.detail", Loss::Ignored),
     ("messages.reasoning_details", Loss::Ignored),
     ("messages.tool_call_id", Loss::Approximated),

@@ -127,8 +127,14 @@ impl<'a> Reading<'_, 'a> {
             ..Thinking::default()
         };
         match item.text("encrypted_content").map(Proof::of) {
-            Some(Proof::Encrypted(content)) => thinking.encrypted = Some(content),
-            Some(Proof::Thinking(proof)) => thinking.signature = Some(proof),
+            Some(Proof::Encrypted(format, content)) => {
+                thinking.encrypted = Some(content);
+                thinking.format = thinking.format.or(format);
+            }
+            Some(Proof::Thinking(format, proof)) => {
+                thinking.signature = Some(proof);
+                thinking.format = thinking.format.or(format);
+            }
             Some(Proof::Call(proof)) => self.proof = Some(proof),
             None => {}
         }

@@ -2,10 +2,12 @@
 //!
 //! Clients give that field back unread, and some (Codex) give back nothing else but the summary. What is encrypted
 //! already goes in as it is; a proof gets a prefix with a colon, which no base64 has, so that the two are told apart.
-//! A function call has no such field: its proof travels in a reasoning item before it.
+//! A function call has no such field: its proof travels in a reasoning item before it. What is not Claude's is stamped
+//! with the name of its form and another colon: only who made it can check it.
 
 use std::borrow::Cow;
 
+use crate::translate::anthropic::{THINKING_FORMAT, unstamp};
 use crate::translate::form::Text;
 
 /// The proof that readable thinking is unchanged.
@@ -13,30 +15,46 @@ pub(super) const THINKING: &str = "signature:";
 /// The proof of the tool call that follows.
 pub(super) const CALL: &str = "call_signature:";
 
-/// What `encrypted_content` holds.
+/// What stands before a proof or something encrypted in an upstream's form; `kind` is one of the above, or empty.
+pub(super) fn prefix(kind: &str, format: Option<&str>) -> String {
+    match format {
+        Some(format) if format != THINKING_FORMAT => [kind, format, ":"].concat(),
+        _ => kind.to_owned(),
+    }
+}
+
+/// What `encrypted_content` holds; with the name of its form, if that is not Claude's.
 #[derive(Debug, PartialEq)]
 pub(super) enum Proof<'a> {
     /// Thinking that cannot be read.
-    Encrypted(Text<'a>),
+    Encrypted(Option<Text<'a>>, Text<'a>),
     /// Belongs to the readable text of its item.
-    Thinking(Text<'a>),
+    Thinking(Option<Text<'a>>, Text<'a>),
     /// Belongs to the call that follows.
     Call(Text<'a>),
 }
 
 impl<'a> Proof<'a> {
     pub(super) fn of(content: Text<'a>) -> Self {
-        match content {
-            Cow::Borrowed(text) => match (text.strip_prefix(THINKING), text.strip_prefix(CALL)) {
-                (Some(proof), _) => Self::Thinking(Cow::Borrowed(proof)),
-                (_, Some(proof)) => Self::Call(Cow::Borrowed(proof)),
-                _ => Self::Encrypted(Cow::Borrowed(text)),
-            },
-            Cow::Owned(text) => match (text.strip_prefix(THINKING), text.strip_prefix(CALL)) {
-                (Some(proof), _) => Self::Thinking(Cow::Owned(proof.to_owned())),
-                (_, Some(proof)) => Self::Call(Cow::Owned(proof.to_owned())),
-                _ => Self::Encrypted(Cow::Owned(text)),
-            },
+        if let Some(proof) = without(&content, CALL) {
+            return Self::Call(proof);
         }
+        match without(&content, THINKING) {
+            Some(proof) => {
+                let (format, proof) = unstamp(proof);
+                Self::Thinking(format, proof)
+            }
+            None => {
+                let (format, data) = unstamp(content);
+                Self::Encrypted(format, data)
+            }
+        }
+    }
+}
+
+fn without<'a>(content: &Text<'a>, prefix: &str) -> Option<Text<'a>> {
+    match content {
+        Cow::Borrowed(text) => text.strip_prefix(prefix).map(Cow::Borrowed),
+        Cow::Owned(text) => text.strip_prefix(prefix).map(|text| Cow::Owned(text.to_owned())),
     }
 }

@@ -253,16 +253,17 @@ impl AnswerWriter for Writer {
         if self.phase == Phase::Ended {
             return;
         }
+        let format = self.about.thinking_format;
         match delta {
             Delta::Start { .. } => self.start(events),
             Delta::Text(text) => self.say(PieceKind::OutputText, text, events),
             Delta::Refusal(text) => self.say(PieceKind::Refusal, text, events),
             Delta::Thinking(text) if self.echo.summarises() => self.say(PieceKind::SummaryText, text, events),
             Delta::Thinking(text) => self.say(PieceKind::ReasoningText, text, events),
-            Delta::Signature(proof) => self.prove(proof::THINKING, proof, events),
+            Delta::Signature(proof) => self.prove(&proof::prefix(proof::THINKING, format), proof, events),
             Delta::EncryptedThinking(data) => {
                 self.close_open(Status::Completed, events);
-                self.prove("", data, events);
+                self.prove(&proof::prefix("", format), data, events);
                 self.close_open(Status::Completed, events);
             }
             Delta::ToolCall { index, id, name, signature } => {

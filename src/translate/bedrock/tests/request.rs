@@ -220,6 +220,20 @@ fn tools_calls_and_results() {
 }
 
 #[test]
+fn ids_of_calls_are_what_claude_takes() {
+    let mut conversation = hello();
+    conversation.say(Role::Assistant, [call("functions.now:0", "now", "{}")]);
+    conversation.say(Role::User, [result("functions.now:0", vec![Part::text("12:00")], false)]);
+    for (model, kept) in [(SONNET_4_5, false), (LLAMA, true)] {
+        let (body, _) = written(&conversation, model);
+        let id = body["messages"][1]["content"][0]["toolUse"]["toolUseId"].as_str().unwrap();
+        assert_eq!(id == "functions.now:0", kept);
+        assert!(kept || id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{id}");
+        assert_eq!(body["messages"][2]["content"][0]["toolResult"]["toolUseId"], id);
+    }
+}
+
+#[test]
 fn whether_tools_are_called() {
     let choice = |choice: ToolChoice<'static>, conversation: Conversation<'static>| {
         let (body, dropped) = written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
@@ -411,6 +425,22 @@ fn breakpoints_are_for_models_that_cache() {
     assert_eq!(content(LLAMA), (json!([{"text": "a"}]), vec!["messages.cache_control"]));
     let offered = Conversation { tools: vec![tool("weather", Some(Cache::Short))], ..hello() };
     assert_eq!(written(&offered, NOVA).1, ["tools.cache_control"]);
+}
+
+#[test]
+fn the_last_four_breakpoints_are_kept_and_long_ones_come_first() {
+    let mut conversation = Conversation { tools: vec![tool("weather", Some(Cache::Long))], ..Conversation::default() };
+    conversation.system = vec![cached("a", Cache::Long), cached("b", Cache::Long)];
+    conversation.say(Role::User, [cached("c", Cache::Short), cached("d", Cache::Long), cached("e", Cache::Short)]);
+    let (body, dropped) = written(&conversation, SONNET_4_5);
+    let long = json!({"cachePoint": {"type": "default", "ttl": "1h"}});
+    let short = json!({"cachePoint": {"type": "default"}});
+    let text = |text: &str| json!({ "text": text });
+    assert_eq!(body["toolConfig"]["tools"].as_array().map(Vec::len), Some(1));
+    assert_eq!(body["system"], json!([text("a"), text("b"), long]));
+    let said = json!([text("c"), short, text("d"), short, text("e"), short]);
+    assert_eq!(body["messages"][0]["content"], said);
+    assert_eq!(dropped, ["messages.cache_control", "messages.cache_control.ttl"]);
 }
 
 #[test]

@@ -280,6 +280,20 @@ fn tool_choices_are_modes() {
 }
 
 #[test]
+fn results_stand_in_the_order_of_their_calls() {
+    let mut conversation = asking(vec![Part::text("Weather?")]);
+    let calls = [call("a", "weather", r#"{"city":"Rome"}"#, None), call("b", "weather", r#"{"city":"Oslo"}"#, None)];
+    conversation.say(Role::Assistant, calls);
+    let said = |text| vec![Part::text(text)];
+    conversation
+        .say(Role::User, [result("b", said("cold"), false), result("a", said("warm"), false), Part::text("Well?")]);
+    let (parts, _) = field(&conversation, "gemini-2.5-flash", "/contents/2/parts");
+    let returned = |at: usize| parts[at]["functionResponse"]["response"]["result"].clone();
+    assert_eq!((returned(0), returned(1)), ("warm".into(), "cold".into()));
+    assert_eq!(parts[2]["text"], "Well?");
+}
+
+#[test]
 fn penalties_are_for_models_that_know_them() {
     let mut conversation = asking(vec![Part::text("a")]);
     conversation.sampling.presence_penalty = Some(0.5);

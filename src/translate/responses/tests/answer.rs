@@ -362,3 +362,36 @@ fn what_an_answer_says_comes_back_in_the_next_request() {
         if proof == "Z2Vt" && arguments == "{}"));
     assert_eq!(parts.len(), 5);
 }
+
+#[test]
+fn thinking_finds_back_to_who_can_check_it() {
+    let mut events = Vec::new();
+    let mut writer = Responses.writer(About { thinking_format: Some("google-gemini-v1"), ..About::default() });
+    for delta in [
+        Delta::Thinking("Hm.".into()),
+        Delta::Signature("c2ln".into()),
+        text("Yes."),
+        Delta::EncryptedThinking("c2ln".into()),
+    ] {
+        writer.delta(&delta, &mut events);
+    }
+    writer.end(NOW, &mut events);
+    let response = checked(&events).pop().unwrap();
+    let request = serde_json::json!({"input": response["response"]["output"]}).to_string();
+    let conversation = Responses.read(request.as_bytes()).unwrap();
+    let parts = conversation.turns.iter().flat_map(|turn| &turn.parts);
+    let thoughts: Vec<_> = parts
+        .filter_map(|part| match &part.content {
+            Content::Thinking(thinking) => Some(thinking),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((thoughts[0].text.as_ref(), thoughts[0].signature.as_deref()), ("Hm.", Some("c2ln")));
+    assert_eq!(thoughts[1].encrypted.as_deref(), Some("c2ln"));
+    assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
+    let written = |format: &dyn crate::translate::Format| {
+        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Vec::new())).unwrap()
+    };
+    assert!(!written(&crate::translate::anthropic::Anthropic).contains("c2ln"), "Claude refuses what is not its own");
+    assert!(written(&crate::translate::gemini::Gemini).contains("c2ln"));
+}
