@@ -162,7 +162,7 @@ fn a_translated_stream_ends_when_its_upstream_has_said_its_last() {
     assert_eq!(left_open.wait(2_000).tick(), Some(Verdict::Reset), "it has its time, and no more");
     for mut world in [ended, broken, left_open, whole()] {
         let books = world.settle();
-        assert_eq!(books.tags(&crate::stats::ATTEMPTS), ["a m/one ok"]);
+        assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one ok"]);
         assert_eq!(books.properties.get("error_type"), None);
     }
     let mut world = begun("openai", Operation::Messages, STREAM);
