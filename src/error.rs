@@ -337,6 +337,9 @@ impl Error {
 }
 
 impl From<JsonError> for Error {
+    // Apart, because whoever reads a body has many places that a mistake leaves by.
+    #[cold]
+    #[inline(never)]
     fn from(error: JsonError) -> Self {
         Self::InvalidJson(error.to_string())
     }
