@@ -305,9 +305,6 @@ impl Error {
         if let Self::Unauthorized { .. } = self {
             reply.headers.push(("www-authenticate", "Bearer".to_owned()));
         }
-        if let Some(seconds) = self.failure().and_then(Failure::retry_after_seconds) {
-            reply.headers.push(("retry-after", seconds.to_string()));
-        }
         reply
     }
 
