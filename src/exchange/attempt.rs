@@ -503,7 +503,7 @@ impl Exchange {
     }
 
     /// The common part of an upstream's failure.
-    pub(super) fn failure(&self, status: u16, message: &str) -> Failure {
+    fn failure(&self, status: u16, message: &str) -> Failure {
         let provider = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)?.provider(&self.config));
         Failure {
             status,
