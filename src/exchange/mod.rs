@@ -1,6 +1,6 @@
 //! One client request from first byte to last, with all its attempts, as a state machine without a host.
 //!
-//! `open` (identify, admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
+//! `open` (admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
 //! `client_headers` → `settle`. Each takes what happened and the time, and says what to do about it.
 //! Nothing here knows Envoy; both of its roles drive the same exchange.
 
@@ -102,7 +102,7 @@ pub struct Departure<'a> {
 }
 
 impl Exchange {
-    /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
+    /// Admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
         health.refresh(arrival.now);
         let exchange = Self::planned(config, arrival, health);

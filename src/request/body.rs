@@ -1,6 +1,7 @@
 //! Reads a request body once: validates all of it, keeps spans and facts.
 //!
-//! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
+//! Bodies: OpenAI's chat completions, completions, embeddings and responses, and Anthropic's messages, with OpenRouter's
+//! additions (2026-11).
 
 mod edit;
 mod unfit;
