@@ -407,7 +407,7 @@ impl Exchange {
         Some(match committed {
             true => Verdict::Reset,
             false if self.may_fall_back() => self.move_on(attempt),
-            false => self.fail(self.failure(504, "The provider did not answer in time")),
+            false => Verdict::Answer(self.last_error()),
         })
     }
 
