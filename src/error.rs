@@ -327,9 +327,6 @@ impl Error {
         if let Self::Unauthorized { .. } = self {
             reply.headers.push(("www-authenticate", "Bearer".to_owned()));
         }
-        if let Some(seconds) = self.failure().and_then(Failure::retry_after_seconds) {
-            reply.headers.push(("retry-after", seconds.to_string()));
-        }
         reply
     }
 
@@ -359,6 +356,9 @@ impl Error {
 }
 
 impl From<JsonError> for Error {
+    // Apart, because whoever reads a body has many places that a mistake leaves by.
+    #[cold]
+    #[inline(never)]
     fn from(error: JsonError) -> Self {
         Self::InvalidJson(error.to_string())
     }

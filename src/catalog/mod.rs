@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_another_catalogue_find_nothing() {
+    fn ids_past_the_end_find_nothing() {
         let catalog = Catalog::new(vec![model("a/b", &[])]);
         assert_eq!(catalog.models().len(), 1);
         assert_eq!(catalog.model(ModelId(0)).map(|m| m.id.as_str()), Some("a/b"));

@@ -39,6 +39,13 @@ pub struct Provider {
     pub timeout: Duration,
 }
 
+impl Provider {
+    /// Whether a client's name for a provider means this one: by id or display name, in any letter case.
+    pub fn is_named(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(&self.id) || name.eq_ignore_ascii_case(&self.name)
+    }
+}
+
 /// A wire format an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -415,7 +415,7 @@ impl Exchange {
         Some(match committed {
             true => Verdict::Reset,
             false if self.may_fall_back() => self.move_on(attempt),
-            false => self.fail(self.failure(504, "The provider did not answer in time")),
+            false => Verdict::Answer(self.last_error()),
         })
     }
 
@@ -514,7 +514,7 @@ impl Exchange {
     }
 
     /// The common part of an upstream's failure.
-    pub(super) fn failure(&self, status: u16, message: &str) -> Failure {
+    fn failure(&self, status: u16, message: &str) -> Failure {
         let provider = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)?.provider(&self.config));
         Failure {
             status,

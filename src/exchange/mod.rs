@@ -1,6 +1,6 @@
 //! One client request from first byte to last, with all its attempts, as a state machine without a host.
 //!
-//! `open` (identify, admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
+//! `open` (admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
 //! `client_headers` → `settle`. Each takes what happened and the time, and says what to do about it.
 //! Nothing here knows Envoy; both of its roles drive the same exchange.
 
@@ -85,8 +85,6 @@ pub struct Exchange {
     attempts: Vec<Attempt>,
     /// The gateway's own error, which is what the client gets.
     error: Option<Error>,
-    /// The gateway's own answer, where no upstream is needed for one.
-    own_answer: Option<Reply>,
     /// The status the client got.
     status: Option<u16>,
     settled: bool,
@@ -104,7 +102,7 @@ pub struct Departure<'a> {
 }
 
 impl Exchange {
-    /// Identifies, admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
+    /// Admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
         health.refresh(arrival.now);
         let exchange = Self::planned(config, arrival, health);
@@ -146,7 +144,6 @@ impl Exchange {
             next: 0,
             attempts: Vec::new(),
             error: None,
-            own_answer: None,
             status: None,
             settled: false,
         }
@@ -166,12 +163,7 @@ impl Exchange {
         let conversation = self.conversation;
         let with = Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
         self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
-        if self.plan.steps.is_empty() && self.operation == Operation::CountTokens {
-            // Nobody to ask: the estimate is better than no answer.
-            self.own_answer = Some(self.counted());
-            return Ok(());
-        }
-        if self.plan.steps.is_empty() {
+        if self.plan.steps.is_empty() && self.operation != Operation::CountTokens {
             return Err(self.no_endpoints(&asked));
         }
         self.grows_too_large()
@@ -213,6 +205,7 @@ impl Exchange {
         models
     }
 
+    /// Where there is nobody to ask for a count, the estimate is better than no answer.
     #[cold]
     fn counted(&self) -> Reply {
         Reply::json(200, translate::anthropic::count_tokens_body(self.request.input_estimate()))
@@ -265,8 +258,8 @@ impl Exchange {
         if let Some(error) = &self.error {
             return Err(self.reply_with(error));
         }
-        if let Some(answer) = &self.own_answer {
-            return Err(answer.clone());
+        if self.plan.steps.is_empty() {
+            return Err(self.counted());
         }
         Ok(Departure {
             per_try_timeout: self.per_try_timeout(),

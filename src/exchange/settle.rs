@@ -49,12 +49,12 @@ pub(super) struct Answered<'a> {
 impl Exchange {
     /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
     pub fn is_answered(&self) -> bool {
-        self.error.is_some() || self.own_answer.is_some() || self.passed_status().is_some()
+        self.error.is_some() || self.plan.steps.is_empty() || self.passed_status().is_some()
     }
 
     /// The status of the upstream's answer where that goes on to the client.
     pub fn passed_status(&self) -> Option<u16> {
-        if self.error.is_some() || self.own_answer.is_some() {
+        if self.error.is_some() {
             return None;
         }
         self.attempts.last().filter(|attempt| attempt.first_content.is_some())?.status

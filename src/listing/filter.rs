@@ -174,10 +174,7 @@ impl Filters {
 
     fn is_offered(&self, config: &Config, model: &Model) -> bool {
         let mut providers = model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
-        providers.any(|provider| {
-            let names = [&provider.id, &provider.name];
-            self.providers.iter().any(|asked| names.into_iter().any(|name| name.eq_ignore_ascii_case(asked)))
-        })
+        providers.any(|provider| self.providers.iter().any(|asked| provider.is_named(asked)))
     }
 }
 

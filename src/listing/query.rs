@@ -20,8 +20,7 @@ impl<'a> Query<'a> {
 
     /// A parameter that is there and not empty.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let (_, value) = self.pairs().find(|(key, value)| *key == name && !value.is_empty())?;
-        Some(decoded(&value.replace('+', " ")))
+        self.texts(name).find(|text| !text.is_empty())
     }
 
     /// All parameters of a name.

@@ -1,6 +1,7 @@
 //! Reads a request body once: validates all of it, keeps spans and facts.
 //!
-//! Bodies: OpenAI's chat completions, completions and embeddings, with OpenRouter's additions (2026-11).
+//! Bodies: OpenAI's chat completions, completions, embeddings and responses, and Anthropic's messages, with OpenRouter's
+//! additions (2026-11).
 
 mod edit;
 mod unfit;
@@ -10,7 +11,7 @@ use super::feature::Features;
 use super::field::{Field, Fields, Role};
 use super::modality::Modality;
 use super::plugin::{self, AutoRouter};
-use super::problem::{self, Problem};
+use super::problem;
 use super::{Partition, Preferences, Preset, preset};
 use crate::catalog::ServiceTier;
 use crate::config::Limits;
@@ -91,11 +92,11 @@ struct StreamOptions {
     include_usage: Option<(Span, bool)>,
 }
 
-fn wrong(field: Field, problem: &str) -> Problem {
+fn wrong(field: Field, problem: &str) -> Error {
     problem::wrong(field.name(), problem)
 }
 
-fn check_model(field: Field, model: &str) -> Result<(), Problem> {
+fn check_model(field: Field, model: &str) -> Result<(), Error> {
     if model.is_empty() || model.len() > LONGEST_MODEL {
         return Err(wrong(field, "must not be empty, nor longer than 256 bytes"));
     }
@@ -127,10 +128,10 @@ impl Request {
         Ok(Self { merged: true, ..merged })
     }
 
-    fn members(&mut self, body: &[u8]) -> Result<(), Problem> {
+    fn members(&mut self, body: &[u8]) -> Result<(), Error> {
         let mut reader = Reader::new(body);
         if reader.peek()? != Kind::Object {
-            return Err(Problem::Said(Error::InvalidJson("must be an object".to_owned())));
+            return Err(Error::InvalidJson("must be an object".to_owned()));
         }
         self.object = reader.object(|reader, member| {
             let start = member.key.start;
@@ -148,7 +149,7 @@ impl Request {
             if field.is_some_and(|field| field.role() == Role::Own) {
                 self.members.remove(index);
             }
-            Ok::<_, Problem>(())
+            Ok::<_, Error>(())
         })?;
         if self.fields.contains(Field::Models) && self.fields.contains(Field::Fallbacks) {
             return Err(wrong(Field::Fallbacks, "cannot be used together with models"));
@@ -156,10 +157,10 @@ impl Request {
         Ok(reader.end()?)
     }
 
-    fn field(&mut self, field: Field, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Problem> {
+    fn field(&mut self, field: Field, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Error> {
         let kind = reader.peek()?;
         if !self.seen.insert(field) {
-            return Err(Problem::Said(Error::DuplicateKey(field.name().to_owned())));
+            return Err(Error::DuplicateKey(field.name().to_owned()));
         }
         if kind == Kind::Null {
             return self.null(field, reader);
@@ -184,7 +185,7 @@ impl Request {
     }
 
     #[cold]
-    fn null(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn null(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<(), Error> {
         let value = reader.skip()?;
         match field {
             Field::Model => self.model_span = Some(value),
@@ -204,7 +205,7 @@ impl Request {
 
     /// [`Self::field`], for what few requests have: apart, as it is long.
     #[inline(never)]
-    fn rarer_field(&mut self, field: Field, kind: Kind, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Problem> {
+    fn rarer_field(&mut self, field: Field, kind: Kind, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Error> {
         match field {
             Field::Models => self.read_models(kind, reader)?,
             Field::Provider => self.preferences = Some(Box::new(Preferences::read(reader, body)?)),
@@ -268,7 +269,7 @@ impl Request {
         Ok(())
     }
 
-    fn read_model(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_model(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Error> {
         if kind != Kind::String {
             return Err(wrong(Field::Model, "must be a string"));
         }
@@ -280,7 +281,7 @@ impl Request {
         Ok(())
     }
 
-    fn read_models(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_models(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Error> {
         if kind != Kind::Array {
             return Err(wrong(Field::Models, "must be an array of strings"));
         }
@@ -295,7 +296,7 @@ impl Request {
     }
 
     /// Fallback models in the form of Anthropic's dialect: `[{"model": "..."}]`.
-    fn read_fallbacks(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_fallbacks(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Error> {
         const EXPECTED: &str = "must be an array of objects with a model";
         if kind != Kind::Array {
             return Err(wrong(Field::Fallbacks, EXPECTED));
@@ -316,7 +317,7 @@ impl Request {
         Ok(())
     }
 
-    fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Problem> {
+    fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Error> {
         if self.fallbacks == MOST_MODELS {
             let problem = format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
             return Err(wrong(field, &problem));
@@ -330,7 +331,7 @@ impl Request {
     }
 
     #[inline(never)]
-    fn read_stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_stream_options(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Error> {
         if kind != Kind::Object {
             return Err(wrong(Field::StreamOptions, "must be an object"));
         }
@@ -350,7 +351,7 @@ impl Request {
     }
 
     /// Counts text and notes other kinds of content, and how the conversation begins.
-    fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         if reader.peek()? != Kind::Object {
             reader.skip()?;
             return Ok(());
@@ -371,13 +372,13 @@ impl Request {
                 (b"content", _) => {}
                 _ => self.note_part(&member.key),
             }
-            Ok::<_, Problem>(())
+            Ok::<_, Error>(())
         })?;
         self.opening.note(instructs, content);
         Ok(())
     }
 
-    fn part(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn part(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         if reader.peek()? != Kind::Object {
             reader.skip()?;
             return Ok(());
@@ -558,7 +559,7 @@ impl Request {
     }
 }
 
-fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
+fn partition(reader: &mut Reader<'_>) -> Result<Partition, Error> {
     match problem::text(reader, Field::Route.name())?.as_str() {
         "fallback" => Ok(Partition::Model),
         "sort" => Ok(Partition::None),
@@ -566,7 +567,7 @@ fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
     }
 }
 
-fn session_id(reader: &mut Reader<'_>) -> Result<String, Problem> {
+fn session_id(reader: &mut Reader<'_>) -> Result<String, Error> {
     let id = problem::text(reader, Field::SessionId.name())?;
     match id.chars().count() {
         ..=LONGEST_SESSION => Ok(id),

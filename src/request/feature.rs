@@ -2,8 +2,9 @@
 //! dialects says it; values that nobody here knows are the upstream's to judge.
 
 use super::field::Field;
-use super::problem::{Problem, members, wrong};
+use super::problem::{members, wrong};
 use crate::catalog::ServiceTier;
+use crate::error::Error;
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 
 /// Forms of an answer besides plain text, as `response_format` names them.
@@ -24,7 +25,7 @@ pub(super) struct Features {
 
 impl Features {
     /// Reads the value of a field that is not null; where it stands.
-    pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Problem> {
+    pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Error> {
         let start = reader.position();
         match (field, reader.peek()?) {
             (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => self.response_format(reader)?,
@@ -56,13 +57,13 @@ impl Features {
         Ok(start..reader.position())
     }
 
-    fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         self.response_format = of_type(reader, &RESPONSE_FORMATS)?;
         Ok(())
     }
 
     /// OpenRouter's and the Responses API's object; an empty one asks, too.
-    fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let mut asks = true;
         members(reader, &mut |reader, key| {
             if key == "enabled" {
@@ -79,7 +80,7 @@ impl Features {
     }
 
     /// It may be said in two places, but not differently.
-    fn effort(&mut self, effort: Option<&'static str>) -> Result<(), Problem> {
+    fn effort(&mut self, effort: Option<&'static str>) -> Result<(), Error> {
         let said = std::mem::replace(&mut self.effort, effort);
         if said.zip(effort).is_some_and(|(said, effort)| said != effort) {
             return Err(wrong(Field::ReasoningEffort.name(), "differs from reasoning.effort"));
@@ -95,7 +96,7 @@ fn one_of(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'st
 }
 
 /// Reads an object; which of these its `type` is.
-fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Problem> {
+fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Error> {
     let mut kind = None;
     members(reader, &mut |reader, key| {
         if key == "type" && reader.peek()? == Kind::String {

@@ -1,7 +1,6 @@
 //! A client's request: what routing needs to know of it, as facts and byte spans over the body, never a tree.
 //!
 //! The body is read once, here, and validated whole; every attempt edits the same bytes.
-//! Fields: OpenAI's chat, completions and embeddings requests with OpenRouter's additions.
 
 mod body;
 mod conversation;

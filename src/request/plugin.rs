@@ -2,7 +2,8 @@
 //!
 //! What would change the answer is refused; what only helps is left out, and the answer's headers say so.
 
-use super::problem::{Problem, boolean, members, texts, wrong};
+use super::problem::{boolean, members, texts, wrong};
+use crate::error::Error;
 use crate::wire::json::{Kind, Reader};
 
 const FIELD: &str = "plugins";
@@ -59,7 +60,7 @@ struct Plugin {
 }
 
 /// Reads the list.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Problem> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Error> {
     const EXPECTED: &str = "must be an array of objects with an id";
     if reader.peek()? != Kind::Array {
         return Err(wrong(FIELD, EXPECTED));
@@ -90,7 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Problem> {
 }
 
 impl Plugin {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut plugin = Self::default();
         members(reader, &mut |reader, key| {
             let kind = reader.peek()?;
@@ -111,7 +112,7 @@ impl Plugin {
 
 impl AutoRouter {
     /// OpenRouter's bounds.
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self) -> Result<(), Error> {
         let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
         let fits = |patterns: &[String]| {
             patterns.len() <= MOST_PATTERNS && patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN)

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use super::problem::{Problem, boolean, members, text, texts, wrong};
+use super::problem::{boolean, members, text, texts, wrong};
 use crate::catalog::QUANTIZATIONS;
 use crate::config;
+use crate::error::Error;
 use crate::usage::Price;
 use crate::wire::json::{Kind, Reader};
 
@@ -143,7 +144,7 @@ impl Preferences {
     };
 
     /// Reads the `provider` object of `body`, before which the reader stands.
-    pub(super) fn read(reader: &mut Reader<'_>, body: &[u8]) -> Result<Self, Problem> {
+    pub(super) fn read(reader: &mut Reader<'_>, body: &[u8]) -> Result<Self, Error> {
         let mut read = Self::default();
         object(reader, "provider", &mut |reader, key| {
             match key {
@@ -176,7 +177,7 @@ impl Preferences {
         Ok(read)
     }
 
-    fn read_sort(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    fn read_sort(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         match reader.peek()? {
             Kind::String => self.sort = Some(sort_by(reader, "provider.sort")?),
             Kind::Object => object(reader, "provider.sort", &mut |reader, key| {
@@ -202,8 +203,8 @@ impl Preferences {
 fn object(
     reader: &mut Reader<'_>,
     field: &'static str,
-    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Problem>,
-) -> Result<(), Problem> {
+    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Error>,
+) -> Result<(), Error> {
     if reader.peek()? != Kind::Object {
         return Err(wrong(field, "must be an object"));
     }
@@ -224,7 +225,7 @@ fn some_of(texts: Vec<String>) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Problem> {
+fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Error> {
     const FIELD: &str = "provider.data_collection";
     match text(reader, FIELD)?.as_str() {
         "allow" => Ok(DataCollection::Allow),
@@ -233,7 +234,7 @@ fn data_collection(reader: &mut Reader<'_>) -> Result<DataCollection, Problem> {
     }
 }
 
-fn quantizations(reader: &mut Reader<'_>) -> Result<Vec<String>, Problem> {
+fn quantizations(reader: &mut Reader<'_>) -> Result<Vec<String>, Error> {
     const FIELD: &str = "provider.quantizations";
     let asked = texts(reader, FIELD)?;
     if asked.iter().any(|name| !QUANTIZATIONS.contains(&name.as_str())) {
@@ -242,7 +243,7 @@ fn quantizations(reader: &mut Reader<'_>) -> Result<Vec<String>, Problem> {
     Ok(asked)
 }
 
-fn sort_by(reader: &mut Reader<'_>, field: &'static str) -> Result<SortBy, Problem> {
+fn sort_by(reader: &mut Reader<'_>, field: &'static str) -> Result<SortBy, Error> {
     match text(reader, field)?.as_str() {
         "price" => Ok(SortBy::Price),
         "latency" => Ok(SortBy::Latency),
@@ -252,7 +253,7 @@ fn sort_by(reader: &mut Reader<'_>, field: &'static str) -> Result<SortBy, Probl
     }
 }
 
-fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
+fn partition(reader: &mut Reader<'_>) -> Result<Partition, Error> {
     const FIELD: &str = "provider.sort.partition";
     match text(reader, FIELD)?.as_str() {
         "model" => Ok(Partition::Model),
@@ -261,7 +262,7 @@ fn partition(reader: &mut Reader<'_>) -> Result<Partition, Problem> {
     }
 }
 
-fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Problem> {
+fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Error> {
     let mut max = MaxPrice::default();
     object(reader, "provider.max_price", &mut |reader, key| {
         let (field, place) = match key {
@@ -279,7 +280,7 @@ fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Problem> 
     Ok(max)
 }
 
-fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<Cutoffs, Problem> {
+fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<Cutoffs, Error> {
     let bound = |reader: &mut Reader<'_>| {
         let number = number(reader, body)?.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && *number >= 0.0);
@@ -304,7 +305,7 @@ fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<
     Ok(cutoffs)
 }
 
-fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Problem> {
+fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Error> {
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
     let time = if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
@@ -314,7 +315,7 @@ fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration,
 }
 
 /// Consumes any value; the text of a number, or what a string spells.
-fn number(reader: &mut Reader<'_>, body: &[u8]) -> Result<Option<String>, Problem> {
+fn number(reader: &mut Reader<'_>, body: &[u8]) -> Result<Option<String>, Error> {
     Ok(match reader.peek()? {
         Kind::String => Some(reader.string()?.decode().into_owned()),
         Kind::Number => {

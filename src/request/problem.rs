@@ -1,38 +1,15 @@
-//! Why reading a body stopped: the text is not JSON, or says something it must not.
+//! Reads the values of a body as what a field expects; all else is the client's mistake.
 
 use crate::error::Error;
-use crate::wire::json::{JsonError, Kind, Reader};
-
-/// What is wrong with a body.
-pub(super) enum Problem {
-    /// Its form.
-    Json(JsonError),
-    /// What it says.
-    Said(Error),
-}
-
-impl From<JsonError> for Problem {
-    fn from(error: JsonError) -> Self {
-        Self::Json(error)
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Json(error) => error.into(),
-            Problem::Said(error) => error,
-        }
-    }
-}
+use crate::wire::json::{Kind, Reader};
 
 /// A field, named by its path, that must not be as it is.
-pub(super) fn wrong(field: &'static str, problem: &str) -> Problem {
-    Problem::Said(Error::InvalidField { field, problem: problem.to_owned() })
+pub(super) fn wrong(field: &'static str, problem: &str) -> Error {
+    Error::InvalidField { field, problem: problem.to_owned() }
 }
 
 /// A text.
-pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, Problem> {
+pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, Error> {
     if reader.peek()? != Kind::String {
         return Err(wrong(field, "must be a string"));
     }
@@ -40,7 +17,7 @@ pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<Strin
 }
 
 /// A list of texts.
-pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<String>, Problem> {
+pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<String>, Error> {
     const EXPECTED: &str = "must be an array of strings";
     if reader.peek()? != Kind::Array {
         return Err(wrong(field, EXPECTED));
@@ -57,15 +34,15 @@ pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<
 }
 
 /// True or false.
-pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, Problem> {
+pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, Error> {
     reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))
 }
 
 /// An object. `read` consumes the value of each key, or leaves it. Not generic, so that there is one copy of it.
 pub(super) fn members(
     reader: &mut Reader<'_>,
-    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<(), Problem>,
-) -> Result<(), Problem> {
+    read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
     reader.object(|reader, member| read(reader, &member.key.decode()))?;
     Ok(())
 }

@@ -177,11 +177,7 @@ impl<'a> Offer<'a> {
     /// Whether a provider named in a request means this one: by id, display name, or id and tag. An endpoint of a tier
     /// that was not asked for is meant by id and tag alone.
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.is_tier_asked && self.is_of(name) || self.has_slug(name)
-    }
-
-    fn is_of(&self, provider: &str) -> bool {
-        provider.eq_ignore_ascii_case(&self.provider.id) || provider.eq_ignore_ascii_case(&self.provider.name)
+        self.is_tier_asked && self.provider.is_named(name) || self.has_slug(name)
     }
 
     fn has_slug(&self, name: &str) -> bool {
@@ -260,7 +256,7 @@ impl<'a> Offer<'a> {
             return Some(Reason::Only);
         }
         // Who wants nothing of a provider wants nothing of its tiers.
-        let ignored = |name: &String| self.is_of(name) || self.has_slug(name);
+        let ignored = |name: &String| self.provider.is_named(name) || self.has_slug(name);
         preferences.ignore.as_ref().is_some_and(|ignore| ignore.iter().any(ignored)).then_some(Reason::Ignore)
     }
 

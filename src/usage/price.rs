@@ -66,12 +66,33 @@ impl Cost {
 
     /// As a decimal number: no exponent, no trailing zeros.
     pub fn usd(self) -> String {
-        usd(self.0)
+        let mut text = String::with_capacity(SCALE + 2);
+        self.push_usd(&mut text);
+        text
     }
 
     /// Appends [`Self::usd`].
     pub fn push_usd(self, text: &mut String) {
-        push_usd(self.0, text);
+        const USD: u64 = 1_000_000_000_000_000;
+        // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
+        let mut fraction = match u64::try_from(self.0) {
+            Ok(amount) => {
+                push_number(amount / USD, text);
+                amount % USD
+            }
+            Err(_) => {
+                text.push_str(&(self.0 / u128::from(USD)).to_string());
+                (self.0 % u128::from(USD)) as u64
+            }
+        };
+        if fraction > 0 {
+            text.push('.');
+        }
+        while fraction > 0 {
+            fraction *= 10;
+            text.push(char::from(b'0' + (fraction / USD) as u8));
+            fraction %= USD;
+        }
     }
 
     /// That many femtodollars.
@@ -148,39 +169,9 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-fn usd(femtodollars: u128) -> String {
-    let mut text = String::with_capacity(SCALE + 2);
-    push_usd(femtodollars, &mut text);
-    text
-}
-
-/// Appends femtodollars as USD: no exponent, no trailing zeros.
-fn push_usd(femtodollars: u128, text: &mut String) {
-    const USD: u64 = 1_000_000_000_000_000;
-    // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
-    let mut fraction = match u64::try_from(femtodollars) {
-        Ok(amount) => {
-            push_number(amount / USD, text);
-            amount % USD
-        }
-        Err(_) => {
-            text.push_str(&(femtodollars / u128::from(USD)).to_string());
-            (femtodollars % u128::from(USD)) as u64
-        }
-    };
-    if fraction > 0 {
-        text.push('.');
-    }
-    while fraction > 0 {
-        fraction *= 10;
-        text.push(char::from(b'0' + (fraction / USD) as u8));
-        fraction %= USD;
-    }
-}
-
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&usd(self.0.into()))
+        self.cost(1).fmt(f)
     }
 }
 
