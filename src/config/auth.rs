@@ -138,7 +138,10 @@ fn sigv4(o: &mut Object<'_>) -> Sigv4 {
         session_token: match session_token {
             Some(field) => key_named_by(&field),
             // Only temporary credentials have one, so its absence is nothing to warn of.
-            None => Key { value: (o.whole().report.env)(SESSION_TOKEN), env: SESSION_TOKEN.to_owned() },
+            None => {
+                let value = (o.whole().report.env)(SESSION_TOKEN).filter(|value| !value.is_empty() && is_clean(value));
+                Key { value, env: SESSION_TOKEN.to_owned() }
+            }
         },
     }
 }
@@ -183,6 +186,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::config::tests::{check_errors, config_with, parse_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -268,6 +272,18 @@ mod tests {
             assert_eq!(auth, expected);
         }
         assert_eq!(format!("{key:?}"), "Key(OPENAI_API_KEY, set)");
+    }
+
+    #[test]
+    fn a_session_token_that_cannot_be_used_is_none() {
+        let document =
+            r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
+        for (value, expected) in [("token", Some("token")), ("", None), ("a\nb", None)] {
+            let env = |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
+            let (config, warnings) = Config::parse(document.as_bytes(), &env).unwrap();
+            let Auth::Sigv4(aws) = &config.providers[0].auth else { panic!("{:?}", config.providers[0].auth) };
+            assert_eq!((aws.session_token.value.as_deref(), warnings.len()), (expected, 0), "{value:?}");
+        }
     }
 
     #[test]

@@ -25,8 +25,6 @@ const PLUGINS: [(&str, bool); 11] = [
     ("body-builder", true),
 ];
 
-/// Most patterns of one list.
-const MOST_PATTERNS: usize = 1024;
 /// Longest pattern, in bytes.
 const LONGEST_PATTERN: usize = 1024;
 /// All patterns together, in bytes.
@@ -114,13 +112,11 @@ impl AutoRouter {
     /// OpenRouter's bounds.
     fn check(&self) -> Result<(), Error> {
         let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
-        let fits = |patterns: &[String]| {
-            patterns.len() <= MOST_PATTERNS && patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN)
-        };
+        let fits = |patterns: &[String]| patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN);
         let together: usize = allowed.iter().chain(excluded).map(String::len).sum();
         if fits(allowed) && fits(excluded) && together <= LONGEST_PATTERNS {
             return Ok(());
         }
-        Err(wrong(FIELD, "must have at most 1024 patterns of 1024 characters, 65536 characters in all"))
+        Err(wrong(FIELD, "must have patterns of at most 1024 characters, 65536 characters in all"))
     }
 }

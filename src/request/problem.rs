@@ -16,6 +16,9 @@ pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<Strin
     Ok(reader.string()?.decode().into_owned())
 }
 
+/// Most items of a list; each takes more memory than its bytes in the body.
+const MOST_TEXTS: usize = 1024;
+
 /// A list of texts.
 pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<String>, Error> {
     const EXPECTED: &str = "must be an array of strings";
@@ -26,6 +29,9 @@ pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<
     reader.array(|reader, _| {
         if reader.peek()? != Kind::String {
             return Err(wrong(field, EXPECTED));
+        }
+        if texts.len() == MOST_TEXTS {
+            return Err(wrong(field, &format!("must have {MOST_TEXTS} items or fewer")));
         }
         texts.push(reader.string()?.decode().into_owned());
         Ok(())

@@ -197,6 +197,10 @@ fn preferences_of_a_wrong_type_or_value_are_refused_by_their_path() {
     }
     let quantizations = read(br#"{"provider":{"quantizations":["int3"]}}"#).unwrap_err().to_string();
     assert!(quantizations.starts_with("provider.quantizations: must be of int4, int8,"), "{quantizations}");
+    let only =
+        |names: usize| read(format!(r#"{{"provider":{{"only":[{}"a"]}}}}"#, r#""","#.repeat(names - 1)).as_bytes());
+    assert!(only(1024).is_ok());
+    assert_eq!(only(1025).unwrap_err().to_string(), "provider.only: must have 1024 items or fewer");
 }
 
 #[test]
@@ -264,11 +268,12 @@ fn the_patterns_of_a_plugin_have_bounds() {
         for fits in [of(1024, 64), of(64, 1024), of(1, 1024)] {
             assert!(with(key, &fits).is_ok(), "{key}");
         }
-        for too_much in [of(1025, 1), of(1, 1025), of(65, 1024)] {
-            assert_eq!(
-                with(key, &too_much).map(|_| ()).map_err(|error| variant(&error)),
-                Err("field plugins".to_owned())
-            );
+        for (too_much, field) in [
+            (of(1025, 1), format!("field plugins.{key}")),
+            (of(1, 1025), "field plugins".to_owned()),
+            (of(65, 1024), "field plugins".to_owned()),
+        ] {
+            assert_eq!(with(key, &too_much).map(|_| ()).map_err(|error| variant(&error)), Err(field));
         }
     }
     for (plugin, field) in [
