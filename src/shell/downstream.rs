@@ -49,13 +49,17 @@ impl Downstream {
             _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
         };
         let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
-        if error.is_some() {
-            stream.open(Vec::new(), error);
+        match error {
+            Some(_) => {
+                stream.open(Vec::new(), error);
+            }
+            None => worker::await_body(),
         }
         (stream, Action::Pause)
     }
 
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        worker::see_body();
         if self.exchange.is_some() {
             return Action::Continue;
         }

@@ -7,11 +7,16 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::host::{self, Level};
-use super::{keep_alive, shared, upstream};
+use super::{keep_alive, shared, upstream, worker};
 use crate::config::Config;
 
 /// How often deadlines are looked at and workers tell each other what can wait.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Ticks until a body that does not come is told of.
+const LONGEST_WAIT: u32 = 100;
+const MISSING_BODY: &str = "a request's body has not come for ten seconds: if every request hangs, the filter lacks \
+                            allow_on_headers_stop_iteration: true";
 
 /// The last configuration that was read, and the SHA-256 of the bytes it was read from.
 type Last = Option<([u8; 32], Weak<Config>)>;
@@ -47,6 +52,9 @@ impl Root {
     }
 
     pub(super) fn tick() {
+        if worker::misses_body(LONGEST_WAIT) {
+            host::log(Level::Error, MISSING_BODY);
+        }
         upstream::check_deadlines();
         keep_alive::tick();
         shared::sync();

@@ -2,7 +2,7 @@
 //!
 //! A VM belongs to one worker thread, and both roles of a request run in it, so they share the exchange in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::ptr;
@@ -31,7 +31,19 @@ pub(super) struct Watched {
     pub attempt: usize,
 }
 
+/// Whether the host shows streams the bodies they wait for, which the first one tells.
+#[derive(Clone, Copy)]
+enum Bodies {
+    /// None was waited for.
+    Unknown,
+    /// One has been for so many ticks.
+    Awaited(u32),
+    /// It does, or it has been said that it may not.
+    Settled,
+}
+
 thread_local! {
+    static BODIES: Cell<Bodies> = const { Cell::new(Bodies::Unknown) };
     static EXCHANGES: RefCell<HashTable<(Link, Shared)>> = const { RefCell::new(HashTable::new()) };
     static WATCHED: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     static METRICS: RefCell<Metrics> = const { RefCell::new(Metrics(HashTable::new())) };
@@ -82,6 +94,26 @@ fn hash(link: &Link) -> u64 {
 /// The hash of a number that only has to be spread over all bits.
 pub(super) fn spread(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26)
+}
+
+/// A stream waits for its body.
+pub(super) fn await_body() {
+    if let Bodies::Unknown = BODIES.get() {
+        BODIES.set(Bodies::Awaited(0));
+    }
+}
+
+/// A body came.
+pub(super) fn see_body() {
+    BODIES.set(Bodies::Settled);
+}
+
+/// Whether the first body has been waited for so long as `ticks` that the host may never show one. True once.
+pub(super) fn misses_body(ticks: u32) -> bool {
+    let Bodies::Awaited(passed) = BODIES.get() else { return false };
+    let misses = passed >= ticks;
+    BODIES.set(if misses { Bodies::Settled } else { Bodies::Awaited(passed + 1) });
+    misses
 }
 
 /// Starts watching an attempt's deadlines.

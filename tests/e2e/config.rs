@@ -48,6 +48,15 @@ fn both_forms_of_a_document_are_the_same_configuration() {
     }
 }
 
+#[test]
+fn a_filter_that_may_not_wait_is_told_of() {
+    let gateway = started("waits", &Setup { may_wait: false, ..numbers() });
+    let mut connection = gateway.connect();
+    connection.send("POST", "/v1/chat/completions", &[], chat("good").to_string().as_bytes());
+    assert!(gateway.becomes(|| gateway.envoy.log(0).contains("allow_on_headers_stop_iteration")), "nothing is said");
+    connection.abort();
+}
+
 fn ten_mistakes() -> (Setup, [&'static str; 10]) {
     let mut setup = Setup::new().chain("good", &[""]).document(json!({
         "providers": {

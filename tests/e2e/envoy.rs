@@ -170,7 +170,7 @@ fn filter(setup: &Setup) -> Value {
         "name": "modelyard",
         "root_id": "modelyard",
         "failure_policy": "FAIL_RELOAD",
-        "allow_on_headers_stop_iteration": true,
+        "allow_on_headers_stop_iteration": setup.may_wait,
         "configuration": configuration,
         "vm_config": {
             "vm_id": "modelyard",
