@@ -137,6 +137,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What an upstream's error says.
+    pub fn of(fields: &ErrorFields) -> Self {
+        Self {
+            status: fields.status().unwrap_or(502),
+            message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
+            code: fields.known_code().map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
     /// `Retry-After` for the client, in whole seconds, at least 1.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let whole = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -215,13 +225,7 @@ impl Reply {
 impl Error {
     /// What an upstream's error event says; `provider` is the display name of who sent it.
     pub fn of_upstream(fields: &ErrorFields, provider: &str) -> Self {
-        Self::Upstream(Failure {
-            status: fields.status().unwrap_or(502),
-            message: fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned()),
-            provider: provider.to_owned(),
-            code: fields.known_code().map(str::to_owned),
-            ..Failure::default()
-        })
+        Self::Upstream(Failure { provider: provider.to_owned(), ..Failure::of(fields) })
     }
 
     /// The host's own refusal.

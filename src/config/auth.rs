@@ -138,10 +138,7 @@ fn sigv4(o: &mut Object<'_>) -> Sigv4 {
         session_token: match session_token {
             Some(field) => key_named_by(&field),
             // Only temporary credentials have one, so its absence is nothing to warn of.
-            None => {
-                let value = (o.whole().report.env)(SESSION_TOKEN).filter(|value| !value.is_empty() && is_clean(value));
-                Key { value, env: SESSION_TOKEN.to_owned() }
-            }
+            None => Key { value: held_by(SESSION_TOKEN, o.whole()).ok(), env: SESSION_TOKEN.to_owned() },
         },
     }
 }
@@ -167,14 +164,17 @@ fn key_named_by(field: &Field<'_>) -> Key {
 
 /// The key in a variable; warns at `field` where there is none.
 fn key_in(field: &Field<'_>, env: &str) -> Key {
+    let value = held_by(env, field).map_err(|why| field.warn(why)).ok();
+    Key { value, ..Key::unset(env) }
+}
+
+/// The key that a variable holds, or why it cannot be used.
+fn held_by(env: &str, field: &Field<'_>) -> Result<String, WarningKind> {
     match (field.report.env)(env).filter(|value| !value.is_empty()) {
-        None => field.warn(WarningKind::KeyUnset { env: env.to_owned() }),
-        Some(value) if is_clean(&value) => {
-            return Key { env: env.to_owned(), value: Some(value) };
-        }
-        Some(_) => field.warn(WarningKind::KeyMalformed { env: env.to_owned() }),
+        Some(value) if is_clean(&value) => Ok(value),
+        Some(_) => Err(WarningKind::KeyMalformed { env: env.to_owned() }),
+        None => Err(WarningKind::KeyUnset { env: env.to_owned() }),
     }
-    Key::unset(env)
 }
 
 impl Key {

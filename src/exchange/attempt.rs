@@ -329,10 +329,8 @@ impl Exchange {
             }
             Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
             Fault::Error(fields) => {
-                let fields = fields.unwrap_or_default();
-                let message = fields.message.clone().unwrap_or_else(|| "Provider returned error".to_owned());
-                let code = fields.known_code().map(str::to_owned);
-                (Outcome::ErrorEvent, fields.status().unwrap_or(502), message, code)
+                let told = Failure::of(&fields.unwrap_or_default());
+                (Outcome::ErrorEvent, told.status, told.message, told.code)
             }
         };
         self.close(attempt, outcome, now);

@@ -15,6 +15,7 @@ mod record;
 mod settle;
 
 use std::borrow::Cow;
+use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -299,9 +300,7 @@ impl Exchange {
             model: step.model_id(&self.config).into_owned(),
             provider: step.provider(&self.config).map(|provider| provider.name.clone()).unwrap_or_default(),
             operation: self.operation,
-            pricing: step.endpoint(&self.config).map(|endpoint| endpoint.pricing.clone()).unwrap_or_default(),
-            overrides: step.endpoint(&self.config).map(|endpoint| endpoint.overrides.clone()).unwrap_or_default(),
-            other_tiers: self.other_tiers(step),
+            prices: self.prices(step),
             minute_of_day: self.minute_of_day(),
             created: self.started.as_secs(),
             input_estimate: self.request.input_estimate(),
@@ -309,11 +308,13 @@ impl Exchange {
         }
     }
 
-    /// Tiers besides the endpoint's own in which its provider may serve a request, and their prices.
-    fn other_tiers(&self, step: &Step) -> Vec<TierPricing> {
-        let others = step.model(&self.config).zip(step.endpoint(&self.config));
-        let others = others.into_iter().flat_map(|(model, endpoint)| model.other_tiers(endpoint));
-        others.map(|other| (other.tier(), other.pricing.clone(), other.overrides.clone())).collect()
+    /// The endpoint's prices, and behind them those of the other tiers in which its provider may serve a request.
+    fn prices(&self, step: &Step) -> Vec<TierPricing> {
+        let Some((model, endpoint)) = step.model(&self.config).zip(step.endpoint(&self.config)) else {
+            return Vec::new();
+        };
+        let tiers = iter::once(endpoint).chain(model.other_tiers(endpoint));
+        tiers.map(|tier| (tier.tier(), tier.pricing.clone(), tier.overrides.clone())).collect()
     }
 
     /// Prices in force for a request with that many input tokens at this endpoint.

@@ -68,6 +68,7 @@ impl Exchange {
             return self.reply_with(error);
         }
         let next = || self.next_cluster().to_owned();
+        let given_up = self.is_given_up(status, now);
         let error = match self.attempts.last() {
             last if refusal == Refusal::NoHealthyUpstream
                 && last.is_none_or(|last| last.moved_on || self.may_fall_back()) =>
@@ -80,15 +81,16 @@ impl Exchange {
             },
             None if status < 400 => Error::Bypassed { cluster: next() },
             None => Error::of_host(status),
-            Some(last) if last.moved_on || self.may_fall_back() && !self.is_given_up(status, now) => match refusal {
+            Some(last) if last.moved_on || self.may_fall_back() && !given_up => match refusal {
                 Refusal::Overflow => Error::RetryOverflow { cluster: self.cluster(0).to_owned() },
                 _ => Error::NotRetried,
             },
             Some(_) => {
                 let attempt = self.attempts.len().saturating_sub(1);
-                match self.is_given_up(status, now) {
-                    true => self.close(attempt, self.timed_out(), now),
-                    false => self.attempt_closed(attempt, Broken::Reset, now),
+                if given_up {
+                    self.close(attempt, self.timed_out(), now);
+                } else {
+                    self.attempt_closed(attempt, Broken::Reset, now);
                 }
                 return self.last_error();
             }

@@ -49,11 +49,10 @@ impl Downstream {
             _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
         };
         let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
-        match error {
-            Some(_) => {
-                stream.open(Vec::new(), error);
-            }
-            None => worker::await_body(),
+        if error.is_some() {
+            stream.open(Vec::new(), error);
+        } else {
+            worker::await_body();
         }
         (stream, Action::Pause)
     }

@@ -99,6 +99,37 @@ pub enum Cache {
     Long,
 }
 
+/// Which breakpoints of a request Claude takes, wherever it is served: asked in the order in which it reads them, tools,
+/// instructions, messages.
+#[derive(Debug)]
+pub struct Breakpoints {
+    /// To be left out: the last ones are kept, as each covers all that is before it.
+    surplus: usize,
+    /// A short one was taken: no longer one may follow.
+    short: bool,
+}
+
+impl Breakpoints {
+    /// Most in one request.
+    const MOST: usize = 4;
+
+    /// For a request with so many.
+    pub fn new(breakpoints: usize) -> Self {
+        Self { surplus: breakpoints.saturating_sub(Self::MOST), short: false }
+    }
+
+    /// What becomes of the next one; `None`: it is left out.
+    pub fn take(&mut self, wanted: Cache) -> Option<Cache> {
+        if self.surplus > 0 {
+            self.surplus -= 1;
+            return None;
+        }
+        let cache = if self.short { Cache::Short } else { wanted };
+        self.short |= cache == Cache::Short;
+        Some(cache)
+    }
+}
+
 /// What a part is.
 #[derive(Clone, Debug)]
 pub enum Content<'a> {

@@ -23,6 +23,7 @@ pub use usage_event::HideUsageEvent;
 
 use crate::config::{Api, Provider};
 use crate::error::Error;
+use crate::fnv::Fnv;
 use crate::request::Operation;
 use crate::usage::{Meter, Seen};
 use crate::wire::openai::ErrorFields;
@@ -141,6 +142,14 @@ pub trait Stage {
 
     /// Whole events to append when the upstream ended well.
     fn end(&mut self, meter: &Meter) -> Vec<u8>;
+}
+
+/// An id of at most `longest` bytes, all of them `allowed`, in place of one that an upstream does not take. The same for
+/// the same one.
+fn id_in_place_of(id: &str, longest: usize, allowed: impl Fn(u8) -> bool) -> String {
+    const HASH: usize = 17;
+    let kept = id.bytes().filter(|byte| allowed(*byte)).take(longest.saturating_sub(HASH)).map(char::from);
+    format!("{}-{:016x}", kept.collect::<String>(), Fnv::of(id.as_bytes()))
 }
 
 /// The wire format of a provider.

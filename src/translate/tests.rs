@@ -51,19 +51,18 @@ const CASES: &[Golden] = golden! {
 pub(super) fn identity(operation: Operation) -> Identity {
     let price = |text| Price::parse(text).ok();
     let long = Pricing { prompt: price("0.001"), ..Pricing::default() };
+    let usual = Pricing {
+        prompt: price("0.0000004"),
+        completion: price("0.0000016"),
+        input_cache_read: price("0.0000001"),
+        ..Pricing::default()
+    };
     Identity {
         id: "gen-1791084135-7wgkROHXIojJJ2sMtIIm".to_owned(),
         model: "openai/gpt-4.1-mini".to_owned(),
         provider: "OpenAI \"EU\"".to_owned(),
         operation,
-        pricing: Pricing {
-            prompt: price("0.0000004"),
-            completion: price("0.0000016"),
-            input_cache_read: price("0.0000001"),
-            ..Pricing::default()
-        },
-        overrides: vec![PriceOverride { min_prompt_tokens: Some(1000), utc: None, pricing: long }],
-        other_tiers: Vec::new(),
+        prices: vec![(None, usual, vec![PriceOverride { min_prompt_tokens: Some(1000), utc: None, pricing: long }])],
         minute_of_day: 0,
         created: 1_791_084_135,
         input_estimate: 7,

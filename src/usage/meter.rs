@@ -98,10 +98,12 @@ impl Meter {
             self.failed = true;
             return Seen::Error;
         }
-        // What ends an answer has less around its text than content has.
-        let envelope = chunk.finish_reason.as_ref().filter(|reason| !reason.is_empty()).map(|_| self.smallest);
+        let smallest = self.smallest;
         self.content_event(data.len());
-        self.smallest = envelope.unwrap_or(self.smallest);
+        if chunk.finish_reason.as_ref().is_some_and(|reason| !reason.is_empty()) {
+            // What ends an answer has less around its text than content has.
+            self.smallest = smallest;
+        }
         self.chunk(chunk)
     }
 
@@ -203,7 +205,7 @@ impl Meter {
 
     /// To be called once when a plain answer is whole.
     pub fn plain_end(&mut self) {
-        // Anthropic's names for the latter two are others, or stand elsewhere.
+        // OpenAI's name and place of a member first, then Anthropic's.
         if let Some(fields) = self.watch.captured(0).and_then(UsageFields::parse) {
             let tier = self.text(4).or_else(|| self.text(5)).and_then(|name| ServiceTier::named(&name));
             self.usage = Some(Usage { tier, ..fields.into() });

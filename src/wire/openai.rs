@@ -97,7 +97,9 @@ fn count(
 }
 
 /// What providers call it when a moderator objects.
-pub const MODERATED: [&str; 3] = ["content_policy_violation", "content_filter", "moderation_blocked"];
+pub const MODERATED: [&str; 3] = [OBJECTION, "content_filter", "moderation_blocked"];
+/// What OpenAI calls it.
+const OBJECTION: &str = "content_policy_violation";
 
 /// What OpenRouter's `metadata` has where a moderator objects: the error's code is only its status.
 const FLAGGED: &str = "flagged_input";
@@ -156,7 +158,7 @@ impl ErrorFields {
                     Ok::<_, JsonError>(())
                 })?;
                 if flagged {
-                    error.code = MODERATED.first().map(|code| (*code).to_owned());
+                    error.code = Some(OBJECTION.to_owned());
                 }
                 Ok(Some(error))
             }

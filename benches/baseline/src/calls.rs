@@ -109,9 +109,9 @@ impl HttpContext for Calls {
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         if self.is_upstream {
             let _ = self.get_http_response_body(0, size);
-        }
-        if self.is_upstream && end {
-            let _ = hostcalls::get_current_time();
+            if end {
+                let _ = hostcalls::get_current_time();
+            }
         }
         Action::Continue
     }

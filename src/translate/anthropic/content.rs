@@ -10,10 +10,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::note;
 use super::{THINKING_FORMAT, base64};
-use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Role, Source, Thinking};
-
-/// The API's limit of breakpoints in one request.
-const MOST_BREAKPOINTS: usize = 4;
+use crate::translate::form::{Breakpoints, Cache, Content, Media, MediaKind, Part, Role, Source, Thinking};
 
 /// A content block; the fields of all types.
 #[derive(Debug, Default, Serialize)]
@@ -79,33 +76,24 @@ pub(super) struct CacheControl {
 
 /// Writes blocks in the order in which the API reads them: tools, system, messages.
 pub(super) struct Blocks<'d> {
-    /// Breakpoints to leave out: the last four are kept, as each covers all that is before it.
-    surplus: usize,
-    /// A short breakpoint was written: no longer one may follow.
-    short: bool,
+    breakpoints: Breakpoints,
     pub(super) dropped: &'d mut Vec<&'static str>,
 }
 
 impl<'d> Blocks<'d> {
     /// For a request that asks for so many breakpoints.
     pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
-        Self { surplus: breakpoints.saturating_sub(MOST_BREAKPOINTS), short: false, dropped }
+        Self { breakpoints: Breakpoints::new(breakpoints), dropped }
     }
 
     /// The next breakpoint.
     pub(super) fn breakpoint(&mut self, cache: Option<Cache>) -> Option<CacheControl> {
-        let cache = cache?;
-        if self.surplus > 0 {
-            self.surplus -= 1;
-            note(self.dropped, "messages.cache_control");
-            return None;
-        }
-        let long = cache == Cache::Long && !self.short;
-        if cache == Cache::Long && self.short {
+        let wanted = cache?;
+        let taken = self.breakpoints.take(wanted);
+        if taken != Some(wanted) {
             note(self.dropped, "messages.cache_control");
         }
-        self.short |= !long;
-        Some(CacheControl { r#type: "ephemeral", ttl: long.then_some("1h") })
+        Some(CacheControl { r#type: "ephemeral", ttl: (taken? == Cache::Long).then_some("1h") })
     }
 
     /// The blocks of `parts`, said by `role`; tool results first, as the API demands.

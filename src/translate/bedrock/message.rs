@@ -10,7 +10,7 @@ use super::model::{Family, Model};
 use super::request::is_blank;
 use super::thinking::{self, ReasoningContent};
 use super::tool::{ToolUse, call_id};
-use crate::translate::form::{self, Cache, Content, Part, Role, Turn};
+use crate::translate::form::{self, Breakpoints, Cache, Content, Part, Role, Turn};
 
 /// What stands where the API demands something and nothing was said.
 const NOTHING: &str = "(no content)";
@@ -60,36 +60,29 @@ impl From<Cache> for CachePoint {
     }
 }
 
-/// Leaves out and shortens breakpoints as the API wants them. They are taken in the order in which it reads them: tools,
-/// instructions, messages.
+/// Leaves out and shortens breakpoints as the API wants them.
 pub(super) struct Limit<'d> {
-    /// To be left out: the last ones are kept, as each covers all that is before it.
-    surplus: usize,
-    /// A short one was kept: no longer one may follow.
-    short: bool,
+    breakpoints: Breakpoints,
     dropped: &'d mut Vec<&'static str>,
 }
 
 impl<'d> Limit<'d> {
-    /// Most breakpoints in a request.
-    const MOST: usize = 4;
-
     /// For a request with so many breakpoints.
     pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
-        Self { surplus: breakpoints.saturating_sub(Self::MOST), short: false, dropped }
+        Self { breakpoints: Breakpoints::new(breakpoints), dropped }
     }
 
     /// Whether the next one stays.
     pub(super) fn keep(&mut self, point: &mut CachePoint) -> bool {
-        if self.surplus > 0 {
-            self.surplus -= 1;
+        let wanted = if point.ttl.is_some() { Cache::Long } else { Cache::Short };
+        let Some(taken) = self.breakpoints.take(wanted) else {
             lose(self.dropped, "messages.cache_control");
             return false;
-        }
-        if self.short && point.ttl.take().is_some() {
+        };
+        if taken != wanted {
             lose(self.dropped, "messages.cache_control.ttl");
+            *point = taken.into();
         }
-        self.short |= point.ttl.is_none();
         true
     }
 

@@ -9,9 +9,8 @@ use super::lose;
 use super::message::{CachePoint, Limit};
 use super::model::{Family, Model};
 use super::request::is_blank;
-use crate::fnv::Fnv;
 use crate::translate::form::{Cache, Content, Conversation, Tool, ToolChoice};
-use crate::translate::schema;
+use crate::translate::{id_in_place_of, schema};
 
 /// Longest id of a call.
 const LONGEST_ID: usize = 64;
@@ -179,6 +178,5 @@ pub(super) fn call_id(id: &str, model: Model) -> Cow<'_, str> {
     if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed) {
         return Cow::Borrowed(id);
     }
-    let kept: String = id.bytes().filter(|byte| allowed(*byte)).take(LONGEST_ID - 17).map(char::from).collect();
-    Cow::Owned(format!("{kept}-{:016x}", Fnv::of(id.as_bytes())))
+    Cow::Owned(id_in_place_of(id, LONGEST_ID, allowed))
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::Upstream;
 use crate::fnv::Fnv;
 use crate::translate::Loss::{self, Approximated, Ignored, Refused};
+use crate::translate::id_in_place_of;
 
 /// How one upstream departs from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,14 +169,11 @@ impl CallIds {
             Self::Short => id.len() <= SHORT,
             Self::Nine => id.len() == NINE && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
         };
-        let mut hash = Fnv::of(id.as_bytes());
         match self {
             _ if fits => Cow::Borrowed(id),
-            Self::Any | Self::Short => {
-                let kept: String = id.chars().filter(char::is_ascii_graphic).take(SHORT - 17).collect();
-                Cow::Owned(format!("{kept}-{hash:016x}"))
-            }
+            Self::Any | Self::Short => Cow::Owned(id_in_place_of(id, SHORT, |byte| byte.is_ascii_graphic())),
             Self::Nine => {
+                let mut hash = Fnv::of(id.as_bytes());
                 let mut digit = || {
                     let place = usize::try_from(hash % 36).unwrap_or_default();
                     hash /= 36;

@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn an_unknown_cost_has_no_parts() {
-        let identity = Identity { pricing: Pricing::default(), ..identity(Operation::Messages) };
+        let identity =
+            Identity { prices: vec![(None, Pricing::default(), Vec::new())], ..identity(Operation::Messages) };
         let told = identity.whole(br#"{"usage":{}}"#, &meter()).unwrap();
         assert!(told.ends_with(br#""usage":{"cost":null,"is_byok":false}}"#), "{}", String::from_utf8_lossy(&told));
     }

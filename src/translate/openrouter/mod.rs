@@ -31,13 +31,9 @@ pub struct Identity {
     pub provider: String,
     /// What the client wanted done; answers differ in form.
     pub operation: Operation,
-    /// The endpoint's prices.
-    pub pricing: Pricing,
-    /// When others hold.
-    pub overrides: Vec<PriceOverride>,
-    /// What holds where the provider says that another tier served the request.
-    pub other_tiers: Vec<TierPricing>,
-    /// Minutes after midnight UTC, for those.
+    /// The endpoint's prices, and behind them those of the other tiers in which its provider may serve a request.
+    pub prices: Vec<TierPricing>,
+    /// Minutes after midnight UTC, for those that hold at times.
     pub minute_of_day: u16,
     /// Unix seconds.
     pub created: u64,
@@ -60,11 +56,8 @@ impl Identity {
 
     /// What it costs; `None`: a price that is needed is unknown.
     fn charge(&self, usage: &Usage) -> Option<Charge> {
-        let is_served = |other: &&TierPricing| usage.tier.is_some_and(|served| served.tier() == other.0);
-        let (pricing, overrides) = match self.other_tiers.iter().find(is_served) {
-            Some((_, pricing, overrides)) => (pricing, overrides),
-            None => (&self.pricing, &self.overrides),
-        };
+        let served = usage.tier.and_then(|served| self.prices.iter().find(|(tier, ..)| *tier == served.tier()));
+        let (_, pricing, overrides) = served.or(self.prices.first())?;
         usage.charge(&pricing.at(overrides, usage.input, self.minute_of_day))
     }
 
@@ -138,7 +131,7 @@ mod tests {
             (Usage { output: 0, ..usage }, pricing(&[("prompt", "0.000003")]), 0.003, 0.003, 0.0),
             (usage, pricing(&[("prompt", "0"), ("completion", "0")]), 0.0, 0.0, 0.0),
         ] {
-            let identity = Identity { pricing, overrides: Vec::new(), ..identity(Operation::Chat) };
+            let identity = Identity { prices: vec![(None, pricing, Vec::new())], ..identity(Operation::Chat) };
             let told: Value = serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
             let details = json!({
                 "upstream_inference_cost": total, "upstream_inference_a_cost": input, "upstream_inference_b_cost": output,
@@ -160,7 +153,7 @@ mod tests {
         };
         assert_eq!(at(1000).as_f64(), Some(0.0004));
         assert_eq!(at(1001).as_f64(), Some(1.001), "above the bound another price holds");
-        let unknown = Identity { pricing: Pricing::default(), overrides: Vec::new(), ..identity(Operation::Chat) };
+        let unknown = Identity { prices: vec![(None, Pricing::default(), Vec::new())], ..identity(Operation::Chat) };
         let usage = Usage { input: 1, ..Usage::default() };
         assert_eq!(unknown.cost(&usage, "a", "b"), r#""cost":null,"is_byok":false"#);
     }
