@@ -1,9 +1,15 @@
-//! `make bench-core`: how fast requests and streams are translated, for each client dialect and upstream format.
+//! `make bench-core`: how fast requests and streams are translated, for each client dialect and
+//! upstream format.
 //!
-//! The measure is the time `serde_json` takes to parse and print again the same in OpenAI's form, event by event.
-//! Cases are visited in turn, so that whatever else the machine does meets all of them; what counts are medians.
-//! Fails if a pair is more than [`MOST`] times slower than the baseline.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may end where something is wrong")]
+//! The measure is the time `serde_json` takes to parse and print again the same in OpenAI's form,
+//! event by event. Cases are visited in turn, so that whatever else the machine does meets all of
+//! them; what counts are medians. Fails if a pair is more than [`MOST`] times slower than the
+//! baseline.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark may end where something is wrong"
+)]
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -12,7 +18,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use modelyard::translate::source::{Images, Source as _, Translating};
-use modelyard::translate::{About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses};
+use modelyard::translate::{
+    About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses,
+};
 use modelyard::usage::Meter;
 use modelyard::wire::event_stream::{self, Frames};
 use modelyard::wire::sse::{self, Splitter};
@@ -24,8 +32,7 @@ const ROUNDS: usize = 15;
 const RUNS: u32 = 20;
 const EVENTS: usize = 500;
 /// A turn's text, with what has to be escaped.
-const TEXT: &str =
-    "The quick brown fox said: \"jump over the lazy dog\",\nand the dog, über-lazy, did not mind at all. ";
+const TEXT: &str = "The quick brown fox said: \"jump over the lazy dog\",\nand the dog, über-lazy, did not mind at all. ";
 
 /// A client's dialect, and a request of 32 KB in it.
 struct Client {
@@ -72,19 +79,23 @@ impl<'a> Case<'a> {
 
 fn main() -> ExitCode {
     let (clients, upstreams) = (clients(), upstreams());
-    let pairs = || clients.iter().flat_map(|client| upstreams.iter().map(move |upstream| (client, upstream)));
-    let name = |client: &Client, upstream: &Upstream| format!("{} over {}", client.name, upstream.name);
+    let pairs = || {
+        clients.iter().flat_map(|client| upstreams.iter().map(move |upstream| (client, upstream)))
+    };
+    let name =
+        |client: &Client, upstream: &Upstream| format!("{} over {}", client.name, upstream.name);
 
     let (baseline, stream) = (&clients[0].request, &upstreams[0].stream);
     let mut requests = vec![Case::new("baseline".to_owned(), baseline.len(), || reprint(baseline))];
     requests.extend(pairs().map(|(client, upstream)| {
-        Case::new(name(client, upstream), client.request.len(), || translate_request(client, upstream))
+        Case::new(name(client, upstream), client.request.len(), || {
+            translate_request(client, upstream)
+        })
     }));
     let mut streams = vec![Case::new("baseline".to_owned(), EVENTS, || reprint_events(stream))];
-    streams
-        .extend(pairs().map(|(client, upstream)| {
-            Case::new(name(client, upstream), EVENTS, || translate_stream(client, upstream))
-        }));
+    streams.extend(pairs().map(|(client, upstream)| {
+        Case::new(name(client, upstream), EVENTS, || translate_stream(client, upstream))
+    }));
     for _ in 0..ROUNDS {
         requests.iter_mut().chain(&mut streams).for_each(Case::visit);
     }
@@ -172,8 +183,10 @@ fn clients() -> [Client; 3] {
 /// The same request in each dialect: instructions, tools, and turns with calls and their results.
 fn requests() -> [Vec<u8>; 3] {
     let text = TEXT.repeat(10);
-    let schema = json!({"type": "object", "properties": {"path": {"type": "string", "description": TEXT}}});
-    let (mut chat, mut messages, mut items) = (vec![json!({"role": "system", "content": text})], vec![], vec![]);
+    let schema =
+        json!({"type": "object", "properties": {"path": {"type": "string", "description": TEXT}}});
+    let (mut chat, mut messages, mut items) =
+        (vec![json!({"role": "system", "content": text})], vec![], vec![]);
     for turn in 0..9 {
         let (id, arguments) = (format!("call_{turn}"), json!({"path": "src/lib.rs"}));
         let function = json!({"name": "read", "arguments": arguments.to_string()});
@@ -192,7 +205,9 @@ fn requests() -> [Vec<u8>; 3] {
         items.push(json!({"role": "user", "content": text}));
         items.push(json!({"role": "assistant", "content": text}));
         let arguments = arguments.to_string();
-        items.push(json!({"type": "function_call", "call_id": id, "name": "read", "arguments": arguments}));
+        items.push(
+            json!({"type": "function_call", "call_id": id, "name": "read", "arguments": arguments}),
+        );
         items.push(json!({"type": "function_call_output", "call_id": id, "output": text}));
     }
     let tool = |name: &str| json!({"name": name, "description": TEXT, "parameters": schema});
@@ -202,7 +217,8 @@ fn requests() -> [Vec<u8>; 3] {
     };
     let names = ["read", "write", "list", "run"];
     let chat_tools = names.map(|name| json!({"type": "function", "function": tool(name)}));
-    let message_tools = names.map(|name| json!({"name": name, "description": TEXT, "input_schema": schema}));
+    let message_tools =
+        names.map(|name| json!({"name": name, "description": TEXT, "input_schema": schema}));
     let response_tools = names.map(|name| with_kind(tool(name)));
     [
         json!({"model": "a/b", "stream": true, "max_tokens": 1000, "messages": chat, "tools": chat_tools}),
@@ -219,13 +235,31 @@ fn requests() -> [Vec<u8>; 3] {
 }
 
 fn upstreams() -> [Upstream; 4] {
-    let upstream = |name, format, model, stream, is_binary| Upstream { name, format, model, stream, is_binary };
+    let upstream = |name, format, model, stream, is_binary| Upstream {
+        name,
+        format,
+        model,
+        stream,
+        is_binary,
+    };
     let openai = openai::Quirks::of_host("api.openai.com");
     [
         upstream("openai", openai, "gpt-4.1-mini", openai_stream(), false),
-        upstream("anthropic", &anthropic::Anthropic, "claude-sonnet-4-5", anthropic_stream(), false),
+        upstream(
+            "anthropic",
+            &anthropic::Anthropic,
+            "claude-sonnet-4-5",
+            anthropic_stream(),
+            false,
+        ),
         upstream("gemini", &gemini::Gemini, "gemini-2.5-flash", gemini_stream(), false),
-        upstream("bedrock", &bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0", bedrock_stream(), true),
+        upstream(
+            "bedrock",
+            &bedrock::Bedrock,
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            bedrock_stream(),
+            true,
+        ),
     ]
 }
 
@@ -245,11 +279,13 @@ fn openai_stream() -> Vec<u8> {
         })
     };
     let text = json!([{"index": 0, "delta": {"content": " fox"}, "logprobs": null, "finish_reason": null}]);
-    let mut events = vec![chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": ""}}]))];
+    let mut events =
+        vec![chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": ""}}]))];
     events.extend(std::iter::repeat_n(chunk(text), EVENTS));
     events.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}])));
     let mut last = chunk(json!([]));
-    last["usage"] = json!({"prompt_tokens": 9000, "completion_tokens": EVENTS, "total_tokens": 9000 + EVENTS});
+    last["usage"] =
+        json!({"prompt_tokens": 9000, "completion_tokens": EVENTS, "total_tokens": 9000 + EVENTS});
     events.push(last);
     let mut stream = sse(events);
     stream.extend_from_slice(b"data: [DONE]\n\n");
@@ -294,10 +330,17 @@ fn gemini_stream() -> Vec<u8> {
 
 fn bedrock_stream() -> Vec<u8> {
     let message = |kind: &str, payload: Value| {
-        let headers = [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")];
+        let headers = [
+            (":event-type", kind),
+            (":content-type", "application/json"),
+            (":message-type", "event"),
+        ];
         event_stream::encode(&headers, payload.to_string().as_bytes()).expect("a small message")
     };
-    let delta = message("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": {"text": " fox"}, "p": "abcdef"}));
+    let delta = message(
+        "contentBlockDelta",
+        json!({"contentBlockIndex": 0, "delta": {"text": " fox"}, "p": "abcdef"}),
+    );
     let usage = json!({"inputTokens": 9000, "outputTokens": EVENTS, "totalTokens": 9000 + EVENTS});
     let mut stream = message("messageStart", json!({"role": "assistant"}));
     stream.extend(delta.repeat(EVENTS));

@@ -25,10 +25,12 @@ pub(crate) fn iso(time: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// The time of an HTTP date, in whichever of its three forms: each part is known by its looks, and the first number is
-/// the day of the month, the second one the year. Source: RFC 9110, section 5.6.7.
+/// The time of an HTTP date, in whichever of its three forms: each part is known by its looks, and
+/// the first number is the day of the month, the second one the year. Source: RFC 9110, section
+/// 5.6.7.
 pub(crate) fn of_http(text: &str) -> Option<Duration> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (mut month, mut clock, mut numbers) = (None, None, [None; 2]);
     for part in text.split([' ', ',', '-']) {
         if let Some(index) = MONTHS.iter().position(|name| part.eq_ignore_ascii_case(name)) {
@@ -56,7 +58,8 @@ fn seconds_of_clock(text: &str) -> Option<u64> {
     Some(hour * 3600 + minute * 60 + second)
 }
 
-/// The day since the epoch of a year from 1970 to 9999, a month and a day: [`civil_date`] the other way around.
+/// The day since the epoch of a year from 1970 to 9999, a month and a day: [`civil_date`] the other
+/// way around.
 fn day_of((year, month, day): (u64, u64, u64)) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
         return None;
@@ -66,8 +69,9 @@ fn day_of((year, month, day): (u64, u64, u64)) -> Option<u64> {
     day.checked_sub(719_468)
 }
 
-/// Year, month and day of a day since the epoch, in the Gregorian calendar. Years are counted from March on, so that the
-/// leap day is the last of its year, and in cycles of 400 years, which are all alike.
+/// Year, month and day of a day since the epoch, in the Gregorian calendar. Years are counted from
+/// March on, so that the leap day is the last of its year, and in cycles of 400 years, which are
+/// all alike.
 pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     const DAYS_OF_CYCLE: u64 = 146_097;
     // From 1 March of the year 0 to 1 January 1970.

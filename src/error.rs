@@ -1,7 +1,8 @@
-//! Every error a client can see: its status and its body in each dialect. No other place chooses either.
+//! Every error a client can see: its status and its body in each dialect. No other place chooses
+//! either.
 //!
-//! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours (5xx).
-//! Message texts are OpenRouter's where it has one, because clients match on them.
+//! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours
+//! (5xx). Message texts are OpenRouter's where it has one, because clients match on them.
 
 mod openrouter;
 
@@ -236,7 +237,10 @@ impl Error {
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match self {
-            Self::InvalidJson(_) | Self::DuplicateKey(_) | Self::InvalidField { .. } | Self::UnknownModel(_) => 400,
+            Self::InvalidJson(_)
+            | Self::DuplicateKey(_)
+            | Self::InvalidField { .. }
+            | Self::UnknownModel(_) => 400,
             Self::Unauthorized { .. } => 401,
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
@@ -355,7 +359,13 @@ impl Error {
             500.. => "api_error",
             _ => "invalid_request_error",
         };
-        OpenAiError { message, r#type, param: self.param(), code: self.code(), error_type: self.error_type() }
+        OpenAiError {
+            message,
+            r#type,
+            param: self.param(),
+            code: self.code(),
+            error_type: self.error_type(),
+        }
     }
 }
 
@@ -423,20 +433,27 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// OpenRouter's text for what removed all endpoints, if it is one thing, and then what removed each of them.
+    /// OpenRouter's text for what removed all endpoints, if it is one thing, and then what removed
+    /// each of them.
     fn no_endpoints(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::NoEndpoints { models, dropped, serving, permitted } = self else { return Ok(()) };
-        let all = |is: fn(&Reason) -> bool| !dropped.is_empty() && dropped.iter().all(|dropped| is(&dropped.reason));
+        let all = |is: fn(&Reason) -> bool| {
+            !dropped.is_empty() && dropped.iter().all(|dropped| is(&dropped.reason))
+        };
         let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
         let models = models.join(", ");
         match dropped.first().map(|dropped| &dropped.reason) {
-            Some(Reason::Modality(kind)) if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) => {
+            Some(Reason::Modality(kind))
+                if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) =>
+            {
                 write!(f, "No endpoints found that support {} input.", kind.name())?;
             }
             _ if all(|reason| matches!(reason, Reason::Auto(_))) => {
                 f.write_str("No models match your request and model restrictions.")?;
             }
-            _ if all(Reason::is_about_tools) => f.write_str("No endpoints found that support tool use.")?,
+            _ if all(Reason::is_about_tools) => {
+                f.write_str("No endpoints found that support tool use.")?
+            }
             _ if all(|reason| matches!(reason, Reason::Parameter(_))) => {
                 f.write_str("No endpoints found that can handle the requested parameters.")?;
             }
@@ -444,7 +461,9 @@ impl Error {
                 f.write_str("No endpoints found matching your data policy (Zero data retention).")?;
             }
             _ if all(|reason| matches!(reason, Reason::Retains | Reason::Trains)) => {
-                f.write_str("No endpoints found matching your data policy (No training on prompts).")?;
+                f.write_str(
+                    "No endpoints found matching your data policy (No training on prompts).",
+                )?;
             }
             _ if all(|reason| matches!(reason, Reason::Only | Reason::Ignore)) => {
                 let serving = serving.join(", ");
@@ -453,9 +472,13 @@ impl Error {
                     "No allowed providers are available for the selected model. Providers serving {models}: {serving}, "
                 )?;
                 if all(|reason| *reason == Reason::Only) {
-                    let permitted: Vec<_> = permitted.iter().map(|name| echo(name)).take(MOST_NAMED).collect();
+                    let permitted: Vec<_> =
+                        permitted.iter().map(|name| echo(name)).take(MOST_NAMED).collect();
                     let permitted = permitted.join(", ");
-                    write!(f, "but your request's provider.only preference permits only: {permitted}.")?;
+                    write!(
+                        f,
+                        "but your request's provider.only preference permits only: {permitted}."
+                    )?;
                 } else if all(|reason| *reason == Reason::Ignore) {
                     f.write_str("but your request's provider.ignore preference excludes them.")?;
                 } else {

@@ -2,11 +2,12 @@
 //!
 //! # Bird's view
 //!
-//! The host loads the module twice into one VM: as a filter of the connection manager (*downstream role*) and of the
-//! router (*upstream role*, once per attempt). The downstream role reads a client's request, plans which endpoints may
-//! serve it, and tells the host's route the first one's cluster. The upstream role rewrites the request for the endpoint
-//! being tried, and judges the answer: it goes on to the client, or the host's own router tries the next cluster. Both
-//! roles of a request share one [`exchange::Exchange`] in memory.
+//! The host loads the module twice into one VM: as a filter of the connection manager (*downstream
+//! role*) and of the router (*upstream role*, once per attempt). The downstream role reads a
+//! client's request, plans which endpoints may serve it, and tells the host's route the first one's
+//! cluster. The upstream role rewrites the request for the endpoint being tried, and judges the
+//! answer: it goes on to the client, or the host's own router tries the next cluster. Both roles of
+//! a request share one [`exchange::Exchange`] in memory.
 //!
 //! ```text
 //! shell ─▶ exchange ─▶ request ─▶ route ─▶ provider     (a request on its way out)
@@ -17,7 +18,8 @@
 //!
 //! # Entry points
 //!
-//! * `shell/exports.rs`: what the host calls; `shell/stream.rs`: from there one request can be followed through.
+//! * `shell/exports.rs`: what the host calls; `shell/stream.rs`: from there one request can be
+//!   followed through.
 //! * [`exchange`]: the life of a request as a state machine: `open` → attempts → `settle`.
 //! * [`config::Config::parse`]: the configuration document.
 //!
@@ -26,8 +28,10 @@
 //! * Only `shell` knows the host, and only it logs. `wire` imports nothing of ours.
 //! * The core knows no host: bytes, time and randomness are arguments. It has no global state.
 //! * Nothing panics: a trap ends every stream of the worker.
-//! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are not changed.
-//! * Before its first content has gone to the client an answer can still be taken back; after that nothing moves.
+//! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are
+//!   not changed.
+//! * Before its first content has gone to the client an answer can still be taken back; after that
+//!   nothing moves.
 //! * Every exchange is settled exactly once.
 #![forbid(unsafe_op_in_unsafe_fn)]
 

@@ -1,7 +1,8 @@
 //! Every stat's name, kind and tags, in one table.
 //!
-//! proxy-wasm stats have no labels: tags are written into the name and taken out again by `envoy/stats_tags.yaml`.
-//! Tag values come from the configuration or from this crate, never from a client's or provider's own strings.
+//! proxy-wasm stats have no labels: tags are written into the name and taken out again by
+//! `envoy/stats_tags.yaml`. Tag values come from the configuration or from this crate, never from a
+//! client's or provider's own strings.
 
 /// What a stat does with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +50,16 @@ stats! {
 }
 
 /// The values of the tag `token_type`.
-pub static TOKEN_TYPES: [&str; 6] = ["input", "output", "cached", "cache_write", "reasoning", "audio"];
+pub static TOKEN_TYPES: [&str; 6] =
+    ["input", "output", "cached", "cache_write", "reasoning", "audio"];
 
 /// The value of a tag where the configuration has none, as for a model nobody offers.
 pub const UNKNOWN: &str = "unknown";
 
 impl Stat {
-    /// The full name, e.g. `modelyard.attempts.provider=openai.model=openai/gpt-4.1-mini.outcome=ok`.
-    /// `values` stand in the order of [`Stat::tags`].
+    /// The full name, e.g.
+    /// `modelyard.attempts.provider=openai.model=openai/gpt-4.1-mini.outcome=ok`. `values` stand in
+    /// the order of [`Stat::tags`].
     pub fn full_name(&self, values: &[&str]) -> String {
         let mut name = self.name.to_owned();
         for (tag, value) in self.tags.iter().zip(values) {

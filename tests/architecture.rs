@@ -1,6 +1,11 @@
-//! The rules of the architecture, checked on the sources and on the built module.
-//! No test here builds anything: the module's are skipped, and say so, where `make build` has not run.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "this file is tests")]
+//! The rules of the architecture, checked on the sources and on the built module. No test here
+//! builds anything: the module's are skipped, and say so, where `make build` has not run.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this file is tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +48,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     // Rust's standard library: provider keys, panics, hash seeds.
-    ("wasi_snapshot_preview1", &["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"]),
+    (
+        "wasi_snapshot_preview1",
+        &["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"],
+    ),
 ];
 
 /// What the core must not name, and why.
@@ -118,7 +126,9 @@ fn only_the_shell_names_the_host_a_clock_the_environment_or_a_global() {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| !source.path.starts_with("src/shell")) {
         for (word, why) in FOREIGN {
-            found.extend(source.lines_with(word).into_iter().map(|line| format!("{line}   ({why})")));
+            found.extend(
+                source.lines_with(word).into_iter().map(|line| format!("{line}   ({why})")),
+            );
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -155,7 +165,11 @@ fn every_tag_of_a_stat_has_its_regex_and_every_regex_a_tag() {
     });
     let expected = format!("stats_config:\n  stats_tags:\n{}", entries.collect::<String>());
     let file = fs::read_to_string("envoy/stats_tags.yaml").unwrap();
-    let written: String = file.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let written: String = file
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
     assert!(written == expected, "envoy/stats_tags.yaml should be, after its comment:\n{expected}");
 }
 
@@ -168,7 +182,8 @@ fn the_module_is_small_and_asks_only_for_what_it_may() {
     println!("{MODULE}: {} bytes, of {MOST_BYTES} allowed", module.len());
     assert!(module.len() <= MOST_BYTES);
     let imports = imports(&module).expect("a well-formed module");
-    let names: Vec<String> = imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
+    let names: Vec<String> =
+        imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
     println!("{} imports: {}", names.len(), names.join(" "));
     let is_known = |(module, name): &(&str, &str)| {
         IMPORTS.iter().any(|(known_module, names)| known_module == module && names.contains(name))

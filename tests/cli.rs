@@ -26,7 +26,11 @@ models:
 "#;
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_modelyard")).args(arguments).env_remove("CLI_TEST_KEY").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_modelyard"))
+        .args(arguments)
+        .env_remove("CLI_TEST_KEY")
+        .output()
+        .unwrap()
 }
 
 /// A file of this test's own.
@@ -45,7 +49,8 @@ fn said(output: &Output) -> (bool, String, String) {
 fn a_good_document_is_summed_up_in_every_form() {
     let document: Value = serde_yaml_ng::from_str(DOCUMENT).unwrap();
     let wrapped = |kind: &str, value: Value| {
-        let held = json!({"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value});
+        let held =
+            json!({"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value});
         json!({"resources": [{"typed_config": {"config": {"configuration": held}}}]}).to_string()
     };
     let mut hashes = Vec::new();
@@ -56,7 +61,10 @@ fn a_good_document_is_summed_up_in_every_form() {
         ("string.json", wrapped("StringValue", document.to_string().into())),
     ] {
         let (ok, out, err) = said(&run(&["check", &file(name, &text)]));
-        assert!(ok && out.ends_with(": 1 models, 2 endpoints, 2 providers\n"), "{name}: {out}{err}");
+        assert!(
+            ok && out.ends_with(": 1 models, 2 endpoints, 2 providers\n"),
+            "{name}: {out}{err}"
+        );
         assert_eq!(err, "", "{name}");
         hashes.push(out);
     }
@@ -83,7 +91,10 @@ fn every_error_is_told_with_its_path() {
     let (ok, out, err) = said(&run(&["check", &file("bad.yaml", &text)]));
     assert!(!ok && out.is_empty(), "{out}");
     assert!(err.contains("error: models[0].nicknames: unknown key"), "{err}");
-    assert!(err.contains("error: models[0].endpoints[1].provider: not found: \"c\" (known: a, b)"), "{err}");
+    assert!(
+        err.contains("error: models[0].endpoints[1].provider: not found: \"c\" (known: a, b)"),
+        "{err}"
+    );
     assert!(!said(&run(&["check", "no-such-file.yaml"])).0);
     assert!(!said(&run(&["check", &file("broken.yaml", "a: [")])).0);
 }
@@ -103,16 +114,27 @@ fn a_request_is_explained_the_same_way_each_time() {
         "request.json",
         r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"data_collection": "deny"}}"#,
     );
-    let (ok, out, err) = said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"]));
+    let (ok, out, err) =
+        said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"]));
     assert!(ok, "{err}");
     let explained: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(explained["plan"].as_array().unwrap().len(), 1, "{out}");
-    assert_eq!((&explained["plan"][0]["provider"], &explained["plan"][0]["model"]), (&json!("b"), &json!("m/one")));
+    assert_eq!(
+        (&explained["plan"][0]["provider"], &explained["plan"][0]["model"]),
+        (&json!("b"), &json!("m/one"))
+    );
     assert_eq!(explained["plan"][0]["most_cost"], "0.0002");
-    let dropped = json!([{"endpoint": "a/up", "provider": "a", "reason": "data policy: trains on prompts"}]);
+    let dropped =
+        json!([{"endpoint": "a/up", "provider": "a", "reason": "data policy: trains on prompts"}]);
     assert_eq!(explained["dropped"], dropped);
-    assert_eq!((&explained["seed"], &explained["error"]), (&json!("000000000000002a"), &Value::Null));
-    assert_eq!(said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"])).1, out);
+    assert_eq!(
+        (&explained["seed"], &explained["error"]),
+        (&json!("000000000000002a"), &Value::Null)
+    );
+    assert_eq!(
+        said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"])).1,
+        out
+    );
 }
 
 #[test]
@@ -129,8 +151,9 @@ max_price: prompt 2
   1.  a/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
   2.  b/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
 ";
-    let told =
-        |document: &str| said(&run(&["explain", "-c", &file("table.yaml", document), &request, "--seed", "7"])).1;
+    let told = |document: &str| {
+        said(&run(&["explain", "-c", &file("table.yaml", document), &request, "--seed", "7"])).1
+    };
     assert_eq!(told(DOCUMENT), table);
     let other = DOCUMENT.replace("prompt: \"0.000001\"", "prompt: \"0.00001\"");
     let refused = told(&other);
@@ -140,9 +163,11 @@ max_price: prompt 2
 
 #[test]
 fn a_request_id_is_a_seed() {
-    let (document, request) = (file("id.yaml", DOCUMENT), file("id.json", r#"{"model": "one", "messages": []}"#));
+    let (document, request) =
+        (file("id.yaml", DOCUMENT), file("id.json", r#"{"model": "one", "messages": []}"#));
     let seed = |arguments: &[&str]| {
-        let explained = said(&run(&[&["explain", "-c", &document, &request, "--json"], arguments].concat())).1;
+        let explained =
+            said(&run(&[&["explain", "-c", &document, &request, "--json"], arguments].concat())).1;
         serde_json::from_str::<Value>(&explained).unwrap()["seed"].as_str().unwrap().to_owned()
     };
     let id = seed(&["--request-id", "3f1c"]);
@@ -158,16 +183,22 @@ fn what_auto_stands_for_may_depend_on_a_header() {
     let document = file("auto.yaml", &document);
     let request = file("auto.json", r#"{"model": "auto", "messages": []}"#);
     let choice = |more: &[&str]| {
-        let (ok, out, err) = said(&run(&[&["explain", "-c", &document, &request, "--json"], more].concat()));
+        let (ok, out, err) =
+            said(&run(&[&["explain", "-c", &document, &request, "--json"], more].concat()));
         assert!(ok, "{err}");
         serde_json::from_str::<Value>(&out).unwrap()["choice"].as_str().unwrap().to_owned()
     };
     assert_eq!(choice(&[]), "auto is routing.auto.models: m/one");
-    assert_eq!(choice(&["--header", "X-Tier: gold"]), "auto is routing.auto.rules[0] (header): m/one:floor");
+    assert_eq!(
+        choice(&["--header", "X-Tier: gold"]),
+        "auto is routing.auto.rules[0] (header): m/one:floor"
+    );
     let table = said(&run(&["explain", "-c", &document, &request])).1;
     assert!(table.contains("choice: auto is routing.auto.models: m/one\n"), "{table}");
     assert!(!run(&["explain", "-c", &document, &request, "--header", "gold"]).status.success());
-    assert!(said(&run(&["check", &document])).1.ends_with(": 1 models, 2 endpoints, 2 providers\n"));
+    assert!(
+        said(&run(&["check", &document])).1.ends_with(": 1 models, 2 endpoints, 2 providers\n")
+    );
 }
 
 #[test]

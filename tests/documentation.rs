@@ -28,11 +28,16 @@ const PAGES: [&str; 7] = [
     "examples/tls-providers/README.md",
 ];
 
-/// Every object of the document: how the table writes its keys, where it stands, and what it needs to be read.
+/// Every object of the document: how the table writes its keys, where it stands, and what it needs
+/// to be read.
 const OBJECTS: [(&str, &str, &str); 21] = [
     ("", "", "{}"),
     ("providers.ID.", "/providers/x", r#"{"api": "openai"}"#),
-    ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "header", "name": "x-key", "env": "KEY"}"#),
+    (
+        "providers.ID.auth.",
+        "/providers/x/auth",
+        r#"{"type": "header", "name": "x-key", "env": "KEY"}"#,
+    ),
     ("providers.ID.auth.", "/providers/x/auth", r#"{"type": "sigv4", "region": "us-east-1"}"#),
     ("providers.ID.data_policy.", "/providers/x/data_policy", "{}"),
     ("models[].", "/models/0", "{}"),
@@ -73,10 +78,11 @@ fn code(text: &str) -> Vec<String> {
 fn known_keys(pointer: &str, object: &str) -> Vec<String> {
     let mut inner: Value = serde_json::from_str(object).unwrap();
     inner["?"] = json!(1);
-    let document = pointer.rsplit('/').filter(|part| !part.is_empty()).fold(inner, |inner, part| match part {
-        "0" => json!([inner]),
-        key => json!({ key: inner }),
-    });
+    let document =
+        pointer.rsplit('/').filter(|part| !part.is_empty()).fold(inner, |inner, part| match part {
+            "0" => json!([inner]),
+            key => json!({ key: inner }),
+        });
     let errors = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap_err();
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let known = errors.iter().find_map(|error| error.split_once("unknown key (known: "));
@@ -92,7 +98,10 @@ fn the_table_of_keys_is_that_of_the_parser() {
     for (prefix, pointer, object) in OBJECTS {
         for key in known_keys(pointer, object) {
             if pointer.ends_with("pricing") || pointer.ends_with("overrides/0") {
-                assert!(readme.contains(&format!("`{key}`")), "the README does not name the price {key}");
+                assert!(
+                    readme.contains(&format!("`{key}`")),
+                    "the README does not name the price {key}"
+                );
             } else {
                 known.insert(format!("{prefix}{key}"));
             }
@@ -101,11 +110,21 @@ fn the_table_of_keys_is_that_of_the_parser() {
     // An object has rows of its own keys instead.
     let is_object = |key: &String| known.iter().any(|other| other.starts_with(&format!("{key}.")));
     let is_section = |key: &String| {
-        is_object(key) || ["models", "providers", "providers.ID.auth", "routing.auto.rules"].contains(&key.as_str())
+        is_object(key)
+            || ["models", "providers", "providers.ID.auth", "routing.auto.rules"]
+                .contains(&key.as_str())
     };
     let expected: BTreeSet<_> = known.iter().filter(|key| !is_section(key)).cloned().collect();
-    assert_eq!(written.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "not known to the parser");
-    assert_eq!(expected.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "not in the README");
+    assert_eq!(
+        written.difference(&expected).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "not known to the parser"
+    );
+    assert_eq!(
+        expected.difference(&written).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "not in the README"
+    );
 }
 
 /// What the wire format of a provider with this `api` and host cannot express.
@@ -123,7 +142,9 @@ fn apis() -> Vec<String> {
     let document = json!({"providers": {"x": {"api": "?"}}, "models": []});
     let errors = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap_err();
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let apis = errors.iter().find_map(|error| error.split_once("providers.x.api: invalid: \"?\" (allowed: "));
+    let apis = errors
+        .iter()
+        .find_map(|error| error.split_once("providers.x.api: invalid: \"?\" (allowed: "));
     apis.unwrap().1.trim_end_matches(')').split(", ").map(str::to_owned).collect()
 }
 
@@ -131,7 +152,9 @@ fn apis() -> Vec<String> {
 fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
     let elsewhere = losses("openai", "example.com");
     let mut hosts: Vec<(String, &[(&str, Loss)])> = Vec::new();
-    for (host, upstream) in Quirks::HOSTS.iter().filter(|(_, upstream)| upstream.quirks.losses != elsewhere) {
+    for (host, upstream) in
+        Quirks::HOSTS.iter().filter(|(_, upstream)| upstream.quirks.losses != elsewhere)
+    {
         let host = if host.starts_with('.') { format!("`*{host}`") } else { format!("`{host}`") };
         match hosts.iter_mut().find(|(_, losses)| *losses == upstream.quirks.losses) {
             Some((hosts, _)) => *hosts += &format!(", {host}"),
@@ -150,17 +173,22 @@ fn the_table_of_losses_is_what_the_formats_say() {
         "| upstream | takes the endpoint out | is left out | is approximated |\n|---|---|---|---|\n".to_owned();
     for (upstream, losses) in upstreams() {
         let of = |wanted: Loss| {
-            let names = losses.iter().filter(|(_, loss)| *loss == wanted).map(|(name, _)| format!("`{name}`"));
+            let names = losses
+                .iter()
+                .filter(|(_, loss)| *loss == wanted)
+                .map(|(name, _)| format!("`{name}`"));
             names.collect::<Vec<_>>().join(", ")
         };
-        let [refused, ignored, approximated] = [Loss::Refused, Loss::Ignored, Loss::Approximated].map(of);
+        let [refused, ignored, approximated] =
+            [Loss::Refused, Loss::Ignored, Loss::Approximated].map(of);
         table += &format!("| {upstream} | {refused} | {ignored} | {approximated} |\n");
     }
     let readme = page("README.md");
     let start = readme.find("| upstream | takes the endpoint out |").unwrap();
     let end = start + readme[start..].find("\n\n").unwrap() + 1;
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        return fs::write("README.md", [&readme[..start], &table, &readme[end..]].concat()).unwrap();
+        return fs::write("README.md", [&readme[..start], &table, &readme[end..]].concat())
+            .unwrap();
     }
     assert_eq!(&readme[start..end], table, "UPDATE_GOLDEN=1 writes it");
 }
@@ -188,11 +216,15 @@ fn the_table_of_stats_is_that_of_the_source() {
 fn the_faults_are_those_that_the_fake_provider_lists() {
     let help = Command::new(env!("CARGO_BIN_EXE_fake-provider")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let faults: Vec<&str> = help.lines().skip_while(|line| !line.starts_with("  status=")).collect();
+    let faults: Vec<&str> =
+        help.lines().skip_while(|line| !line.starts_with("  status=")).collect();
     let faults: Vec<&str> = faults.into_iter().filter(|line| !line.is_empty()).collect();
     assert!(faults.len() > 20);
     let expected = format!("```text\n{}\n```", faults.join("\n"));
-    assert!(page("README.md").contains(&expected), "the README's list of faults should be\n{expected}");
+    assert!(
+        page("README.md").contains(&expected),
+        "the README's list of faults should be\n{expected}"
+    );
 }
 
 #[test]
@@ -200,12 +232,16 @@ fn the_targets_are_those_of_the_makefile() {
     let readme = page("README.md");
     let makefile = page("Makefile");
     let targets = makefile.lines().filter_map(|line| line.split_once(" ## "));
-    let targets: Vec<_> = targets.filter(|(rule, _)| rule.contains(':') && !rule.starts_with('#')).collect();
+    let targets: Vec<_> =
+        targets.filter(|(rule, _)| rule.contains(':') && !rule.starts_with('#')).collect();
     assert!(targets.len() > 5);
     for (rule, help) in targets {
         let name = rule.split(':').next().unwrap();
         let row = readme.lines().find(|line| line.starts_with(&format!("  make {name} ")));
-        assert!(row.is_some_and(|row| row.ends_with(help)), "the README should say of make {name}: {help}");
+        assert!(
+            row.is_some_and(|row| row.ends_with(help)),
+            "the README should say of make {name}: {help}"
+        );
     }
 }
 
@@ -214,7 +250,14 @@ fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
     let kept = |c: char| c.is_alphanumeric() || c == '-' || c == ' ';
     headings
-        .map(|heading| heading.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-"))
+        .map(|heading| {
+            heading
+                .to_lowercase()
+                .chars()
+                .filter(|c| kept(*c))
+                .collect::<String>()
+                .replace(' ', "-")
+        })
         .collect()
 }
 
@@ -226,8 +269,11 @@ fn links_lead_somewhere() {
         for target in page(name).split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             let path = if file.is_empty() { Path::new(name).to_owned() } else { folder.join(file) };
-            let has_anchor = || anchors(&fs::read_to_string(&path).unwrap()).iter().any(|known| known == anchor);
-            if !target.starts_with("http") && (!path.exists() || !anchor.is_empty() && !has_anchor()) {
+            let has_anchor =
+                || anchors(&fs::read_to_string(&path).unwrap()).iter().any(|known| known == anchor);
+            if !target.starts_with("http")
+                && (!path.exists() || !anchor.is_empty() && !has_anchor())
+            {
                 broken.push(format!("{name}: {target}"));
             }
         }

@@ -1,6 +1,8 @@
-//! Every example in a real Envoy: its own files, with other ports, and for TLS other addresses and another authority.
+//! Every example in a real Envoy: its own files, with other ports, and for TLS other addresses and
+//! another authority.
 //!
-//! `ENVOY` names the Envoy binary; the module must have been built (`make build`). Envoy's log is printed on failure.
+//! `ENVOY` names the Envoy binary; the module must have been built (`make build`). Envoy's log is
+//! printed on failure.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -56,11 +58,16 @@ impl Fake {
             let (name, faults) = listener.split_once(',').unwrap_or((listener, ""));
             command.args([option, &format!("{name}=127.0.0.1:0,{faults}")]);
         }
-        command.args(more).args(["--until-stdin-closes"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(more)
+            .args(["--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut process = Process(command.spawn().unwrap());
         let lines = BufReader::new(process.0.stdout.take().unwrap()).lines().map(Result::unwrap);
         let lines = lines.take_while(|line| line != "ready");
-        let ports: Vec<u16> = lines.map(|line| line.rsplit(':').next().unwrap().parse().unwrap()).collect();
+        let ports: Vec<u16> =
+            lines.map(|line| line.rsplit(':').next().unwrap().parse().unwrap()).collect();
         assert_eq!(ports.len(), listeners.len());
         Self { _process: process, ports }
     }
@@ -74,7 +81,8 @@ struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a copy of the example in which each text of `changes` is replaced; the copy is named after the test.
+    /// Starts a copy of the example in which each text of `changes` is replaced; the copy is named
+    /// after the test.
     fn start(example: &str, test: &str, changes: &[(String, String)]) -> Self {
         let example = Path::new("examples").join(example);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples").join(test);
@@ -93,10 +101,12 @@ impl Gateway {
         command.envs(KEYS.map(|key| (key, "sk-test"))).env_remove("AWS_SESSION_TOKEN");
         command.stdin(Stdio::null()).stdout(fs::File::create(directory.join("out")).unwrap());
         command.stderr(fs::File::create(directory.join("log")).unwrap());
-        let process = command.spawn().unwrap_or_else(|error| panic!("{envoy}: {error} (make setup)"));
+        let process =
+            command.spawn().unwrap_or_else(|error| panic!("{envoy}: {error} (make setup)"));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut gateway = Self { process: Process(process), directory, address: nowhere };
-        let admin = gateway.wait_for("its admin address", |gateway| gateway.file("admin").parse().ok());
+        let admin =
+            gateway.wait_for("its admin address", |gateway| gateway.file("admin").parse().ok());
         let ready = |_: &Self| Some(get(admin, "/ready")).filter(|answer| answer.contains("LIVE"));
         gateway.wait_for("readiness", ready);
         gateway.address = gateway.wait_for("its listener", |_| {
@@ -113,7 +123,11 @@ impl Gateway {
                 return found;
             }
             let ended = self.process.0.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "waited for {what}; log:\n{}", self.file("log"));
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "waited for {what}; log:\n{}",
+                self.file("log")
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -124,11 +138,19 @@ impl Gateway {
 
     /// Asks for a completion of `model` and checks what its answer contains.
     fn check(&mut self, path: &str, model: &str, stream: bool, expected: &[&str]) {
-        let body =
-            format!(r#"{{"model": "{model}", "stream": {stream}, "messages": [{{"role": "user", "content": "Hi"}}]}}"#);
+        let body = format!(
+            r#"{{"model": "{model}", "stream": {stream}, "messages": [{{"role": "user", "content": "Hi"}}]}}"#
+        );
         let answer = exchange(self.address, &format!("POST {path}/chat/completions"), "", &body);
-        for text in expected.iter().chain(&["HTTP/1.1 200 OK", if stream { "data: [DONE]" } else { "\"usage\":{" }]) {
-            assert!(answer.contains(text), "{model} on {path}: no {text:?} in {answer}\nlog:\n{}", self.file("log"));
+        for text in expected
+            .iter()
+            .chain(&["HTTP/1.1 200 OK", if stream { "data: [DONE]" } else { "\"usage\":{" }])
+        {
+            assert!(
+                answer.contains(text),
+                "{model} on {path}: no {text:?} in {answer}\nlog:\n{}",
+                self.file("log")
+            );
         }
     }
 }
@@ -166,7 +188,9 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> St
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
-    let head = format!("{request} HTTP/1.1\r\nhost: ingress\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let head = format!(
+        "{request} HTTP/1.1\r\nhost: ingress\r\nconnection: close\r\ncontent-length: {length}\r\n"
+    );
     // At once, because Envoy may answer and close before it has read a body that comes later.
     stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -176,11 +200,25 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> St
 
 #[test]
 fn the_demo_falls_back_and_streams_on_both_faces() {
-    let fake = Fake::start("--listen", &["flaky,status=503", "busy,status=429", "steady", "workshop"], &[]);
+    let fake = Fake::start(
+        "--listen",
+        &["flaky,status=503", "busy,status=429", "steady", "workshop"],
+        &[],
+    );
     let mut gateway = Gateway::start("demo", "demo", &ports(&fake, &[10001, 10002, 10003, 10004]));
     for stream in [false, true] {
-        gateway.check("/v1", "small", stream, &["x-modelyard-provider: steady", "x-modelyard-attempts: 1"]);
-        gateway.check("/v1", "yard/resilient", stream, &["x-modelyard-provider: steady", "x-modelyard-attempts: 2"]);
+        gateway.check(
+            "/v1",
+            "small",
+            stream,
+            &["x-modelyard-provider: steady", "x-modelyard-attempts: 1"],
+        );
+        gateway.check(
+            "/v1",
+            "yard/resilient",
+            stream,
+            &["x-modelyard-provider: steady", "x-modelyard-attempts: 2"],
+        );
         gateway.check(
             "/api/v1",
             "large",
@@ -202,13 +240,20 @@ fn the_demo_falls_back_and_streams_on_both_faces() {
         let is_there = |_: &Gateway| get(admin, "/stats/prometheus").contains(line).then_some(());
         gateway.wait_for(line, is_there);
     }
-    gateway.wait_for("the record", |gateway| gateway.file("out").contains(r#""attempts":[{"#).then_some(()));
+    gateway.wait_for("the record", |gateway| {
+        gateway.file("out").contains(r#""attempts":[{"#).then_some(())
+    });
 }
 
 #[test]
 fn a_document_moved_over_the_old_one_is_in_use_without_a_restart() {
-    let fake = Fake::start("--listen", &["flaky,status=503", "busy,status=429", "steady", "workshop"], &[]);
-    let mut gateway = Gateway::start("demo", "reload", &ports(&fake, &[10001, 10002, 10003, 10004]));
+    let fake = Fake::start(
+        "--listen",
+        &["flaky,status=503", "busy,status=429", "steady", "workshop"],
+        &[],
+    );
+    let mut gateway =
+        Gateway::start("demo", "reload", &ports(&fake, &[10001, 10002, 10003, 10004]));
     let file = gateway.directory.join("gateway.yaml");
     let write = |text: &str| {
         let next = file.with_extension("next");
@@ -216,16 +261,28 @@ fn a_document_moved_over_the_old_one_is_in_use_without_a_restart() {
         fs::rename(&next, &file).unwrap();
     };
     let old = fs::read_to_string(&file).unwrap();
-    let broken = old.replace("version_info: \"1\"", "version_info: \"2\"").replace("sort: order", "sort: odrer");
+    let broken = old
+        .replace("version_info: \"1\"", "version_info: \"2\"")
+        .replace("sort: order", "sort: odrer");
     write(&broken);
     gateway.wait_for("the refusal", |gateway| {
         gateway.file("log").contains(r#"routing.sort: invalid: "odrer""#).then_some(())
     });
     gateway.check("/v1", "small", false, &["x-modelyard-provider: steady"]);
-    write(&old.replace("version_info: \"1\"", "version_info: \"3\"").replace("aliases: [small]", "aliases: [tiny]"));
-    gateway.wait_for("the new alias", |gateway| get(gateway.address, "/v1/models").contains("200 OK").then_some(()));
+    write(
+        &old.replace("version_info: \"1\"", "version_info: \"3\"")
+            .replace("aliases: [small]", "aliases: [tiny]"),
+    );
+    gateway.wait_for("the new alias", |gateway| {
+        get(gateway.address, "/v1/models").contains("200 OK").then_some(())
+    });
     gateway.wait_for("the new document", |gateway| {
-        let answer = exchange(gateway.address, "POST /v1/chat/completions", "", r#"{"model": "tiny", "messages": []}"#);
+        let answer = exchange(
+            gateway.address,
+            "POST /v1/chat/completions",
+            "",
+            r#"{"model": "tiny", "messages": []}"#,
+        );
         answer.contains("200 OK").then_some(())
     });
 }
@@ -238,27 +295,49 @@ fn an_ingress_keeps_its_other_routes() {
     let mut gateway = Gateway::start("existing-ingress", "existing-ingress", &changes);
     for stream in [false, true] {
         gateway.check("/ai/v1", "yard/small", stream, &["x-modelyard-attempts: 1"]);
-        gateway.check("/ai/api/v1", "yard/resilient", stream, &["x-modelyard-attempts: 2", "\"provider\":\"steady\""]);
+        gateway.check(
+            "/ai/api/v1",
+            "yard/resilient",
+            stream,
+            &["x-modelyard-attempts: 2", "\"provider\":\"steady\""],
+        );
         // The shop has a /v1/ of its own, which is none of the gateway's business.
         gateway.check("/v1", "yard/resilient", stream, &["x-fake-provider: shop"]);
     }
     let models = get(gateway.address, "/v1/models");
-    assert!(models.contains("x-fake-provider: shop") && !models.contains("x-generation-id"), "{models}");
-    assert!(get(gateway.address, "/ai/v1/models").contains("yard/resilient"), "the gateway's own need no route");
-    for (path, expected) in
-        [("/modelyard/api/explain", "x-fake-provider: shop"), ("/ai/modelyard/api/explain", "\"plan\"")]
-    {
-        let answer =
-            exchange(gateway.address, &format!("POST {path}"), "", r#"{"model": "yard/small", "messages": []}"#);
+    assert!(
+        models.contains("x-fake-provider: shop") && !models.contains("x-generation-id"),
+        "{models}"
+    );
+    assert!(
+        get(gateway.address, "/ai/v1/models").contains("yard/resilient"),
+        "the gateway's own need no route"
+    );
+    for (path, expected) in [
+        ("/modelyard/api/explain", "x-fake-provider: shop"),
+        ("/ai/modelyard/api/explain", "\"plan\""),
+    ] {
+        let answer = exchange(
+            gateway.address,
+            &format!("POST {path}"),
+            "",
+            r#"{"model": "yard/small", "messages": []}"#,
+        );
         assert!(answer.contains(expected), "{path}: {answer}");
     }
     let unknown = get(gateway.address, "/ai/v1/files");
-    assert!(unknown.starts_with("HTTP/1.1 404") && !unknown.contains("x-fake-provider"), "{unknown}");
+    assert!(
+        unknown.starts_with("HTTP/1.1 404") && !unknown.contains("x-fake-provider"),
+        "{unknown}"
+    );
 
     let mut socket = TcpStream::connect(gateway.address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(socket, "GET /socket HTTP/1.1\r\nhost: ingress\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
-        .unwrap();
+    write!(
+        socket,
+        "GET /socket HTTP/1.1\r\nhost: ingress\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    )
+    .unwrap();
     let mut lines = BufReader::new(socket.try_clone().unwrap());
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
@@ -284,16 +363,24 @@ fn an_ingress_works_although_its_first_document_is_refused() {
     changes.push(("first-document/gateway.yaml".to_owned(), "first.yaml".to_owned()));
     let mut gateway = Gateway::start("existing-ingress", "first-document", &changes);
     let ask = |gateway: &Gateway| {
-        exchange(gateway.address, "POST /ai/v1/chat/completions", "", r#"{"model": "yard/small", "messages": []}"#)
+        exchange(
+            gateway.address,
+            "POST /ai/v1/chat/completions",
+            "",
+            r#"{"model": "yard/small", "messages": []}"#,
+        )
     };
-    gateway.wait_for("the refusal", |gateway| gateway.file("log").contains("routing.sort: invalid").then_some(()));
+    gateway.wait_for("the refusal", |gateway| {
+        gateway.file("log").contains("routing.sort: invalid").then_some(())
+    });
     gateway.check("/v1", "yard/resilient", false, &["x-fake-provider: shop"]);
     assert!(ask(&gateway).starts_with("HTTP/1.1 503"), "{}", ask(&gateway));
     let next = file.with_extension("next");
     fs::write(&next, good.replace("version_info: \"1\"", "version_info: \"2\"")).unwrap();
     fs::rename(&next, &file).unwrap();
-    gateway
-        .wait_for("the good document", |gateway| ask(gateway).contains("x-modelyard-provider: steady").then_some(()));
+    gateway.wait_for("the good document", |gateway| {
+        ask(gateway).contains("x-modelyard-provider: steady").then_some(())
+    });
 }
 
 /// The port of an upstream that accepts an upgrade and then sends back what it gets.
@@ -308,8 +395,11 @@ fn echoing_socket() -> u16 {
             line.clear();
             lines.read_line(&mut line).unwrap();
         }
-        write!(stream, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
-            .unwrap();
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+        )
+        .unwrap();
         std::io::copy(&mut lines, &mut stream).unwrap();
     });
     port
@@ -327,19 +417,27 @@ const ALL_HOSTS: [&str; 6] = [
 ];
 
 /// Starts a TLS example: its hosts are TLS listeners at these ports, and one authority is trusted.
-fn start_tls(example: &str, test: &str, hosts: &[&str], authority: &Path, ports: &[u16]) -> Gateway {
+fn start_tls(
+    example: &str,
+    test: &str,
+    hosts: &[&str],
+    authority: &Path,
+    ports: &[u16],
+) -> Gateway {
     let endpoint = |place: &str| format!("endpoint: {{{place}}}");
     let mut changes: Vec<(String, String)> = hosts
         .iter()
         .zip(ports)
         .map(|(host, port)| {
             let real = format!("address: {{socket_address: {{address: {host}, port_value: 443}}}}");
-            let fake = format!("address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}");
+            let fake =
+                format!("address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}");
             // The name that is asked for and checked stays the real one.
             (endpoint(&real), endpoint(&format!("hostname: {host}, {fake}")))
         })
         .collect();
-    changes.push(("/etc/ssl/certs/ca-certificates.crt".to_owned(), authority.display().to_string()));
+    changes
+        .push(("/etc/ssl/certs/ca-certificates.crt".to_owned(), authority.display().to_string()));
     Gateway::start(example, test, &changes)
 }
 
@@ -353,10 +451,16 @@ fn start_tls_fake(directory: &str, listeners: &[&str]) -> (Fake, PathBuf) {
 
 #[test]
 fn providers_are_reached_over_tls() {
-    let (fake, authority) = start_tls_fake("good", &["api.openai.com", "api.groq.com,status=500", "openrouter.ai"]);
+    let (fake, authority) =
+        start_tls_fake("good", &["api.openai.com", "api.groq.com,status=500", "openrouter.ai"]);
     let mut gateway = start_tls("tls-providers", "tls", &HOSTS, &authority, &fake.ports);
     for stream in [false, true] {
-        gateway.check("/v1", "gpt-4.1-mini", stream, &["x-modelyard-provider: openai", "x-modelyard-attempts: 1"]);
+        gateway.check(
+            "/v1",
+            "gpt-4.1-mini",
+            stream,
+            &["x-modelyard-provider: openai", "x-modelyard-attempts: 1"],
+        );
         let fallback = ["x-modelyard-provider: openrouter", "x-modelyard-attempts: 2"];
         gateway.check("/v1", "llama-3.3-70b", stream, &fallback);
         gateway.check(
@@ -372,7 +476,8 @@ fn providers_are_reached_over_tls() {
 fn a_certificate_that_is_not_trusted_moves_on_to_the_next_provider() {
     let (good, authority) = start_tls_fake("trusted", &["wrong.test", "openrouter.ai"]);
     let (strange, _) = start_tls_fake("untrusted", &["api.groq.com"]);
-    // OpenAI's name is not in the certificate at that port; Groq's is, but nobody trusts its authority.
+    // OpenAI's name is not in the certificate at that port; Groq's is, but nobody trusts its
+    // authority.
     let ports = [good.ports[0], strange.ports[0], good.ports[1]];
     let mut gateway = start_tls("tls-providers", "untrusted", &HOSTS, &authority, &ports);
     for model in ["gpt-4.1-mini", "llama-3.3-70b"] {
@@ -381,7 +486,9 @@ fn a_certificate_that_is_not_trusted_moves_on_to_the_next_provider() {
             gateway.check("/v1", model, stream, &expected);
         }
     }
-    gateway.wait_for("the record", |gateway| gateway.file("out").contains(r#""outcome":"connect""#).then_some(()));
+    gateway.wait_for("the record", |gateway| {
+        gateway.file("out").contains(r#""outcome":"connect""#).then_some(())
+    });
 }
 
 #[test]
@@ -394,19 +501,26 @@ fn every_kind_of_provider_takes_over() {
     check_all_providers("all-others", ",status=503", ["azure", "bedrock", "vertex"], 2);
 }
 
-/// Who answers for the three models with two endpoints each, when the first one of them has these faults.
+/// Who answers for the three models with two endpoints each, when the first one of them has these
+/// faults.
 fn check_all_providers(test: &str, faults: &str, providers: [&str; 3], attempts: usize) {
     let with_faults = |host: &str| match host {
-        "api.openai.com" | "api.anthropic.com" | "generativelanguage.googleapis.com" => format!("{host}{faults}"),
+        "api.openai.com" | "api.anthropic.com" | "generativelanguage.googleapis.com" => {
+            format!("{host}{faults}")
+        }
         "bedrock-runtime.us-east-1.amazonaws.com" => format!("{host},signed"),
         host => host.to_owned(),
     };
     let listeners = ALL_HOSTS.map(with_faults);
     let (fake, authority) = start_tls_fake(test, &listeners.each_ref().map(String::as_str));
     let mut gateway = start_tls("all-providers", test, &ALL_HOSTS, &authority, &fake.ports);
-    for (model, provider) in ["gpt-4.1-mini", "claude-sonnet-4-5", "gemini-2.5-flash"].into_iter().zip(providers) {
-        let expected =
-            [format!("x-modelyard-provider: {provider}\r\n"), format!("x-modelyard-attempts: {attempts}\r\n")];
+    for (model, provider) in
+        ["gpt-4.1-mini", "claude-sonnet-4-5", "gemini-2.5-flash"].into_iter().zip(providers)
+    {
+        let expected = [
+            format!("x-modelyard-provider: {provider}\r\n"),
+            format!("x-modelyard-attempts: {attempts}\r\n"),
+        ];
         for stream in [false, true] {
             gateway.check("/v1", model, stream, &expected.each_ref().map(String::as_str));
         }

@@ -17,7 +17,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_fake-provider");
 const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_millis(200);
 const PLAIN: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-const STREAM: &str = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+const STREAM: &str =
+    r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
 
 /// A running process with one listener; it ends with the test.
 struct Fake {
@@ -290,7 +291,8 @@ fn gzip_comes_without_being_asked_for() {
     let fake = Fake::start("127.0.0.1:0");
     let reply = fake.chat("gzip", PLAIN);
     assert!(reply.has_header("content-encoding: gzip"));
-    let answer: Value = serde_json::from_reader(flate2::read::GzDecoder::new(reply.halves().1)).unwrap();
+    let answer: Value =
+        serde_json::from_reader(flate2::read::GzDecoder::new(reply.halves().1)).unwrap();
     assert_eq!(answer["object"], "chat.completion");
 }
 
@@ -351,7 +353,9 @@ fn requests_are_recorded_until_they_are_cleared() {
 #[test]
 fn faults_can_pass() {
     let fake = Fake::start("127.0.0.1:0");
-    let statuses = || -> Vec<u16> { (0..3).map(|_| fake.chat("status=503,times=2", PLAIN).status()).collect() };
+    let statuses = || -> Vec<u16> {
+        (0..3).map(|_| fake.chat("status=503,times=2", PLAIN).status()).collect()
+    };
     assert_eq!(statuses(), [503, 503, 200]);
     assert_eq!(fake.chat("status=500,times=1", PLAIN).status(), 500, "each path counts alone");
     fake.ask("DELETE", "/_fake/requests", "", "");

@@ -1,10 +1,16 @@
-//! `make bench-instructions`: how many instructions the core's main paths take, which is the same on every run.
+//! `make bench-instructions`: how many instructions the core's main paths take, which is the same
+//! on every run.
 //!
-//! Each path runs under `valgrind --tool=callgrind`, which counts only what [`measured`] calls. The counts are compared
-//! with those in `instructions.tsv`; one that differs by more than [`MOST`] per cent is an error, so that every change
-//! of speed is seen, and explained by the commit that writes the new counts down. They depend on the toolchain and the
-//! machine's instruction set, so a new toolchain is a reason to write them down anew.
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may end where something is wrong")]
+//! Each path runs under `valgrind --tool=callgrind`, which counts only what [`measured`] calls. The
+//! counts are compared with those in `instructions.tsv`; one that differs by more than [`MOST`] per
+//! cent is an error, so that every change of speed is seen, and explained by the commit that writes
+//! the new counts down. They depend on the toolchain and the machine's instruction set, so a new
+//! toolchain is a reason to write them down anew.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark may end where something is wrong"
+)]
 
 mod script;
 
@@ -34,7 +40,8 @@ const MESSAGE: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\"
     \"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":[],\"usage\":{\
     \"input_tokens\":9,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\
     \"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
-const DELTA: &[u8] = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\
+const DELTA: &[u8] =
+    b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\
     \"delta\":{\"type\":\"text_delta\",\"text\":\" fox\"}}\n\n";
 
 /// What is counted; what it returns is dropped uncounted.
@@ -51,7 +58,11 @@ extern "C" fn measured(step: &mut Option<Step>, result: &mut Option<Box<dyn Any>
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();
-    match arguments.iter().position(|argument| argument == "--path").and_then(|at| arguments.get(at + 1)) {
+    match arguments
+        .iter()
+        .position(|argument| argument == "--path")
+        .and_then(|at| arguments.get(at + 1))
+    {
         Some(name) => run(name),
         None => compare(),
     }
@@ -68,8 +79,11 @@ fn run(name: &str) -> ExitCode {
 
 fn compare() -> ExitCode {
     let known = fs::read_to_string(BASELINE).unwrap_or_default();
-    let known: BTreeMap<&str, f64> =
-        known.lines().filter_map(|line| line.split_once('\t')).map(|(n, c)| (n, c.parse().expect("a count"))).collect();
+    let known: BTreeMap<&str, f64> = known
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(n, c)| (n, c.parse().expect("a count")))
+        .collect();
     let (mut lines, mut differs) = (String::new(), false);
     for (name, _) in paths() {
         let count = count(name);
@@ -83,7 +97,9 @@ fn compare() -> ExitCode {
         fs::write(BASELINE, lines).expect("a writable baseline");
     } else if differs {
         println!("\nCounts differ from {BASELINE} by more than {MOST} %.");
-        println!("If the change is meant, write them down in the same commit: make bench-instructions UPDATE=1");
+        println!(
+            "If the change is meant, write them down in the same commit: make bench-instructions UPDATE=1"
+        );
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -91,18 +107,20 @@ fn compare() -> ExitCode {
 
 /// Counts a path in a process of its own.
 ///
-/// Its environment, its arguments and with them its addresses are the same wherever the project lies, because
-/// allocations and hashes depend on them.
+/// Its environment, its arguments and with them its addresses are the same wherever the project
+/// lies, because allocations and hashes depend on them.
 fn count(name: &str) -> u64 {
     let program = env::current_exe().expect("a program");
-    let (folder, file) = (program.parent().expect("a folder"), program.file_name().expect("a name"));
+    let (folder, file) =
+        (program.parent().expect("a folder"), program.file_name().expect("a name"));
     let counts = env::temp_dir().join(format!("callgrind.{}", std::process::id()));
     let mut command = Command::new("setarch");
     command.args(["-R", "valgrind", "--tool=callgrind", "--toggle-collect=measured"]);
     command.arg(format!("--callgrind-out-file={}", counts.display()));
     command.arg(Path::new(".").join(file)).args(["--path", name]);
     command.current_dir(folder).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    let output = command.output().expect("setarch and valgrind, of Debian's util-linux and valgrind");
+    let output =
+        command.output().expect("setarch and valgrind, of Debian's util-linux and valgrind");
     let counted = fs::read_to_string(&counts).unwrap_or_default();
     let _ = fs::remove_file(&counts);
     let total = counted.lines().find_map(|line| line.strip_prefix("totals: "));

@@ -1,4 +1,5 @@
-//! `make bench-plan`: what a large catalogue costs, in WebAssembly under Node's V8, compiled as the host compiles it.
+//! `make bench-plan`: what a large catalogue costs, in WebAssembly under Node's V8, compiled as the
+//! host compiles it.
 //!
 //! This is the WebAssembly side: it exports what `plan.mjs` calls and times.
 #![allow(clippy::expect_used, reason = "a benchmark may end where something is wrong")]
@@ -45,7 +46,8 @@ pub extern "C" fn document() -> *const u8 {
 #[unsafe(no_mangle)]
 pub extern "C" fn load() {
     let config = script::config(&DOCUMENT.take());
-    let request = Request::parse(script::chat("m/model-7", 1000, true), &Limits::default()).expect("a good request");
+    let request = Request::parse(script::chat("m/model-7", 1000, true), &Limits::default())
+        .expect("a good request");
     CONFIG.set(Some((config, request)));
 }
 
@@ -57,7 +59,13 @@ pub extern "C" fn plan_for(model: usize, seed: u64) -> usize {
         let (config, request) = loaded.as_ref().expect("a configuration");
         let asked: Option<Asked<'_>> = config.catalog.resolve(&name);
         let health = Health::default();
-        let with = Circumstances { health: &health, tenant: "default", conversation: None, seed, now: script::NOW };
+        let with = Circumstances {
+            health: &health,
+            tenant: "default",
+            conversation: None,
+            seed,
+            now: script::NOW,
+        };
         black_box(plan(config, asked.as_slice(), (Operation::Chat, request), &with)).steps.len()
     })
 }

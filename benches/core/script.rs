@@ -1,4 +1,5 @@
-//! What the benchmarks of the core share: a catalogue, and exchanges played as the shell plays them.
+//! What the benchmarks of the core share: a catalogue, and exchanges played as the shell plays
+//! them.
 #![allow(clippy::expect_used, reason = "a benchmark may end where something is wrong")]
 
 use std::cell::RefCell;
@@ -37,13 +38,17 @@ const PARAMETERS: [&str; 15] = [
     "include_reasoning",
 ];
 
-/// A document of `models` models, each offered by `endpoints` providers with everything an endpoint may say.
+/// A document of `models` models, each offered by `endpoints` providers with everything an endpoint
+/// may say.
 ///
 /// `m/model-0` to the last speak OpenAI's format; `m/claude` is Anthropic's.
 pub(crate) fn catalogue(models: usize, endpoints: usize) -> String {
     let provider = |index: usize| {
         let auth = json!({"type": "bearer", "env": "KEY"});
-        (format!("p{index}"), json!({"api": "openai", "host": format!("p{index}.example"), "auth": auth}))
+        (
+            format!("p{index}"),
+            json!({"api": "openai", "host": format!("p{index}.example"), "auth": auth}),
+        )
     };
     let mut providers: serde_json::Map<String, Value> = (0..endpoints).map(provider).collect();
     providers.insert("claude".to_owned(), json!({"api": "anthropic", "host": "claude.example"}));
@@ -57,7 +62,8 @@ pub(crate) fn catalogue(models: usize, endpoints: usize) -> String {
         })
     };
     let model = |index: usize| {
-        let endpoints: Vec<_> = (0..endpoints).map(|provider| endpoint(format!("p{provider}"), index)).collect();
+        let endpoints: Vec<_> =
+            (0..endpoints).map(|provider| endpoint(format!("p{provider}"), index)).collect();
         json!({
             "id": format!("m/model-{index}"), "name": format!("Model number {index}"),
             "aliases": [format!("model-{index}")], "context_length": 1_048_576,
@@ -71,7 +77,8 @@ pub(crate) fn catalogue(models: usize, endpoints: usize) -> String {
 
 /// Reads a document.
 pub(crate) fn config(document: &str) -> Rc<Config> {
-    let (config, _) = Config::parse(document.as_bytes(), &|_| Some("secret".to_owned())).expect("a good document");
+    let (config, _) = Config::parse(document.as_bytes(), &|_| Some("secret".to_owned()))
+        .expect("a good document");
     Rc::new(config)
 }
 
@@ -80,10 +87,14 @@ pub(crate) fn chat(model: &str, size: usize, stream: bool) -> Vec<u8> {
     let words = "The quick brown fox jumps over the lazy dog; \"quoted\", and on a\nnew line. ";
     let content: String = words.chars().cycle().take(size.saturating_sub(200)).collect();
     let message = json!({"role": "user", "content": content});
-    format!("{{\"model\":\"{model}\",\"stream\":{stream},\"temperature\":0.7,\"messages\":[{message}]}}").into_bytes()
+    format!(
+        "{{\"model\":\"{model}\",\"stream\":{stream},\"temperature\":0.7,\"messages\":[{message}]}}"
+    )
+    .into_bytes()
 }
 
-/// Runs `use_it` with what is known of the endpoints' health, which a worker keeps from request to request.
+/// Runs `use_it` with what is known of the endpoints' health, which a worker keeps from request to
+/// request.
 pub(crate) fn with_health<R>(use_it: impl FnOnce(&mut Health) -> R) -> R {
     HEALTH.with_borrow_mut(use_it)
 }
@@ -99,7 +110,14 @@ pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) ->
         ("accept", "*/*"),
         ("authorization", "Bearer client"),
     ];
-    let arrival = Arrival { face, operation: Operation::Chat, headers: &headers, body, random: [seed, 2], now: NOW };
+    let arrival = Arrival {
+        face,
+        operation: Operation::Chat,
+        headers: &headers,
+        body,
+        random: [seed, 2],
+        now: NOW,
+    };
     let exchange = with_health(|health| Exchange::open(config.clone(), arrival, health));
     assert!(exchange.departure().is_ok(), "the request was refused");
     exchange
@@ -107,7 +125,11 @@ pub(crate) fn open(config: &Rc<Config>, face: Face, body: Vec<u8>, seed: u64) ->
 
 /// Begins the first attempt.
 pub(crate) fn begin(exchange: &mut Exchange) -> Dispatch<'_> {
-    let current = [(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
+    let current = [
+        (":method", "POST"),
+        (":path", "/v1/chat/completions"),
+        ("content-type", "application/json"),
+    ];
     exchange.begin_attempt(&current, &|| NOW).expect("an attempt")
 }
 

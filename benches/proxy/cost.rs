@@ -1,6 +1,7 @@
 //! `make bench`: what the gateway costs next to the same Envoy without it.
 //!
-//! What counts is the ratio of the proxy's CPU time per request or chunk to the bare Envoy's in the same round.
+//! What counts is the ratio of the proxy's CPU time per request or chunk to the bare Envoy's in the
+//! same round.
 
 use std::fmt::Write as _;
 use std::io::Result;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::load::{Request, chat};
-use super::measure::{self, Bar, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, table};
+use super::measure::{
+    self, Bar, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, table,
+};
 use super::peers::{self, Peer};
 use super::setup::{self, BURST, Catalogue, Kind, PACED, PACED_CLAUDE, PLAIN, PLAIN_CLAUDE, Proxy};
 
@@ -66,7 +69,8 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
             moments.push((moment, memory(&proxies, &peers)?));
         }
     }
-    let names: Vec<_> = kinds.iter().map(|(name, _)| *name).chain(peers.iter().map(|peer| peer.name)).collect();
+    let names: Vec<_> =
+        kinds.iter().map(|(name, _)| *name).chain(peers.iter().map(|peer| peer.name)).collect();
     let text = memory_table(&names, &moments);
     print!("{text}");
     measure::write_cost(&(report + &text + include_str!("../where-the-time-goes.md")))
@@ -74,24 +78,41 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
 
 fn cases() -> [Case; 5] {
     let case = |name, seconds: f64, request, (must, want)| Case {
-        scenario: Scenario { name, connections: 16, duration: Duration::from_secs_f64(seconds), units: 1 },
+        scenario: Scenario {
+            name,
+            connections: 16,
+            duration: Duration::from_secs_f64(seconds),
+            units: 1,
+        },
         request,
         bar: (must, Some(want)),
         others: Vec::new(),
         memory: None,
     };
-    let mut small = case("1 KB chat, 16 connections", 1.0, chat("/v1", PLAIN, 1000, false), (1.75, 1.5));
+    let mut small =
+        case("1 KB chat, 16 connections", 1.0, chat("/v1", PLAIN, 1000, false), (1.75, 1.5));
     small.others.push((TRANSLATED, chat("/v1", PLAIN_CLAUDE, 1000, false), None));
-    let mut medium = case("32 KB chat, 16 connections", 1.0, chat("/v1", PLAIN, 32 << 10, false), (1.95, 1.65));
+    let mut medium =
+        case("32 KB chat, 16 connections", 1.0, chat("/v1", PLAIN, 32 << 10, false), (1.95, 1.65));
     medium.memory = Some("1 KB and 32 KB");
-    let mut large = case("1 MB chat, 16 connections", 1.5, chat("/v1", PLAIN, 1 << 20, false), (2.4, 1.9));
+    let mut large =
+        case("1 MB chat, 16 connections", 1.5, chat("/v1", PLAIN, 1 << 20, false), (2.4, 1.9));
     large.memory = Some("1 MB");
     let name = "paced stream, per chunk (5 ms apart), 64 connections";
     let mut paced = case(name, 1.5, chat("/v1", PACED, 1000, true), (1.25, 1.12));
     (paced.scenario.connections, paced.scenario.units) = (64, 100);
-    paced.others.push(("Modelyard, OpenRouter's face", chat("/api/v1", PACED, 1000, true), Some((1.45, None))));
+    paced.others.push((
+        "Modelyard, OpenRouter's face",
+        chat("/api/v1", PACED, 1000, true),
+        Some((1.45, None)),
+    ));
     paced.others.push((TRANSLATED, chat("/v1", PACED_CLAUDE, 1000, true), None));
-    let mut burst = case("burst stream, per chunk, 16 connections", 1.0, chat("/v1", BURST, 1000, true), (1.3, 1.15));
+    let mut burst = case(
+        "burst stream, per chunk, 16 connections",
+        1.0,
+        chat("/v1", BURST, 1000, true),
+        (1.3, 1.15),
+    );
     burst.scenario.units = 1000;
     burst.memory = Some("streams");
     [small, medium, large, paced, burst]
@@ -99,8 +120,12 @@ fn cases() -> [Case; 5] {
 
 /// What translation costs, next to a request that needs none.
 fn translated(rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
-    let of = |name: &str| rows.iter().zip(visits).find(|(row, _)| row.name == name).map(|(_, visits)| visits);
-    let (Some(own), Some(translated)) = (of("Modelyard"), of(TRANSLATED)) else { return String::new() };
+    let of = |name: &str| {
+        rows.iter().zip(visits).find(|(row, _)| row.name == name).map(|(_, visits)| visits)
+    };
+    let (Some(own), Some(translated)) = (of("Modelyard"), of(TRANSLATED)) else {
+        return String::new();
+    };
     let ratio = ratio(translated, own, |visit| visit.cost);
     format!(
         "Translated, it takes {:.2} ({:.2}–{:.2}) of what Modelyard takes in the same dialect; must ≤ 1.50.\n\n",
@@ -110,7 +135,11 @@ fn translated(rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
 
 /// MiB of each proxy.
 fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
-    proxies.iter().chain(peers.iter().map(|peer| &peer.proxy)).map(|proxy| proxy.process.memory()).collect()
+    proxies
+        .iter()
+        .chain(peers.iter().map(|peer| &peer.proxy))
+        .map(|proxy| proxy.process.memory())
+        .collect()
 }
 
 /// A line for each proxy, a column for each moment.

@@ -1,4 +1,5 @@
-//! A load generator: keep-alive connections that each send one request after the other over plain HTTP/1.1.
+//! A load generator: keep-alive connections that each send one request after the other over plain
+//! HTTP/1.1.
 
 use std::io::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
@@ -18,13 +19,19 @@ pub(crate) struct Request {
     pub(crate) upstream: &'static str,
 }
 
-/// A chat request of about `size` bytes to a face, for a model of the catalogue: its number, and its upstream for
-/// proxies that cannot choose by the body.
-pub(crate) fn chat(face: &str, (model, upstream): (usize, &'static str), size: usize, stream: bool) -> Request {
+/// A chat request of about `size` bytes to a face, for a model of the catalogue: its number, and
+/// its upstream for proxies that cannot choose by the body.
+pub(crate) fn chat(
+    face: &str,
+    (model, upstream): (usize, &'static str),
+    size: usize,
+    stream: bool,
+) -> Request {
     let words = "The quick brown fox jumps over the lazy dog; \"quoted\", and on a\nnew line. ";
     let content: String = words.chars().cycle().take(size.saturating_sub(200)).collect();
     let message = json!({"role": "user", "content": content});
-    let body = format!("{{\"model\":\"m/model-{model}\",\"stream\":{stream},\"messages\":[{message}]}}");
+    let body =
+        format!("{{\"model\":\"m/model-{model}\",\"stream\":{stream},\"messages\":[{message}]}}");
     let head = format!(
         "POST {face}/chat/completions HTTP/1.1\r\nhost: gateway.test\r\nuser-agent: bench\r\nx-bench: {upstream}\r\n\
          authorization: Bearer client\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: {}\r\n\r\n",
@@ -61,7 +68,12 @@ impl Request {
 }
 
 /// Sends `request` over `connections` for `duration`, and says how many answers came.
-pub(crate) async fn run(port: u16, request: &'static Request, connections: usize, duration: Duration) -> Result<u64> {
+pub(crate) async fn run(
+    port: u16,
+    request: &'static Request,
+    connections: usize,
+    duration: Duration,
+) -> Result<u64> {
     let until = Instant::now() + duration;
     let mut tasks = JoinSet::new();
     for number in 0..connections {

@@ -1,5 +1,5 @@
-//! What the gateway costs in a real Envoy: `make bench` next to the same Envoy without it, `make bench-scale` under
-//! large catalogues, many streams and several workers.
+//! What the gateway costs in a real Envoy: `make bench` next to the same Envoy without it, `make
+//! bench-scale` under large catalogues, many streams and several workers.
 
 mod cost;
 mod load;

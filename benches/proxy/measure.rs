@@ -1,4 +1,5 @@
-//! Visits to proxies in turn, and what they say: CPU time by the proxy, who else was busy, medians and tables.
+//! Visits to proxies in turn, and what they say: CPU time by the proxy, who else was busy, medians
+//! and tables.
 
 use std::fmt::Write as _;
 use std::io::Result;
@@ -56,7 +57,8 @@ pub(crate) struct Visit {
     busy: [f64; 3],
 }
 
-/// Runs a scenario: every round visits the rows in turn, so that whatever else the machine does meets all of them.
+/// Runs a scenario: every round visits the rows in turn, so that whatever else the machine does
+/// meets all of them.
 pub(crate) fn measure(
     runtime: &Runtime,
     upstream: &Process,
@@ -84,7 +86,8 @@ pub(crate) fn rounds() -> usize {
 async fn visit(upstream: &Process, scenario: &Scenario, row: &Row<'_>) -> Result<Visit> {
     let used = || Result::Ok([row.proxy.process.cpu()?, setup::own_cpu()?, upstream.cpu()?]);
     let (began, before) = (Instant::now(), used()?);
-    let answers = load::run(row.proxy.port, row.request, scenario.connections, scenario.duration).await?;
+    let answers =
+        load::run(row.proxy.port, row.request, scenario.connections, scenario.duration).await?;
     let (after, time) = (used()?, began.elapsed().as_secs_f64());
     let [proxy, load, upstream] = [0, 1, 2].map(|of: usize| {
         let at = |used: &[f64; 3]| used.get(of).copied().unwrap_or_default();
@@ -101,11 +104,15 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Row<'_>], visits: &[Vec<Visit>]
     // Where no row has a bar, nobody misses the columns.
     let barred = rows.iter().any(|row| row.bar.is_some());
     let (titles, dashes) = if barred { (" must | want |", "---|---|") } else { ("", "") };
-    let _ = writeln!(table, "| | µs of CPU | ratio | spread |{titles} per second | proxy | load | upstream |");
+    let _ = writeln!(
+        table,
+        "| | µs of CPU | ratio | spread |{titles} per second | proxy | load | upstream |"
+    );
     let _ = writeln!(table, "|---|---|---|---|{dashes}---|---|---|---|");
     for (row, own) in rows.iter().zip(visits) {
         let of = |value: &dyn Fn(&Visit) -> f64| Spread::of(own.iter().map(value)).median;
-        let ratio = visits.first().map_or(Spread::of([]), |first| ratio(own, first, |visit| visit.cost));
+        let ratio =
+            visits.first().map_or(Spread::of([]), |first| ratio(own, first, |visit| visit.cost));
         let limit = |most: Option<f64>| most.map_or(String::new(), |most| format!("≤ {most:.2}"));
         let (must, want) = row.bar.unzip();
         let bar = format!(" {} | {} |", limit(must), limit(want.flatten()));
@@ -144,7 +151,9 @@ impl Spread {
     fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or(f64::NAN);
+        let at = |quarter: usize| {
+            values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or(f64::NAN)
+        };
         Self { low: at(1), median: at(2), high: at(3) }
     }
 }
@@ -154,7 +163,11 @@ pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let envoy = said(env::var("ENVOY").as_deref().unwrap_or("envoy").as_ref(), &["--version"]);
-    let envoy = envoy.rsplit("version: ").next().and_then(|version| version.split('/').nth(1)).unwrap_or_default();
+    let envoy = envoy
+        .rsplit("version: ")
+        .next()
+        .and_then(|version| version.split('/').nth(1))
+        .unwrap_or_default();
     format!(
         "Date {}, Envoy {envoy}, modelyard {} at {}, {} cores,{}.\n",
         said("date".as_ref(), &["-u", "+%F"]),
@@ -167,14 +180,19 @@ pub(crate) fn machine() -> String {
 
 /// What a program prints.
 pub(crate) fn said(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
     String::from_utf8_lossy(&output).trim().to_owned()
 }
 
 /// Writes `make bench`'s part of the results, and leaves the other as it is.
 pub(crate) fn write_cost(text: &str) -> Result<()> {
     let before = fs::read_to_string(RESULTS).unwrap_or_default();
-    let scale = before.split_once(SCALE).map(|(_, scale)| [SCALE, scale].concat()).unwrap_or_default();
+    let scale =
+        before.split_once(SCALE).map(|(_, scale)| [SCALE, scale].concat()).unwrap_or_default();
     fs::write(RESULTS, [text, &scale].concat())
 }
 

@@ -1,7 +1,9 @@
-//! Gateways of others that registries have, for `make bench PEERS=1`: LiteLLM's proxy and Portkey's gateway.
+//! Gateways of others that registries have, for `make bench PEERS=1`: LiteLLM's proxy and Portkey's
+//! gateway.
 //!
-//! Each is one process with one worker, set up as its own documentation says for production: without database, logs
-//! and downloads at the start; and, like all that is measured here, without keys for clients.
+//! Each is one process with one worker, set up as its own documentation says for production:
+//! without database, logs and downloads at the start; and, like all that is measured here, without
+//! keys for clients.
 
 use std::env;
 use std::fs::{self, File};
@@ -24,7 +26,8 @@ pub(crate) struct Peer {
     /// Its own and that of what it runs on.
     pub(crate) version: String,
     pub(crate) proxy: Proxy,
-    /// The headers that it needs besides, each with its line break, for a request that the upstream at a URL answers.
+    /// The headers that it needs besides, each with its line break, for a request that the upstream
+    /// at a URL answers.
     headers: fn(&str) -> String,
 }
 
@@ -58,24 +61,46 @@ fn litellm(port: u16) -> Result<Peer> {
         json!({"model_name": format!("m/model-{model}"), "litellm_params": target})
     });
     // It listens on this machine only.
-    let config =
-        json!({"model_list": models, "general_settings": {"dangerously_permit_weak_or_unset_master_key": true}});
+    let config = json!({"model_list": models, "general_settings": {"dangerously_permit_weak_or_unset_master_key": true}});
     let path = "target/bench-litellm.json";
     fs::write(path, config.to_string())?;
     let mut command = Command::new(bin.join("litellm"));
-    command.args(["--config", path, "--host", "127.0.0.1", "--port", &port.to_string(), "--num_workers", "1"]);
-    command.envs([("LITELLM_MODE", "PRODUCTION"), ("LITELLM_LOG", "ERROR"), ("LITELLM_LOCAL_MODEL_COST_MAP", "True")]);
-    let pinned = include_str!("../peers/requirements.txt").split("==").last().unwrap_or_default().trim();
+    command.args([
+        "--config",
+        path,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--num_workers",
+        "1",
+    ]);
+    command.envs([
+        ("LITELLM_MODE", "PRODUCTION"),
+        ("LITELLM_LOG", "ERROR"),
+        ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
+    ]);
+    let pinned =
+        include_str!("../peers/requirements.txt").split("==").last().unwrap_or_default().trim();
     let python = said(&bin.join("python"), &["--version"]);
     let version = format!("{pinned} on {python}");
-    Ok(Peer { name: "LiteLLM", version, proxy: proxy(port, command, "litellm")?, headers: |_| String::new() })
+    Ok(Peer {
+        name: "LiteLLM",
+        version,
+        proxy: proxy(port, command, "litellm")?,
+        headers: |_| String::new(),
+    })
 }
 
 fn portkey(port: u16) -> Result<Peer> {
-    let program = Path::new(TOOLS).join("node/node_modules/@portkey-ai/gateway/build/start-server.js");
+    let program =
+        Path::new(TOOLS).join("node/node_modules/@portkey-ai/gateway/build/start-server.js");
     let mut command = Command::new("node");
     // Without the page that shows requests as they come.
-    command.arg(program).args(["--headless", &format!("--port={port}")]).env("NODE_ENV", "production");
+    command
+        .arg(program)
+        .args(["--headless", &format!("--port={port}")])
+        .env("NODE_ENV", "production");
     let package: Value = serde_json::from_str(include_str!("../peers/package.json"))?;
     let pinned = |pointer| package.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let version = format!(
@@ -84,14 +109,16 @@ fn portkey(port: u16) -> Result<Peer> {
         pinned("/overrides/@hono~1node-server"),
         said(Path::new("node"), &["--version"])
     );
-    let headers = |url: &str| format!("x-portkey-provider: openai\r\nx-portkey-custom-host: {url}\r\n");
+    let headers =
+        |url: &str| format!("x-portkey-provider: openai\r\nx-portkey-custom-host: {url}\r\n");
     Ok(Peer { name: "Portkey", version, proxy: proxy(port, command, "portkey")?, headers })
 }
 
 /// Starts one; what it says goes to a file.
 fn proxy(port: u16, mut command: Command, name: &str) -> Result<Proxy> {
     let process = Process::start(command.stderr(File::create(format!("target/bench-{name}.log"))?));
-    let process = process.map_err(|error| Error::new(error.kind(), format!("cannot start {command:?}: {error}")))?;
+    let process = process
+        .map_err(|error| Error::new(error.kind(), format!("cannot start {command:?}: {error}")))?;
     Ok(Proxy { port, process })
 }
 
@@ -102,7 +129,10 @@ fn url(upstream: &str) -> String {
 /// The line that says which peers ran, if any.
 pub(crate) fn versions(peers: &[Peer]) -> String {
     let line = |peer: &Peer| {
-        format!("{} {} has one worker, and neither a database nor keys for clients.\n", peer.name, peer.version)
+        format!(
+            "{} {} has one worker, and neither a database nor keys for clients.\n",
+            peer.name, peer.version
+        )
     };
     peers.iter().map(line).collect()
 }

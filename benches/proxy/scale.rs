@@ -1,5 +1,5 @@
-//! `make bench-scale`: whether the cost stays what it is with a large catalogue, many streams and several workers, and
-//! what it would be if the gateway's own code cost nothing.
+//! `make bench-scale`: whether the cost stays what it is with a large catalogue, many streams and
+//! several workers, and what it would be if the gateway's own code cost nothing.
 
 use std::fmt::Write as _;
 use std::io::Result;
@@ -96,7 +96,8 @@ fn catalogues(runtime: &Runtime, upstream: &Process) -> Result<String> {
 
 /// Many streams on one worker at the same time, new ones when they end.
 fn streams(runtime: &Runtime, upstream: &Process) -> Result<String> {
-    let seconds = env::var("SECONDS_OF_STREAMS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(30);
+    let seconds =
+        env::var("SECONDS_OF_STREAMS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(30);
     let step = Duration::from_secs(seconds) / MOMENTS;
     let mut text = format!(
         "## {STREAMS} streams at once on one worker, for {seconds} s: memory in MiB\n\n\
@@ -106,7 +107,8 @@ fn streams(runtime: &Runtime, upstream: &Process) -> Result<String> {
     for moment in 1..=MOMENTS {
         let _ = write!(text, " {:.0} s |", (step * moment).as_secs_f64());
     }
-    text += " 3 s after the end | streams | µs of CPU per chunk | proxy | load | upstream |\n|---|---|";
+    text +=
+        " 3 s after the end | streams | µs of CPU per chunk | proxy | load | upstream |\n|---|---|";
     text += &"---|".repeat(MOMENTS as usize + 6);
     text += "\n";
     for (name, kind) in [("Envoy, no filter", Kind::Bare), ("Modelyard", Kind::Gateway(USUAL))] {
@@ -121,7 +123,8 @@ fn streams(runtime: &Runtime, upstream: &Process) -> Result<String> {
         for memory in memory {
             let _ = write!(text, " {memory:.0} |");
         }
-        let used: Vec<f64> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
+        let used: Vec<f64> =
+            before.iter().zip(&after).map(|(before, after)| after - before).collect();
         let chunk = used.first().copied().unwrap_or_default() * 1e6 / (answers * 100).max(1) as f64;
         let _ = write!(text, " {:.0} | {answers} | {chunk:.1} |", proxy.process.own_memory()?);
         for used in used {
@@ -149,13 +152,16 @@ async fn held(proxy: &Proxy, step: Duration) -> Result<(u64, Vec<f64>)> {
 
 /// Two workers next to one, with and without the gateway.
 fn workers(runtime: &Runtime, upstream: &Process) -> Result<String> {
-    let kinds = [(Kind::Bare, 1), (Kind::Bare, 2), (Kind::Gateway(USUAL), 1), (Kind::Gateway(USUAL), 2)];
+    let kinds =
+        [(Kind::Bare, 1), (Kind::Bare, 2), (Kind::Gateway(USUAL), 1), (Kind::Gateway(USUAL), 2)];
     let proxies = Proxy::start_all(kinds)?;
-    let names = ["Envoy, no filter, one worker", "… two workers", "Modelyard, one worker", "… two workers"];
+    let names =
+        ["Envoy, no filter, one worker", "… two workers", "Modelyard, one worker", "… two workers"];
     let request = chat("/v1", PLAIN, 1000, false).leaked();
     let rows = rows(names, &proxies, request);
     let name = "Workers: 1 KB chat, 64 connections";
-    let scenario = Scenario { name, connections: 64, duration: Duration::from_secs_f64(1.5), units: 1 };
+    let scenario =
+        Scenario { name, connections: 64, duration: Duration::from_secs_f64(1.5), units: 1 };
     let visits = measure(runtime, upstream, &scenario, &rows)?;
     let mut text = table(&scenario, &rows, &visits);
     if let [bare, bare_two, own, own_two] = visits.as_slice() {
@@ -192,8 +198,13 @@ fn shared() -> String {
     for per_tick in [1, 10, 100, 500] {
         let calls = shared_data::calls(per_tick);
         let together = calls.per_request + calls.per_tick / per_tick as f64;
-        let _ =
-            writeln!(text, "| {} | {:.2} | {:.1} | {together:.2} |", per_tick * 10, calls.per_request, calls.per_tick);
+        let _ = writeln!(
+            text,
+            "| {} | {:.2} | {:.1} | {together:.2} |",
+            per_tick * 10,
+            calls.per_request,
+            calls.per_tick
+        );
     }
     text
 }

@@ -1,4 +1,5 @@
-//! The proxies that are compared: one Envoy each, with the same clusters, and what costs the same left out of all.
+//! The proxies that are compared: one Envoy each, with the same clusters, and what costs the same
+//! left out of all.
 
 use std::io::{Error, Result};
 use std::path::Path;
@@ -70,7 +71,8 @@ impl Process {
 
     fn mib(&self, key: &str) -> Result<f64> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?;
-        let pages = rollup.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB"));
+        let pages =
+            rollup.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB"));
         Ok(pages.and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0)
     }
 }
@@ -116,7 +118,8 @@ pub(crate) enum Kind {
     Bare,
     /// One of the filters of `benches/baseline`, by its name.
     Baseline(&'static str),
-    /// `noop` of them in both roles of the gateway, and Envoy's own filters for the rest: held body, chosen cluster.
+    /// `noop` of them in both roles of the gateway, and Envoy's own filters for the rest: held
+    /// body, chosen cluster.
     Roles,
     /// `calls` of them in both roles of the gateway.
     Calls,
@@ -139,7 +142,8 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts a proxy of each kind with so many workers, and waits until they have settled.
     pub(crate) fn start_all<const N: usize>(kinds: [(Kind, usize); N]) -> Result<Vec<Self>> {
-        let proxies = (0u16..).zip(kinds).map(|(index, (kind, workers))| Self::start(index, kind, workers));
+        let proxies =
+            (0u16..).zip(kinds).map(|(index, (kind, workers))| Self::start(index, kind, workers));
         let mut proxies: Vec<Self> = proxies.collect::<Result<_>>()?;
         proxies.iter_mut().try_for_each(Self::wait)?;
         thread::sleep(Duration::from_secs(1));
@@ -152,10 +156,13 @@ impl Proxy {
             Kind::Baseline(name) => direct(vec![filter(BASELINE, "", name)]),
             Kind::Roles => roles(vec![buffer(), next_cluster()], filter(BASELINE, "", "noop")),
             Kind::Calls => roles(Vec::new(), filter(BASELINE, "", "calls")),
-            Kind::Gateway(catalogue) => roles(Vec::new(), filter(WASM, "modelyard", &document(catalogue).to_string())),
+            Kind::Gateway(catalogue) => {
+                roles(Vec::new(), filter(WASM, "modelyard", &document(catalogue).to_string()))
+            }
         };
         let (port, admin) = (23100 + index, 23200 + index);
-        let clusters: Vec<_> = UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
+        let clusters: Vec<_> =
+            UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
         let config = json!({
             "admin": {"address": address(admin)},
             "static_resources": {
@@ -176,7 +183,10 @@ impl Proxy {
     pub(crate) fn wait(&mut self) -> Result<()> {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if let Some(status) = self.process.0.try_wait()? {
-                return Err(Error::other(format!("the proxy on port {} ended: {status}", self.port)));
+                return Err(Error::other(format!(
+                    "the proxy on port {} ended: {status}",
+                    self.port
+                )));
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -204,7 +214,9 @@ fn cluster(name: &str, port: u16) -> Value {
 
 /// A listener's filter; request ids and access logs are Envoy's own cost and off.
 fn connection_manager(routes: Value, filters: Vec<Value>) -> Value {
-    let kind = format!("{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager");
+    let kind = format!(
+        "{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    );
     json!({"name": "hcm", "typed_config": {
         "@type": kind, "stat_prefix": "gateway", "generate_request_id": false, "http_filters": filters,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
@@ -234,7 +246,8 @@ fn direct(mut filters: Vec<Value>) -> Value {
     connection_manager(json!(routes), filters)
 }
 
-/// The gateway's wiring: the filter downstream, behind others, and upstream, and a route by filter state with retries.
+/// The gateway's wiring: the filter downstream, behind others, and upstream, and a route by filter
+/// state with retries.
 fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
     let specifier = format!("{TYPES}.extensions.router.cluster_specifiers.matcher.v3");
     let action = |name: &str| {
@@ -242,7 +255,8 @@ fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
         json!({"action": {"name": name, "typed_config": {"@type": kind, "cluster": name}}})
     };
     let input = format!("{TYPES}.extensions.matching.common_inputs.network.v3.FilterStateInput");
-    let actions: Value = UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), action(name))).collect();
+    let actions: Value =
+        UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), action(name))).collect();
     let matcher = json!({
         "@type": format!("{specifier}.MatcherClusterSpecifier"),
         "cluster_matcher": {
@@ -267,7 +281,8 @@ fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
         },
     }]);
     let codec = format!("{TYPES}.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
-    let codec = json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
+    let codec =
+        json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
     filters.extend([filter.clone(), router(vec![filter, codec])]);
     connection_manager(routes, filters)
 }
@@ -278,7 +293,8 @@ fn buffer() -> Value {
     json!({"name": "buffer", "typed_config": {"@type": kind, "max_request_bytes": 64 << 20}})
 }
 
-/// Envoy's own filter that sets the filter state of the gateway's route, and has the route chosen anew.
+/// Envoy's own filter that sets the filter state of the gateway's route, and has the route chosen
+/// anew.
 fn next_cluster() -> Value {
     let kind = format!("{TYPES}.extensions.filters.http.set_filter_state.v3.Config");
     let value = json!({"text_format_source": {"inline_string": "%REQ(x-bench)%"}});
@@ -312,7 +328,8 @@ fn document(Catalogue { models, endpoints }: Catalogue) -> Value {
     let model = |index: usize| {
         let first = FIRST.get(index).copied().unwrap_or("plain").to_owned();
         let backups = (1..endpoints).map(|number| format!("backup-{number}"));
-        let endpoints: Vec<_> = iter::once(first).chain(backups).map(|provider| endpoint(&provider, index)).collect();
+        let endpoints: Vec<_> =
+            iter::once(first).chain(backups).map(|provider| endpoint(&provider, index)).collect();
         json!({"id": format!("m/model-{index}"), "endpoints": endpoints})
     };
     let provider = |api: &str, cluster: &str| {
@@ -324,7 +341,9 @@ fn document(Catalogue { models, endpoints }: Catalogue) -> Value {
         providers.insert(name.to_owned(), provider("openai", name));
         providers.insert(format!("{name}-claude"), provider("anthropic", name));
     }
-    providers.extend((1..endpoints).map(|number| (format!("backup-{number}"), provider("openai", "plain"))));
+    providers.extend(
+        (1..endpoints).map(|number| (format!("backup-{number}"), provider("openai", "plain"))),
+    );
     let models: Vec<_> = (0..models).map(model).collect();
     json!({"providers": providers, "models": models, "routing": {"sort": "order"}})
 }

@@ -48,8 +48,8 @@ pub(crate) struct Calls {
     pub(crate) per_tick: f64,
 }
 
-/// Serves `per_tick` requests, evenly spread, between two ticks of a worker, each for another of 400 models, for ten
-/// seconds.
+/// Serves `per_tick` requests, evenly spread, between two ticks of a worker, each for another of
+/// 400 models, for ten seconds.
 pub(crate) fn calls(per_tick: u32) -> Calls {
     let config = config(&catalogue(400, 2));
     let store = Rc::new(Counted::default());
@@ -63,7 +63,14 @@ pub(crate) fn calls(per_tick: u32) -> Calls {
             let now = NOW + TICK * (tick - 1) + TICK * request / per_tick;
             let body = chat(&format!("m/model-{}", served * 7 % 400), 1000, false);
             let random = [served as u64, 2];
-            let arrival = Arrival { face: Face::OpenAi, operation: Operation::Chat, headers: &[], body, random, now };
+            let arrival = Arrival {
+                face: Face::OpenAi,
+                operation: Operation::Chat,
+                headers: &[],
+                body,
+                random,
+                now,
+            };
             let mut exchange = Exchange::open(config.clone(), arrival, &mut health);
             begin(&mut exchange);
             answer(&mut exchange, "application/json");

@@ -1,4 +1,5 @@
-//! Models and endpoints: what may be asked for, who offers it, at what price and under which policy.
+//! Models and endpoints: what may be asked for, who offers it, at what price and under which
+//! policy.
 
 pub mod glob;
 mod pricing;
@@ -13,8 +14,10 @@ pub use tier::{ServiceTier, Tier};
 pub use variant::{Asked, Variant};
 
 /// OpenRouter's names of weight formats.
-pub const QUANTIZATIONS: [&str; 12] =
-    ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
+pub const QUANTIZATIONS: [&str; 12] = [
+    "int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32",
+    "unknown",
+];
 
 /// Index of a model in its [`Catalog`]; only made by that catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,7 +65,8 @@ pub struct Endpoint {
     pub provider: ProviderId,
     /// The upstream's name for the model; `None`: the part of the asked name a wildcard took.
     pub model: Option<String>,
-    /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a [`Tier`].
+    /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a
+    /// [`Tier`].
     pub tag: Option<String>,
     /// Prices; a missing one is unknown, not free.
     pub pricing: Pricing,
@@ -125,7 +129,8 @@ impl Catalog {
         self.models.get(id.0)
     }
 
-    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the wildcard took.
+    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the
+    /// wildcard took.
     pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
         let exact = self.names.binary_search_by(|(name, _)| name.as_str().cmp(asked)).ok();
         if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
@@ -244,7 +249,8 @@ mod tests {
 
     #[test]
     fn every_name_of_a_large_catalogue_is_found() {
-        let models = (0..5000).map(|n| model(&format!("author/model-{n}"), &[&format!("alias-{n}")]));
+        let models =
+            (0..5000).map(|n| model(&format!("author/model-{n}"), &[&format!("alias-{n}")]));
         let catalog = Catalog::new(models.collect());
         for n in 0..5000 {
             let found = Some((ModelId(n), None));
@@ -262,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_tier_is_the_last_part_of_a_tag() {
-        let tier = |tag: Option<&str>| Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) }.tier();
+        let tier =
+            |tag: Option<&str>| Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) }.tier();
         for tag in [None, Some("eu"), Some("flexible"), Some("flex/eu"), Some("high-priority")] {
             assert_eq!(tier(tag), None, "{tag:?}");
         }

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 use crate::usage::{Cost, Price};
 
-/// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one of them.
+/// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one
+/// of them.
 macro_rules! pricing {
     ($($(#[$doc:meta])* $key:ident,)*) => {
         /// Prices of one endpoint in USD per unit; `None` is unknown, not free.
@@ -72,16 +73,27 @@ pub struct PriceOverride {
 }
 
 impl Pricing {
-    /// These prices with each override that holds laid over them in order, the later winning key by key.
+    /// These prices with each override that holds laid over them in order, the later winning key by
+    /// key.
     #[inline]
-    pub fn at(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Cow<'_, Self> {
+    pub fn at(
+        &self,
+        overrides: &[PriceOverride],
+        input_tokens: u64,
+        minute_of_day_utc: u16,
+    ) -> Cow<'_, Self> {
         match overrides {
             [] => Cow::Borrowed(self),
             overrides => Cow::Owned(self.changed(overrides, input_tokens, minute_of_day_utc)),
         }
     }
 
-    fn changed(&self, overrides: &[PriceOverride], input_tokens: u64, minute_of_day_utc: u16) -> Self {
+    fn changed(
+        &self,
+        overrides: &[PriceOverride],
+        input_tokens: u64,
+        minute_of_day_utc: u16,
+    ) -> Self {
         let mut pricing = self.clone();
         for change in overrides.iter().filter(|o| o.holds(input_tokens, minute_of_day_utc)) {
             for ((_, price), (_, other)) in pricing.entries_mut().zip(change.pricing.entries()) {
@@ -91,10 +103,13 @@ impl Pricing {
         pricing
     }
 
-    /// What so many tokens cost of which three quarters are input: by this endpoints are compared. `None` where the input's
-    /// price is unknown; an unknown one of output counts as nothing.
+    /// What so many tokens cost of which three quarters are input: by this endpoints are compared.
+    /// `None` where the input's price is unknown; an unknown one of output counts as nothing.
     pub fn blended(&self, tokens: u64) -> Option<Cost> {
-        Some(self.prompt?.cost(tokens / 4 * 3) + self.completion.unwrap_or_default().cost(tokens / 4))
+        Some(
+            self.prompt?.cost(tokens / 4 * 3)
+                + self.completion.unwrap_or_default().cost(tokens / 4),
+        )
     }
 
     /// [`Self::blended`], as people compare prices.
@@ -107,7 +122,11 @@ impl PriceOverride {
     fn holds(&self, input_tokens: u64, minute: u16) -> bool {
         let long = self.min_prompt_tokens.is_none_or(|least| input_tokens > least);
         let now = self.utc.is_none_or(|(start, end)| {
-            if start <= end { start <= minute && minute < end } else { start <= minute || minute < end }
+            if start <= end {
+                start <= minute && minute < end
+            } else {
+                start <= minute || minute < end
+            }
         });
         long && now
     }
@@ -162,8 +181,14 @@ mod tests {
             long(20, Pricing { prompt: price("4"), ..Pricing::default() }),
         ];
         assert_eq!(*base.at(&overrides, 10, 0), base);
-        assert_eq!(*base.at(&overrides, 15, 0), Pricing { prompt: price("3"), request: price("9"), ..base.clone() });
-        assert_eq!(*base.at(&overrides, 25, 0), Pricing { prompt: price("4"), request: price("9"), ..base.clone() });
+        assert_eq!(
+            *base.at(&overrides, 15, 0),
+            Pricing { prompt: price("3"), request: price("9"), ..base.clone() }
+        );
+        assert_eq!(
+            *base.at(&overrides, 25, 0),
+            Pricing { prompt: price("4"), request: price("9"), ..base.clone() }
+        );
     }
 
     #[test]

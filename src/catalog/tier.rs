@@ -87,10 +87,12 @@ impl Model {
         })
     }
 
-    /// The endpoint whose prices hold where this one has answered, in the tier that it says: a provider may serve a
-    /// request in another one than it was asked for.
+    /// The endpoint whose prices hold where this one has answered, in the tier that it says: a
+    /// provider may serve a request in another one than it was asked for.
     pub fn paid<'a>(&'a self, endpoint: &'a Endpoint, served: Option<ServiceTier>) -> &'a Endpoint {
-        let other = served.and_then(|served| self.other_tiers(endpoint).find(|other| other.tier() == served.tier()));
+        let other = served.and_then(|served| {
+            self.other_tiers(endpoint).find(|other| other.tier() == served.tier())
+        });
         other.unwrap_or(endpoint)
     }
 }

@@ -1,6 +1,7 @@
 //! The suffix of a model's name: `author/slug:variant`.
 //!
-//! Source: OpenRouter's model id grammar. A name that the catalogue knows as it stands is never taken apart.
+//! Source: OpenRouter's model id grammar. A name that the catalogue knows as it stands is never
+//! taken apart.
 
 use super::{Catalog, ModelId, Tier};
 
@@ -60,9 +61,11 @@ pub struct Asked<'a> {
 impl Catalog {
     /// Finds a name by [`Catalog::find`], its suffix taken off where the name is not known with it.
     ///
-    /// What a wildcard takes keeps every suffix but those that ask for an order: the upstream may know it.
+    /// What a wildcard takes keeps every suffix but those that ask for an order: the upstream may
+    /// know it.
     pub fn resolve<'a>(&self, name: &'a str) -> Option<Asked<'a>> {
-        let whole = self.find(name).map(|(model, rest)| Asked { model, rest, variant: None, auto: false });
+        let whole =
+            self.find(name).map(|(model, rest)| Asked { model, rest, variant: None, auto: false });
         if whole.is_some_and(|asked| asked.rest.is_none()) {
             return whole;
         }
@@ -70,7 +73,12 @@ impl Catalog {
             let (_, variant) = VARIANTS.iter().find(|(name, _)| *name == suffix)?;
             let (model, rest) = self.find(base)?;
             let orders = matches!(variant, Variant::Nitro | Variant::Floor | Variant::Exacto);
-            (rest.is_none() || orders).then_some(Asked { model, rest, variant: Some(*variant), auto: false })
+            (rest.is_none() || orders).then_some(Asked {
+                model,
+                rest,
+                variant: Some(*variant),
+                auto: false,
+            })
         });
         variant.or(whole)
     }
@@ -111,8 +119,12 @@ mod tests {
             (":nitro", None),
         ];
         for (name, expected) in rows {
-            let expected =
-                expected.map(|(index, rest, variant)| Asked { model: ModelId(index), rest, variant, auto: false });
+            let expected = expected.map(|(index, rest, variant)| Asked {
+                model: ModelId(index),
+                rest,
+                variant,
+                auto: false,
+            });
             assert_eq!(catalog.resolve(name), expected, "{name}");
         }
     }

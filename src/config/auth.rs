@@ -9,7 +9,8 @@ use super::field::Field;
 use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
 
-/// How a request to a provider is authenticated. A key of `None` means its variable is not set: the endpoint is unusable.
+/// How a request to a provider is authenticated. A key of `None` means its variable is not set: the
+/// endpoint is unusable.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
@@ -60,7 +61,9 @@ impl Auth {
     pub fn missing_key(&self) -> Option<&Key> {
         let is_missing = |key: &&Key| key.value.is_none();
         match self {
-            Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => Some(key).filter(is_missing),
+            Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => {
+                Some(key).filter(is_missing)
+            }
             Self::Sigv4(aws) => [&aws.access_key, &aws.secret_key].into_iter().find(is_missing),
             Self::None | Self::Passthrough => None,
         }
@@ -132,13 +135,18 @@ fn sigv4(o: &mut Object<'_>) -> Sigv4 {
     let session_token = o.optional("session_token_env");
     Sigv4 {
         region: region.and_then(|field| field.string(&rule::REGION)).unwrap_or_default().to_owned(),
-        service: service.and_then(|field| field.string(&rule::REGION)).unwrap_or("bedrock").to_owned(),
+        service: service
+            .and_then(|field| field.string(&rule::REGION))
+            .unwrap_or("bedrock")
+            .to_owned(),
         access_key: aws_key(o, "access_key_env", "AWS_ACCESS_KEY_ID"),
         secret_key: aws_key(o, "secret_key_env", "AWS_SECRET_ACCESS_KEY"),
         session_token: match session_token {
             Some(field) => key_named_by(&field),
             // Only temporary credentials have one, so its absence is nothing to warn of.
-            None => Key { value: held_by(SESSION_TOKEN, o.whole()).ok(), env: SESSION_TOKEN.to_owned() },
+            None => {
+                Key { value: held_by(SESSION_TOKEN, o.whole()).ok(), env: SESSION_TOKEN.to_owned() }
+            }
         },
     }
 }
@@ -205,7 +213,11 @@ mod tests {
                  (expected: bearer, header, query, sigv4, none, passthrough)",
             ),
             (AUTH, r#"{"type": "sigv4", "region": "us-east-1"}"#, ""),
-            (AUTH, r#"{"type": "sigv4"}"#, "providers.openai.auth.region: missing (expected: a name without spaces)"),
+            (
+                AUTH,
+                r#"{"type": "sigv4"}"#,
+                "providers.openai.auth.region: missing (expected: a name without spaces)",
+            ),
             (
                 AUTH,
                 r#"{"type": "basic"}"#,
@@ -276,28 +288,38 @@ mod tests {
 
     #[test]
     fn a_session_token_that_cannot_be_used_is_none() {
-        let document =
-            r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
+        let document = r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
         for (value, expected) in [("token", Some("token")), ("", None), ("a\nb", None)] {
-            let env = |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
+            let env =
+                |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
             let (config, warnings) = Config::parse(document.as_bytes(), &env).unwrap();
-            let Auth::Sigv4(aws) = &config.providers[0].auth else { panic!("{:?}", config.providers[0].auth) };
-            assert_eq!((aws.session_token.value.as_deref(), warnings.len()), (expected, 0), "{value:?}");
+            let Auth::Sigv4(aws) = &config.providers[0].auth else {
+                panic!("{:?}", config.providers[0].auth)
+            };
+            assert_eq!(
+                (aws.session_token.value.as_deref(), warnings.len()),
+                (expected, 0),
+                "{value:?}"
+            );
         }
     }
 
     #[test]
     fn keys_that_cannot_be_used_are_warned_of() {
-        for (env, why) in
-            [("NO_KEY", "is not set"), ("EMPTY_KEY", "is not set"), ("BROKEN_KEY", "holds control characters")]
-        {
+        for (env, why) in [
+            ("NO_KEY", "is not set"),
+            ("EMPTY_KEY", "is not set"),
+            ("BROKEN_KEY", "holds control characters"),
+        ] {
             let value = format!(r#"{{"type": "bearer", "env": "{env}"}}"#);
             let (config, warnings) = parse_with(AUTH, &value).unwrap();
             assert!(!config.providers[1].auth.missing_key().is_none());
             let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
             assert_eq!(
                 warning.to_string(),
-                format!("providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used")
+                format!(
+                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
+                )
             );
         }
     }

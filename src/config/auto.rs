@@ -1,6 +1,7 @@
 //! `routing.auto` of the document: which models `openrouter/auto` stands for.
 //!
-//! Rules over what the gateway sees of a request without understanding it; the first that holds decides.
+//! Rules over what the gateway sees of a request without understanding it; the first that holds
+//! decides.
 
 use super::ConfigErrorKind;
 use super::document::quoted;
@@ -132,7 +133,9 @@ fn header(field: &Field<'_>) -> Option<(String, String)> {
 
 /// Names of models that can be asked for, with a variant or not, but not of the choice itself.
 fn models(o: &mut Object<'_>, catalog: &Catalog) -> Vec<String> {
-    let Some(field) = o.required("models", "a list of at least one model") else { return Vec::new() };
+    let Some(field) = o.required("models", "a list of at least one model") else {
+        return Vec::new();
+    };
     let items = field.items();
     if field.is_empty() {
         field.invalid("at least one model");
@@ -177,7 +180,8 @@ mod tests {
     #[track_caller]
     fn check(rows: &[(&str, &str)]) {
         for (value, expected) in rows {
-            let lines: Vec<_> = expected.lines().map(|line| format!("routing.auto{line}")).collect();
+            let lines: Vec<_> =
+                expected.lines().map(|line| format!("routing.auto{line}")).collect();
             check_errors(&[("/routing", &format!("{{\"auto\": {value}}}"), &lines.join("\n"))]);
         }
     }
@@ -229,7 +233,10 @@ mod tests {
             ("{}", ".rules[0].when: invalid (allowed: at least one condition)"),
             ("null", ".rules[0].when: missing (expected: an object of conditions)"),
             (r#"{"tool": true}"#, &format!(".rules[0].when.tool: {known}")),
-            (r#"{"tools": 1}"#, ".rules[0].when.tools: wrong type: number (allowed: true or false)"),
+            (
+                r#"{"tools": 1}"#,
+                ".rules[0].when.tools: wrong type: number (allowed: true or false)",
+            ),
             (
                 r#"{"response_format": "xml"}"#,
                 ".rules[0].when.response_format: invalid: \"xml\" \
@@ -246,7 +253,10 @@ mod tests {
         ] {
             check(&[(&rule(when, r#"["a/b"]"#), expected)]);
         }
-        check(&[(&rule(r#"{"tools": true}"#, r#"["x"]"#), ".rules[0].models[0]: not found: \"x\" (known: a/b)")]);
+        check(&[(
+            &rule(r#"{"tools": true}"#, r#"["x"]"#),
+            ".rules[0].models[0]: not found: \"x\" (known: a/b)",
+        )]);
         check(&[(
             r#"{"models": ["a/b"], "rules": [{"if": {}}]}"#,
             ".rules[0].when: missing (expected: an object of conditions)\n.rules[0].models: missing (expected: a list of at least one model)\n.rules[0].if: unknown key (known: models, when)",
@@ -261,14 +271,28 @@ mod tests {
         let config = config_with("/routing", value);
         let auto = config.routing.auto.unwrap();
         let header = Some(("x-tier".to_owned(), "gold".to_owned()));
-        let rule = AutoRule { header, tools: Some(true), models: vec!["a/b:nitro".to_owned()], ..AutoRule::default() };
+        let rule = AutoRule {
+            header,
+            tools: Some(true),
+            models: vec!["a/b:nitro".to_owned()],
+            ..AutoRule::default()
+        };
         assert_eq!(rule.conditions().collect::<Vec<_>>(), ["tools", "header"]);
         assert_eq!((auto.rules, auto.models), (vec![rule], vec!["a/b".to_owned()]));
-        assert_eq!((auto.allowed_models, auto.excluded_models), (vec![], vec!["*:free".to_owned()]));
+        assert_eq!(
+            (auto.allowed_models, auto.excluded_models),
+            (vec![], vec!["*:free".to_owned()])
+        );
         let price = |text| Price::parse(text).ok();
-        assert_eq!(auto.max_price, MaxPrice { prompt: price("3"), completion: price("15"), ..MaxPrice::default() });
+        assert_eq!(
+            auto.max_price,
+            MaxPrice { prompt: price("3"), completion: price("15"), ..MaxPrice::default() }
+        );
         let model = config.catalog.model(auto.model).unwrap();
-        assert_eq!((model.id.as_str(), model.aliases.as_slice()), ("openrouter/auto", &["auto".to_owned()][..]));
+        assert_eq!(
+            (model.id.as_str(), model.aliases.as_slice()),
+            ("openrouter/auto", &["auto".to_owned()][..])
+        );
     }
 
     #[test]
@@ -276,12 +300,14 @@ mod tests {
         let models = r#"[{"id": "auto", "endpoints": [{"provider": "openai", "model": "m"}]}]"#;
         assert!(config_with("/models", models).catalog.find("auto").is_some());
         assert!(config_with("/routing", "{}").catalog.find("auto").is_none());
-        let taken = "models[0].aliases[0]: already used: \"openrouter/auto\" (first at routing.auto)";
+        let taken =
+            "models[0].aliases[0]: already used: \"openrouter/auto\" (first at routing.auto)";
         let document = r#"{"auto": {"models": ["a/b"]}}"#;
         let mut both = crate::config::tests::smallest();
         both["models"][0]["aliases"] = serde_json::json!(["openrouter/auto"]);
         both["routing"] = serde_json::from_str(document).unwrap();
-        let errors = crate::config::Config::parse(both.to_string().as_bytes(), &|_| None).unwrap_err();
+        let errors =
+            crate::config::Config::parse(both.to_string().as_bytes(), &|_| None).unwrap_err();
         assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [taken]);
     }
 }

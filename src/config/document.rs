@@ -23,15 +23,18 @@ pub(super) type Decoded<'a> = Result<(Value<'a>, Vec<ConfigError>), ConfigError>
 
 /// Reads JSON text or a serialised `Struct`.
 ///
-/// A `Struct` that holds anything begins with a line break and contains a control character that JSON forbids,
-/// so no document is both; what is neither is reported as broken JSON unless it has both marks of a `Struct`.
+/// A `Struct` that holds anything begins with a line break and contains a control character that
+/// JSON forbids, so no document is both; what is neither is reported as broken JSON unless it has
+/// both marks of a `Struct`.
 pub(super) fn read(bytes: &[u8]) -> Decoded<'_> {
-    let as_struct =
-        bytes.is_empty() || (bytes.first() == Some(&STRUCT_TAG) && memchr::memchr(STRUCT_VALUE_TAG, bytes).is_some());
+    let as_struct = bytes.is_empty()
+        || (bytes.first() == Some(&STRUCT_TAG)
+            && memchr::memchr(STRUCT_VALUE_TAG, bytes).is_some());
     if as_struct { protobuf::decode(bytes) } else { json::decode(bytes) }
 }
 
-/// A finite number in the one spelling both forms share: whole if it is, else with the 15 digits a double keeps.
+/// A finite number in the one spelling both forms share: whole if it is, else with the 15 digits a
+/// double keeps.
 pub(super) fn number(value: f64) -> Option<Number> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
@@ -117,7 +120,9 @@ mod tests {
     fn error(bytes: &[u8]) -> String {
         match read(bytes) {
             Err(error) => error.to_string(),
-            Ok((_, errors)) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Ok((_, errors)) => {
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
         }
     }
 
@@ -151,7 +156,8 @@ mod tests {
             ("  ", "document: not JSON: EOF while parsing a value at line 1 column 2"),
             ("{\"a\": 1e999}", "document: not JSON: number out of range at line 1 column 11"),
         ] {
-            let expected = format!("{expected} (allowed: JSON as text, or YAML as a google.protobuf.Struct)");
+            let expected =
+                format!("{expected} (allowed: JSON as text, or YAML as a google.protobuf.Struct)");
             assert_eq!(error(text.as_bytes()), expected, "{text:?}");
         }
     }
@@ -169,7 +175,9 @@ mod tests {
             (encode::bytes_field(1, &encode::bytes_field(2, &[0x20, 1, 0x20, 1])), 6),
             (encode::bytes_field(1, &encode::bytes_field(2, &[0x1a, 1, 0xff])), 6),
         ] {
-            let expected = format!("document: neither JSON text nor a google.protobuf.Struct (malformed at byte {at})");
+            let expected = format!(
+                "document: neither JSON text nor a google.protobuf.Struct (malformed at byte {at})"
+            );
             let at_any_byte = expected.split(" at byte").next().unwrap();
             assert!(error(&bytes).starts_with(at_any_byte), "{bytes:?}: {}", error(&bytes));
             if at > 1 {

@@ -4,13 +4,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Shortest and longest duration; Envoy counts in milliseconds, and takes zero for no limit.
-const ALLOWED: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+const ALLOWED: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// Digits, maybe a point and digits, and a unit; exact to the nanosecond.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     const UNITS: &[(&str, u64)] =
         &[("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
-    let (number, nanos) = UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)))?;
+    let (number, nanos) =
+        UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 6 {
@@ -42,7 +44,9 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "10", "10 s", "-1s", "+1s", "1.s", ".5s", "1e3s", "1d", "1S", "1.5.5s"] {
+        for text in
+            ["", "s", "10", "10 s", "-1s", "+1s", "1.s", ".5s", "1e3s", "1d", "1S", "1.5.5s"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse("99999999999999999999h"), None);

@@ -141,8 +141,16 @@ mod tests {
             ),
             ("/models/0/endpoints/0/weight", r#""0.7""#, ""),
             ("/models/0/endpoints/0/weight", "2", ""),
-            ("/models/0/endpoints/0/weight", "0", &format!("models[0].endpoints[0].weight: invalid: 0 {weight}")),
-            ("/models/0/endpoints/0/weight", "-0.5", &format!("models[0].endpoints[0].weight: invalid: -0.5 {weight}")),
+            (
+                "/models/0/endpoints/0/weight",
+                "0",
+                &format!("models[0].endpoints[0].weight: invalid: 0 {weight}"),
+            ),
+            (
+                "/models/0/endpoints/0/weight",
+                "-0.5",
+                &format!("models[0].endpoints[0].weight: invalid: -0.5 {weight}"),
+            ),
             (
                 "/models/0/endpoints/0/weight",
                 r#""NaN""#,
@@ -173,7 +181,11 @@ mod tests {
             ),
             ("/models/0/endpoints/-", r#"{"provider": "openai", "model": "b", "tag": "eu"}"#, ""),
             ("/models/0/endpoints/-", r#"{"provider": "anthropic", "model": "b"}"#, ""),
-            ("/models/0/endpoints", "[]", "models[0].endpoints: invalid (allowed: at least one endpoint)"),
+            (
+                "/models/0/endpoints",
+                "[]",
+                "models[0].endpoints: invalid (allowed: at least one endpoint)",
+            ),
         ]);
     }
 
@@ -186,7 +198,10 @@ mod tests {
         let config = config_with("/models", wild);
         let [any, fixed] = config.catalog.models()[0].endpoints.as_slice() else { panic!() };
         assert_eq!((any.id.as_str(), any.upstream_model(Some("rest"))), ("openai/*#t", "rest"));
-        assert_eq!((fixed.id.as_str(), fixed.upstream_model(Some("rest"))), ("openai/fixed", "fixed"));
+        assert_eq!(
+            (fixed.id.as_str(), fixed.upstream_model(Some("rest"))),
+            ("openai/fixed", "fixed")
+        );
     }
 
     #[test]

@@ -184,7 +184,10 @@ impl fmt::Display for WarningKind {
                 write!(f, "environment variable {env} is not set, so the provider cannot be used")
             }
             Self::KeyMalformed { env } => {
-                write!(f, "environment variable {env} holds control characters, so the provider cannot be used")
+                write!(
+                    f,
+                    "environment variable {env} holds control characters, so the provider cannot be used"
+                )
             }
             Self::PriceOfMillion { million } => {
                 write!(f, "a million tokens would cost {million} USD (prices are USD per token)")
@@ -239,6 +242,9 @@ mod tests {
     #[test]
     fn errors_of_the_document_itself_name_it() {
         let error = ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at: 3 } };
-        assert_eq!(error.to_string(), "document: neither JSON text nor a google.protobuf.Struct (malformed at byte 3)");
+        assert_eq!(
+            error.to_string(),
+            "document: neither JSON text nor a google.protobuf.Struct (malformed at byte 3)"
+        );
     }
 }

@@ -57,7 +57,10 @@ impl<'a> Field<'a> {
         let Some(entries) = self.map() else {
             return Vec::new();
         };
-        entries.iter().map(|(key, value)| (key, self.child(value, key_path(&self.path, key)))).collect()
+        entries
+            .iter()
+            .map(|(key, value)| (key, self.child(value, key_path(&self.path, key))))
+            .collect()
     }
 
     /// As a list.
@@ -79,7 +82,9 @@ impl<'a> Field<'a> {
         let string = |(index, value): (usize, &'a Value<'a>)| match value {
             Value::String(text) if (rule.holds)(text) => Some(text.as_ref().to_owned()),
             // Where a mistake stands is only written out for one.
-            value => self.child(value, item_path(&self.path, index)).string(rule).map(str::to_owned),
+            value => {
+                self.child(value, item_path(&self.path, index)).string(rule).map(str::to_owned)
+            }
         };
         items.iter().enumerate().filter_map(string).collect()
     }
@@ -300,10 +305,26 @@ mod tests {
             ),
             ("/routing", r#"{"timeout": "24h"}"#, ""),
             ("/routing", r#"{"timeout": "1ms"}"#, ""),
-            ("/routing", r#"{"timeout": "25h"}"#, &format!("routing.timeout: invalid: \"25h\" ({timeout})")),
-            ("/routing", r#"{"timeout": "0s"}"#, &format!("routing.timeout: invalid: \"0s\" ({timeout})")),
-            ("/routing", r#"{"timeout": "10"}"#, &format!("routing.timeout: invalid: 10 ({timeout})")),
-            ("/routing", r#"{"timeout": 60}"#, &format!("routing.timeout: wrong type: number ({timeout})")),
+            (
+                "/routing",
+                r#"{"timeout": "25h"}"#,
+                &format!("routing.timeout: invalid: \"25h\" ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": "0s"}"#,
+                &format!("routing.timeout: invalid: \"0s\" ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": "10"}"#,
+                &format!("routing.timeout: invalid: 10 ({timeout})"),
+            ),
+            (
+                "/routing",
+                r#"{"timeout": 60}"#,
+                &format!("routing.timeout: wrong type: number ({timeout})"),
+            ),
             (
                 "/telemetry",
                 r#"{"expose_headers": "yes"}"#,
@@ -324,7 +345,11 @@ mod tests {
         assert_eq!(config_with("/routing", "null").routing, Routing::default());
         check_errors(&[
             ("/routing", r#"{"sort": null}"#, ""),
-            ("/providers", "null", "providers: missing (expected: an object of at least one provider)"),
+            (
+                "/providers",
+                "null",
+                "providers: missing (expected: an object of at least one provider)",
+            ),
         ]);
     }
 }

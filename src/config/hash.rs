@@ -6,7 +6,8 @@ use super::document::numeric;
 use super::value::Value;
 use crate::fnv::Fnv;
 
-/// 16 hexadecimal digits: the same for the same value in any form, key order or spelling of a number.
+/// 16 hexadecimal digits: the same for the same value in any form, key order or spelling of a
+/// number.
 pub(super) fn hash(value: &Value<'_>) -> String {
     let mut hash = ValueHash(Fnv::new());
     hash.value(value);

@@ -1,9 +1,10 @@
 //! The configuration document: raw value → validated, immutable [`Config`].
 //!
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
-//! and each section of the document has a file with its type, its defaults and its rules.
-//! Nothing here stops at the first error: a document is accepted whole, or refused with everything that is wrong.
-//! Specification: the table of keys in `README.md`, which a test compares with the keys that are known here.
+//! and each section of the document has a file with its type, its defaults and its rules. Nothing
+//! here stops at the first error: a document is accepted whole, or refused with everything that is
+//! wrong. Specification: the table of keys in `README.md`, which a test compares with the keys that
+//! are known here.
 
 mod auth;
 mod auto;
@@ -90,10 +91,15 @@ const SECTIONS: &[&str] = &[
 ];
 
 impl Config {
-    /// Reads JSON text or a serialised `google.protobuf.Struct`; `env` looks up the variables of provider keys.
+    /// Reads JSON text or a serialised `google.protobuf.Struct`; `env` looks up the variables of
+    /// provider keys.
     ///
-    /// Warnings come with a usable configuration; all errors come together, unknown sections first, then by section.
-    pub fn parse(bytes: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
+    /// Warnings come with a usable configuration; all errors come together, unknown sections first,
+    /// then by section.
+    pub fn parse(
+        bytes: &[u8],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Warning>), Vec<ConfigError>> {
         let (value, errors) = document::read(bytes).map_err(|error| vec![error])?;
         let report = Report::new(env, errors);
         let config = Field::root(&value, &report).object().map(Self::read);
@@ -101,7 +107,9 @@ impl Config {
         warnings.sort_by_cached_key(|warning| section(&warning.path));
         errors.sort_by_cached_key(|error| section(&error.path));
         match config {
-            Some(config) if errors.is_empty() => Ok((Self { hash: hash::hash(&value), ..config }, warnings)),
+            Some(config) if errors.is_empty() => {
+                Ok((Self { hash: hash::hash(&value), ..config }, warnings))
+            }
             _ => Err(errors),
         }
     }
@@ -111,9 +119,11 @@ impl Config {
         self.providers.get(id.0)
     }
 
-    /// Reads every section; routing first, because providers inherit its timeouts, but for what it says of models.
+    /// Reads every section; routing first, because providers inherit its timeouts, but for what it
+    /// says of models.
     ///
-    /// The sections' readers are never inlined: the host's compiler takes memory by the size of the largest function.
+    /// The sections' readers are never inlined: the host's compiler takes memory by the size of the
+    /// largest function.
     fn read(mut o: Object<'_>) -> Self {
         let (mut routing, timeouts, auto) = routing::read(o.optional("routing"));
         let providers = o.required("providers", "an object of at least one provider");
@@ -158,10 +168,14 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     }
 }
 
-/// Where a path's section stands in the document; first if it is none, because what else is wrong may follow from it.
+/// Where a path's section stands in the document; first if it is none, because what else is wrong
+/// may follow from it.
 ///
 /// Of the type of other keys, because sorting is long code for each type.
 fn section(path: &str) -> u128 {
     let name = path.split(['.', '[']).next();
-    SECTIONS.iter().position(|section| Some(*section) == name).map_or(0, |position| position as u128 + 1)
+    SECTIONS
+        .iter()
+        .position(|section| Some(*section) == name)
+        .map_or(0, |position| position as u128 + 1)
 }

@@ -15,7 +15,11 @@ const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];
 
 /// Reads the section; without it there are no models but the one that `routing.auto` adds.
 #[inline(never)]
-pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>, auto: Option<&Field<'_>>) -> Catalog {
+pub(super) fn read(
+    section: Option<Field<'_>>,
+    upstreams: &Upstreams<'_>,
+    auto: Option<&Field<'_>>,
+) -> Catalog {
     let mut names = Names::default();
     if let Some(field) = auto {
         for name in [AUTO, AUTO_ALIAS] {
@@ -27,7 +31,8 @@ pub(super) fn read(section: Option<Field<'_>>, upstreams: &Upstreams<'_>, auto: 
     Catalog::new(models.chain(auto.map(|_| stand_in())).collect())
 }
 
-/// The model that `routing.auto` chooses others for: it is asked for and listed as one, and offered by nobody.
+/// The model that `routing.auto` chooses others for: it is asked for and listed as one, and offered
+/// by nobody.
 fn stand_in() -> Model {
     Model {
         id: AUTO.to_owned(),
@@ -42,8 +47,9 @@ fn stand_in() -> Model {
 
 fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Option<Model> {
     let mut o = field.object()?;
-    let id =
-        o.required("id", rule::MODEL_ID.allowed).and_then(|field| names.claim(&field, field.string(&rule::MODEL_ID)?));
+    let id = o
+        .required("id", rule::MODEL_ID.allowed)
+        .and_then(|field| names.claim(&field, field.string(&rule::MODEL_ID)?));
     let is_wildcard = id.is_none_or(|id| id.ends_with('*'));
     let id = id.unwrap_or_default();
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
@@ -57,7 +63,15 @@ fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Opt
         .map(|field| endpoint::read_all(&field, &endpoint::Above { is_wildcard, terms, upstreams }))
         .unwrap_or_default();
     o.finish();
-    Some(Model { id: id.to_owned(), name, aliases, context_length, input_modalities, distillable, endpoints })
+    Some(Model {
+        id: id.to_owned(),
+        name,
+        aliases,
+        context_length,
+        input_modalities,
+        distillable,
+        endpoints,
+    })
 }
 
 /// A wildcard has none: an alias takes no part of a name for the upstream.
@@ -151,7 +165,11 @@ mod tests {
             ("/models/0/name", r#""A B""#, ""),
             ("/models/0/aliases", r#"["~a/b-latest", "a/b:free"]"#, ""),
             ("/models/0/distillable", "true", ""),
-            ("/models/0/distillable", "1", "models[0].distillable: wrong type: number (allowed: true or false)"),
+            (
+                "/models/0/distillable",
+                "1",
+                "models[0].distillable: wrong type: number (allowed: true or false)",
+            ),
             (
                 "/models/0/name",
                 r#""A\nB""#,

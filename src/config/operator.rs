@@ -1,6 +1,7 @@
 //! `operator` of the document: who may use the operator's paths.
 //!
-//! The document holds digests of keys, never the keys, so that it may be read by more people than may use them.
+//! The document holds digests of keys, never the keys, so that it may be read by more people than
+//! may use them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,11 +25,16 @@ impl Operator {
         !self.keys.is_empty()
     }
 
-    /// Whether this is one of the keys. Takes the same time whichever it is, and whether or not it is one.
+    /// Whether this is one of the keys. Takes the same time whichever it is, and whether or not it
+    /// is one.
     pub fn knows(&self, key: &str) -> bool {
         let digest = Sha256::digest(key.as_bytes());
-        let differs = |known: &Digest| known.iter().zip(&digest).fold(0, |bits, (known, given)| bits | (known ^ given));
-        self.keys.iter().fold(false, |found, known| found | (std::hint::black_box(differs(known)) == 0))
+        let differs = |known: &Digest| {
+            known.iter().zip(&digest).fold(0, |bits, (known, given)| bits | (known ^ given))
+        };
+        self.keys
+            .iter()
+            .fold(false, |found, known| found | (std::hint::black_box(differs(known)) == 0))
     }
 }
 
@@ -56,7 +62,9 @@ pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
 fn read_key(field: &Field<'_>) -> Option<Digest> {
     let mut o = field.object()?;
     // Who writes the key itself in place of its digest must not find it in a log.
-    let digest = o.required("sha256", rule::SHA256.allowed).and_then(|field| field.secret().string(&rule::SHA256));
+    let digest = o
+        .required("sha256", rule::SHA256.allowed)
+        .and_then(|field| field.secret().string(&rule::SHA256));
     o.finish();
     digest_of_hex(digest?)
 }
@@ -91,7 +99,11 @@ mod tests {
             ("/operator", r#"{"keys": []}"#, list),
             ("/operator", r#"{"keys": [{"sha256": "my-secret"}]}"#, digest),
             ("/operator", &format!(r#"{{"keys": [{{"sha256": "{DIGEST}0"}}]}}"#), digest),
-            ("/operator", r#"{"enabled": "no"}"#, "operator.enabled: wrong type: string (allowed: true or false)"),
+            (
+                "/operator",
+                r#"{"enabled": "no"}"#,
+                "operator.enabled: wrong type: string (allowed: true or false)",
+            ),
             ("/operator", r#"{"key": 1}"#, "operator.key: unknown key (known: enabled, keys)"),
         ]);
     }
@@ -101,7 +113,10 @@ mod tests {
         let open = config_with("/operator", "{}").operator;
         assert!(!open.asks_for_key() && !open.knows("test"));
         for digest in [DIGEST.to_owned(), DIGEST.to_uppercase()] {
-            let keys = format!(r#"{{"keys": [{{"sha256": "{}"}}, {{"sha256": "{digest}"}}]}}"#, "0".repeat(64));
+            let keys = format!(
+                r#"{{"keys": [{{"sha256": "{}"}}, {{"sha256": "{digest}"}}]}}"#,
+                "0".repeat(64)
+            );
             let closed = config_with("/operator", &keys).operator;
             assert!(closed.asks_for_key() && closed.knows("test"));
             for other in ["", "Test", "test ", DIGEST] {

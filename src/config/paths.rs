@@ -45,7 +45,11 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
 /// A request's path must belong to one face only.
 fn check_apart(section: &Field<'_>, paths: &Paths) {
     let operator = paths.operator.as_deref().unwrap_or_default();
-    let faces = [("openai", paths.openai.as_str()), ("openrouter", &paths.openrouter), ("operator", operator)];
+    let faces = [
+        ("openai", paths.openai.as_str()),
+        ("openrouter", &paths.openrouter),
+        ("operator", operator),
+    ];
     for (name, path) in faces {
         for (other, inner) in faces.into_iter().filter(|(other, _)| *other != name) {
             // Of two equal paths, the first is the one reported.
@@ -72,10 +76,26 @@ mod tests {
         check_errors(&[
             ("/paths", r#"{"openai": "v1/"}"#, &format!("paths.openai: invalid: \"v1/\" {shape}")),
             ("/paths", r#"{"openai": "/v1"}"#, &format!("paths.openai: invalid: \"/v1\" {shape}")),
-            ("/paths", r#"{"openai": "/a//"}"#, &format!("paths.openai: invalid: \"/a//\" {shape}")),
-            ("/paths", r#"{"openai": "/a?/"}"#, &format!("paths.openai: invalid: \"/a?/\" {shape}")),
-            ("/paths", r#"{"openai": "/api/"}"#, &format!("{apart} openrouter \"/api/v1/\" lies in openai \"/api/\")")),
-            ("/paths", r#"{"operator": "/v1/"}"#, &format!("{apart} operator \"/v1/\" lies in openai \"/v1/\")")),
+            (
+                "/paths",
+                r#"{"openai": "/a//"}"#,
+                &format!("paths.openai: invalid: \"/a//\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/a?/"}"#,
+                &format!("paths.openai: invalid: \"/a?/\" {shape}"),
+            ),
+            (
+                "/paths",
+                r#"{"openai": "/api/"}"#,
+                &format!("{apart} openrouter \"/api/v1/\" lies in openai \"/api/\")"),
+            ),
+            (
+                "/paths",
+                r#"{"operator": "/v1/"}"#,
+                &format!("{apart} operator \"/v1/\" lies in openai \"/v1/\")"),
+            ),
             (
                 "/paths",
                 r#"{"operator": "/"}"#,
@@ -84,7 +104,11 @@ mod tests {
                      {apart} openrouter \"/api/v1/\" lies in operator \"/\")"
                 ),
             ),
-            ("/paths", r#"{"x": "/"}"#, "paths.x: unknown key (known: openai, openrouter, operator)"),
+            (
+                "/paths",
+                r#"{"x": "/"}"#,
+                "paths.x: unknown key (known: openai, openrouter, operator)",
+            ),
         ]);
         let config = config_with("/paths", r#"{"openai": "/llm/v1/"}"#);
         assert_eq!(config.paths, Paths { openai: "/llm/v1/".to_owned(), ..Paths::default() });

@@ -79,7 +79,11 @@ mod tests {
     fn rules_of_presets() {
         check_errors(&[
             ("/presets", r#"{"x": {}}"#, ""),
-            ("/presets", r#"{"x": {"model": "a/b:nitro", "temperature": 0.5, "provider": {"only": ["openai"]}}}"#, ""),
+            (
+                "/presets",
+                r#"{"x": {"model": "a/b:nitro", "temperature": 0.5, "provider": {"only": ["openai"]}}}"#,
+                "",
+            ),
             (
                 "/presets",
                 r#"{"X y": {}}"#,
@@ -97,8 +101,16 @@ mod tests {
                 "presets.x: invalid (allowed: what a request may say, but provider.sort: \
                  must be price, throughput, latency or exacto)",
             ),
-            ("/presets", r#"{"x": {"model": "c/d"}}"#, "presets.x: not found: \"c/d\" (known: a/b)"),
-            ("/presets", r#"{"x": {"model": "@preset/x"}}"#, "presets.x: not found: \"@preset/x\" (known: a/b)"),
+            (
+                "/presets",
+                r#"{"x": {"model": "c/d"}}"#,
+                "presets.x: not found: \"c/d\" (known: a/b)",
+            ),
+            (
+                "/presets",
+                r#"{"x": {"model": "@preset/x"}}"#,
+                "presets.x: not found: \"@preset/x\" (known: a/b)",
+            ),
         ]);
     }
 

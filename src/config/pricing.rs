@@ -8,7 +8,8 @@ use crate::catalog::{PriceOverride, Pricing};
 use crate::usage::Price;
 
 const MILLION: u64 = 1_000_000;
-/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000 USD for a million.
+/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
+/// USD for a million.
 const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.
@@ -36,7 +37,9 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
         None => o.optional("utc_end"),
     };
     if start.is_none() && (end.is_some() || least.is_none()) {
-        field.error(ConfigErrorKind::Missing { expected: "min_prompt_tokens, or utc_start and utc_end".to_owned() });
+        field.error(ConfigErrorKind::Missing {
+            expected: "min_prompt_tokens, or utc_start and utc_end".to_owned(),
+        });
     }
     let min_prompt_tokens = least.and_then(|field| field.integer(0..=MAX_INTEGER));
     let utc = start.zip(end).and_then(|(start, end)| span(&start, &end));
@@ -117,7 +120,11 @@ mod tests {
             (PRICING, r#"{"prompt": "free"}"#, &bad("\"free\"", not_decimal)),
             (PRICING, r#"{"prompt": 1e-16}"#, &bad("1e-16", "more than 15 digits after the point")),
             (PRICING, r#"{"prompt": 1e9}"#, &bad("1000000000", "above 18446 USD")),
-            (PRICING, r#"{"prompt": true}"#, &format!("{path}.prompt: wrong type: boolean (allowed: decimal number)")),
+            (
+                PRICING,
+                r#"{"prompt": true}"#,
+                &format!("{path}.prompt: wrong type: boolean (allowed: decimal number)"),
+            ),
             (
                 PRICING,
                 r#"{"promt": "1"}"#,
@@ -149,11 +156,19 @@ mod tests {
             warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         let path = "models[0].endpoints[0].pricing";
-        let doubt =
-            |key: &str, usd| format!("{path}.{key}: a million tokens would cost {usd} USD (prices are USD per token)");
+        let doubt = |key: &str, usd| {
+            format!(
+                "{path}.{key}: a million tokens would cost {usd} USD (prices are USD per token)"
+            )
+        };
         assert_eq!(warned(r#"{"prompt": "0.01"}"#), doubt("prompt", "10000"));
         assert_eq!(warned(r#"{"completion": 0.6}"#), doubt("completion", "600000"));
-        assert_eq!(warned(r#"{"prompt": "0.0006", "completion": "0.0009", "request": "1", "image": "0.04"}"#), "");
+        assert_eq!(
+            warned(
+                r#"{"prompt": "0.0006", "completion": "0.0009", "request": "1", "image": "0.04"}"#
+            ),
+            ""
+        );
     }
 
     #[test]
@@ -165,7 +180,11 @@ mod tests {
             (OVERRIDES, "[]", ""),
             (OVERRIDES, r#"[{"prompt": "1"}]"#, &format!("{path}: missing {needs}")),
             (OVERRIDES, r#"[{"utc_end": "0600"}]"#, &format!("{path}: missing {needs}")),
-            (OVERRIDES, r#"[{"utc_start": "0600"}]"#, &format!("{path}.utc_end: missing (expected: with utc_start)")),
+            (
+                OVERRIDES,
+                r#"[{"utc_start": "0600"}]"#,
+                &format!("{path}.utc_end: missing (expected: with utc_start)"),
+            ),
             (
                 OVERRIDES,
                 r#"[{"utc_start": "0600", "utc_end": "2400"}]"#,
@@ -174,17 +193,23 @@ mod tests {
             (
                 OVERRIDES,
                 r#"[{"utc_start": "6:00", "utc_end": "1260"}]"#,
-                &format!("{path}.utc_start: invalid: \"6:00\" {time}\n{path}.utc_end: invalid: 1260 {time}"),
+                &format!(
+                    "{path}.utc_start: invalid: \"6:00\" {time}\n{path}.utc_end: invalid: 1260 {time}"
+                ),
             ),
             (
                 OVERRIDES,
                 r#"[{"utc_start": "0600", "utc_end": "0600"}]"#,
-                &format!("{path}.utc_end: invalid: \"0600\" (allowed: another time than utc_start)"),
+                &format!(
+                    "{path}.utc_end: invalid: \"0600\" (allowed: another time than utc_start)"
+                ),
             ),
             (
                 OVERRIDES,
                 r#"[{"min_prompt_tokens": -5}]"#,
-                &format!("{path}.min_prompt_tokens: invalid: -5 (allowed: a whole number, at least 0)"),
+                &format!(
+                    "{path}.min_prompt_tokens: invalid: -5 (allowed: a whole number, at least 0)"
+                ),
             ),
         ]);
     }

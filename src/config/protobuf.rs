@@ -1,4 +1,5 @@
-//! Decodes a serialised `google.protobuf.Struct`, strictly: what is no `Struct` must not pass for one.
+//! Decodes a serialised `google.protobuf.Struct`, strictly: what is no `Struct` must not pass for
+//! one.
 //!
 //! Source: `google/protobuf/struct.proto`; a map is a repeated message of key (1) and value (2).
 
@@ -17,10 +18,12 @@ type Result<T> = std::result::Result<T, Malformed>;
 pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let mut decoder = Decoder { errors: Vec::new() };
     let mut message = Message { rest: bytes, at: 0 };
-    decoder
-        .structure(&mut message, &Path::Root, 0)
-        .map(|value| (value, decoder.errors))
-        .map_err(|Malformed(at)| ConfigError { path: String::new(), kind: ConfigErrorKind::NotStruct { at } })
+    decoder.structure(&mut message, &Path::Root, 0).map(|value| (value, decoder.errors)).map_err(
+        |Malformed(at)| ConfigError {
+            path: String::new(),
+            kind: ConfigErrorKind::NotStruct { at },
+        },
+    )
 }
 
 /// The bytes of one message that are still to be read.
@@ -101,7 +104,12 @@ struct Decoder {
 
 impl Decoder {
     /// `Struct { map<string, Value> fields = 1 }`
-    fn structure<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
+    fn structure<'a>(
+        &mut self,
+        message: &mut Message<'a>,
+        path: &Path<'_>,
+        depth: usize,
+    ) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
@@ -124,7 +132,12 @@ impl Decoder {
     }
 
     /// `ListValue { repeated Value values = 1 }`
-    fn list<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
+    fn list<'a>(
+        &mut self,
+        message: &mut Message<'a>,
+        path: &Path<'_>,
+        depth: usize,
+    ) -> Result<Value<'a>> {
         if self.is_too_deep(path, depth) {
             return Ok(Value::Null);
         }
@@ -143,7 +156,12 @@ impl Decoder {
     }
 
     /// `Value { oneof kind }`; one without a kind counts as null.
-    fn value<'a>(&mut self, message: &mut Message<'a>, path: &Path<'_>, depth: usize) -> Result<Value<'a>> {
+    fn value<'a>(
+        &mut self,
+        message: &mut Message<'a>,
+        path: &Path<'_>,
+        depth: usize,
+    ) -> Result<Value<'a>> {
         let at = message.at;
         let value = match message.field()? {
             None | Some((1, Payload::Varint(0))) => Value::Null,
@@ -201,7 +219,8 @@ fn split_entry<'a>(mut entry: Message<'a>) -> Result<(&'a str, Message<'a>)> {
 pub(super) mod encode {
     use serde_json::Value;
 
-    /// A value as the bytes of a `Struct`, its keys in reverse order; numbers that are not whole as strings.
+    /// A value as the bytes of a `Struct`, its keys in reverse order; numbers that are not whole as
+    /// strings.
     pub(in crate::config) fn structure(value: &Value) -> Vec<u8> {
         let entries = value.as_object().unwrap();
         let entry = |(key, value): (&String, &Value)| {
@@ -215,7 +234,9 @@ pub(super) mod encode {
         match value {
             Value::Null => vec![0x08, 0],
             Value::Bool(bit) => vec![0x20, u8::from(*bit)],
-            Value::Number(n) if n.as_f64().unwrap().fract() != 0.0 => bytes_field(3, n.to_string().as_bytes()),
+            Value::Number(n) if n.as_f64().unwrap().fract() != 0.0 => {
+                bytes_field(3, n.to_string().as_bytes())
+            }
             Value::Number(n) => {
                 let mut bytes = vec![0x11];
                 bytes.extend(n.as_f64().unwrap().to_le_bytes());

@@ -25,9 +25,11 @@ pub struct Provider {
     /// `:authority`; default: the cluster.
     pub host: String,
     /// Stands before the operation's path; starts with `/` and does not end with one, or is empty.
-    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire format's own.
+    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire
+    /// format's own.
     pub base_path: String,
-    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes behind every path.
+    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes
+    /// behind every path.
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
@@ -40,7 +42,8 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Whether a client's name for a provider means this one: by id or display name, in any letter case.
+    /// Whether a client's name for a provider means this one: by id or display name, in any letter
+    /// case.
     pub fn is_named(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.id) || name.eq_ignore_ascii_case(&self.name)
     }
@@ -132,8 +135,9 @@ impl<'a> Upstreams<'a> {
 fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
     let mut o = field.object()?;
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let api =
-        o.required("api", "openai, anthropic, gemini, bedrock, azure-openai").and_then(|field| field.choice(APIS));
+    let api = o
+        .required("api", "openai, anthropic, gemini, bedrock, azure-openai")
+        .and_then(|field| field.choice(APIS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
     let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
@@ -187,16 +191,20 @@ mod tests {
     #[test]
     fn rules_of_providers() {
         let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
-        let host = "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
-        let path =
-            "(allowed: empty or a path that starts with `/`, without the operation's, such as `/chat/completions`)";
+        let host =
+            "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
+        let path = "(allowed: empty or a path that starts with `/`, without the operation's, such as `/chat/completions`)";
         let header = "(allowed: the name of a header that is neither of the connection nor `host` \
                       nor `content-length`)";
         check_errors(&[
             ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
             ("/providers/Open", r#"{"api": "openai"}"#, &format!("providers.Open: invalid {id}")),
             ("/providers/-x", r#"{"api": "openai"}"#, &format!("providers.-x: invalid {id}")),
-            ("/providers/a~1b", r#"{"api": "openai"}"#, &format!("providers[\"a/b\"]: invalid {id}")),
+            (
+                "/providers/a~1b",
+                r#"{"api": "openai"}"#,
+                &format!("providers[\"a/b\"]: invalid {id}"),
+            ),
             (
                 "/providers/openai",
                 "{}",
@@ -226,13 +234,27 @@ mod tests {
                 r#""https://api.openai.com""#,
                 &format!("providers.openai.host: invalid: \"https://api.openai.com\" {host}"),
             ),
-            ("/providers/openai/host", r#""a b""#, &format!("providers.openai.host: invalid: \"a b\" {host}")),
-            ("/providers/openai/base_path", r#""v1""#, &format!("providers.openai.base_path: invalid: \"v1\" {path}")),
-            ("/providers/openai/base_path", r#""/openai/deployments/{model}?api-version=2024-10-21""#, ""),
+            (
+                "/providers/openai/host",
+                r#""a b""#,
+                &format!("providers.openai.host: invalid: \"a b\" {host}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""v1""#,
+                &format!("providers.openai.base_path: invalid: \"v1\" {path}"),
+            ),
+            (
+                "/providers/openai/base_path",
+                r#""/openai/deployments/{model}?api-version=2024-10-21""#,
+                "",
+            ),
             (
                 "/providers/openai/base_path",
                 r#""/v1/chat/completions?x=1""#,
-                &format!("providers.openai.base_path: invalid: \"/v1/chat/completions?x=1\" {path}"),
+                &format!(
+                    "providers.openai.base_path: invalid: \"/v1/chat/completions?x=1\" {path}"
+                ),
             ),
             (
                 "/providers/openai/base_path",
@@ -291,7 +313,9 @@ mod tests {
 
     #[test]
     fn base_paths_lose_the_slash_at_their_end() {
-        for (written, expected) in [("", ""), ("/", ""), ("/v1/", "/v1"), ("/v1", "/v1"), ("/a/b//", "/a/b")] {
+        for (written, expected) in
+            [("", ""), ("/", ""), ("/v1/", "/v1"), ("/v1", "/v1"), ("/a/b//", "/a/b")]
+        {
             let config = config_with("/providers/openai/base_path", &format!("\"{written}\""));
             assert_eq!(config.providers[1].base_path, expected);
         }
@@ -307,7 +331,8 @@ mod tests {
 
     #[test]
     fn headers_are_lower_cased_and_sorted() {
-        let config = config_with("/providers/openai/headers", r#"{"X-B": "1", "a": "é", "X-a": ""}"#);
+        let config =
+            config_with("/providers/openai/headers", r#"{"X-B": "1", "a": "é", "X-a": ""}"#);
         let names: Vec<_> = config.providers[1].headers.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "x-a", "x-b"]);
     }

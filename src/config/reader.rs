@@ -1,7 +1,8 @@
 //! Reads an object key by key, noting everything that is wrong on the way.
 //!
-//! A section asks for its fields in order and calls [`Object::finish`], which reports the keys nobody asked for.
-//! Reading never stops at an error: a wrong field reads as absent, and any error refuses the document in the end.
+//! A section asks for its fields in order and calls [`Object::finish`], which reports the keys
+//! nobody asked for. Reading never stops at an error: a wrong field reads as absent, and any error
+//! refuses the document in the end.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;

@@ -12,7 +12,8 @@ pub struct Routing {
     pub sort: Sort,
     /// At most this many attempts an exchange, 1 to 20.
     pub max_attempts: usize,
-    /// How long a conversation stays where its prompt is cached, from its last success on; `None`: not at all.
+    /// How long a conversation stays where its prompt is cached, from its last success on; `None`:
+    /// not at all.
     pub sticky_ttl: Option<Duration>,
     /// Which models `openrouter/auto` stands for; `None`: there is no such model.
     pub auto: Option<Auto>,
@@ -110,7 +111,11 @@ mod tests {
                 "routing.sticky.ttl: invalid: \"0s\" \
                  (allowed: a duration such as 500ms, 10s, 1.5m, 1h, at most 24h)",
             ),
-            ("/routing", r#"{"sticky": {"tll": "1s"}}"#, "routing.sticky.tll: unknown key (known: ttl)"),
+            (
+                "/routing",
+                r#"{"sticky": {"tll": "1s"}}"#,
+                "routing.sticky.tll: unknown key (known: ttl)",
+            ),
             (
                 "/routing",
                 r#"{"retries": 3}"#,
@@ -119,7 +124,10 @@ mod tests {
             ),
         ]);
         let config = config_with("/routing", r#"{"sort": "order", "max_attempts": 20}"#);
-        assert_eq!(config.routing, Routing { sort: Sort::Order, max_attempts: 20, ..Routing::default() });
+        assert_eq!(
+            config.routing,
+            Routing { sort: Sort::Order, max_attempts: 20, ..Routing::default() }
+        );
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) const TAG: Rule = Rule {
     holds: |s| is_slug(s, b"._-/") && s.len() <= MAX_NAME,
 };
 
-pub(super) const CLUSTER: Rule = Rule { allowed: "the name of an Envoy cluster, without spaces", holds: is_word };
+pub(super) const CLUSTER: Rule =
+    Rule { allowed: "the name of an Envoy cluster, without spaces", holds: is_word };
 
 pub(super) const HOST: Rule = Rule {
     allowed: "a host name, with a port if need be, without scheme, path and spaces",
@@ -62,7 +63,10 @@ pub(super) const VARIABLE: Rule = Rule {
     allowed: "the name of an environment variable",
     holds: |s| {
         let name = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        !s.starts_with(|c: char| c.is_ascii_digit()) && !s.is_empty() && s.len() <= MAX_NAME && s.bytes().all(name)
+        !s.starts_with(|c: char| c.is_ascii_digit())
+            && !s.is_empty()
+            && s.len() <= MAX_NAME
+            && s.bytes().all(name)
     },
 };
 
@@ -71,7 +75,8 @@ pub(super) const HEADER_NAME: Rule = Rule {
     holds: |s| is_token(s) && !RESERVED_HEADERS.contains(&s.to_ascii_lowercase().as_str()),
 };
 
-pub(super) const HEADER_VALUE: Rule = Rule { allowed: "text without control characters", holds: is_clean };
+pub(super) const HEADER_VALUE: Rule =
+    Rule { allowed: "text without control characters", holds: is_clean };
 
 pub(super) const QUERY_NAME: Rule = Rule {
     allowed: "letters, digits, `.`, `_`, `-`, `~`",
@@ -104,10 +109,13 @@ pub(super) const UPSTREAM_MODEL: Rule = Rule {
 
 pub(super) const REGION: Rule = Rule { allowed: "a name without spaces", holds: is_word };
 
-pub(super) const PARAMETER: Rule = Rule { allowed: "the name of a request field, without spaces", holds: is_word };
+pub(super) const PARAMETER: Rule =
+    Rule { allowed: "the name of a request field, without spaces", holds: is_word };
 
-pub(super) const SHA256: Rule =
-    Rule { allowed: "64 hexadecimal digits", holds: |s| crate::config::operator::digest_of_hex(s).is_some() };
+pub(super) const SHA256: Rule = Rule {
+    allowed: "64 hexadecimal digits",
+    holds: |s| crate::config::operator::digest_of_hex(s).is_some(),
+};
 
 pub(super) const TIME_OF_DAY: Rule = Rule {
     allowed: "four digits, \"0000\" to \"2359\"",
@@ -134,7 +142,9 @@ fn is_path(s: &str) -> bool {
 /// Whether a path is that of one operation, as documentation has it; the gateway adds its own.
 fn is_of_operation(s: &str) -> bool {
     let path = s.split('?').next().unwrap_or_default().trim_end_matches('/');
-    ["/completions", "/embeddings", "/messages", "/responses"].iter().any(|operation| path.ends_with(operation))
+    ["/completions", "/embeddings", "/messages", "/responses"]
+        .iter()
+        .any(|operation| path.ends_with(operation))
 }
 
 fn is_path_with_query(s: &str) -> bool {
@@ -144,7 +154,8 @@ fn is_path_with_query(s: &str) -> bool {
 
 fn is_slug(s: &str, punctuation: &[u8]) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    s.bytes().next().is_some_and(alphanumeric) && s.bytes().all(|b| alphanumeric(b) || punctuation.contains(&b))
+    s.bytes().next().is_some_and(alphanumeric)
+        && s.bytes().all(|b| alphanumeric(b) || punctuation.contains(&b))
 }
 
 /// `token` of RFC 9110.

@@ -11,7 +11,8 @@ pub struct Telemetry {
     pub record: Record,
     /// Whether `x-modelyard-*` go to the client.
     pub expose_headers: bool,
-    /// How long a stream may be silent after its first content before a comment is sent; `None`: for ever.
+    /// How long a stream may be silent after its first content before a comment is sent; `None`:
+    /// for ever.
     pub keep_alive: Option<Duration>,
 }
 
@@ -58,15 +59,25 @@ mod tests {
     #[test]
     fn rules_of_telemetry() {
         check_errors(&[
-            ("/telemetry", r#"{"record": "all"}"#, "telemetry.record: invalid: \"all\" (allowed: none, metadata)"),
+            (
+                "/telemetry",
+                r#"{"record": "all"}"#,
+                "telemetry.record: invalid: \"all\" (allowed: none, metadata)",
+            ),
             (
                 "/telemetry",
                 r#"{"log": true}"#,
                 "telemetry.log: unknown key (known: expose_headers, keep_alive, record)",
             ),
         ]);
-        let config = config_with("/telemetry", r#"{"record": "none", "expose_headers": false, "keep_alive": "15s"}"#);
+        let config = config_with(
+            "/telemetry",
+            r#"{"record": "none", "expose_headers": false, "keep_alive": "15s"}"#,
+        );
         let keep_alive = Some(Duration::from_secs(15));
-        assert_eq!(config.telemetry, Telemetry { record: Record::None, expose_headers: false, keep_alive });
+        assert_eq!(
+            config.telemetry,
+            Telemetry { record: Record::None, expose_headers: false, keep_alive }
+        );
     }
 }

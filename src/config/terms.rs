@@ -55,7 +55,10 @@ impl Terms {
     /// Unknown counts as the worst.
     pub(super) fn data_policy(&self) -> DataPolicy {
         let worst = DataPolicy::default();
-        DataPolicy { retains: self.retains.unwrap_or(worst.retains), trains: self.trains.unwrap_or(worst.trains) }
+        DataPolicy {
+            retains: self.retains.unwrap_or(worst.retains),
+            trains: self.trains.unwrap_or(worst.trains),
+        }
     }
 
     /// Empty if unknown.

@@ -142,8 +142,14 @@ fn the_example_reads_alike_as_text_and_as_struct() {
 fn absent_sections_have_the_documented_defaults() {
     let (config, warnings) = parse_both(&smallest()).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(config.routing, Routing { sort: Sort::Balanced, max_attempts: 6, ..Routing::default() });
-    assert_eq!(config.telemetry, Telemetry { record: Record::Metadata, expose_headers: true, keep_alive: None });
+    assert_eq!(
+        config.routing,
+        Routing { sort: Sort::Balanced, max_attempts: 6, ..Routing::default() }
+    );
+    assert_eq!(
+        config.telemetry,
+        Telemetry { record: Record::Metadata, expose_headers: true, keep_alive: None }
+    );
     assert_eq!(config.paths.openrouter, "/api/v1/");
     assert_eq!(config.limits.event_bytes, 1 << 20);
     assert_eq!(config.default_model, None);
@@ -218,7 +224,10 @@ fn a_misspelt_section_is_told_before_what_follows_from_it() {
     document["default_model"] = json!("a/b");
     let errors = lines(&parse_both(&document).unwrap_err());
     let [first, second] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
-    assert!(first.starts_with("model: unknown key") && second.starts_with("default_model: not found"), "{errors}");
+    assert!(
+        first.starts_with("model: unknown key") && second.starts_with("default_model: not found"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -234,7 +243,11 @@ fn the_default_model_is_found_by_id_alias_or_wildcard() {
         ),
     ]);
     let mut document = smallest();
-    put(&mut document, "/models/-", r#"{"id": "v/*", "endpoints": [{"provider": "openai", "model": "*"}]}"#);
+    put(
+        &mut document,
+        "/models/-",
+        r#"{"id": "v/*", "endpoints": [{"provider": "openai", "model": "*"}]}"#,
+    );
     put(&mut document, "/default_model", r#""v/llama""#);
     let (config, _) = parse_both(&document).unwrap();
     let name = config.default_model.unwrap();
@@ -246,7 +259,10 @@ fn the_hash_tells_values_apart_not_spellings() {
     let hash = |text: &str| Config::parse(text.as_bytes(), &env).unwrap().0.hash;
     let compact = serde_json::from_str::<Value>(EXAMPLE).unwrap().to_string();
     assert_eq!(hash(EXAMPLE), hash(&compact));
-    assert_eq!(hash(EXAMPLE), hash(&EXAMPLE.replace("0.7", "\"0.70\"").replace("1047576", "1047576.0")));
+    assert_eq!(
+        hash(EXAMPLE),
+        hash(&EXAMPLE.replace("0.7", "\"0.70\"").replace("1047576", "1047576.0"))
+    );
     assert_ne!(hash(EXAMPLE), hash(&EXAMPLE.replace("0.7", "0.8")));
     assert_ne!(hash(EXAMPLE), hash(&EXAMPLE.replace("10m", "11m")));
     assert_eq!(hash(EXAMPLE).len(), 16);
@@ -254,7 +270,8 @@ fn the_hash_tells_values_apart_not_spellings() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let config = config_with("/providers/openai/auth", r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#);
+    let config =
+        config_with("/providers/openai/auth", r#"{"type": "bearer", "env": "OPENAI_API_KEY"}"#);
     assert!(!format!("{config:?}").contains("sk-secret"));
     for (pointer, value) in [
         ("auth", r#""sk-secret""#),
@@ -277,7 +294,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
 
@@ -323,7 +341,8 @@ fn every_cut_of_a_document_is_refused() {
     for length in 0..text.len() {
         assert!(Config::parse(&text.as_bytes()[..length], &env).is_err(), "{length}");
     }
-    // A `Struct` has no end mark: cut between two entries it is a smaller one, so it gets one entry.
+    // A `Struct` has no end mark: cut between two entries it is a smaller one, so it gets one
+    // entry.
     let bytes = encode::structure(&json!({"providers": smallest()["providers"]}));
     assert!(Config::parse(&bytes, &env).is_ok());
     for length in 0..bytes.len() {

@@ -1,7 +1,8 @@
-//! The document as a tree: what a section reads, borrowed from the document's bytes wherever it stands there as it is.
+//! The document as a tree: what a section reads, borrowed from the document's bytes wherever it
+//! stands there as it is.
 //!
-//! A tree of a large catalogue lives only while the configuration is read, but the host never gets its memory back, so
-//! it is small: texts are borrowed, and an object is a sorted list.
+//! A tree of a large catalogue lives only while the configuration is read, but the host never gets
+//! its memory back, so it is small: texts are borrowed, and an object is a sorted list.
 
 use std::borrow::Cow;
 
@@ -68,7 +69,8 @@ impl Value<'_> {
             Self::String(text) => quoted(text),
             Self::Array(items) => format!("[{}]", joined(items.iter().map(Self::json))),
             Self::Object(entries) => {
-                let member = |(key, value): (&str, &Self)| format!("{}:{}", quoted(key), value.json());
+                let member =
+                    |(key, value): (&str, &Self)| format!("{}:{}", quoted(key), value.json());
                 format!("{{{}}}", joined(entries.iter().map(member)))
             }
         }
@@ -88,10 +90,12 @@ impl From<serde_json::Value> for Value<'_> {
             serde_json::Value::Bool(value) => Self::Bool(value),
             serde_json::Value::Number(number) => Self::Number(number),
             serde_json::Value::String(text) => Self::String(text.into()),
-            serde_json::Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
-            serde_json::Value::Object(entries) => {
-                Self::Object(Entries::new(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect()))
+            serde_json::Value::Array(items) => {
+                Self::Array(items.into_iter().map(Self::from).collect())
             }
+            serde_json::Value::Object(entries) => Self::Object(Entries::new(
+                entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+            )),
         }
     }
 }

@@ -32,7 +32,12 @@ impl Error {
             tried,
             dropped: self.dropped().iter().map(Removed::from).collect(),
         };
-        OpenRouterError { code: self.status(), message, metadata, availability: self.availability() }
+        OpenRouterError {
+            code: self.status(),
+            message,
+            metadata,
+            availability: self.availability(),
+        }
     }
 
     fn availability(&self) -> Option<Availability<'_>> {
@@ -42,10 +47,12 @@ impl Error {
                 ..Availability::new("model_not_found")
             }),
             Self::NoEndpoints { models, dropped, serving, .. } => {
-                let mut excluded_by: Vec<_> = dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
+                let mut excluded_by: Vec<_> =
+                    dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
                 excluded_by.sort_unstable();
                 excluded_by.dedup();
-                let private = |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
+                let private =
+                    |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
                 let code = match dropped.as_slice() {
                     _ if excluded_by.is_empty() => "no_endpoints",
                     dropped if dropped.iter().all(private) => "privacy_restricted",
@@ -66,7 +73,8 @@ impl Error {
 }
 
 impl Failure {
-    /// Only where it is the upstreams that are not there, and not the request that is wrong, nor a stream that broke.
+    /// Only where it is the upstreams that are not there, and not the request that is wrong, nor a
+    /// stream that broke.
     fn availability(&self) -> Option<Availability<'_>> {
         let (code, retryable) = match self.status {
             _ if self.tried.is_empty() => return None,
@@ -75,7 +83,8 @@ impl Failure {
             408 | 500.. => ("temporarily_unavailable", true),
             _ => return None,
         };
-        let mut affected_providers: Vec<&str> = self.tried.iter().map(|tried| tried.provider.as_str()).collect();
+        let mut affected_providers: Vec<&str> =
+            self.tried.iter().map(|tried| tried.provider.as_str()).collect();
         affected_providers.dedup();
         Some(Availability {
             retryable,

@@ -1,4 +1,5 @@
-//! One attempt's answer on its way to the client: held until its first content, then passed on piece by piece.
+//! One attempt's answer on its way to the client: held until its first content, then passed on
+//! piece by piece.
 //!
 //! Before the first content everything can still be taken back; after it nothing can.
 //! What is held is bounded by `limits`, and passing bytes through costs no copy.
@@ -25,7 +26,8 @@ pub(super) enum Progress {
     Pass,
     /// These bytes go on instead of the piece.
     Replace(Vec<u8>),
-    /// These bytes go on, and the answer broke off: there was no proper end, or an event was larger than this limit.
+    /// These bytes go on, and the answer broke off: there was no proper end, or an event was larger
+    /// than this limit.
     Cut(Vec<u8>, Option<usize>),
     /// An error body is whole.
     Error(Vec<u8>),
@@ -91,7 +93,14 @@ pub(super) enum Events {
 impl Answer {
     fn new(form: Form, limits: &Limits) -> Box<Self> {
         let (held, most_held) = (Vec::new(), limits.event_bytes);
-        Box::new(Self { form, held, most_held, committed: false, over: false, meter: Meter::default() })
+        Box::new(Self {
+            form,
+            held,
+            most_held,
+            committed: false,
+            over: false,
+            meter: Meter::default(),
+        })
     }
 
     /// A stream of events.
@@ -215,7 +224,11 @@ impl Answer {
             self.meter.plain_end();
         }
         if self.committed {
-            return if end && !self.meter.is_done() { Progress::Cut(piece.to_vec(), None) } else { Progress::Pass };
+            return if end && !self.meter.is_done() {
+                Progress::Cut(piece.to_vec(), None)
+            } else {
+                Progress::Pass
+            };
         }
         match self.meter.first_byte() {
             Some(b'{') => {}
@@ -255,7 +268,11 @@ impl Answer {
             self.held = Vec::new();
             // An error's status says enough without its body.
             let is_error = self.is_error();
-            return if is_error { Progress::Error(Vec::new()) } else { Progress::Failed(Fault::TooLarge(limit)) };
+            return if is_error {
+                Progress::Error(Vec::new())
+            } else {
+                Progress::Failed(Fault::TooLarge(limit))
+            };
         }
         self.held.extend_from_slice(piece);
         if !end {
@@ -299,7 +316,11 @@ impl Answer {
                 true => received.pass_familiar(rest),
                 false => 0,
             };
-            let taken = if taken > 0 { taken } else { framing.push(rest, &mut |piece| received.take(piece)) };
+            let taken = if taken > 0 {
+                taken
+            } else {
+                framing.push(rest, &mut |piece| received.take(piece))
+            };
             rest = rest.get(taken..).unwrap_or_default();
         }
         let mut unfinished = false;
@@ -326,8 +347,8 @@ impl Answer {
             };
         }
         self.committed = true;
-        // Nothing is left to wait for: an upstream may keep its stream open, or end it with trailers, behind which there
-        // is no room for the client's last events.
+        // Nothing is left to wait for: an upstream may keep its stream open, or end it with
+        // trailers, behind which there is no room for the client's last events.
         self.over = meter.is_done() && framing.is_between_events();
         if !end && broken.is_none() && !self.over {
             return output.finish(framing.held() == 0, &mut self.held);
@@ -373,7 +394,8 @@ enum Unreadable {
 }
 
 impl Received<'_> {
-    /// Passes on all events at the start of `bytes` that need not be read; returns how many bytes that is.
+    /// Passes on all events at the start of `bytes` that need not be read; returns how many bytes
+    /// that is.
     fn pass_familiar(&mut self, bytes: &[u8]) -> usize {
         let (length, change) = self.source.familiar(bytes, self.meter);
         self.output.put(bytes.get(..length).unwrap_or_default(), change);
@@ -420,7 +442,11 @@ struct Output<'a> {
 impl<'a> Output<'a> {
     /// `before`: how many bytes received earlier are still to go on before the piece.
     fn new(piece: &'a [u8], before: usize) -> Self {
-        Self { piece, verbatim: 0, copy: (before > 0).then(|| Vec::with_capacity(before + piece.len())) }
+        Self {
+            piece,
+            verbatim: 0,
+            copy: (before > 0).then(|| Vec::with_capacity(before + piece.len())),
+        }
     }
 
     fn put(&mut self, event: &[u8], change: Change) {

@@ -1,5 +1,5 @@
-//! The models a request asks for: its own names, the default one, or what `routing.auto` chooses; and why, where that
-//! is not plain from the names.
+//! The models a request asks for: its own names, the default one, or what `routing.auto` chooses;
+//! and why, where that is not plain from the names.
 
 use crate::catalog::{Asked, Variant};
 use crate::config::Config;
@@ -15,7 +15,11 @@ pub(super) fn models<'a>(
     request: &'a Request,
     headers: &[(&str, &str)],
 ) -> Result<(Vec<Asked<'a>>, Option<String>), Error> {
-    let mut models = Models { config, asked: Vec::with_capacity(1 + request.fallbacks()), choice: String::new() };
+    let mut models = Models {
+        config,
+        asked: Vec::with_capacity(1 + request.fallbacks()),
+        choice: String::new(),
+    };
     if request.model().is_none() {
         let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
         models.resolve(config.default_model.as_deref().ok_or_else(missing)?, request, headers)?;
@@ -35,7 +39,12 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    fn resolve(&mut self, name: &'a str, request: &Request, headers: &[(&str, &str)]) -> Result<(), Error> {
+    fn resolve(
+        &mut self,
+        name: &'a str,
+        request: &Request,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Error> {
         let asked = resolve(self.config, name)?;
         match self.config.routing.auto.as_ref().filter(|auto| auto.model == asked.model) {
             None => {
@@ -55,8 +64,9 @@ impl<'a> Models<'a> {
 
     /// Two names of the same endpoints, wanted in the same way, are one.
     fn add(&mut self, asked: Asked<'a>) {
-        let same =
-            |known: &Asked<'_>| (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant);
+        let same = |known: &Asked<'_>| {
+            (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant)
+        };
         if !self.asked.iter().any(same) {
             self.asked.push(asked);
         }
@@ -72,7 +82,11 @@ impl<'a> Models<'a> {
 
     fn explain_alias(&mut self, name: &str, asked: Asked<'_>) {
         let base = without_variant(name, asked.variant);
-        let model = self.config.catalog.model(asked.model).filter(|model| asked.rest.is_none() && model.id != base);
+        let model = self
+            .config
+            .catalog
+            .model(asked.model)
+            .filter(|model| asked.rest.is_none() && model.id != base);
         if let Some(model) = model {
             self.explain(&[base, " is ", &model.id].concat());
         }
@@ -96,7 +110,8 @@ fn resolve<'a>(config: &Config, name: &'a str) -> Result<Asked<'a>, Error> {
     let asked = config.catalog.resolve(name).ok_or_else(|| Error::UnknownModel(name.to_owned()))?;
     match asked.variant {
         Some(Variant::Online) => {
-            let problem = "the variant :online is not supported: this gateway has no web search".to_owned();
+            let problem =
+                "the variant :online is not supported: this gateway has no web search".to_owned();
             Err(Error::InvalidField { field: "model", problem })
         }
         _ => Ok(asked),

@@ -1,4 +1,5 @@
-//! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint must take over.
+//! One try at one endpoint: what goes out, what its answer means, and whether the next endpoint
+//! must take over.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -81,8 +82,8 @@ impl Attempt {
 }
 
 impl Exchange {
-    /// The host is about to send an attempt; `current` are the request headers as it has them. The first one begins
-    /// with the exchange; `clock` tells the time of all others.
+    /// The host is about to send an attempt; `current` are the request headers as it has them. The
+    /// first one begins with the exchange; `clock` tells the time of all others.
     pub fn begin_attempt<'a>(
         &'a mut self,
         current: &[(&'a str, &'a str)],
@@ -127,7 +128,11 @@ impl Exchange {
             answer: None,
         });
         self.next += 1;
-        Ok(Dispatch { attempt: self.attempts.len() - 1, headers: prepared.headers, body: prepared.body })
+        Ok(Dispatch {
+            attempt: self.attempts.len() - 1,
+            headers: prepared.headers,
+            body: prepared.body,
+        })
     }
 
     /// The client's request, which every attempt starts from.
@@ -135,15 +140,22 @@ impl Exchange {
         &self.request
     }
 
-    /// Lets go of the client's body once the host has sent it on its way: the host keeps it for further attempts, and
-    /// the next one begins after [`Self::restore_body`]. `size` is how much of it the host had at once.
+    /// Lets go of the client's body once the host has sent it on its way: the host keeps it for
+    /// further attempts, and the next one begins after [`Self::restore_body`]. `size` is how much
+    /// of it the host had at once.
     ///
-    /// Nothing changes where the answer cannot be read without the request, or the host has another body.
+    /// Nothing changes where the answer cannot be read without the request, or the host has another
+    /// body.
     pub fn release_body(&mut self, size: usize) {
         let current = self.attempts.len().checked_sub(1).and_then(|last| self.served_by(last));
-        let passes = current.is_some_and(|(_, _, way)| way == Way::Pass) && self.operation != Operation::Messages;
+        let passes = current.is_some_and(|(_, _, way)| way == Way::Pass)
+            && self.operation != Operation::Messages;
         let request = &mut self.request;
-        if passes && !request.is_merged() && request.released().is_none() && request.body().len() == size {
+        if passes
+            && !request.is_merged()
+            && request.released().is_none()
+            && request.body().len() == size
+        {
             request.release();
         }
     }
@@ -158,15 +170,16 @@ impl Exchange {
         self.cluster(self.next)
     }
 
-    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is another provider's than
-    /// the attempt's: nobody else may get a provider's key.
+    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is
+    /// another provider's than the attempt's: nobody else may get a provider's key.
     pub fn misrouted(&mut self, cluster: &str) -> Option<Reply> {
         let is_known = self.config.providers.iter().any(|provider| provider.cluster == cluster);
         let strays = is_known && cluster != self.next_cluster();
         strays.then(|| self.end_with(Error::Misrouted { cluster: cluster.to_owned() }))
     }
 
-    /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is needed.
+    /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is
+    /// needed.
     pub fn answer_headers(
         &mut self,
         attempt: usize,
@@ -182,7 +195,11 @@ impl Exchange {
             return Verdict::Pass;
         }
         let answer = if status < 300 {
-            self.answer_of(attempt, header(headers, "content-type"), header(headers, "content-encoding"))
+            self.answer_of(
+                attempt,
+                header(headers, "content-type"),
+                header(headers, "content-encoding"),
+            )
         } else {
             let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
             // That a moderator objects, and not to the key, only the body says.
@@ -206,12 +223,20 @@ impl Exchange {
         Verdict::Hold { strip_length }
     }
 
-    // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+    // Keeps its caller small, as the host's compiler takes memory by the size of the largest
+    // function.
     #[inline(never)]
-    fn answer_of(&self, attempt: usize, content_type: Option<&str>, encoding: Option<&str>) -> Box<Answer> {
+    fn answer_of(
+        &self,
+        attempt: usize,
+        content_type: Option<&str>,
+        encoding: Option<&str>,
+    ) -> Box<Answer> {
         let limits = &self.config.limits;
         let encoded = encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
-        let Some((step, provider, way)) = self.served_by(attempt) else { return Answer::opaque(limits) };
+        let Some((step, provider, way)) = self.served_by(attempt) else {
+            return Answer::opaque(limits);
+        };
         if encoded && way == Way::Pass {
             return Answer::opaque(limits);
         }
@@ -225,7 +250,13 @@ impl Exchange {
 
     /// What reads and rewrites an answer; `None`: it passes as a whole.
     #[inline(never)]
-    fn source(&self, step: &Step, provider: &Provider, way: Way, events: Option<Events>) -> Option<Box<dyn Source>> {
+    fn source(
+        &self,
+        step: &Step,
+        provider: &Provider,
+        way: Way,
+        events: Option<Events>,
+    ) -> Option<Box<dyn Source>> {
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
         Some(match (way, provider.api, identity) {
             (Way::Translate, _, identity) => {
@@ -236,12 +267,15 @@ impl Exchange {
                 Box::new(Translating::new(format.reader(), writer, images, identity))
             }
             (Way::Pass, Api::Anthropic, identity)
-                if self.operation == Operation::Messages && (events.is_some() || identity.is_some()) =>
+                if self.operation == Operation::Messages
+                    && (events.is_some() || identity.is_some()) =>
             {
                 let format = translate::format(provider);
                 Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
-            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => Box::new(Passing::openrouter(identity)),
+            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => {
+                Box::new(Passing::openrouter(identity))
+            }
             (Way::Pass, ..) if events.is_none() => return None,
             (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
             (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
@@ -268,9 +302,15 @@ impl Exchange {
         Some((step, provider, Way::of(provider.api, self.operation)?))
     }
 
-    /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most pieces of a stream need
-    /// no time, so `clock` is asked for it, once.
-    pub fn answer_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {
+    /// The next piece of an attempt's answer; `end`: it is the last one, and may be empty. Most
+    /// pieces of a stream need no time, so `clock` is asked for it, once.
+    pub fn answer_body(
+        &mut self,
+        attempt: usize,
+        piece: &[u8],
+        end: bool,
+        clock: Clock<'_>,
+    ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
@@ -287,7 +327,8 @@ impl Exchange {
             Progress::Hold => Verdict::Hold { strip_length: answer.changes_length() },
             Progress::Pass | Progress::Replace(_) => {
                 if end || answer.is_over() {
-                    let outcome = if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
+                    let outcome =
+                        if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
                     current.close(outcome, clock());
                 }
                 match progress {
@@ -301,12 +342,21 @@ impl Exchange {
         }
     }
 
-    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in its own dialect, or
-    /// where that has no word for it, by an end that is not clean either.
-    fn cut(&mut self, attempt: usize, mut bytes: Vec<u8>, limit: Option<usize>, now: Duration) -> Verdict {
+    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in
+    /// its own dialect, or where that has no word for it, by an end that is not clean either.
+    fn cut(
+        &mut self,
+        attempt: usize,
+        mut bytes: Vec<u8>,
+        limit: Option<usize>,
+        now: Duration,
+    ) -> Verdict {
         let (outcome, message) = match limit {
             Some(limit) => (Outcome::ErrorEvent, large_event(limit)),
-            None => (Outcome::Reset, "The provider's stream ended before the answer was complete".to_owned()),
+            None => (
+                Outcome::Reset,
+                "The provider's stream ended before the answer was complete".to_owned(),
+            ),
         };
         self.close(attempt, outcome, now);
         let failure = self.failure(502, &message);
@@ -322,11 +372,18 @@ impl Exchange {
 
     fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
         let (outcome, status, message, code) = match fault {
-            Fault::Empty => (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None),
-            Fault::Malformed => (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None),
-            Fault::TooLarge(limit) => {
-                (Outcome::ErrorEvent, 502, format!("The provider's answer is larger than {limit} bytes"), None)
+            Fault::Empty => {
+                (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None)
             }
+            Fault::Malformed => {
+                (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None)
+            }
+            Fault::TooLarge(limit) => (
+                Outcome::ErrorEvent,
+                502,
+                format!("The provider's answer is larger than {limit} bytes"),
+                None,
+            ),
             Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
             Fault::Error(fields) => {
                 let told = Failure::of(&fields.unwrap_or_default());
@@ -343,7 +400,8 @@ impl Exchange {
     /// A whole error body: the client's own mistake, or the last endpoint's failure.
     fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
         let current = self.attempts.get(attempt);
-        let (status, outcome) = current.map_or((None, None), |current| (current.status, current.outcome));
+        let (status, outcome) =
+            current.map_or((None, None), |current| (current.status, current.outcome));
         let Some((_, provider, way)) = self.served_by(attempt) else { return Verdict::Pass };
         let error = translate::format(provider).error(&body);
         let is_error = error.is_some();
@@ -375,7 +433,10 @@ impl Exchange {
             let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
             return self.fail(Failure { raw, ..failure });
         }
-        let failure = Failure { message: fields.message.unwrap_or_else(|| failure.message.clone()), ..failure };
+        let failure = Failure {
+            message: fields.message.unwrap_or_else(|| failure.message.clone()),
+            ..failure
+        };
         if way == Way::Translate || !is_error || told.is_none() {
             return self.fail(failure);
         }
@@ -383,11 +444,14 @@ impl Exchange {
         Verdict::Replace(body)
     }
 
-    /// Steps over the remaining endpoints of this attempt's model; false if there is no other model.
+    /// Steps over the remaining endpoints of this attempt's model; false if there is no other
+    /// model.
     fn skip_to_next_model(&mut self, attempt: usize) -> bool {
         let Some(step) = self.step(attempt) else { return false };
         let mut later = self.plan.steps.iter().enumerate().skip(self.next);
-        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else { return false };
+        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else {
+            return false;
+        };
         self.next = next;
         true
     }
@@ -403,7 +467,9 @@ impl Exchange {
         let provider = self.step(attempt)?.provider(&self.config)?;
         let waited = now.saturating_sub(current.started);
         let outcome = match self.request.is_stream() {
-            true if !committed && waited >= self.first_token_timeout(provider) => Outcome::FirstToken,
+            true if !committed && waited >= self.first_token_timeout(provider) => {
+                Outcome::FirstToken
+            }
             _ if waited >= provider.timeout => Outcome::Timeout,
             _ => return None,
         };
@@ -435,7 +501,8 @@ impl Exchange {
 
     /// An attempt is over for the host. Nothing changes if it had come to its end already.
     pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
-        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some()) {
+        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some())
+        {
             return;
         }
         self.close(attempt, self.outcome_of(attempt, broken, now), now);
@@ -446,7 +513,8 @@ impl Exchange {
         let current = self.attempts.get(attempt);
         let waiting = current.is_some_and(|current| {
             // The host's timers run on its event loop's clock, a little behind.
-            let given = self.per_try_timeout().mul_f64(0.95).saturating_sub(Duration::from_millis(10));
+            let given =
+                self.per_try_timeout().mul_f64(0.95).saturating_sub(Duration::from_millis(10));
             current.first_content.is_none() && now.saturating_sub(current.started) >= given
         });
         match broken {
@@ -496,7 +564,9 @@ impl Exchange {
     pub(super) fn last_error(&mut self) -> Reply {
         let outcome = self.attempts.last().and_then(|attempt| attempt.outcome);
         let failure = match outcome {
-            Some(Outcome::Timeout | Outcome::FirstToken) => self.failure(504, "The provider did not answer in time"),
+            Some(Outcome::Timeout | Outcome::FirstToken) => {
+                self.failure(504, "The provider did not answer in time")
+            }
             Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
             _ => self.failure(502, "The provider's connection broke before it answered"),
         };
@@ -513,7 +583,11 @@ impl Exchange {
 
     /// The common part of an upstream's failure.
     fn failure(&self, status: u16, message: &str) -> Failure {
-        let provider = self.attempts.len().checked_sub(1).and_then(|last| self.step(last)?.provider(&self.config));
+        let provider = self
+            .attempts
+            .len()
+            .checked_sub(1)
+            .and_then(|last| self.step(last)?.provider(&self.config));
         Failure {
             status,
             message: message.to_owned(),
@@ -532,13 +606,17 @@ impl Exchange {
         attempts
             .map(|(index, attempt)| {
                 let provider = self.step(index).and_then(|step| step.provider(&self.config));
-                let (id, name) = provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
+                let (id, name) =
+                    provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
                 let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
                 Tried {
                     provider: id.to_owned(),
                     name: name.to_owned(),
                     status: attempt.status,
-                    code: attempt.status.filter(|status| *status >= 400).unwrap_or(outcome.status()),
+                    code: attempt
+                        .status
+                        .filter(|status| *status >= 400)
+                        .unwrap_or(outcome.status()),
                     reason: outcome.name(),
                 }
             })

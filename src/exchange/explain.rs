@@ -1,6 +1,8 @@
-//! What would become of a request, without calling anybody: the plan, what was left out and why, and what it may cost.
+//! What would become of a request, without calling anybody: the plan, what was left out and why,
+//! and what it may cost.
 //!
-//! The plan is made by opening an exchange that never departs, so that it is the one a real request would get.
+//! The plan is made by opening an exchange that never departs, so that it is the one a real request
+//! would get.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,13 +39,14 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads what the query of a `:path` says: `dialect`, `seed` in hexadecimal or the `request_id` it comes from, and
-    /// `header` as `name:value`.
+    /// Reads what the query of a `:path` says: `dialect`, `seed` in hexadecimal or the `request_id`
+    /// it comes from, and `header` as `name:value`.
     fn read(mut self, path: &str) -> Result<Self, Error> {
         let query = Query::of(path);
         if let Some(name) = query.text("dialect") {
             let problem = "must be chat, completions, embeddings, messages or responses".to_owned();
-            let operation = Operation::named(&name).ok_or(Error::InvalidField { field: "dialect", problem })?;
+            let operation =
+                Operation::named(&name).ok_or(Error::InvalidField { field: "dialect", problem })?;
             self.operation = Some(operation);
         }
         if let Some(id) = query.text("request_id") {
@@ -51,10 +54,14 @@ impl Question {
         }
         if let Some(seed) = query.text("seed") {
             let problem = "must be a hexadecimal number of up to 16 digits".to_owned();
-            self.seed = u64::from_str_radix(&seed, 16).map_err(|_| Error::InvalidField { field: "seed", problem })?;
+            self.seed = u64::from_str_radix(&seed, 16)
+                .map_err(|_| Error::InvalidField { field: "seed", problem })?;
         }
         for header in query.texts("header") {
-            let problem = || Error::InvalidField { field: "header", problem: "must be name:value".to_owned() };
+            let problem = || Error::InvalidField {
+                field: "header",
+                problem: "must be name:value".to_owned(),
+            };
             self.headers.push(header_of(&header).ok_or_else(problem)?);
         }
         Ok(self)
@@ -67,13 +74,16 @@ pub fn header_of(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// What a request to the operator's paths gets in place of an answer where it may not ask. `authorization`: its header.
+/// What a request to the operator's paths gets in place of an answer where it may not ask.
+/// `authorization`: its header.
 pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
     if !config.operator.asks_for_key() {
         return None;
     }
     let key = authorization.and_then(|value| value.trim().split_once(' '));
-    let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim_start());
+    let key = key
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim_start());
     match key {
         Some(key) if config.operator.knows(key) => None,
         key => Some(Error::Unauthorized { with_key: key.is_some() }.reply(ErrorForm::OpenRouter)),
@@ -91,7 +101,8 @@ pub fn answer(config: &Rc<Config>, path: &str, question: Question, health: &Heal
 /// The plan for a request, or the error it would get, as one JSON object.
 pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> String {
     let operation = question.operation.unwrap_or_else(|| operation_of(&question.body, config));
-    let headers: Vec<_> = question.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<_> =
+        question.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let arrival = Arrival {
         face: Face::OpenRouter,
         operation,
@@ -118,7 +129,8 @@ fn operation_of(body: &[u8], config: &Config) -> Operation {
 impl Exchange {
     fn explanation(&self, health: &Health) -> String {
         let request = &self.request;
-        let steps: Vec<String> = self.plan.steps.iter().map(|step| self.step_explained(step, health)).collect();
+        let steps: Vec<String> =
+            self.plan.steps.iter().map(|step| self.step_explained(step, health)).collect();
         let dropped: Vec<String> = self.plan.dropped.iter().map(dropped_explained).collect();
         let error = self.error.as_ref().map_or_else(|| "null".to_owned(), error_explained);
         let preferences = request.preferences();
@@ -135,7 +147,10 @@ impl Exchange {
             .number("candidates", Some(candidates as u64))
             .text("rule", &self.plan.rule.name())
             .texts("order", &order)
-            .json("max_price", &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds))
+            .json(
+                "max_price",
+                &preferences.max_price.as_ref().map_or_else(|| "null".to_owned(), bounds),
+            )
             .json("sticky", &self.stickiness())
             .list("plan", &steps)
             .flag("probe", self.plan.is_probe())
@@ -151,7 +166,12 @@ impl Exchange {
     fn stickiness(&self) -> String {
         let wanted = self.conversation.zip(self.config.routing.sticky_ttl);
         let Some((conversation, ttl)) = wanted else { return "null".to_owned() };
-        let at = self.plan.steps.iter().find(|step| step.placing.sticky).and_then(|step| step.endpoint(&self.config));
+        let at = self
+            .plan
+            .steps
+            .iter()
+            .find(|step| step.placing.sticky)
+            .and_then(|step| step.endpoint(&self.config));
         Object::new()
             .flag("session_id", conversation.is_named)
             .number("ttl_s", Some(ttl.as_secs()))
@@ -161,7 +181,9 @@ impl Exchange {
 
     /// One step. Prices are in USD per token as they hold for the estimated input, costs in USD.
     fn step_explained(&self, step: &Step, health: &Health) -> String {
-        let (Some(endpoint), Some(provider)) = (step.endpoint(&self.config), step.provider(&self.config)) else {
+        let (Some(endpoint), Some(provider)) =
+            (step.endpoint(&self.config), step.provider(&self.config))
+        else {
             return "null".to_owned();
         };
         let (input, now) = (self.request.input_estimate(), self.started);
@@ -205,8 +227,13 @@ impl Exchange {
 /// `max_price`, as decimal strings in its own units.
 fn bounds(max: &MaxPrice) -> String {
     let MaxPrice { prompt, completion, request, image, audio } = max;
-    let all =
-        [("prompt", prompt), ("completion", completion), ("request", request), ("image", image), ("audio", audio)];
+    let all = [
+        ("prompt", prompt),
+        ("completion", completion),
+        ("request", request),
+        ("image", image),
+        ("audio", audio),
+    ];
     let set = all.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)));
     let mut object = Object::new();
     set.for_each(|(name, price)| {

@@ -89,12 +89,16 @@ impl Framing {
                 let event = splitter.take_rest();
                 Rest { is_cut: is_cut(&event), event, is_unfinished }
             }
-            Self::Aws(frames) => Rest { event: Vec::new(), is_cut: frames.held() > 0, is_unfinished: false },
+            Self::Aws(frames) => {
+                Rest { event: Vec::new(), is_cut: frames.held() > 0, is_unfinished: false }
+            }
         }
     }
 }
 
 /// Whether an event that lacks its blank line was cut in its data.
 fn is_cut(event: &[u8]) -> bool {
-    sse::fields(event).data.is_some_and(|data| !sse::is_done(&data) && ChunkFields::parse(&data).is_none())
+    sse::fields(event)
+        .data
+        .is_some_and(|data| !sse::is_done(&data) && ChunkFields::parse(&data).is_none())
 }

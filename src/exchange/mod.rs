@@ -1,8 +1,9 @@
-//! One client request from first byte to last, with all its attempts, as a state machine without a host.
+//! One client request from first byte to last, with all its attempts, as a state machine without a
+//! host.
 //!
-//! `open` (admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)* →
-//! `client_headers` → `settle`. Each takes what happened and the time, and says what to do about it.
-//! Nothing here knows Envoy; both of its roles drive the same exchange.
+//! `open` (admit, plan) → (`begin_attempt` → `answer_headers` → `answer_body`* → `attempt_closed`)*
+//! → `client_headers` → `settle`. Each takes what happened and the time, and says what to do about
+//! it. Nothing here knows Envoy; both of its roles drive the same exchange.
 
 mod answer;
 mod asked;
@@ -98,12 +99,14 @@ pub struct Departure<'a> {
     pub cluster: &'a str,
     /// How often the host may retry.
     pub max_retries: usize,
-    /// The longest one attempt may take to its first content, or as a whole where it is not streamed.
+    /// The longest one attempt may take to its first content, or as a whole where it is not
+    /// streamed.
     pub per_try_timeout: Duration,
 }
 
 impl Exchange {
-    /// Admits and plans. A request that cannot be served is an exchange too: [`Self::departure`] says why.
+    /// Admits and plans. A request that cannot be served is an exchange too: [`Self::departure`]
+    /// says why.
     pub fn open(config: Rc<Config>, arrival: Arrival<'_>, health: &mut Health) -> Self {
         health.refresh(arrival.now);
         let exchange = Self::planned(config, arrival, health);
@@ -150,9 +153,17 @@ impl Exchange {
         }
     }
 
-    fn admit(&mut self, body: Vec<u8>, headers: &[(&str, &str)], seed: u64, health: &Health) -> Result<(), Error> {
+    fn admit(
+        &mut self,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+        seed: u64,
+        health: &Health,
+    ) -> Result<(), Error> {
         let encoding = header(headers, "content-encoding");
-        if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        if let Some(encoding) =
+            encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+        {
             return Err(Error::Encoded(encoding.to_owned()));
         }
         self.read(body).map_err(|error| self.forget_request(error))?;
@@ -162,7 +173,8 @@ impl Exchange {
             self.conversation = self.request.conversation(header(headers, "x-session-id"));
         }
         let conversation = self.conversation;
-        let with = Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
+        let with =
+            Circumstances { health, tenant: DEFAULT_TENANT, conversation, seed, now: self.started };
         self.plan = route::plan(&self.config, &asked, (self.operation, &self.request), &with);
         if self.plan.steps.is_empty() && self.operation != Operation::CountTokens {
             return Err(self.no_endpoints(&asked));
@@ -192,7 +204,10 @@ impl Exchange {
 
     #[cold]
     fn with_preset(&self, name: &str) -> Result<Request, Error> {
-        let unknown = || Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) };
+        let unknown = || Error::InvalidField {
+            field: "preset",
+            problem: format!("{} is not known", echo(name)),
+        };
         let preset = self.config.presets.find(name).ok_or_else(unknown)?;
         self.request.with_preset(preset, &self.config.limits)
     }
@@ -217,7 +232,8 @@ impl Exchange {
         let mut serving: Vec<String> = Vec::new();
         let models_asked = asked.iter().filter_map(|asked| self.config.catalog.model(asked.model));
         for endpoint in models_asked.flat_map(|model| &model.endpoints) {
-            let provider = self.config.provider(endpoint.provider).map(|provider| provider.id.clone());
+            let provider =
+                self.config.provider(endpoint.provider).map(|provider| provider.id.clone());
             serving.extend(provider.filter(|id| !serving.contains(id)));
         }
         Error::NoEndpoints {
@@ -238,7 +254,14 @@ impl Exchange {
     fn try_steps(&self) -> Result<(), Error> {
         for step in &self.plan.steps {
             if let Some(target) = step.target(&self.config, &self.request) {
-                let prepared = prepare(&self.request, self.operation, &self.client, target, &[], self.started)?;
+                let prepared = prepare(
+                    &self.request,
+                    self.operation,
+                    &self.client,
+                    target,
+                    &[],
+                    self.started,
+                )?;
                 fits(prepared, &self.request, self.config.limits.request_bytes)?;
             }
         }
@@ -298,7 +321,10 @@ impl Exchange {
         Identity {
             id: self.id.clone(),
             model: step.model_id(&self.config).into_owned(),
-            provider: step.provider(&self.config).map(|provider| provider.name.clone()).unwrap_or_default(),
+            provider: step
+                .provider(&self.config)
+                .map(|provider| provider.name.clone())
+                .unwrap_or_default(),
             operation: self.operation,
             prices: self.prices(step),
             minute_of_day: self.minute_of_day(),
@@ -308,9 +334,11 @@ impl Exchange {
         }
     }
 
-    /// The endpoint's prices, and behind them those of the other tiers in which its provider may serve a request.
+    /// The endpoint's prices, and behind them those of the other tiers in which its provider may
+    /// serve a request.
     fn prices(&self, step: &Step) -> Vec<TierPricing> {
-        let Some((model, endpoint)) = step.model(&self.config).zip(step.endpoint(&self.config)) else {
+        let Some((model, endpoint)) = step.model(&self.config).zip(step.endpoint(&self.config))
+        else {
             return Vec::new();
         };
         let tiers = iter::once(endpoint).chain(model.other_tiers(endpoint));
@@ -325,12 +353,21 @@ impl Exchange {
     /// Prices in force for what an answer from this endpoint has used.
     fn pricing_of(&self, step: &Step, usage: &Usage) -> Cow<'_, Pricing> {
         let offer = step.model(&self.config).zip(step.endpoint(&self.config));
-        self.pricing_at(offer.map(|(model, endpoint)| model.paid(endpoint, usage.tier)), usage.input)
+        self.pricing_at(
+            offer.map(|(model, endpoint)| model.paid(endpoint, usage.tier)),
+            usage.input,
+        )
     }
 
-    fn pricing_at<'a>(&self, endpoint: Option<&'a Endpoint>, input_tokens: u64) -> Cow<'a, Pricing> {
+    fn pricing_at<'a>(
+        &self,
+        endpoint: Option<&'a Endpoint>,
+        input_tokens: u64,
+    ) -> Cow<'a, Pricing> {
         match endpoint {
-            Some(endpoint) => endpoint.pricing.at(&endpoint.overrides, input_tokens, self.minute_of_day()),
+            Some(endpoint) => {
+                endpoint.pricing.at(&endpoint.overrides, input_tokens, self.minute_of_day())
+            }
             None => Cow::default(),
         }
     }
@@ -347,8 +384,13 @@ fn too_many_fallbacks() -> Error {
     Error::InvalidField { field: "models", problem }
 }
 
-/// The host must never be handed a body larger than what it was told to buffer: in the upstream role that is fatal.
-fn fits<'a>(prepared: Prepared<'a>, request: &Request, limit: usize) -> Result<Prepared<'a>, Error> {
+/// The host must never be handed a body larger than what it was told to buffer: in the upstream
+/// role that is fatal.
+fn fits<'a>(
+    prepared: Prepared<'a>,
+    request: &Request,
+    limit: usize,
+) -> Result<Prepared<'a>, Error> {
     match prepared.body.len(request.body()) {
         length if length > limit => Err(Error::TooLarge { limit: Some(limit) }),
         _ => Ok(prepared),
@@ -364,7 +406,8 @@ fn generation_id(now: Duration, random: [u64; 2]) -> String {
     id.push('-');
     let [low, high] = random;
     for part in [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32] {
-        // A fraction of one, whose next digit to the base 62 moves above the point: divisions take ten times as long.
+        // A fraction of one, whose next digit to the base 62 moves above the point: divisions take
+        // ten times as long.
         let mut fraction = u64::from(part);
         for _ in 0..5 {
             let product = fraction * 62;

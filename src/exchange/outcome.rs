@@ -5,7 +5,8 @@
 pub enum Outcome {
     /// An answer for the client.
     Ok,
-    /// An error of the client's own making, or one that another endpoint of the model would give too.
+    /// An error of the client's own making, or one that another endpoint of the model would give
+    /// too.
     Rejected,
     /// No connection.
     Connect,

@@ -1,4 +1,5 @@
-//! What an exchange leaves behind: its filter state and its record, one line of JSON that says why it went as it did.
+//! What an exchange leaves behind: its filter state and its record, one line of JSON that says why
+//! it went as it did.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl Exchange {
         facts.number("output_tokens", usage.map(|usage| usage.output));
         facts.number("cached_tokens", usage.map(|usage| usage.cached));
         facts.record.number("reasoning_tokens", usage.map(|usage| usage.reasoning));
-        let estimated = usage.map(|usage| if usage.source == Source::Estimated { "true" } else { "false" });
+        let estimated =
+            usage.map(|usage| if usage.source == Source::Estimated { "true" } else { "false" });
         facts.record.json("estimated", estimated.unwrap_or("null"));
         facts.text("cost_usd", cost.map(Cost::usd).as_deref());
         if let Some(tier) = usage.and_then(|usage| usage.tier) {
@@ -117,7 +119,9 @@ impl Exchange {
         record.objects("dropped", &self.plan.dropped, |dropped, record| {
             record.text("endpoint", &dropped.endpoint).text("reason", &dropped.reason.to_string());
         });
-        record.objects("attempts", &self.attempts, |attempt, record| self.write_attempt(attempt, now, record));
+        record.objects("attempts", &self.attempts, |attempt, record| {
+            self.write_attempt(attempt, now, record)
+        });
         record.text("seed", &hexadecimal(self.plan.seed)).text("config", &self.config.hash).end()
     }
 
@@ -125,7 +129,8 @@ impl Exchange {
         step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str())
     }
 
-    /// What ordered the plan, the figures it went by, one for each endpoint, and what moved which one.
+    /// What ordered the plan, the figures it went by, one for each endpoint, and what moved which
+    /// one.
     fn write_order(&self, record: &mut Object) {
         let (steps, rule) = (&self.plan.steps, self.plan.rule);
         if steps.is_empty() {
@@ -137,9 +142,11 @@ impl Exchange {
         }
         if rule.is_about_prices() {
             let input = self.request.input_estimate();
-            record.values("prices", steps, |step, json| match self.pricing_for(step, input).blended_per_million() {
-                Some(price) => price.push_usd(json),
-                None => json.push_str("null"),
+            record.values("prices", steps, |step, json| {
+                match self.pricing_for(step, input).blended_per_million() {
+                    Some(price) => price.push_usd(json),
+                    None => json.push_str("null"),
+                }
             });
         }
         let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
@@ -161,7 +168,10 @@ impl Exchange {
         if let Some(first) = attempt.first_content {
             record.number("first_token_ms", Some(milliseconds(self.started, first)));
         }
-        record.number("duration_ms", Some(milliseconds(attempt.started, attempt.ended.unwrap_or(now))));
+        record.number(
+            "duration_ms",
+            Some(milliseconds(attempt.started, attempt.ended.unwrap_or(now))),
+        );
         if let Some(wait) = attempt.retry_after {
             record.number("retry_after_s", Some(wait.as_secs()));
         }

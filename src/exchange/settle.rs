@@ -1,4 +1,5 @@
-//! The end of an exchange: its stats, its filter state, its record, and what the endpoints' health learns from it.
+//! The end of an exchange: its stats, its filter state, its record, and what the endpoints' health
+//! learns from it.
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
@@ -47,7 +48,8 @@ pub(super) struct Answered<'a> {
 }
 
 impl Exchange {
-    /// Whether what the client is getting comes from this exchange, and not from the host or past the filter.
+    /// Whether what the client is getting comes from this exchange, and not from the host or past
+    /// the filter.
     pub fn is_answered(&self) -> bool {
         self.error.is_some() || self.plan.steps.is_empty() || self.passed_status().is_some()
     }
@@ -60,10 +62,17 @@ impl Exchange {
         self.attempts.last().filter(|attempt| attempt.first_content.is_some())?.status
     }
 
-    /// The host answered in place of an upstream, or an upstream past this filter: what the client gets instead.
+    /// The host answered in place of an upstream, or an upstream past this filter: what the client
+    /// gets instead.
     ///
     /// `host_attempts` is how many attempts the host has made, and `refusal` why it made no other.
-    pub fn host_answer(&mut self, status: u16, host_attempts: usize, refusal: Refusal, now: Duration) -> Reply {
+    pub fn host_answer(
+        &mut self,
+        status: u16,
+        host_attempts: usize,
+        refusal: Refusal,
+        now: Duration,
+    ) -> Reply {
         if let Some(error) = &self.error {
             return self.reply_with(error);
         }
@@ -98,7 +107,8 @@ impl Exchange {
         self.end_with(error)
     }
 
-    /// Whether the host ended the request by a timeout of its own, and not the attempt by the attempt's.
+    /// Whether the host ended the request by a timeout of its own, and not the attempt by the
+    /// attempt's.
     fn is_given_up(&self, status: u16, now: Duration) -> bool {
         let attempt = self.attempts.len().saturating_sub(1);
         let outcome = self.attempts.last().and_then(|last| last.outcome);
@@ -106,7 +116,8 @@ impl Exchange {
         matches!(status, 408 | 504) && outcome == Outcome::Reset
     }
 
-    /// Tells `set` the headers for the client, in place of any of the same name. `status` is the one it gets.
+    /// Tells `set` the headers for the client, in place of any of the same name. `status` is the
+    /// one it gets.
     pub fn client_headers(&mut self, status: u16, set: &mut dyn FnMut(&'static str, &str)) {
         self.status = Some(status);
         set("x-generation-id", &self.id);
@@ -134,7 +145,8 @@ impl Exchange {
 
     #[cold]
     fn error_headers(&self, error: &Error, set: &mut dyn FnMut(&'static str, &str)) {
-        let is_told = self.config.telemetry.expose_headers && self.error_form() != ErrorForm::OpenRouter;
+        let is_told =
+            self.config.telemetry.expose_headers && self.error_form() != ErrorForm::OpenRouter;
         if is_told && !self.attempts.is_empty() {
             set("x-modelyard-tried", &self.tried_and_dropped());
         }
@@ -150,12 +162,14 @@ impl Exchange {
         let tried = self.tried();
         let tried = tried.iter().map(ToString::to_string);
         let dropped = self.plan.dropped.iter();
-        let dropped = dropped.map(|dropped| format!("{};dropped=\"{}\"", dropped.provider, dropped.reason));
+        let dropped =
+            dropped.map(|dropped| format!("{};dropped=\"{}\"", dropped.provider, dropped.reason));
         tried.chain(dropped).collect::<Vec<_>>().join(", ")
     }
 
-    /// Ends the exchange: reports every stat to `count`, teaches `health`, tells filter state to `tell` by names without
-    /// the `modelyard.` in front, returns what else to write down. The second time there is nothing left to do.
+    /// Ends the exchange: reports every stat to `count`, teaches `health`, tells filter state to
+    /// `tell` by names without the `modelyard.` in front, returns what else to write down. The
+    /// second time there is nothing left to do.
     pub fn settle(
         &mut self,
         now: Duration,
@@ -194,7 +208,8 @@ impl Exchange {
     /// Labels of an attempt: provider id, and the model's id as configured.
     pub(super) fn labels(&self, attempt: &Attempt) -> (&str, &str) {
         let step = self.plan.steps.get(attempt.step);
-        let provider = step.and_then(|step| step.provider(&self.config)).map(|provider| provider.id.as_str());
+        let provider =
+            step.and_then(|step| step.provider(&self.config)).map(|provider| provider.id.as_str());
         let model = step.and_then(|step| step.model(&self.config)).map(|model| model.id.as_str());
         (provider.unwrap_or(stats::UNKNOWN), model.unwrap_or(stats::UNKNOWN))
     }
@@ -212,7 +227,11 @@ impl Exchange {
         count(&stats::REQUESTS, &[DEFAULT_TENANT, model, self.operation.name(), status], 1);
     }
 
-    fn count_attempts(&self, health: &mut Health, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+    fn count_attempts(
+        &self,
+        health: &mut Health,
+        count: &mut dyn FnMut(&'static Stat, &[&str], u64),
+    ) {
         for (index, attempt) in self.attempts.iter().enumerate() {
             let (provider, model) = self.labels(attempt);
             let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
@@ -220,8 +239,11 @@ impl Exchange {
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
-            let endpoint = self.plan.steps.get(attempt.step).and_then(|step| step.endpoint(&self.config));
-            if let (Some(endpoint), Some(ended)) = (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted)) {
+            let endpoint =
+                self.plan.steps.get(attempt.step).and_then(|step| step.endpoint(&self.config));
+            if let (Some(endpoint), Some(ended)) =
+                (endpoint, attempt.ended.filter(|_| outcome != Outcome::Aborted))
+            {
                 let seen = self.observation(attempt, outcome, ended);
                 health.enter(&endpoint.id, seen, ended);
                 let well = health.is_well(&endpoint.id, ended);
@@ -239,7 +261,8 @@ impl Exchange {
         }
     }
 
-    /// Where the conversation is now, and how long its prompt stays cached there; `None` where that makes no difference.
+    /// Where the conversation is now, and how long its prompt stays cached there; `None` where that
+    /// makes no difference.
     fn place(&self, now: Duration) -> Option<(Place, Duration)> {
         let (conversation, ttl) = self.conversation.zip(self.config.routing.sticky_ttl)?;
         let well = |last: &&Attempt| last.outcome == Some(Outcome::Ok) && self.error.is_none();
@@ -250,7 +273,8 @@ impl Exchange {
         }
         let has_choice = self.plan.steps.len() > 1 || step.model(&self.config)?.endpoints.len() > 1;
         let ttl = endpoint.cache_ttl.unwrap_or(ttl);
-        let key = route::conversation(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
+        let key =
+            route::conversation(DEFAULT_TENANT, &step.model_id(&self.config), conversation.key);
         has_choice.then(|| (Place::at(key, endpoint, now, ttl), ttl))
     }
 
@@ -291,12 +315,30 @@ impl Exchange {
         Some(Answered { attempt, meter: &answer.meter, usage, charge })
     }
 
-    fn count_answer(&self, answered: &Answered<'_>, now: Duration, count: &mut dyn FnMut(&'static Stat, &[&str], u64)) {
+    fn count_answer(
+        &self,
+        answered: &Answered<'_>,
+        now: Duration,
+        count: &mut dyn FnMut(&'static Stat, &[&str], u64),
+    ) {
         let Answered { attempt, usage, charge, .. } = answered;
         let (provider, model) = self.labels(attempt);
-        let tokens = [usage.input, usage.output, usage.cached, usage.cache_write, usage.reasoning, usage.audio];
-        for (kind, tokens) in stats::TOKEN_TYPES.iter().zip(tokens).filter(|(_, tokens)| *tokens > 0) {
-            count(&stats::TOKENS, &[DEFAULT_TENANT, provider, model, kind, usage.source.name()], tokens);
+        let tokens = [
+            usage.input,
+            usage.output,
+            usage.cached,
+            usage.cache_write,
+            usage.reasoning,
+            usage.audio,
+        ];
+        for (kind, tokens) in
+            stats::TOKEN_TYPES.iter().zip(tokens).filter(|(_, tokens)| *tokens > 0)
+        {
+            count(
+                &stats::TOKENS,
+                &[DEFAULT_TENANT, provider, model, kind, usage.source.name()],
+                tokens,
+            );
         }
         let cost = charge.map_or(0, |charge| charge.total().nanousd());
         if cost > 0 {
@@ -304,9 +346,14 @@ impl Exchange {
         }
         count(&stats::REQUEST_DURATION_MS, &[provider, model], milliseconds(self.started, now));
         if let Some(first) = attempt.first_content {
-            count(&stats::TIME_TO_FIRST_TOKEN_MS, &[provider, model], milliseconds(self.started, first));
+            count(
+                &stats::TIME_TO_FIRST_TOKEN_MS,
+                &[provider, model],
+                milliseconds(self.started, first),
+            );
         }
-        if let Some(speed) = attempt.ended.and_then(|ended| self.tokens_per_second(attempt, ended)) {
+        if let Some(speed) = attempt.ended.and_then(|ended| self.tokens_per_second(attempt, ended))
+        {
             count(&stats::OUTPUT_TOKENS_PER_SECOND, &[provider, model], speed.round() as u64);
         }
     }

@@ -1,6 +1,7 @@
 //! `key` and `generation`: what the caller has spent, and how a recent exchange went.
 //!
-//! A generation is made from the exchange's record when it is asked for, so that keeping one costs a copy and no more.
+//! A generation is made from the exchange's record when it is asked for, so that keeping one costs
+//! a copy and no more.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -41,20 +42,35 @@ pub(super) fn key(spent: &Spent) -> String {
     let Spent { total, day, week, month } = spent;
     let mut key = Object::new();
     key.text("label", "default");
-    for (name, usd) in [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)] {
+    for (name, usd) in
+        [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)]
+    {
         key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
     }
-    const NONE: [&str; 7] =
-        ["limit", "limit_remaining", "limit_reset", "creator_user_id", "expires_at", "organization_id", "workspace_id"];
+    const NONE: [&str; 7] = [
+        "limit",
+        "limit_remaining",
+        "limit_reset",
+        "creator_user_id",
+        "expires_at",
+        "organization_id",
+        "workspace_id",
+    ];
     for name in NONE {
         key.json(name, "null");
     }
-    for name in ["include_byok_in_limit", "is_free_tier", "is_management_key", "is_provisioning_key"] {
+    for name in
+        ["include_byok_in_limit", "is_free_tier", "is_management_key", "is_provisioning_key"]
+    {
         key.flag(name, false);
     }
-    let rate_limit =
-        Object::new().json("requests", "-1").text("interval", "10s").text("note", "There is no limit").end();
-    let free_models = Object::new().json("limit", "-1").json("remaining", "-1").json("used", "0").end();
+    let rate_limit = Object::new()
+        .json("requests", "-1")
+        .text("interval", "10s")
+        .text("note", "There is no limit")
+        .end();
+    let free_models =
+        Object::new().json("limit", "-1").json("remaining", "-1").json("used", "0").end();
     key.json("rate_limit", &rate_limit).json("free_model_daily_requests", &free_models);
     data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
@@ -88,8 +104,14 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
     entry
         .text("id", id)
         .text_or_null("request_id", text("request_id").as_deref())
-        .text("model", &text("response_model").or_else(|| text("request_model")).unwrap_or_default())
-        .text_or_null("provider_name", text("provider").as_deref().map(|id| provider_name(known, id)))
+        .text(
+            "model",
+            &text("response_model").or_else(|| text("request_model")).unwrap_or_default(),
+        )
+        .text_or_null(
+            "provider_name",
+            text("provider").as_deref().map(|id| provider_name(known, id)),
+        )
         .list("provider_responses", &responses)
         .flag("streamed", member(record, "stream") == Some(b"true"))
         .flag("cancelled", text("error_type").as_deref() == Some("aborted"))
@@ -99,7 +121,10 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
         .text_or_null("native_finish_reason", finish_reason.as_deref())
         .text_or_null("service_tier", text("service_tier").as_deref())
         .number("latency", first.or(duration))
-        .number("generation_time", duration.zip(first).map(|(duration, first)| duration.saturating_sub(first)))
+        .number(
+            "generation_time",
+            duration.zip(first).map(|(duration, first)| duration.saturating_sub(first)),
+        )
         .flag("is_byok", false)
         .text("data_region", "global")
         .text("origin", "");

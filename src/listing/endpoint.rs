@@ -8,7 +8,8 @@ use crate::route::{Measure, Standing, Window};
 use crate::translate::{self, Loss};
 use crate::wire::json::Object;
 
-/// Every value of OpenRouter's `supported_parameters`: what an endpoint that names none is taken to support.
+/// Every value of OpenRouter's `supported_parameters`: what an endpoint that names none is taken to
+/// support.
 const PARAMETERS: [&str; 26] = [
     "frequency_penalty",
     "include_reasoning",
@@ -45,8 +46,11 @@ const DEGRADED: &str = "-1";
 /// OpenRouter's EndpointStatus: used only after all others.
 const LAST: &str = "-2";
 /// OpenRouter's names of successes in percent.
-const UPTIMES: [(&str, Window); 3] =
-    [("uptime_last_5m", Window::FiveMinutes), ("uptime_last_30m", Window::HalfHour), ("uptime_last_1d", Window::Day)];
+const UPTIMES: [(&str, Window); 3] = [
+    ("uptime_last_5m", Window::FiveMinutes),
+    ("uptime_last_30m", Window::HalfHour),
+    ("uptime_last_1d", Window::Day),
+];
 /// OpenRouter's names of percentiles.
 const MEASURES: [(&str, Measure); 2] =
     [("latency_last_30m", Measure::FirstToken), ("throughput_last_30m", Measure::Throughput)];
@@ -61,11 +65,17 @@ pub(super) fn list(known: &Known<'_>, model: &Model, id: &str) -> String {
     data(&listed.json("architecture", &architecture(model)).list("endpoints", &endpoints).end())
 }
 
-/// OpenRouter's PublicEndpoint. A context length that is unknown is 0, because the schema wants a number; percentages
-/// and percentiles are null where there was no request.
-fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&str, &str)) -> String {
+/// OpenRouter's PublicEndpoint. A context length that is unknown is 0, because the schema wants a
+/// number; percentages and percentiles are null where there was no request.
+fn entry(
+    known: &Known<'_>,
+    model: &Model,
+    endpoint: &Endpoint,
+    (id, name): (&str, &str),
+) -> String {
     let provider = known.config.provider(endpoint.provider);
-    let [slug, title] = [provider.map_or("", |p| p.id.as_str()), provider.map_or("", |p| p.name.as_str())];
+    let [slug, title] =
+        [provider.map_or("", |p| p.id.as_str()), provider.map_or("", |p| p.name.as_str())];
     let health = known.health;
     let status = match health.standing(&endpoint.id, known.now) {
         _ if health.in_cooldown(&endpoint.id, known.now) => LAST,
@@ -104,7 +114,8 @@ fn entry(known: &Known<'_>, model: &Model, endpoint: &Endpoint, (id, name): (&st
 fn percentiles(known: &Known<'_>, endpoint: &Endpoint, measure: Measure) -> String {
     let mut stats = Object::new();
     for (name, share) in [("p50", 50), ("p75", 75), ("p90", 90), ("p99", 99)] {
-        let value = known.health.percentile(&endpoint.id, measure, Window::HalfHour, share, known.now);
+        let value =
+            known.health.percentile(&endpoint.id, measure, Window::HalfHour, share, known.now);
         if value.is_none() {
             return "null".to_owned();
         }
@@ -115,7 +126,8 @@ fn percentiles(known: &Known<'_>, endpoint: &Endpoint, measure: Measure) -> Stri
 
 /// A number with two decimals at most, or null.
 fn json(number: Option<f64>) -> String {
-    number.map_or_else(|| "null".to_owned(), |number| ((number * 100.0).round() / 100.0).to_string())
+    number
+        .map_or_else(|| "null".to_owned(), |number| ((number * 100.0).round() / 100.0).to_string())
 }
 
 /// OpenRouter's ToolChoiceSupport: which values of `tool_choice` an endpoint takes.
@@ -132,9 +144,12 @@ pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a
     if let Some(named) = &endpoint.supported_parameters {
         return named.iter().map(String::as_str).collect();
     }
-    let losses = config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
+    let losses =
+        config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
     let is_lost = |name: &str| {
-        losses.is_some_and(|losses| losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated))
+        losses.is_some_and(|losses| {
+            losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
+        })
     };
     PARAMETERS.into_iter().filter(|name| !is_lost(name)).collect()
 }
@@ -147,8 +162,13 @@ pub(super) fn providers(config: &Config) -> String {
         .map(|provider| {
             let mut entry = Object::new();
             entry.text("name", &provider.name).text("slug", &provider.id);
-            for name in ["privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters"]
-            {
+            for name in [
+                "privacy_policy_url",
+                "terms_of_service_url",
+                "status_page_url",
+                "headquarters",
+                "datacenters",
+            ] {
                 entry.json(name, "null");
             }
             entry.end()

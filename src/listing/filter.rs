@@ -1,7 +1,7 @@
 //! Which models a query selects, and in which order.
 //!
-//! Filters are about facts: a model of which a fact is not known does not pass a filter that asks for it.
-//! Source: the parameters of OpenRouter's `GET /models` (2026-11).
+//! Filters are about facts: a model of which a fact is not known does not pass a filter that asks
+//! for it. Source: the parameters of OpenRouter's `GET /models` (2026-11).
 
 use super::Known;
 use super::model::{TOKENIZER, author, context_length, inputs, parameters};
@@ -76,7 +76,8 @@ pub(super) fn selected<'a>(known: &Known<'a>, query: &Query<'_>) -> Result<Vec<&
 /// A model's place in an order; where the order's measure is not known, after all others.
 fn place(known: &Known<'_>, model: &Model, sort: &str) -> u128 {
     let measured = |measure| {
-        let median = move |endpoint: &Endpoint| known.health.median(&endpoint.id, measure, known.now);
+        let median =
+            move |endpoint: &Endpoint| known.health.median(&endpoint.id, measure, known.now);
         // Bits of numbers that are not negative are in the numbers' order.
         model.endpoints.iter().filter_map(median).map(|median| u128::from(median.to_bits()))
     };
@@ -135,7 +136,12 @@ impl Filters {
             authors: query.list("model_authors"),
             providers: query.list("providers"),
             context: query.number("context", 1..=usize::MAX)?.unwrap_or(0) as u64,
-            prices: [price("min_price")?, price("max_price")?, price("min_output_price")?, price("max_output_price")?],
+            prices: [
+                price("min_price")?,
+                price("max_price")?,
+                price("min_output_price")?,
+                price("max_output_price")?,
+            ],
             distillable: query.choice("distillable", &["true", "false"])?,
             zdr: query.choice("zdr", &["true"])?.is_some(),
             region: query.choice("region", &["eu", "us"])?,
@@ -145,13 +151,19 @@ impl Filters {
 
     fn admit(&self, config: &Config, model: &Model) -> bool {
         let text = |text: &String| {
-            [&model.id, &model.name].into_iter().any(|name| name.to_ascii_lowercase().contains(text.as_str()))
+            [&model.id, &model.name]
+                .into_iter()
+                .any(|name| name.to_ascii_lowercase().contains(text.as_str()))
         };
-        let in_region = |region| model.endpoints.iter().any(|endpoint| endpoint.regions.iter().any(|of| of == region));
+        let in_region = |region| {
+            model.endpoints.iter().any(|endpoint| endpoint.regions.iter().any(|of| of == region))
+        };
         !self.unknowable
             && self.text.as_ref().is_none_or(text)
-            && (self.authors.is_empty() || self.authors.iter().any(|name| name.eq_ignore_ascii_case(author(&model.id))))
-            && (self.context == 0 || context_length(model).is_some_and(|length| length >= self.context))
+            && (self.authors.is_empty()
+                || self.authors.iter().any(|name| name.eq_ignore_ascii_case(author(&model.id))))
+            && (self.context == 0
+                || context_length(model).is_some_and(|length| length >= self.context))
             && self.inputs.iter().all(|input| inputs(model).contains(&input.as_str()))
             && self.outputs.iter().all(|output| matches!(output.as_str(), "text" | "all"))
             && self.admits_prices(model)
@@ -165,15 +177,18 @@ impl Filters {
     fn admits_prices(&self, model: &Model) -> bool {
         let pricing = model.first_endpoint().map(|endpoint| &endpoint.pricing);
         let [input, output] = [pricing.and_then(|p| p.prompt), pricing.and_then(|p| p.completion)];
-        self.prices.into_iter().zip([input, input, output, output]).enumerate().all(|(index, (bound, price))| {
-            let Some(bound) = bound else { return true };
-            let Some(price) = price.map(|price| price.cost(MILLION)) else { return false };
-            if index % 2 == 0 { price >= bound.cost(1) } else { price <= bound.cost(1) }
-        })
+        self.prices.into_iter().zip([input, input, output, output]).enumerate().all(
+            |(index, (bound, price))| {
+                let Some(bound) = bound else { return true };
+                let Some(price) = price.map(|price| price.cost(MILLION)) else { return false };
+                if index % 2 == 0 { price >= bound.cost(1) } else { price <= bound.cost(1) }
+            },
+        )
     }
 
     fn is_offered(&self, config: &Config, model: &Model) -> bool {
-        let mut providers = model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
+        let mut providers =
+            model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
         providers.any(|provider| self.providers.iter().any(|asked| provider.is_named(asked)))
     }
 }

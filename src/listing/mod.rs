@@ -1,7 +1,9 @@
-//! What the gateway answers itself: the catalogue, the caller's account, and recent exchanges, in OpenRouter's schemas.
+//! What the gateway answers itself: the catalogue, the caller's account, and recent exchanges, in
+//! OpenRouter's schemas.
 //!
-//! Calls nobody. Strict clients want every field, so none is left out; what is unknown is null where the schema allows
-//! it. Source: OpenRouter's API description (2026-11); `models` is a superset of OpenAI's.
+//! Calls nobody. Strict clients want every field, so none is left out; what is unknown is null
+//! where the schema allows it. Source: OpenRouter's API description (2026-11); `models` is a
+//! superset of OpenAI's.
 
 mod account;
 mod endpoint;
@@ -41,10 +43,16 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
     let query = Query::of(path);
     let body = match page {
         Page::Models => model::list(known, face, &query),
-        Page::Count => filter::selected(known, &query).map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
-        Page::Model(name) => found(known.config, name).map(|(model, id)| data(&model::entry(known.config, model, &id))),
-        Page::Retrieve(name) => found(known.config, name).map(|(model, id)| model::entry(known.config, model, &id)),
-        Page::Endpoints(name) => found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id)),
+        Page::Count => filter::selected(known, &query)
+            .map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
+        Page::Model(name) => found(known.config, name)
+            .map(|(model, id)| data(&model::entry(known.config, model, &id))),
+        Page::Retrieve(name) => {
+            found(known.config, name).map(|(model, id)| model::entry(known.config, model, &id))
+        }
+        Page::Endpoints(name) => {
+            found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
+        }
         Page::Providers => Ok(endpoint::providers(known.config)),
         Page::Key => Ok(account::key(&known.ledger.spent(known.now))),
         Page::Generation => account::generation(known, &query),
@@ -63,7 +71,8 @@ fn data(json: &str) -> String {
 /// The model of a name in a path, with the id it answers to: a wildcard's is filled in.
 fn found<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
     let name = decoded(name);
-    let found = config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));
+    let found =
+        config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));
     let Some((model, rest)) = found else { return Err(Error::NotFound { what: "Model", name }) };
     Ok((model, model.id_with(rest).into_owned()))
 }

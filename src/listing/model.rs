@@ -1,7 +1,7 @@
 //! `models`, `models/count` and `model/{author}/{slug}`: the catalogue, in pages.
 //!
-//! A model shows the prices and limits of its first endpoint of the default tier; wildcards are patterns, not models,
-//! and are not listed.
+//! A model shows the prices and limits of its first endpoint of the default tier; wildcards are
+//! patterns, not models, and are not listed.
 
 use super::filter::selected;
 use super::query::Query;
@@ -24,20 +24,26 @@ const UNKNOWN_PRICE: &str = "-1";
 /// The models that a query selects, and where the next ones are.
 pub(super) fn list(known: &Known<'_>, face: Face, query: &Query<'_>) -> Result<String, Error> {
     let models = selected(known, query)?;
-    let (offset, limit) = (query.number("offset", 0..=usize::MAX)?, query.number("limit", 1..=LARGEST_PAGE)?);
+    let (offset, limit) =
+        (query.number("offset", 0..=usize::MAX)?, query.number("limit", 1..=LARGEST_PAGE)?);
     let size = match (offset, limit) {
         (None, None) => models.len(),
         (_, limit) => limit.unwrap_or(PAGE),
     };
     let offset = offset.unwrap_or(0);
-    let data: Vec<String> =
-        models.iter().skip(offset).take(size).map(|model| entry(known.config, model, &model.id)).collect();
+    let data: Vec<String> = models
+        .iter()
+        .skip(offset)
+        .take(size)
+        .map(|model| entry(known.config, model, &model.id))
+        .collect();
     let next = offset.saturating_add(size);
     let base = match face {
         Face::OpenAi => &known.config.paths.openai,
         Face::OpenRouter => &known.config.paths.openrouter,
     };
-    let next = (next < models.len()).then(|| format!("{base}models?{}", query.with("offset", next)));
+    let next =
+        (next < models.len()).then(|| format!("{base}models?{}", query.with("offset", next)));
     let links = Object::new().text_or_null("next", next.as_deref()).end();
     let mut list = Object::new();
     list.text("object", "list").number("total_count", Some(models.len() as u64));
@@ -62,7 +68,8 @@ pub(super) fn inputs(model: &Model) -> Vec<&str> {
     }
 }
 
-/// OpenRouter's Model, with OpenAI's fields; `id` is the model's own, or what a wildcard stands for.
+/// OpenRouter's Model, with OpenAI's fields; `id` is the model's own, or what a wildcard stands
+/// for.
 pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
     let first = model.first_endpoint();
     let context_length = context_length(model);
@@ -71,7 +78,9 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
         .number("max_completion_tokens", first.and_then(|endpoint| endpoint.max_completion_tokens))
         .flag("is_moderated", false)
         .end();
-    let links = Object::new().text("details", &format!("{}models/{id}/endpoints", config.paths.openrouter)).end();
+    let links = Object::new()
+        .text("details", &format!("{}models/{id}/endpoints", config.paths.openrouter))
+        .end();
     let mut entry = Object::new();
     entry
         .text("id", id)
@@ -95,8 +104,11 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
 
 /// What at least one endpoint supports.
 pub(super) fn parameters<'a>(config: &Config, model: &'a Model) -> Vec<&'a str> {
-    let mut names: Vec<&str> =
-        model.endpoints.iter().flat_map(|endpoint| endpoint::parameters(config, endpoint)).collect();
+    let mut names: Vec<&str> = model
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint::parameters(config, endpoint))
+        .collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -114,8 +126,8 @@ pub(super) fn architecture(model: &Model) -> String {
         .end()
 }
 
-/// Decimal strings in USD. A price that is unknown is left out, or says so where the schema wants one. Without an
-/// endpoint, as `openrouter/auto` is, everything is unknown.
+/// Decimal strings in USD. A price that is unknown is left out, or says so where the schema wants
+/// one. Without an endpoint, as `openrouter/auto` is, everything is unknown.
 pub(super) fn pricing(endpoint: Option<&Endpoint>) -> String {
     let own = endpoint.map(|endpoint| endpoint.pricing.clone()).unwrap_or_default();
     let mut pricing = prices(&own);
@@ -124,7 +136,8 @@ pub(super) fn pricing(endpoint: Option<&Endpoint>) -> String {
             pricing.text(name, UNKNOWN_PRICE);
         }
     }
-    let overrides: Vec<String> = endpoint.iter().flat_map(|endpoint| &endpoint.overrides).map(changed).collect();
+    let overrides: Vec<String> =
+        endpoint.iter().flat_map(|endpoint| &endpoint.overrides).map(changed).collect();
     if !overrides.is_empty() {
         pricing.list("overrides", &overrides);
     }

@@ -36,18 +36,27 @@ impl<'a> Query<'a> {
     }
 
     /// A whole number within bounds.
-    pub(crate) fn number(&self, name: &'static str, bounds: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
+    pub(crate) fn number(
+        &self,
+        name: &'static str,
+        bounds: RangeInclusive<usize>,
+    ) -> Result<Option<usize>, Error> {
         let (least, most) = (bounds.start(), bounds.end());
         let expected = || match *most {
             usize::MAX => format!("a whole number of at least {least}"),
             most => format!("a whole number from {least} to {most}"),
         };
-        self.read(name, |text| text.parse().ok().filter(|number| bounds.contains(number)), &expected)
+        self.read(
+            name,
+            |text| text.parse().ok().filter(|number| bounds.contains(number)),
+            &expected,
+        )
     }
 
     /// A number that is not negative.
     pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
-        let read = |text: &str| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number));
+        let read =
+            |text: &str| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number));
         self.read(name, read, &|| "a number of at least 0".to_owned())
     }
 
@@ -68,7 +77,8 @@ impl<'a> Query<'a> {
         expected: &dyn Fn() -> String,
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let problem = || Error::InvalidField { field: name, problem: format!("must be {}", expected()) };
+        let problem =
+            || Error::InvalidField { field: name, problem: format!("must be {}", expected()) };
         read(&text).map(Some).ok_or_else(problem)
     }
 
@@ -81,13 +91,17 @@ impl<'a> Query<'a> {
     }
 }
 
-/// A text with its percent escapes resolved; what is no escape stays, and so does what would not be UTF-8.
+/// A text with its percent escapes resolved; what is no escape stays, and so does what would not be
+/// UTF-8.
 pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let digits = after
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
         bytes.push(byte.unwrap_or(*first));
         rest = after.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
@@ -102,9 +116,14 @@ mod tests {
 
     #[test]
     fn escapes_are_resolved_and_what_is_none_stays() {
-        for (text, expected) in
-            [("a%3Afree", "a:free"), ("100%", "100%"), ("%zz%2", "%zz%2"), ("%C3%A9", "é"), ("%C3", "%C3"), ("", "")]
-        {
+        for (text, expected) in [
+            ("a%3Afree", "a:free"),
+            ("100%", "100%"),
+            ("%zz%2", "%zz%2"),
+            ("%C3%A9", "é"),
+            ("%C3", "%C3"),
+            ("", ""),
+        ] {
             assert_eq!(decoded(text), expected, "{text}");
         }
     }
@@ -116,7 +135,10 @@ mod tests {
         assert_eq!(query.list("list"), ["a", "b"]);
         assert_eq!(query.number("limit", 1..=7), Ok(Some(7)));
         assert!(query.number("limit", 8..=9).is_err());
-        assert_eq!((query.text("empty"), query.text("flag"), query.text("other")), (None, None, None));
+        assert_eq!(
+            (query.text("empty"), query.text("flag"), query.text("other")),
+            (None, None, None)
+        );
         assert_eq!(Query::of("/v1/models").text(""), None);
         assert_eq!(Query::of("/?a=%2C&offset=3&b").with("offset", 9), "a=%2C&b=&offset=9");
     }

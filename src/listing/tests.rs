@@ -11,7 +11,8 @@ const NOW: Duration = Duration::from_secs(1_793_534_400);
 const RECORD: &str = r#"{"generation_id":"gen-1793534400-abc","tenant":"default","operation":"chat","request_model":"m/one","response_model":"m/one","provider":"b","finish_reason":"end_turn","error_type":null,"input_tokens":10,"output_tokens":5,"cached_tokens":4,"reasoning_tokens":2,"cost_usd":"0.00082","stream":true,"duration_ms":900,"attempts":[{"endpoint":"a/up","outcome":"status_5xx","status":503,"start_ms":0,"duration_ms":100},{"endpoint":"b/up","outcome":"ok","status":200,"start_ms":100,"first_token_ms":300,"duration_ms":800}]}"#;
 
 fn config() -> Config {
-    let pricing = |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
+    let pricing =
+        |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
     let document = json!({
         "providers": {
             "a": {"name": "A Inc", "api": "openai"},
@@ -58,7 +59,12 @@ fn ok(page: Page<'_>, path: &str) -> Value {
 
 fn ids(query: &str) -> Vec<String> {
     let list = ok(Page::Models, &format!("/api/v1/models?{query}"));
-    list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect()
+    list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Names that an object lacks.
@@ -143,7 +149,8 @@ fn a_parameter_of_no_meaning_is_the_clients_mistake() {
         "max_tool_success_rate=often",
         "use_rss=true",
     ] {
-        let (status, body) = asked(Face::OpenRouter, Page::Models, &format!("/api/v1/models?{query}"));
+        let (status, body) =
+            asked(Face::OpenRouter, Page::Models, &format!("/api/v1/models?{query}"));
         assert_eq!((status, &body["error"]["code"]), (400, &json!(400)), "{query}");
     }
 }
@@ -156,9 +163,15 @@ fn models_have_what_strict_clients_want() {
     assert_eq!(lacks(&list, "data total_count links"), Vec::<&str>::new());
     for model in list["data"].as_array().unwrap() {
         assert_eq!(lacks(model, REQUIRED), Vec::<&str>::new(), "{model}");
-        assert_eq!(lacks(&model["architecture"], "modality input_modalities output_modalities"), Vec::<&str>::new());
+        assert_eq!(
+            lacks(&model["architecture"], "modality input_modalities output_modalities"),
+            Vec::<&str>::new()
+        );
         assert_eq!(lacks(&model["pricing"], "prompt completion"), Vec::<&str>::new(), "{model}");
-        assert!(model["top_provider"]["is_moderated"].is_boolean() && model["links"]["details"].is_string());
+        assert!(
+            model["top_provider"]["is_moderated"].is_boolean()
+                && model["links"]["details"].is_string()
+        );
     }
     assert_eq!(list["data"][2]["pricing"], json!({"prompt": "-1", "completion": "-1"}), "not free");
     let one = ok(Page::Model("m%2Fone"), "");
@@ -173,7 +186,10 @@ fn endpoints_have_what_strict_clients_want() {
                             max_completion_tokens max_prompt_tokens supported_parameters uptime_last_30m uptime_last_5m \
                             uptime_last_1d supports_implicit_caching latency_last_30m throughput_last_30m";
     let data = &ok(Page::Endpoints("m/one"), "")["data"];
-    assert_eq!(lacks(data, "id name created description architecture endpoints"), Vec::<&str>::new());
+    assert_eq!(
+        lacks(data, "id name created description architecture endpoints"),
+        Vec::<&str>::new()
+    );
     let endpoints = data["endpoints"].as_array().unwrap();
     for endpoint in endpoints {
         assert_eq!(lacks(endpoint, REQUIRED), Vec::<&str>::new(), "{endpoint}");
@@ -182,7 +198,10 @@ fn endpoints_have_what_strict_clients_want() {
     let [first, second] = endpoints.as_slice() else { panic!("{data}") };
     assert_eq!((&first["provider_name"], &first["tag"]), (&json!("A Inc"), &json!("a")));
     assert_eq!((&second["provider_name"], &second["tag"]), (&json!("b"), &json!("b/eu")));
-    assert_eq!((&second["quantization"], &second["max_completion_tokens"]), (&json!("fp8"), &json!(500)));
+    assert_eq!(
+        (&second["quantization"], &second["max_completion_tokens"]),
+        (&json!("fp8"), &json!(500))
+    );
     assert_eq!(
         second["pricing"],
         json!({
@@ -191,7 +210,10 @@ fn endpoints_have_what_strict_clients_want() {
         })
     );
     assert_eq!(second["supports_implicit_caching"], true);
-    assert!(!second["supported_parameters"].as_array().unwrap().contains(&json!("logit_bias")), "Anthropic has none");
+    assert!(
+        !second["supported_parameters"].as_array().unwrap().contains(&json!("logit_bias")),
+        "Anthropic has none"
+    );
 }
 
 #[test]
@@ -199,8 +221,18 @@ fn an_endpoint_in_cooldown_says_so() {
     let config = config();
     let mut health = Health::default();
     let wait = Some(Duration::from_secs(9));
-    health.observe("a/two", Observation { failed: true, retry_after: wait, ..Default::default() }, NOW);
-    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };
+    health.observe(
+        "a/two",
+        Observation { failed: true, retry_after: wait, ..Default::default() },
+        NOW,
+    );
+    let known = Known {
+        config: &config,
+        health: &health,
+        ledger: Ledger::default(),
+        record: &|_| None,
+        now: NOW,
+    };
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("n/two"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(body["data"]["endpoints"][0]["status"], -2, "{body}");
@@ -213,7 +245,13 @@ fn endpoints_say_how_they_have_been_doing() {
     let well = Observation::measured(200, 50.0);
     (0..2).for_each(|_| health.observe("a/up", well, NOW));
     health.observe("a/up", Observation { failed: true, ..Default::default() }, NOW);
-    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &|_| None, now: NOW };
+    let known = Known {
+        config: &config,
+        health: &health,
+        ledger: Ledger::default(),
+        record: &|_| None,
+        now: NOW,
+    };
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("m/one"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
     let [busy, idle] = [0, 1].map(|index| &body["data"]["endpoints"][index]);
@@ -240,7 +278,10 @@ fn providers_and_the_key_have_what_strict_clients_want() {
                             limit_remaining limit_reset include_byok_in_limit creator_user_id rate_limit";
     let key = &ok(Page::Key, "")["data"];
     assert_eq!(lacks(key, REQUIRED), Vec::<&str>::new());
-    assert_eq!((&key["label"], &key["usage"], &key["limit"]), (&json!("default"), &json!(0.25), &Value::Null));
+    assert_eq!(
+        (&key["label"], &key["usage"], &key["limit"]),
+        (&json!("default"), &json!(0.25), &Value::Null)
+    );
 }
 
 #[test]
@@ -295,8 +336,7 @@ fn what_is_not_there_is_not_found_on_both_faces() {
 
 #[test]
 fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() {
-    let priced =
-        |tag: Value, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd}});
+    let priced = |tag: Value, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd}});
     let document = json!({
         "providers": {"a": {"api": "openai"}},
         "models": [{"id": "m/one", "endpoints": [priced(json!("priority"), "0.9"), priced(json!("eu"), "0.1")]}],
@@ -304,9 +344,17 @@ fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() 
     });
     let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
     let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &record, now: NOW };
-    let list: Value =
-        serde_json::from_slice(&answer(&known, Face::OpenRouter, Page::Models, "/api/v1/models").body).unwrap();
+    let known = Known {
+        config: &config,
+        health: &health,
+        ledger: Ledger::default(),
+        record: &record,
+        now: NOW,
+    };
+    let list: Value = serde_json::from_slice(
+        &answer(&known, Face::OpenRouter, Page::Models, "/api/v1/models").body,
+    )
+    .unwrap();
     let [one, auto] = list["data"].as_array().unwrap().as_slice() else { panic!("{list}") };
     assert_eq!((&one["id"], &one["pricing"]["prompt"]), (&json!("m/one"), &json!("0.1")));
     assert_eq!((&auto["id"], &auto["name"]), (&json!("openrouter/auto"), &json!("Auto Router")));
@@ -326,15 +374,23 @@ fn models_are_filtered_and_sorted_by_the_prices_that_are_listed() {
     });
     let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
     let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known { config: &config, health: &health, ledger: Ledger::default(), record: &record, now: NOW };
+    let known = Known {
+        config: &config,
+        health: &health,
+        ledger: Ledger::default(),
+        record: &record,
+        now: NOW,
+    };
     for (query, expected) in [
         ("?max_price=3", json!(["m/cheap"])),
         ("?min_output_price=3", json!(["m/dear"])),
         ("?sort=pricing-low-to-high", json!(["m/cheap", "m/dear"])),
     ] {
-        let list = answer(&known, Face::OpenRouter, Page::Models, &format!("/api/v1/models{query}")).body;
+        let list =
+            answer(&known, Face::OpenRouter, Page::Models, &format!("/api/v1/models{query}")).body;
         let list: Value = serde_json::from_slice(&list).unwrap();
-        let ids: Vec<&Value> = list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+        let ids: Vec<&Value> =
+            list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
         assert_eq!(json!(ids), expected, "{query}");
     }
 }

@@ -5,11 +5,13 @@ use super::Escaped;
 /// The name requests to `bedrock-runtime.{region}.amazonaws.com` are signed with.
 pub const SIGNING_NAME: &str = "bedrock";
 
-/// The path of `Converse`, or of `ConverseStream`. A model is an id, or an ARN with slashes in it: one segment.
+/// The path of `Converse`, or of `ConverseStream`. A model is an id, or an ARN with slashes in it:
+/// one segment.
 pub fn path(model: &str, stream: bool) -> String {
     let operation = if stream { "converse-stream" } else { "converse" };
     match model {
-        // A segment of dots would be resolved away on the way, and with it what keeps a request at its operation.
+        // A segment of dots would be resolved away on the way, and with it what keeps a request at
+        // its operation.
         "." | ".." => format!("/model/{}/{operation}", model.replace('.', "%2E")),
         _ => format!("/model/{}/{operation}", Escaped(model)),
     }

@@ -1,8 +1,9 @@
 //! Host, path, authentication, headers and body of one attempt at one provider.
 //!
-//! A provider that speaks an existing wire format is configuration; what is here holds for all of them.
-//! The client's headers pass an allowlist, and its credentials only where the provider says `passthrough`.
-//! [`prepare`] knows nothing of roles or hosts: the same arguments give the same bytes.
+//! A provider that speaks an existing wire format is configuration; what is here holds for all of
+//! them. The client's headers pass an allowlist, and its credentials only where the provider says
+//! `passthrough`. [`prepare`] knows nothing of roles or hosts: the same arguments give the same
+//! bytes.
 
 pub mod bedrock;
 mod path;
@@ -148,7 +149,8 @@ impl ClientHeaders {
         kept
     }
 
-    /// Adds to the value of a header that is there already: lines of one name are one list. False if there is none.
+    /// Adds to the value of a header that is there already: lines of one name are one list. False
+    /// if there is none.
     fn extend(&mut self, name: &str, value: &str) -> bool {
         let mut at = 0;
         for kept in &mut self.headers {
@@ -175,14 +177,18 @@ impl ClientHeaders {
         })
     }
 
-    /// Whether a client's header must go before the host's router sees the request: credentials, and whatever could
-    /// steer the host or this filter.
+    /// Whether a client's header must go before the host's router sees the request: credentials,
+    /// and whatever could steer the host or this filter.
     pub fn is_stripped(name: &str) -> bool {
-        is_one_of(&CREDENTIALS, name) || name.starts_with("x-envoy-") || name.starts_with("x-modelyard-")
+        is_one_of(&CREDENTIALS, name)
+            || name.starts_with("x-envoy-")
+            || name.starts_with("x-modelyard-")
     }
 }
 
-/// Makes the client's request one for a target. `current` are the request's headers as the host has them now; only the scheme and trace headers are taken from it. `now` is time since the Unix epoch, for signatures.
+/// Makes the client's request one for a target. `current` are the request's headers as the host has
+/// them now; only the scheme and trace headers are taken from it. `now` is time since the Unix
+/// epoch, for signatures.
 pub fn prepare<'a>(
     request: &Request,
     operation: Operation,
@@ -205,7 +211,9 @@ pub fn prepare<'a>(
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
     }
-    for (name, value) in client.iter(false).filter(|(name, value)| belongs(name, way) && !is_other_type(name, value)) {
+    for (name, value) in
+        client.iter(false).filter(|(name, value)| belongs(name, way) && !is_other_type(name, value))
+    {
         headers.set(name, value);
     }
     headers.set("accept-encoding", "identity");
@@ -216,18 +224,22 @@ pub fn prepare<'a>(
         headers.set(name, value);
     }
     match &provider.auth {
-        Auth::Sigv4(aws) => sign(aws, &provider.host, &body.apply(request.body()), now, &mut headers),
+        Auth::Sigv4(aws) => {
+            sign(aws, &provider.host, &body.apply(request.body()), now, &mut headers)
+        }
         auth => authenticate(auth, client, &mut headers),
     }
     Ok(Prepared { headers: headers.0, body, dropped })
 }
 
-/// What belongs to a dialect, or says what form body and answer have, is only for a provider that speaks it.
+/// What belongs to a dialect, or says what form body and answer have, is only for a provider that
+/// speaks it.
 fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
 
-/// Whether a client calls its body something else than JSON, as curl does of its own accord: providers believe it.
+/// Whether a client calls its body something else than JSON, as curl does of its own accord:
+/// providers believe it.
 fn is_other_type(name: &str, value: &str) -> bool {
     name == "content-type" && !value.starts_with("application/json")
 }
@@ -279,7 +291,8 @@ fn translated(
     let mut dropped = request.unapplied().to_vec();
     let mut conversation = dialect.read(request.body())?;
     if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
-        conversation.service_tier = service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
+        conversation.service_tier =
+            service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
         let told = conversation.service_tier.is_some();
         conversation.dropped.retain(|name| !told || *name != "service_tier");
     }
@@ -291,18 +304,20 @@ fn translated(
     Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }
 
-/// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left their parts in it.
-/// Only the body is written anew then; the answer passes.
+/// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left
+/// their parts in it. Only the body is written anew then; the answer passes.
 fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
     let speaks = api == Api::Anthropic && operation == Operation::Messages;
     speaks && translate::anthropic::has_foreign_parts(request.body())
 }
 
-/// A service tier as the client's dialect says it to a provider that speaks it; `None` where there are none.
+/// A service tier as the client's dialect says it to a provider that speaks it; `None` where there
+/// are none.
 fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'static str> {
     match (api, operation) {
         (Api::OpenAi | Api::AzureOpenAi, Operation::Chat) => Some(tier),
-        // Priority is what the account has bought, if it has; nothing is told but whether to use it.
+        // Priority is what the account has bought, if it has; nothing is told but whether to use
+        // it.
         (Api::Anthropic, Operation::Messages) if tier == Tier::Priority.name() => Some("auto"),
         (Api::Anthropic, Operation::Messages) => Some("standard_only"),
         _ => None,
@@ -311,7 +326,9 @@ fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'sta
 
 fn stream_options(quirks: &Quirks, operation: Operation) -> StreamOptionsEdit {
     match operation {
-        Operation::Chat | Operation::Completions if quirks.stream_options => StreamOptionsEdit::AskForUsage,
+        Operation::Chat | Operation::Completions if quirks.stream_options => {
+            StreamOptionsEdit::AskForUsage
+        }
         Operation::Chat | Operation::Completions => StreamOptionsEdit::Remove,
         _ => StreamOptionsEdit::Leave,
     }
@@ -339,8 +356,8 @@ fn pass_credentials<'a>(client: &'a ClientHeaders, headers: &mut Headers<'a>) {
     }
 }
 
-/// Adds the headers that sign a request. What is signed must arrive as it was signed, whatever the client said of its
-/// own body.
+/// Adds the headers that sign a request. What is signed must arrive as it was signed, whatever the
+/// client said of its own body.
 #[inline(never)]
 fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Headers<'_>) {
     const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");

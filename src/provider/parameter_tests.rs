@@ -1,6 +1,8 @@
-//! What becomes of every field of OpenRouter's chat requests at every kind of upstream: nothing is lost in silence.
+//! What becomes of every field of OpenRouter's chat requests at every kind of upstream: nothing is
+//! lost in silence.
 //!
-//! `fixtures/parameters.txt` is written anew by `UPDATE_GOLDEN=1 cargo test`; a person reads the difference.
+//! `fixtures/parameters.txt` is written anew by `UPDATE_GOLDEN=1 cargo test`; a person reads the
+//! difference.
 
 use serde_json::{Value, json};
 
@@ -22,15 +24,26 @@ const UPSTREAMS: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// Fields that the gateway applies itself, wherever the request goes.
-const APPLIED: [&str; 8] =
-    ["models", "provider", "route", "usage", "session_id", "fallbacks", "stream_options", "plugins (off)"];
+const APPLIED: [&str; 8] = [
+    "models",
+    "provider",
+    "route",
+    "usage",
+    "session_id",
+    "fallbacks",
+    "stream_options",
+    "plugins (off)",
+];
 
-/// Values that ask for what upstreams do anyway, or that say how the answer is to be told: the gateway does that.
-const IMPLIED: [&str; 4] = ["structured_outputs", "reasoning (off)", "include_reasoning", "include_reasoning (not)"];
+/// Values that ask for what upstreams do anyway, or that say how the answer is to be told: the
+/// gateway does that.
+const IMPLIED: [&str; 4] =
+    ["structured_outputs", "reasoning (off)", "include_reasoning", "include_reasoning (not)"];
 
 /// Fields, each with a value that asks for something; what follows a space only tells rows apart.
 fn fields() -> Vec<(&'static str, Value)> {
-    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
+    let tool =
+        json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
     let schema = json!({"name": "s", "schema": {"type": "object", "additionalProperties": false}});
     vec![
         ("models", json!(["x/y"])),
@@ -103,15 +116,21 @@ fn fields() -> Vec<(&'static str, Value)> {
 }
 
 fn config() -> Config {
-    let providers = UPSTREAMS.map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})));
+    let providers = UPSTREAMS
+        .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})));
     let document = json!({"providers": providers.into_iter().collect::<serde_json::Map<_, _>>()});
     Config::parse(document.to_string().as_bytes(), &|_| Some("key".to_owned())).unwrap().0
 }
 
 /// A body for an upstream, and what is said to be dropped.
-fn prepared(config: &Config, (column, _, _, model): (&str, &str, &str, &str), body: &Value) -> Result<Sent, Error> {
+fn prepared(
+    config: &Config,
+    (column, _, _, model): (&str, &str, &str, &str),
+    body: &Value,
+) -> Result<Sent, Error> {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default())?;
-    let provider = config.providers.iter().find(|provider| provider.id == column.replace(' ', "-")).unwrap();
+    let provider =
+        config.providers.iter().find(|provider| provider.id == column.replace(' ', "-")).unwrap();
     let client = ClientHeaders::default();
     let prepared = prepare(
         &request,
@@ -125,7 +144,9 @@ fn prepared(config: &Config, (column, _, _, model): (&str, &str, &str, &str), bo
         Some(Way::Translate) => translate::format(provider).losses(),
         _ => &[],
     };
-    let is_refused = |name: &str| losses.iter().any(|(lost, loss)| *lost == name && *loss == translate::Loss::Refused);
+    let is_refused = |name: &str| {
+        losses.iter().any(|(lost, loss)| *lost == name && *loss == translate::Loss::Refused)
+    };
     Ok(Sent {
         body: serde_json::from_slice(&prepared.body.apply(request.body())).unwrap(),
         refused: prepared.dropped.iter().any(|name| is_refused(name)),
@@ -141,9 +162,15 @@ struct Sent {
 }
 
 /// What becomes of a field: `None` if it is lost in silence.
-fn fate(config: &Config, upstream: (&str, &str, &str, &str), row: &str, value: &Value) -> Option<&'static str> {
+fn fate(
+    config: &Config,
+    upstream: (&str, &str, &str, &str),
+    row: &str,
+    value: &Value,
+) -> Option<&'static str> {
     let field = row.split(' ').next().unwrap();
-    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4096});
+    let mut body =
+        json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4096});
     if row.starts_with("tool_choice") || row.starts_with("parallel") {
         body["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
     }
@@ -151,9 +178,12 @@ fn fate(config: &Config, upstream: (&str, &str, &str, &str), row: &str, value: &
     body[field] = value.clone();
     let Ok(with) = prepared(config, upstream, &body) else { return Some("error") };
     // Both are one thing to the common form.
-    let field = if field == "reasoning_effort" && upstream.1 != "openai" { "reasoning" } else { field };
-    let is_named =
-        with.dropped.iter().any(|name| !without.dropped.contains(name) && name.split('.').any(|it| it == field));
+    let field =
+        if field == "reasoning_effort" && upstream.1 != "openai" { "reasoning" } else { field };
+    let is_named = with
+        .dropped
+        .iter()
+        .any(|name| !without.dropped.contains(name) && name.split('.').any(|it| it == field));
     match () {
         () if with.refused => Some("refused"),
         () if APPLIED.contains(&row) => Some("applied"),

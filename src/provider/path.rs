@@ -9,7 +9,13 @@ use crate::request::Operation;
 use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
-pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &str, stream: bool) -> String {
+pub(super) fn of(
+    provider: &Provider,
+    way: Way,
+    operation: Operation,
+    model: &str,
+    stream: bool,
+) -> String {
     let mut path = String::with_capacity(128);
     // Looking for more than one byte is long code.
     if provider.base_path.bytes().any(|byte| byte == b'{') {
@@ -19,7 +25,8 @@ pub(super) fn of(provider: &Provider, way: Way, operation: Operation, model: &st
     }
     match provider.api {
         Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
-            let operation = if way == Way::Translate { translated(provider.api) } else { operation.path() };
+            let operation =
+                if way == Way::Translate { translated(provider.api) } else { operation.path() };
             path.push('/');
             path.push_str(operation);
         }
@@ -75,7 +82,9 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.0.bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => write!(f, "{}", byte as char)?,
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    write!(f, "{}", byte as char)?
+                }
                 _ => write!(f, "%{byte:02X}")?,
             }
         }

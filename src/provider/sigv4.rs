@@ -1,7 +1,8 @@
 //! AWS Signature Version 4, after the IAM User Guide's "Create a signed AWS API request" (2026-11).
 //!
-//! A pure function of request, credentials and time. Every service but S3 is signed so: dot segments and double slashes
-//! of the path are resolved, and each of its segments is escaped once more than it is on the wire.
+//! A pure function of request, credentials and time. Every service but S3 is signed so: dot
+//! segments and double slashes of the path are resolved, and each of its segments is escaped once
+//! more than it is on the wire.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -27,9 +28,11 @@ pub struct Unsigned<'a> {
     pub path: &'a str,
     /// The query as it is sent: escaped, without `?`; may be empty.
     pub query: &'a str,
-    /// Further headers to sign. They must reach the service as they are here; `host` and `x-amz-date` are added.
+    /// Further headers to sign. They must reach the service as they are here; `host` and
+    /// `x-amz-date` are added.
     pub headers: &'a [(&'a str, &'a str)],
-    /// See [`sha256`]. Services that want it as `x-amz-content-sha256` too get it as one of `headers`, in [`hex`].
+    /// See [`sha256`]. Services that want it as `x-amz-content-sha256` too get it as one of
+    /// `headers`, in [`hex`].
     pub body_sha256: [u8; 32],
 }
 
@@ -59,8 +62,9 @@ pub struct Scope<'a> {
     pub service: &'a str,
 }
 
-/// The headers that sign `request`, to be added to it: `authorization`, `x-amz-date` and for temporary credentials
-/// `x-amz-security-token`. `now` is the time since the Unix epoch; services allow five minutes of difference.
+/// The headers that sign `request`, to be added to it: `authorization`, `x-amz-date` and for
+/// temporary credentials `x-amz-security-token`. `now` is the time since the Unix epoch; services
+/// allow five minutes of difference.
 pub fn sign(
     request: &Unsigned<'_>,
     credentials: &Credentials<'_>,
@@ -75,8 +79,10 @@ pub fn sign(
     let headers = SignedHeaders::of(request, &added);
     let canonical = canonical_request(request, &headers);
     let scope_text = format!("{date}/{}/{}/aws4_request", scope.region, scope.service);
-    let to_sign = format!("{ALGORITHM}\n{time}\n{scope_text}\n{}", hex(&sha256(canonical.as_bytes())));
-    let signature = hex(&hmac(&signing_key(credentials.secret_key, date, scope), to_sign.as_bytes()));
+    let to_sign =
+        format!("{ALGORITHM}\n{time}\n{scope_text}\n{}", hex(&sha256(canonical.as_bytes())));
+    let signature =
+        hex(&hmac(&signing_key(credentials.secret_key, date, scope), to_sign.as_bytes()));
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope_text}, SignedHeaders={}, Signature={signature}",
         credentials.access_key, headers.names
@@ -146,7 +152,8 @@ fn canonical_query(query: &str) -> String {
         let parameter = parameter.split_once('=').unwrap_or((parameter, ""));
         sorted.insert(sorted.partition_point(|known| *known <= parameter), parameter);
     }
-    let sorted: Vec<_> = sorted.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let sorted: Vec<_> =
+        sorted.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     sorted.join("&")
 }
 
@@ -160,7 +167,9 @@ struct SignedHeaders {
 
 impl SignedHeaders {
     fn of(request: &Unsigned<'_>, added: &[(&str, String)]) -> Self {
-        let own = [("host", request.host)].into_iter().chain(added.iter().map(|(name, value)| (*name, value.as_str())));
+        let own = [("host", request.host)]
+            .into_iter()
+            .chain(added.iter().map(|(name, value)| (*name, value.as_str())));
         let all = own.chain(request.headers.iter().copied());
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in all {

@@ -19,12 +19,25 @@ fn value<'a>(headers: &'a [(&'static str, String)], name: &str) -> Option<&'a st
     headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
 }
 
-type Vector = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+type Vector = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
 
-fn check_suite(name: &str, (method, path, query, headers, signature): Vector, body: &str, token: Option<&str>) {
+fn check_suite(
+    name: &str,
+    (method, path, query, headers, signature): Vector,
+    body: &str,
+    token: Option<&str>,
+) {
     let body_sha256 = sha256(body.as_bytes());
-    let request = Unsigned { method, host: "example.amazonaws.com", path, query, headers, body_sha256 };
-    let signed = sign(&request, &Credentials { session_token: token, ..SUITE_KEY }, SUITE, SUITE_TIME);
+    let request =
+        Unsigned { method, host: "example.amazonaws.com", path, query, headers, body_sha256 };
+    let signed =
+        sign(&request, &Credentials { session_token: token, ..SUITE_KEY }, SUITE, SUITE_TIME);
     assert_eq!(value(&signed, "x-amz-date"), Some("20150830T123600Z"));
     assert_eq!(value(&signed, "x-amz-security-token"), token);
     let authorization = value(&signed, "authorization").unwrap();
@@ -83,7 +96,8 @@ fn the_suite_of_aws_is_signed_alike() {
 #[test]
 fn the_suites_bodies_and_tokens_are_signed_alike() {
     const FORM: &[(&str, &str)] = &[("Content-Type", "application/x-www-form-urlencoded")];
-    const FORM_UTF8: &[(&str, &str)] = &[("Content-Type", "application/x-www-form-urlencoded; charset=utf8")];
+    const FORM_UTF8: &[(&str, &str)] =
+        &[("Content-Type", "application/x-www-form-urlencoded; charset=utf8")];
     let form = "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a";
     check_suite("post-x-www-form-urlencoded", ("POST", "/", "", FORM, form), "Param1=value1", None);
     let parameters = "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe";
@@ -95,7 +109,12 @@ fn the_suites_bodies_and_tokens_are_signed_alike() {
     );
     let token = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267";
     let signature = "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8";
-    check_suite("get-vanilla-with-session-token", ("GET", "/", "", &[], signature), "", Some(token));
+    check_suite(
+        "get-vanilla-with-session-token",
+        ("GET", "/", "", &[], signature),
+        "",
+        Some(token),
+    );
     let token = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
     let signature = "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead";
     check_suite("post-sts-header-before", ("POST", "/", "", &[], signature), "", Some(token));
@@ -123,14 +142,17 @@ struct Recorded {
 
 #[test]
 fn botocore_signs_requests_to_bedrock_alike() {
-    let recorded: Vec<Recorded> = serde_json::from_str(include_str!("fixtures/sigv4_bedrock.json")).unwrap();
+    let recorded: Vec<Recorded> =
+        serde_json::from_str(include_str!("fixtures/sigv4_bedrock.json")).unwrap();
     assert_eq!(recorded.len(), 7);
     for it in &recorded {
         assert_eq!(bedrock::path(&it.model, it.stream), it.path, "{}", it.name);
-        let headers: Vec<_> = it.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let headers: Vec<_> =
+            it.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let body_sha256 = sha256(it.body.as_bytes());
         let (host, path, query) = (it.host.as_str(), it.path.as_str(), it.query.as_str());
-        let request = Unsigned { method: "POST", host, path, query, headers: &headers, body_sha256 };
+        let request =
+            Unsigned { method: "POST", host, path, query, headers: &headers, body_sha256 };
         let credentials = Credentials {
             access_key: &it.access_key,
             secret_key: &it.secret_key,
@@ -140,7 +162,12 @@ fn botocore_signs_requests_to_bedrock_alike() {
         let signed = sign(&request, &credentials, scope, Duration::from_secs(it.time));
         assert_eq!(value(&signed, "x-amz-date"), Some(it.date.as_str()), "{}", it.name);
         assert_eq!(value(&signed, "authorization"), Some(it.authorization.as_str()), "{}", it.name);
-        assert_eq!(value(&signed, "x-amz-security-token"), it.session_token.as_deref(), "{}", it.name);
+        assert_eq!(
+            value(&signed, "x-amz-security-token"),
+            it.session_token.as_deref(),
+            "{}",
+            it.name
+        );
     }
 }
 

@@ -30,8 +30,14 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let document = json!({"providers": {"p": provider}});
     let key = |_: &str| Some("a&b=c/\u{e9}".to_owned());
     let (config, _) = Config::parse(document.to_string().as_bytes(), &key).unwrap();
-    let request = Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
-    let current = [(":scheme", "https"), ("traceparent", "00-now"), ("x-request-id", "r"), ("x-b3-traceid", "t")];
+    let request =
+        Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
+    let current = [
+        (":scheme", "https"),
+        ("traceparent", "00-now"),
+        ("x-request-id", "r"),
+        ("x-b3-traceid", "t"),
+    ];
     let client = ClientHeaders::keep(CLIENT);
     let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
     let prepared = prepare(&request, operation, &client, target, &current, Duration::ZERO).unwrap();
@@ -39,7 +45,11 @@ fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
 }
 
 fn owned(prepared: &Prepared<'_>) -> Vec<(String, String)> {
-    prepared.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_owned())).collect()
+    prepared
+        .headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone().into_owned()))
+        .collect()
 }
 
 fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -58,7 +68,10 @@ fn lines_of_one_name_are_one_list() {
         ("anthropic-beta", "d"),
     ]);
     let told: Vec<_> = client.iter(false).collect();
-    assert_eq!(told, [("anthropic-beta", "a, b,c, d"), ("user-agent", "sdk"), ("openai-beta", "x")]);
+    assert_eq!(
+        told,
+        [("anthropic-beta", "a, b,c, d"), ("user-agent", "sdk"), ("openai-beta", "x")]
+    );
     assert_eq!(client.iter(true).collect::<Vec<_>>(), [("x-api-key", "one"), ("x-api-key", "two")]);
 }
 
@@ -97,8 +110,13 @@ fn a_body_is_called_json_whatever_the_client_calls_it() {
         ("application/json;charset=utf-8", "application/json;charset=utf-8"),
     ] {
         let client = ClientHeaders::keep(&[("content-type", said)]);
-        let prepared = prepare(&request, Operation::Chat, &client, target, &[], Duration::ZERO).unwrap();
-        let told = prepared.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| value.as_ref());
+        let prepared =
+            prepare(&request, Operation::Chat, &client, target, &[], Duration::ZERO).unwrap();
+        let told = prepared
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "content-type")
+            .map(|(_, value)| value.as_ref());
         assert_eq!(told, Some(expected), "{said}");
     }
 }
@@ -111,10 +129,19 @@ fn a_provider_is_authenticated_in_its_own_way() {
         known.map(|name| value(headers, name).map(str::to_owned).unwrap_or_default())
     };
     let key = "a&b=c/\u{e9}";
-    assert_eq!(credentials(&with(json!({"type": "bearer", "env": "K"}))), [&format!("Bearer {key}"), "", ""]);
-    assert_eq!(credentials(&with(json!({"type": "header", "name": "Api-Key", "env": "K"}))), ["", "", key]);
+    assert_eq!(
+        credentials(&with(json!({"type": "bearer", "env": "K"}))),
+        [&format!("Bearer {key}"), "", ""]
+    );
+    assert_eq!(
+        credentials(&with(json!({"type": "header", "name": "Api-Key", "env": "K"}))),
+        ["", "", key]
+    );
     assert_eq!(credentials(&with(json!({"type": "none"}))), ["", "", ""]);
-    assert_eq!(credentials(&with(json!({"type": "passthrough"}))), ["Bearer client", "client", "client"]);
+    assert_eq!(
+        credentials(&with(json!({"type": "passthrough"}))),
+        ["Bearer client", "client", "client"]
+    );
     let query = with(json!({"type": "query", "name": "key", "env": "K"}));
     assert_eq!(value(&query, ":path"), Some("/v1/embeddings?key=a%26b%3Dc%2F%C3%A9"));
     assert_eq!(credentials(&query), ["", "", ""]);
@@ -122,11 +149,13 @@ fn a_provider_is_authenticated_in_its_own_way() {
 
 #[test]
 fn a_providers_own_headers_and_path_win() {
-    let provider =
-        json!({"base_path": "/openai/deployments/x", "headers": {"X-Team": "search", "User-Agent": "gateway"}});
+    let provider = json!({"base_path": "/openai/deployments/x", "headers": {"X-Team": "search", "User-Agent": "gateway"}});
     let headers = headers(&provider, Operation::Completions);
     assert_eq!(value(&headers, ":path"), Some("/openai/deployments/x/completions"));
-    assert_eq!((value(&headers, "x-team"), value(&headers, "user-agent")), (Some("search"), Some("gateway")));
+    assert_eq!(
+        (value(&headers, "x-team"), value(&headers, "user-agent")),
+        (Some("search"), Some("gateway"))
+    );
 }
 
 #[test]
@@ -143,11 +172,15 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
     let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
     let client = ClientHeaders::keep(&[("anthropic-beta", "b")]);
     let body_with = |block: Value| {
-        let turns = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
-        let body = json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns}).to_string();
+        let turns =
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
+        let body =
+            json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns})
+                .to_string();
         let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
         let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
-        let prepared = prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
+        let prepared =
+            prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
         assert_eq!(value(&owned(&prepared), "anthropic-beta"), Some("b"));
         assert_eq!(value(&owned(&prepared), ":path"), Some("/v1/messages"));
         (
@@ -178,14 +211,30 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
 
 #[test]
 fn what_could_steer_host_or_filter_is_stripped() {
-    let stripped =
-        ["authorization", "x-api-key", "api-key", "x-envoy-max-retries", "x-modelyard-retry", "x-modelyard-"];
+    let stripped = [
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-envoy-max-retries",
+        "x-modelyard-retry",
+        "x-modelyard-",
+    ];
     assert!(stripped.into_iter().all(ClientHeaders::is_stripped));
-    assert!(!["x-request-id", "cookie", "x-envoy", "content-type"].into_iter().any(ClientHeaders::is_stripped));
+    assert!(
+        !["x-request-id", "cookie", "x-envoy", "content-type"]
+            .into_iter()
+            .any(ClientHeaders::is_stripped)
+    );
 }
 
-/// What a provider of an API is told as `service_tier`, and whether the loss of the client's is told.
-fn told_tier(api: &str, operation: Operation, body: &Value, tier: Option<&'static str>) -> (Value, bool) {
+/// What a provider of an API is told as `service_tier`, and whether the loss of the client's is
+/// told.
+fn told_tier(
+    api: &str,
+    operation: Operation,
+    body: &Value,
+    tier: Option<&'static str>,
+) -> (Value, bool) {
     let document = json!({"providers": {"p": {"api": api, "host": "h.example"}}});
     let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
@@ -220,6 +269,10 @@ fn a_service_tier_is_told_in_the_words_of_the_dialect() {
         let mut body = json!({"model": "m", "max_tokens": 9, "service_tier": said});
         let text = json!([{"role": "user", "content": "Hi"}]);
         body[if operation == Responses { "input" } else { "messages" }] = text;
-        assert_eq!(told_tier(api, operation, &body, tier), (expected, lost), "{api} {operation:?} {said} {tier:?}");
+        assert_eq!(
+            told_tier(api, operation, &body, tier),
+            (expected, lost),
+            "{api} {operation:?} {said} {tier:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What of a chat request does not fit an upstream that speaks the dialect: OpenRouter's additions to it.
+//! What of a chat request does not fit an upstream that speaks the dialect: OpenRouter's additions
+//! to it.
 
 use crate::config::{Api, Provider};
 use crate::error::Error;
@@ -18,13 +19,21 @@ pub(super) fn quirks(provider: &Provider) -> &'static Quirks {
 #[inline(never)]
 pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static str> {
     let Quirks { foreign, losses, .. } = quirks(provider);
-    foreign.iter().copied().find(|name| request.has(name) && losses.iter().any(|(lost, _)| lost == name))
+    foreign
+        .iter()
+        .copied()
+        .find(|name| request.has(name) && losses.iter().any(|(lost, _)| lost == name))
 }
 
 /// What must go; `None`: nothing. Adds to `dropped` what that loses.
-pub(super) fn of(request: &Request, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Result<Option<Unfit>, Error> {
+pub(super) fn of(
+    request: &Request,
+    quirks: &Quirks,
+    dropped: &mut Vec<&'static str>,
+) -> Result<Option<Unfit>, Error> {
     let has_reasoning = quirks.reasoning == ReasoningForm::Effort && request.names("reasoning");
-    let has_limit = quirks.output_limit == OutputLimit::MaxCompletionTokens && request.names("max_tokens");
+    let has_limit =
+        quirks.output_limit == OutputLimit::MaxCompletionTokens && request.names("max_tokens");
     if quirks.foreign.is_empty() && !has_reasoning && !has_limit {
         return Ok(None);
     }
@@ -38,7 +47,8 @@ fn found(
     (has_reasoning, has_limit): (bool, bool),
     dropped: &mut Vec<&'static str>,
 ) -> Result<Unfit, Error> {
-    let fields: Vec<_> = quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
+    let fields: Vec<_> =
+        quirks.foreign.iter().copied().filter(|name| request.names(name)).collect();
     dropped.extend(fields.iter().filter(|name| request.has(name)));
     let mut unfit = Unfit { fields, parts: !quirks.foreign.is_empty(), instead: Vec::new() };
     if unfit.parts {
@@ -69,7 +79,8 @@ fn reasoning(
     if conversation.reasoning.is_some_and(|reasoning| reasoning.exclude) {
         dropped.push("reasoning.exclude");
     }
-    let effort = effort(&conversation, quirks, dropped).filter(|_| !request.names("reasoning_effort"));
+    let effort =
+        effort(&conversation, quirks, dropped).filter(|_| !request.names("reasoning_effort"));
     unfit.instead.extend(effort.map(|effort| format!("\"reasoning_effort\":\"{effort}\"")));
     Ok(())
 }

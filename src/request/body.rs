@@ -1,7 +1,7 @@
 //! Reads a request body once: validates all of it, keeps spans and facts.
 //!
-//! Bodies: OpenAI's chat completions, completions, embeddings and responses, and Anthropic's messages, with OpenRouter's
-//! additions (2026-11).
+//! Bodies: OpenAI's chat completions, completions, embeddings and responses, and Anthropic's
+//! messages, with OpenRouter's additions (2026-11).
 
 mod edit;
 mod unfit;
@@ -205,7 +205,13 @@ impl Request {
 
     /// [`Self::field`], for what few requests have: apart, as it is long.
     #[inline(never)]
-    fn rarer_field(&mut self, field: Field, kind: Kind, reader: &mut Reader<'_>, body: &[u8]) -> Result<(), Error> {
+    fn rarer_field(
+        &mut self,
+        field: Field,
+        kind: Kind,
+        reader: &mut Reader<'_>,
+        body: &[u8],
+    ) -> Result<(), Error> {
         match field {
             Field::Models => self.read_models(kind, reader)?,
             Field::Provider => self.preferences = Some(Box::new(Preferences::read(reader, body)?)),
@@ -312,14 +318,18 @@ impl Request {
                 }
                 Ok::<_, JsonError>(())
             })?;
-            self.add_fallback(Field::Fallbacks, model.ok_or_else(|| wrong(Field::Fallbacks, EXPECTED))?)
+            self.add_fallback(
+                Field::Fallbacks,
+                model.ok_or_else(|| wrong(Field::Fallbacks, EXPECTED))?,
+            )
         })?;
         Ok(())
     }
 
     fn add_fallback(&mut self, field: Field, model: String) -> Result<(), Error> {
         if self.fallbacks == MOST_MODELS {
-            let problem = format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
+            let problem =
+                format!("'{}' array must have {MOST_MODELS} items or fewer.", field.name());
             return Err(wrong(field, &problem));
         }
         self.fallbacks += 1;
@@ -346,7 +356,8 @@ impl Request {
             members.push(member.key.start..reader.position());
             Ok::<_, JsonError>(())
         })?;
-        self.stream_options = Some(StreamOptions { index: self.members.len(), value, members, include_usage });
+        self.stream_options =
+            Some(StreamOptions { index: self.members.len(), value, members, include_usage });
         Ok(())
     }
 
@@ -368,7 +379,9 @@ impl Request {
                     content = reader.skip()?;
                     self.text_bytes += content.len();
                 }
-                (b"content", Kind::Array) => content = reader.array(|reader, _| self.part(reader))?,
+                (b"content", Kind::Array) => {
+                    content = reader.array(|reader, _| self.part(reader))?
+                }
                 (b"content", _) => {}
                 _ => self.note_part(&member.key),
             }
@@ -397,7 +410,8 @@ impl Request {
         Ok(())
     }
 
-    /// The body as the client sent it, or as a preset changed it. Nobody may ask for it while it is released.
+    /// The body as the client sent it, or as a preset changed it. Nobody may ask for it while it is
+    /// released.
     pub fn body(&self) -> &[u8] {
         debug_assert!(self.released.is_none(), "the body is released");
         &self.body
@@ -430,11 +444,13 @@ impl Request {
     /// The models asked for, in order, each once.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         let first = self.model.as_deref();
-        let others = self.models.iter().map(String::as_str).filter(move |other| Some(*other) != first);
+        let others =
+            self.models.iter().map(String::as_str).filter(move |other| Some(*other) != first);
         first.into_iter().chain(others)
     }
 
-    /// Whether [`Self::body`] is not what the client sent, so that the host must be given a whole body instead of edits.
+    /// Whether [`Self::body`] is not what the client sent, so that the host must be given a whole
+    /// body instead of edits.
     pub fn is_merged(&self) -> bool {
         self.merged
     }
@@ -484,7 +500,9 @@ impl Request {
 
     /// Whether the client itself asked for usage in the stream.
     pub fn includes_usage(&self) -> bool {
-        self.stream_options.as_ref().is_some_and(|options| matches!(options.include_usage, Some((_, true))))
+        self.stream_options
+            .as_ref()
+            .is_some_and(|options| matches!(options.include_usage, Some((_, true))))
     }
 
     /// The largest output asked for, in tokens.
@@ -539,10 +557,14 @@ impl Request {
 
     /// Names of all parameters used, as in `supported_parameters`.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
-        self.supported_by_name().iter().filter(|field| field.role() == Role::Parameter).map(Field::name)
+        self.supported_by_name()
+            .iter()
+            .filter(|field| field.role() == Role::Parameter)
+            .map(Field::name)
     }
 
-    /// The fields that are there and not null; what other dialects say elsewhere has the name it has in chat's.
+    /// The fields that are there and not null; what other dialects say elsewhere has the name it
+    /// has in chat's.
     fn supported_by_name(&self) -> Fields {
         let mut fields = self.fields;
         if self.features.response_format.is_some() {

@@ -1,7 +1,8 @@
-//! Which conversation a request belongs to, so that the next turn can go where the prompt is cached.
+//! Which conversation a request belongs to, so that the next turn can go where the prompt is
+//! cached.
 //!
-//! Told by the client (`session_id`, `x-session-id`, `prompt_cache_key`), or by how the conversation begins.
-//! Only hashes are kept.
+//! Told by the client (`session_id`, `x-session-id`, `prompt_cache_key`), or by how the
+//! conversation begins. Only hashes are kept.
 
 use crate::fnv::Fnv;
 use crate::wire::json::Span;

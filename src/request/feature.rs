@@ -1,5 +1,6 @@
-//! What a request asks of its model besides an answer: a form, thinking, a service tier. Read wherever one of the client
-//! dialects says it; values that nobody here knows are the upstream's to judge.
+//! What a request asks of its model besides an answer: a form, thinking, a service tier. Read
+//! wherever one of the client dialects says it; values that nobody here knows are the upstream's to
+//! judge.
 
 use super::field::Field;
 use super::problem::{members, wrong};
@@ -28,7 +29,9 @@ impl Features {
     pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Error> {
         let start = reader.position();
         match (field, reader.peek()?) {
-            (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => self.response_format(reader)?,
+            (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => {
+                self.response_format(reader)?
+            }
             // Responses and Messages put the form one level deeper.
             (Field::Text | Field::OutputConfig, Kind::Object) => {
                 members(reader, &mut |reader, key| match reader.peek()? {
@@ -90,7 +93,10 @@ impl Features {
 }
 
 /// Reads a text; which of these it is.
-fn one_of(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, JsonError> {
+fn one_of(
+    reader: &mut Reader<'_>,
+    known: &[&'static str],
+) -> Result<Option<&'static str>, JsonError> {
     let text = reader.string()?;
     Ok(known.iter().copied().find(|known| text.is(known)))
 }

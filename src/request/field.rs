@@ -5,7 +5,8 @@
 pub(super) enum Role {
     /// Read, and forwarded.
     Read,
-    /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's `supported_parameters`.
+    /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's
+    /// `supported_parameters`.
     Parameter,
     /// For the gateway alone: never forwarded.
     Own,

@@ -1,4 +1,5 @@
-//! A client's request: what routing needs to know of it, as facts and byte spans over the body, never a tree.
+//! A client's request: what routing needs to know of it, as facts and byte spans over the body,
+//! never a tree.
 //!
 //! The body is read once, here, and validated whole; every attempt edits the same bytes.
 

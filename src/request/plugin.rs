@@ -1,6 +1,8 @@
-//! The request's `plugins`: OpenRouter's own services, of which this gateway has the choice of a model alone.
+//! The request's `plugins`: OpenRouter's own services, of which this gateway has the choice of a
+//! model alone.
 //!
-//! What would change the answer is refused; what only helps is left out, and the answer's headers say so.
+//! What would change the answer is refused; what only helps is left out, and the answer's headers
+//! say so.
 
 use super::problem::{boolean, members, texts, wrong};
 use crate::error::Error;
@@ -30,7 +32,8 @@ const LONGEST_PATTERN: usize = 1024;
 /// All patterns together, in bytes.
 const LONGEST_PATTERNS: usize = 65_536;
 
-/// What a client lets the gateway choose from: patterns of model ids, in which `*` stands for anything.
+/// What a client lets the gateway choose from: patterns of model ids, in which `*` stands for
+/// anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AutoRouter {
     /// Only these; empty: any.
@@ -95,10 +98,16 @@ impl Plugin {
             let kind = reader.peek()?;
             match key {
                 _ if kind == Kind::Null => {}
-                "id" if kind == Kind::String => plugin.id = Some(reader.string()?.decode().into_owned()),
+                "id" if kind == Kind::String => {
+                    plugin.id = Some(reader.string()?.decode().into_owned())
+                }
                 "enabled" => plugin.disabled = !boolean(reader, "plugins.enabled")?,
-                "allowed_models" => plugin.auto_router.allowed_models = texts(reader, "plugins.allowed_models")?,
-                "excluded_models" => plugin.auto_router.excluded_models = texts(reader, "plugins.excluded_models")?,
+                "allowed_models" => {
+                    plugin.auto_router.allowed_models = texts(reader, "plugins.allowed_models")?
+                }
+                "excluded_models" => {
+                    plugin.auto_router.excluded_models = texts(reader, "plugins.excluded_models")?
+                }
                 _ => plugin.more = true,
             }
             Ok(())
@@ -112,7 +121,8 @@ impl AutoRouter {
     /// OpenRouter's bounds.
     fn check(&self) -> Result<(), Error> {
         let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
-        let fits = |patterns: &[String]| patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN);
+        let fits =
+            |patterns: &[String]| patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN);
         let together: usize = allowed.iter().chain(excluded).map(String::len).sum();
         if fits(allowed) && fits(excluded) && together <= LONGEST_PATTERNS {
             return Ok(());

@@ -1,7 +1,8 @@
 //! The request's `provider` object: OpenRouter's routing preferences.
 //!
-//! Source: OpenRouter's ProviderPreferences schema. Unknown fields are ignored as OpenRouter does; wrong types and
-//! unknown values are refused with the path of the field. `first_token_timeout` is this gateway's own.
+//! Source: OpenRouter's ProviderPreferences schema. Unknown fields are ignored as OpenRouter does;
+//! wrong types and unknown values are refused with the path of the field. `first_token_timeout` is
+//! this gateway's own.
 
 use std::time::Duration;
 
@@ -105,7 +106,8 @@ pub struct MaxPrice {
     pub audio: Option<Price>,
 }
 
-/// Bounds on a measurement, each for the share of requests that does at least as well. All of them must hold.
+/// Bounds on a measurement, each for the share of requests that does at least as well. All of them
+/// must hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cutoffs {
     /// For [`Cutoffs::SHARES`], in that order.
@@ -151,25 +153,32 @@ impl Preferences {
                 "order" => read.order = some_of(texts(reader, "provider.order")?),
                 "only" => read.only = some_of(texts(reader, "provider.only")?),
                 "ignore" => read.ignore = some_of(texts(reader, "provider.ignore")?),
-                "allow_fallbacks" => read.allow_fallbacks = Some(boolean(reader, "provider.allow_fallbacks")?),
+                "allow_fallbacks" => {
+                    read.allow_fallbacks = Some(boolean(reader, "provider.allow_fallbacks")?)
+                }
                 "require_parameters" => {
                     read.require_parameters = Some(boolean(reader, "provider.require_parameters")?);
                 }
                 "zdr" => read.zdr = Some(boolean(reader, "provider.zdr")?),
                 "enforce_distillable_text" => {
-                    read.enforce_distillable_text = Some(boolean(reader, "provider.enforce_distillable_text")?);
+                    read.enforce_distillable_text =
+                        Some(boolean(reader, "provider.enforce_distillable_text")?);
                 }
                 "data_collection" => read.data_collection = Some(data_collection(reader)?),
                 "quantizations" => read.quantizations = some_of(quantizations(reader)?),
                 "sort" => read.read_sort(reader)?,
                 "max_price" => read.max_price = Some(max_price(reader, body)?),
                 "preferred_min_throughput" => {
-                    read.preferred_min_throughput = Some(cutoffs(reader, body, "provider.preferred_min_throughput")?);
+                    read.preferred_min_throughput =
+                        Some(cutoffs(reader, body, "provider.preferred_min_throughput")?);
                 }
                 "preferred_max_latency" => {
-                    read.preferred_max_latency = Some(cutoffs(reader, body, "provider.preferred_max_latency")?);
+                    read.preferred_max_latency =
+                        Some(cutoffs(reader, body, "provider.preferred_max_latency")?);
                 }
-                "first_token_timeout" => read.first_token_timeout = Some(first_token_timeout(reader, body)?),
+                "first_token_timeout" => {
+                    read.first_token_timeout = Some(first_token_timeout(reader, body)?)
+                }
                 _ => return Ok(false),
             }
             Ok(true)
@@ -199,7 +208,8 @@ impl Preferences {
     }
 }
 
-/// Reads the members that are not null. `read` says whether it knows a key; none of those may stand there twice.
+/// Reads the members that are not null. `read` says whether it knows a key; none of those may stand
+/// there twice.
 fn object(
     reader: &mut Reader<'_>,
     field: &'static str,
@@ -274,7 +284,10 @@ fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Error> {
             _ => return Ok(false),
         };
         let price = number(reader, body)?.and_then(|text| Price::parse(&text).ok());
-        *place = Some(price.ok_or_else(|| wrong(field, "must be a price in USD, a number or a decimal string"))?);
+        *place =
+            Some(price.ok_or_else(|| {
+                wrong(field, "must be a price in USD, a number or a decimal string")
+            })?);
         Ok(true)
     })?;
     Ok(max)
@@ -284,7 +297,9 @@ fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<
     let bound = |reader: &mut Reader<'_>| {
         let number = number(reader, body)?.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && *number >= 0.0);
-        number.map(Some).ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
+        number
+            .map(Some)
+            .ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
     };
     let mut cutoffs = Cutoffs::default();
     let [p50, p75, p90, p99] = &mut cutoffs.bounds;
@@ -308,9 +323,13 @@ fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<
 fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Error> {
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
-    let time = if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
+    let time =
+        if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
     time.ok_or_else(|| {
-        wrong("provider.first_token_timeout", "must be seconds, or a duration such as \"500ms\" or \"10s\"")
+        wrong(
+            "provider.first_token_timeout",
+            "must be seconds, or a duration such as \"500ms\" or \"10s\"",
+        )
     })
 }
 

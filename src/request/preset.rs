@@ -1,6 +1,7 @@
 //! Presets: request fields that the configuration keeps under a name.
 //!
-//! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the preset's first.
+//! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the
+//! preset's first.
 
 use crate::wire::edit::Edits;
 use crate::wire::json::{JsonError, Reader, Span, elements, member, quoted};
@@ -14,7 +15,8 @@ pub fn split(model: &str) -> Option<(&str, &str)> {
     if model.bytes().any(|byte| byte == b'@') { model.split_once("@preset/") } else { None }
 }
 
-/// A valid body, with the fields of a preset that it does not have. `model` is its own, and where that stands.
+/// A valid body, with the fields of a preset that it does not have. `model` is its own, and where
+/// that stands.
 pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -> Vec<u8> {
     let (object, own) = members(body);
     let mut edits = Edits::new();
@@ -33,7 +35,8 @@ pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -
     }
     edits.insert(object.start + 1, added.as_bytes());
     if let Some(((base, _), span)) = model.and_then(|(model, span)| Some((split(model)?, span))) {
-        let preset = preset.iter().find(|(name, _)| name == "model").map_or("null", |(_, json)| json);
+        let preset =
+            preset.iter().find(|(name, _)| name == "model").map_or("null", |(_, json)| json);
         let base = if base.is_empty() { preset.to_owned() } else { quoted(base) };
         edits.replace(span, base.as_bytes());
     }
@@ -50,10 +53,12 @@ fn members(body: &[u8]) -> (Span, Vec<(String, Span)>) {
     (object.unwrap_or_default(), members)
 }
 
-/// The preset's tools, each in the request's version if that has one, then the request's other tools.
+/// The preset's tools, each in the request's version if that has one, then the request's other
+/// tools.
 fn united(body: &[u8], span: &Span, preset: &str) -> Vec<u8> {
     let own = elements(body.get(span.clone()).unwrap_or_default());
-    let mut own: Vec<(Option<String>, &[u8])> = own.into_iter().map(|json| (identity(json), json)).collect();
+    let mut own: Vec<(Option<String>, &[u8])> =
+        own.into_iter().map(|json| (identity(json), json)).collect();
     let mut tools: Vec<&[u8]> = Vec::new();
     for tool in elements(preset.as_bytes()) {
         let name = identity(tool);
@@ -96,7 +101,11 @@ mod tests {
         check("{}", &preset, r#"{"model":"a/b","temperature":0.5}"#);
         check(r#"{ "seed": 1 }"#, &preset, r#"{"model":"a/b","temperature":0.5, "seed": 1 }"#);
         check(r#"{"temperature":1,"model":"c"}"#, &preset, r#"{"temperature":1,"model":"c"}"#);
-        check(r#"{"temperature":null,"models":["c"]}"#, &preset, r#"{"temperature":null,"models":["c"]}"#);
+        check(
+            r#"{"temperature":null,"models":["c"]}"#,
+            &preset,
+            r#"{"temperature":null,"models":["c"]}"#,
+        );
         check(
             r#"{"provider":{"sort":"price"}}"#,
             &json!({"provider": {"only": ["x"]}}),
@@ -114,13 +123,17 @@ mod tests {
 
     #[test]
     fn tools_are_united_by_name_the_presets_first() {
-        let tool =
-            |name: &str, text: &str| json!({"type": "function", "function": {"name": name, "description": text}});
-        let preset = json!({"tools": [tool("a", "preset"), tool("b", "preset"), {"type": "web_search"}]});
-        let body = json!({"tools": [tool("c", "own"), tool("b", "own"), {"type": "web_search", "x": 1}]});
-        let expected =
-            json!({"tools": [tool("a", "preset"), tool("b", "own"), {"type": "web_search", "x": 1}, tool("c", "own")]});
+        let tool = |name: &str, text: &str| json!({"type": "function", "function": {"name": name, "description": text}});
+        let preset =
+            json!({"tools": [tool("a", "preset"), tool("b", "preset"), {"type": "web_search"}]});
+        let body =
+            json!({"tools": [tool("c", "own"), tool("b", "own"), {"type": "web_search", "x": 1}]});
+        let expected = json!({"tools": [tool("a", "preset"), tool("b", "own"), {"type": "web_search", "x": 1}, tool("c", "own")]});
         check(&body.to_string(), &preset, &expected.to_string());
-        check(r#"{"seed":1}"#, &json!({"tools": [{"type": "t"}]}), r#"{"tools":[{"type":"t"}],"seed":1}"#);
+        check(
+            r#"{"seed":1}"#,
+            &json!({"tools": [{"type": "t"}]}),
+            r#"{"tools":[{"type":"t"}],"seed":1}"#,
+        );
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bo
     reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))
 }
 
-/// An object. `read` consumes the value of each key, or leaves it. Not generic, so that there is one copy of it.
+/// An object. `read` consumes the value of each key, or leaves it. Not generic, so that there is
+/// one copy of it.
 pub(super) fn members(
     reader: &mut Reader<'_>,
     read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<(), Error>,

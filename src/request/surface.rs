@@ -30,8 +30,14 @@ pub enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 6] =
-        [Self::Chat, Self::Completions, Self::Embeddings, Self::Messages, Self::CountTokens, Self::Responses];
+    const ALL: [Self; 6] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Messages,
+        Self::CountTokens,
+        Self::Responses,
+    ];
 
     /// The path below the base path, the same upstream.
     pub fn path(self) -> &'static str {
@@ -99,10 +105,14 @@ impl<'a> Page<'a> {
             "generation" => Self::Generation,
             _ => {
                 let listed = rest.strip_prefix("models/");
-                let endpoints = listed.and_then(|name| name.strip_suffix("/endpoints")).map(Self::Endpoints);
+                let endpoints =
+                    listed.and_then(|name| name.strip_suffix("/endpoints")).map(Self::Endpoints);
                 let page = endpoints.or(listed.map(Self::Retrieve));
                 let page = page.or_else(|| rest.strip_prefix("model/").map(Self::Model))?;
-                let (Self::Endpoints(name) | Self::Retrieve(name) | Self::Model(name)) = page else { return None };
+                let (Self::Endpoints(name) | Self::Retrieve(name) | Self::Model(name)) = page
+                else {
+                    return None;
+                };
                 return (!name.is_empty()).then_some(page);
             }
         })
@@ -167,7 +177,11 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn paths() -> Paths {
-        Paths { openai: "/v1/".into(), openrouter: "/api/v1/".into(), operator: Some("/modelyard/".into()) }
+        Paths {
+            openai: "/v1/".into(),
+            openrouter: "/api/v1/".into(),
+            operator: Some("/modelyard/".into()),
+        }
     }
 
     #[test]
@@ -180,7 +194,11 @@ mod tests {
             ("POST", "/api/v1/completions", Exchange(Face::OpenRouter, Operation::Completions)),
             ("POST", "/v1/embeddings", Exchange(Face::OpenAi, Operation::Embeddings)),
             ("POST", "/v1/messages", Exchange(Face::OpenAi, Operation::Messages)),
-            ("POST", "/v1/messages/count_tokens?beta=true", Exchange(Face::OpenAi, Operation::CountTokens)),
+            (
+                "POST",
+                "/v1/messages/count_tokens?beta=true",
+                Exchange(Face::OpenAi, Operation::CountTokens),
+            ),
             ("POST", "/api/v1/responses", Exchange(Face::OpenRouter, Operation::Responses)),
             ("GET", "/v1/models", Page(Face::OpenAi, Models)),
             ("HEAD", "/api/v1/models?limit=1", Page(Face::OpenRouter, Models)),

@@ -1,6 +1,7 @@
 //! Auto routing: which models `openrouter/auto` stands for in one request, by the document's rules.
 //!
-//! What may then not be used of them (`allowed_models`, `max_price` …) is a hard filter like all others.
+//! What may then not be used of them (`allowed_models`, `max_price` …) is a hard filter like all
+//! others.
 
 use crate::config::{Auto, AutoRule};
 use crate::request::{Modality, Request};
@@ -22,7 +23,10 @@ pub fn choose<'a>(auto: &'a Auto, request: &Request, headers: &[(&str, &str)]) -
         return Choice { models: &auto.models, reason: "routing.auto.models".to_owned() };
     };
     let conditions: Vec<_> = rule.conditions().collect();
-    Choice { models: &rule.models, reason: format!("routing.auto.rules[{index}] ({})", conditions.join(", ")) }
+    Choice {
+        models: &rule.models,
+        reason: format!("routing.auto.rules[{index}] ({})", conditions.join(", ")),
+    }
 }
 
 fn holds(rule: &AutoRule, request: &Request, headers: &[(&str, &str)]) -> bool {
@@ -31,6 +35,11 @@ fn holds(rule: &AutoRule, request: &Request, headers: &[(&str, &str)]) -> bool {
         && is(rule.tools, request.has("tools"))
         && is(rule.images, request.uses(Modality::Image))
         && is(rule.reasoning, request.asks_for_reasoning())
-        && rule.response_format.is_none_or(|format| request.response_format().unwrap_or("text") == format)
-        && rule.header.as_ref().is_none_or(|(name, value)| headers.contains(&(name.as_str(), value.as_str())))
+        && rule
+            .response_format
+            .is_none_or(|format| request.response_format().unwrap_or("text") == format)
+        && rule
+            .header
+            .as_ref()
+            .is_none_or(|(name, value)| headers.contains(&(name.as_str(), value.as_str())))
 }

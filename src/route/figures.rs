@@ -1,6 +1,7 @@
 //! What was seen of endpoints, in windows of several lengths. A sum: see [`crate::state`].
 //!
-//! Endpoints are known by the hash of their id. One that is no longer configured ages out with its last window.
+//! Endpoints are known by the hash of their id. One that is no longer configured ages out with its
+//! last window.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub enum Window {
 }
 
 impl Window {
-    pub(super) const ALL: [Self; 4] = [Self::HalfMinute, Self::FiveMinutes, Self::HalfHour, Self::Day];
+    pub(super) const ALL: [Self; 4] =
+        [Self::HalfMinute, Self::FiveMinutes, Self::HalfHour, Self::Day];
 
     /// Seconds of a cell, and how many cells make the window.
     fn cells(self) -> (u64, u64) {

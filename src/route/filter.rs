@@ -1,4 +1,5 @@
-//! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is given.
+//! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is
+//! given.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -40,7 +41,8 @@ pub enum Reason {
     Tier(Tier),
     /// `service_tier: flex`, and only others of its model are of that tier.
     NotFlex,
-    /// `routing.auto` chose its model, and this bound of the document or the request speaks against it.
+    /// `routing.auto` chose its model, and this bound of the document or the request speaks against
+    /// it.
     Auto(&'static str),
     /// Input and output do not fit.
     ContextLength,
@@ -68,7 +70,9 @@ impl Reason {
             Self::Quantization => Some("quantization"),
             Self::MaxPrice => Some("max_price"),
             Self::ContextLength | Self::OutputLength => Some("context_length"),
-            Self::Parameter(_) | Self::Modality(_) | Self::Operation(_) => Some("require_parameters"),
+            Self::Parameter(_) | Self::Modality(_) | Self::Operation(_) => {
+                Some("require_parameters")
+            }
             Self::Distillable => Some("enforce_distillable_text"),
             Self::NotFree => Some("free"),
             Self::Tier(_) | Self::NotFlex => Some("service_tier"),
@@ -117,15 +121,23 @@ pub(super) struct Wanted<'a> {
     pub conditions: Conditions,
     /// `routing.auto` of the document.
     auto: Option<&'a Auto>,
-    /// The request in the common form, read when the first offer needs it; `None`: it cannot be read.
+    /// The request in the common form, read when the first offer needs it; `None`: it cannot be
+    /// read.
     conversation: OnceCell<Option<Conversation<'a>>>,
 }
 
 impl<'a> Wanted<'a> {
     /// `now` is since the Unix epoch.
-    pub(super) fn new(operation: Operation, request: &'a Request, auto: Option<&'a Auto>, now: Duration) -> Self {
-        let conditions =
-            Conditions { input_tokens: request.input_estimate(), minute_of_day: calendar::minute_of_day(now) };
+    pub(super) fn new(
+        operation: Operation,
+        request: &'a Request,
+        auto: Option<&'a Auto>,
+        now: Duration,
+    ) -> Self {
+        let conditions = Conditions {
+            input_tokens: request.input_estimate(),
+            minute_of_day: calendar::minute_of_day(now),
+        };
         Self { operation, request, conditions, auto, conversation: OnceCell::new() }
     }
 
@@ -174,8 +186,8 @@ impl<'a> Offer<'a> {
         self.model.id_with(self.asked.rest)
     }
 
-    /// Whether a provider named in a request means this one: by id, display name, or id and tag. An endpoint of a tier
-    /// that was not asked for is meant by id and tag alone.
+    /// Whether a provider named in a request means this one: by id, display name, or id and tag. An
+    /// endpoint of a tier that was not asked for is meant by id and tag alone.
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.is_tier_asked && self.provider.is_named(name) || self.has_slug(name)
     }
@@ -185,7 +197,8 @@ impl<'a> Offer<'a> {
             let parts = name.split_at_checked(self.provider.id.len());
             parts.is_some_and(|(id, rest)| {
                 let rest = rest.strip_prefix('/');
-                id.eq_ignore_ascii_case(&self.provider.id) && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
+                id.eq_ignore_ascii_case(&self.provider.id)
+                    && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
             })
         };
         self.endpoint.tag.as_deref().is_some_and(full)
@@ -221,11 +234,15 @@ impl<'a> Offer<'a> {
         Some(Reason::NoKey(key.env.clone()))
     }
 
-    /// What its wire format cannot express, if that would change the answer or everything must be supported.
+    /// What its wire format cannot express, if that would change the answer or everything must be
+    /// supported.
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
             None => Some(Reason::Operation(wanted.operation.path())),
-            Some(Way::Pass) if preferences.require_parameters == Some(true) && wanted.operation == Operation::Chat => {
+            Some(Way::Pass)
+                if preferences.require_parameters == Some(true)
+                    && wanted.operation == Operation::Chat =>
+            {
                 provider::unsupported(self.provider, wanted.request).map(Reason::Parameter)
             }
             Some(Way::Pass) => None,
@@ -234,7 +251,11 @@ impl<'a> Offer<'a> {
     }
 
     #[inline(never)]
-    fn refused_by_translation(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
+    fn refused_by_translation(
+        &self,
+        wanted: &Wanted<'_>,
+        preferences: &Preferences,
+    ) -> Option<Reason> {
         let conversation = wanted.conversation()?;
         let all = preferences.require_parameters == Some(true);
         let format = translate::format(self.provider);
@@ -257,10 +278,15 @@ impl<'a> Offer<'a> {
         }
         // Who wants nothing of a provider wants nothing of its tiers.
         let ignored = |name: &String| self.provider.is_named(name) || self.has_slug(name);
-        preferences.ignore.as_ref().is_some_and(|ignore| ignore.iter().any(ignored)).then_some(Reason::Ignore)
+        preferences
+            .ignore
+            .as_ref()
+            .is_some_and(|ignore| ignore.iter().any(ignored))
+            .then_some(Reason::Ignore)
     }
 
-    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by its slug.
+    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by
+    /// its slug.
     fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
         let wants_flex = request.service_tier() == Some(ServiceTier::Flex);
         if self.is_tier_asked && !wants_flex {
@@ -268,11 +294,14 @@ impl<'a> Offer<'a> {
         }
         let tier = self.endpoint.tier();
         let mut slugs = [&preferences.order, &preferences.only].into_iter().flatten().flatten();
-        if let Some(tier) = tier.filter(|_| !self.is_tier_asked && !slugs.any(|name| self.has_slug(name))) {
+        if let Some(tier) =
+            tier.filter(|_| !self.is_tier_asked && !slugs.any(|name| self.has_slug(name)))
+        {
             return Some(Reason::Tier(tier));
         }
         let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
-        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex)).then_some(Reason::NotFlex)
+        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex))
+            .then_some(Reason::NotFlex)
     }
 
     /// What `routing.auto` and the request's auto-router may choose from.
@@ -283,14 +312,19 @@ impl<'a> Offer<'a> {
     #[cold]
     fn refused_by_bounds(&self, auto: &Auto, wanted: &Wanted<'_>) -> Option<Reason> {
         let id = self.model_id();
-        let names = |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
+        let names =
+            |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
         let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
         let client = wanted.request.auto_router();
         let bound = match () {
             () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
             () if names(&auto.excluded_models) => "routing.auto.excluded_models",
-            () if client.is_some_and(|client| forbids(&client.allowed_models)) => "plugins.auto-router.allowed_models",
-            () if client.is_some_and(|client| names(&client.excluded_models)) => "plugins.auto-router.excluded_models",
+            () if client.is_some_and(|client| forbids(&client.allowed_models)) => {
+                "plugins.auto-router.allowed_models"
+            }
+            () if client.is_some_and(|client| names(&client.excluded_models)) => {
+                "plugins.auto-router.excluded_models"
+            }
             () if self.is_above(&auto.max_price, wanted) => "routing.auto.max_price",
             () => return None,
         };
@@ -321,8 +355,9 @@ impl<'a> Offer<'a> {
         }
         let quantizations = preferences.quantizations.as_ref()?;
         let own = self.endpoint.quantization.as_str();
-        let covers =
-            |asked: &str| asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"));
+        let covers = |asked: &str| {
+            asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"))
+        };
         (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
     }
 
@@ -342,8 +377,16 @@ impl<'a> Offer<'a> {
             (max.prompt, prices.prompt, 1_000_000),
             (max.completion, prices.completion, 1_000_000),
             (max.request, Some(prices.request.unwrap_or_default()), 1),
-            (max.image, prices.image.or((!request.uses(Modality::Image)).then(Default::default)), 1),
-            (max.audio, prices.audio.or((!request.uses(Modality::Audio)).then(Default::default)), 1_000_000),
+            (
+                max.image,
+                prices.image.or((!request.uses(Modality::Image)).then(Default::default)),
+                1,
+            ),
+            (
+                max.audio,
+                prices.audio.or((!request.uses(Modality::Audio)).then(Default::default)),
+                1_000_000,
+            ),
         ];
         bounds.iter().any(|(max, price, units)| match (max, price) {
             (None, _) => false,
@@ -354,7 +397,11 @@ impl<'a> Offer<'a> {
 
     fn refused_by_size(&self, request: &Request) -> Option<Reason> {
         let output = request.max_output();
-        if self.endpoint.max_completion_tokens.is_some_and(|max| output.is_some_and(|asked| asked > max)) {
+        if self
+            .endpoint
+            .max_completion_tokens
+            .is_some_and(|max| output.is_some_and(|asked| asked > max))
+        {
             return Some(Reason::OutputLength);
         }
         let context = self.endpoint.context_length.or(self.model.context_length)?;
@@ -367,12 +414,17 @@ impl<'a> Offer<'a> {
         let accepted = self.model.input_modalities.as_ref()?;
         Modality::ALL
             .into_iter()
-            .find(|modality| request.uses(*modality) && !accepted.iter().any(|name| name == modality.name()))
+            .find(|modality| {
+                request.uses(*modality) && !accepted.iter().any(|name| name == modality.name())
+            })
             .map(Reason::Modality)
     }
 
     /// The first of these parameters that the endpoint does not support.
-    pub(super) fn unsupported(&self, mut parameters: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    pub(super) fn unsupported(
+        &self,
+        mut parameters: impl Iterator<Item = &'static str>,
+    ) -> Option<&'static str> {
         let supported = self.endpoint.supported_parameters.as_ref()?;
         parameters.find(|parameter| !supported.iter().any(|name| name == parameter))
     }

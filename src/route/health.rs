@@ -1,10 +1,11 @@
-//! What is known of the endpoints' recent behaviour: outages, cooldowns, times to first token, speeds, uptimes.
+//! What is known of the endpoints' recent behaviour: outages, cooldowns, times to first token,
+//! speeds, uptimes.
 //!
-//! All workers know it together. What must change the next request's plan, wherever it arrives, is written at once:
-//! failures and cooldowns ([`Health::enter`]), and read with each request, but no more than once a millisecond
-//! ([`Health::refresh`]): one look at a value that is nearly always empty. The rest is collected and exchanged bit by bit
-//! ([`Health::sync`]).
-//! Keyed by endpoint id, which only comes from the configuration.
+//! All workers know it together. What must change the next request's plan, wherever it arrives, is
+//! written at once: failures and cooldowns ([`Health::enter`]), and read with each request, but no
+//! more than once a millisecond ([`Health::refresh`]): one look at a value that is nearly always
+//! empty. The rest is collected and exchanged bit by bit ([`Health::sync`]). Keyed by endpoint id,
+//! which only comes from the configuration.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,7 +62,8 @@ pub enum Standing {
     Normal,
     /// Of at least 100 requests in five minutes, less than 95 % succeeded.
     Degraded,
-    /// Less than 80 %, or it has an outage: at least three failures and half of the tries in the last 30 s.
+    /// Less than 80 %, or it has an outage: at least three failures and half of the tries in the
+    /// last 30 s.
     Down,
 }
 
@@ -90,7 +92,8 @@ pub enum Measure {
 pub struct Observation {
     /// Whether the endpoint, not the client, was at fault.
     pub failed: bool,
-    /// Whether it says nothing of the endpoint's uptime: it was rate limited, or the client was at fault.
+    /// Whether it says nothing of the endpoint's uptime: it was rate limited, or the client was at
+    /// fault.
     pub neutral: bool,
     /// What `Retry-After` asked for.
     pub retry_after: Option<Duration>,
@@ -137,7 +140,8 @@ impl Health {
         self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.found(&*self.store));
     }
 
-    /// Learns of failures and cooldowns that other workers have seen, unless it has within the last millisecond.
+    /// Learns of failures and cooldowns that other workers have seen, unless it has within the last
+    /// millisecond.
     pub fn refresh(&mut self, now: Duration) {
         if now.checked_sub(self.refreshed).is_none_or(|age| age >= FRESH) {
             self.refreshed = now;
@@ -159,8 +163,9 @@ impl Health {
         let turn = self.turn as u64;
         self.poor.retain(|(endpoint, _)| endpoint % SHARDS != turn);
         let told = shard.told();
-        let standings =
-            told.endpoints().filter_map(|endpoint| Some((endpoint, by_percentage(told.find(endpoint)?, now))));
+        let standings = told
+            .endpoints()
+            .filter_map(|endpoint| Some((endpoint, by_percentage(told.find(endpoint)?, now))));
         self.poor.extend(standings.filter(|(_, standing)| *standing > Standing::Normal));
     }
 
@@ -169,8 +174,8 @@ impl Health {
         (0..SHARDS).for_each(|_| self.sync(now));
     }
 
-    /// Notes how an attempt at `endpoint` ended, by the next [`Health::sync`] at the latest: at once where outages are
-    /// told by it. `now` is time since the Unix epoch.
+    /// Notes how an attempt at `endpoint` ended, by the next [`Health::sync`] at the latest: at
+    /// once where outages are told by it. `now` is time since the Unix epoch.
     pub fn enter(&mut self, endpoint: &str, seen: Observation, now: Duration) {
         let key = key(endpoint);
         self.ended.push((key, seen, now));
@@ -191,7 +196,9 @@ impl Health {
 
     fn catch_up(&mut self) {
         for (key, seen, now) in self.ended.drain(..) {
-            if let Some(figures) = shard_of(&mut self.figures, key).and_then(|shard| shard.untold().of(key)) {
+            if let Some(figures) =
+                shard_of(&mut self.figures, key).and_then(|shard| shard.untold().of(key))
+            {
                 note(figures, seen, now);
             }
         }
@@ -215,13 +222,16 @@ impl Health {
 
     /// Whether it has neither an outage nor a cooldown.
     pub fn is_well(&self, endpoint: &str, now: Duration) -> bool {
-        self.alerts.is_empty() || !(self.in_outage(endpoint, now) || self.in_cooldown(endpoint, now))
+        self.alerts.is_empty()
+            || !(self.in_outage(endpoint, now) || self.in_cooldown(endpoint, now))
     }
 
     /// Whether the provider asked to be left alone, and the time is not over.
     pub fn in_cooldown(&self, endpoint: &str, now: Duration) -> bool {
-        let until = |alerts: &Figures| alerts.find(key(endpoint)).map_or(0, |seen| seen.cooldown_until);
-        !self.alerts.is_empty() && self.alerts.parts().into_iter().any(|part| u128::from(until(part)) > now.as_millis())
+        let until =
+            |alerts: &Figures| alerts.find(key(endpoint)).map_or(0, |seen| seen.cooldown_until);
+        !self.alerts.is_empty()
+            && self.alerts.parts().into_iter().any(|part| u128::from(until(part)) > now.as_millis())
     }
 
     /// At least three failures and half of the tries in the last 30 s.
@@ -238,7 +248,11 @@ impl Health {
         if self.has_outage(key, now) {
             return Standing::Down;
         }
-        self.poor.iter().find(|(poor, _)| *poor == key).map(|(_, standing)| *standing).unwrap_or_default()
+        self.poor
+            .iter()
+            .find(|(poor, _)| *poor == key)
+            .map(|(_, standing)| *standing)
+            .unwrap_or_default()
     }
 
     fn has_outage(&self, endpoint: u64, now: Duration) -> bool {
@@ -250,7 +264,9 @@ impl Health {
     fn recent(&self, endpoint: u64, now: Duration) -> (u64, u64) {
         let cells = |replica| cells(replica, endpoint, Window::HalfMinute, now);
         let failures = cells(&self.alerts).map(|cell| u64::from(cell.failed)).sum();
-        let well: u64 = self.shard(endpoint).map_or(0, |shard| cells(shard).map(|cell| u64::from(cell.well)).sum());
+        let well: u64 = self
+            .shard(endpoint)
+            .map_or(0, |shard| cells(shard).map(|cell| u64::from(cell.well)).sum());
         (well + failures, failures)
     }
 
@@ -260,16 +276,16 @@ impl Health {
         failures as f64 / tries.max(1) as f64
     }
 
-    /// Successes in percent of all requests but those that were rate limited or the client's mistake; `None` if there
-    /// was none.
+    /// Successes in percent of all requests but those that were rate limited or the client's
+    /// mistake; `None` if there was none.
     pub fn uptime(&self, endpoint: &str, window: Window, now: Duration) -> Option<f64> {
         let endpoint = key(endpoint);
         let (well, failed) = outcomes(cells(self.shard(endpoint)?, endpoint, window, now));
         (well + failed > 0).then(|| well as f64 * 100.0 / (well + failed) as f64)
     }
 
-    /// What `share` percent of a window's requests reached or did better than; `None` without samples. Only for the
-    /// windows of five minutes and of half an hour.
+    /// What `share` percent of a window's requests reached or did better than; `None` without
+    /// samples. Only for the windows of five minutes and of half an hour.
     pub fn percentile(
         &self,
         endpoint: &str,
@@ -348,21 +364,30 @@ fn note(figures: &mut Seen, seen: Observation, now: Duration) {
         cell.well += u32::from(!seen.failed);
         cell.failed += u32::from(seen.failed);
         if window.has_measures() {
-            seen.first_token.iter().for_each(|time| cell.first_token.count(time.as_secs_f64() * 1000.0));
+            seen.first_token
+                .iter()
+                .for_each(|time| cell.first_token.count(time.as_secs_f64() * 1000.0));
             seen.tokens_per_second.iter().for_each(|speed| cell.throughput.count(*speed));
         }
     }
 }
 
 /// The cells of an endpoint's window, as far as this worker knows them.
-fn cells(replica: &Replica<Figures>, endpoint: u64, window: Window, now: Duration) -> impl Iterator<Item = &Cell> {
+fn cells(
+    replica: &Replica<Figures>,
+    endpoint: u64,
+    window: Window,
+    now: Duration,
+) -> impl Iterator<Item = &Cell> {
     let parts = replica.parts().into_iter().filter_map(move |part| part.find(endpoint));
     parts.flat_map(move |seen| seen.within(window, now))
 }
 
 /// Successes and failures.
 fn outcomes<'a>(cells: impl Iterator<Item = &'a Cell>) -> (u64, u64) {
-    cells.fold((0, 0), |(well, failed), cell| (well + u64::from(cell.well), failed + u64::from(cell.failed)))
+    cells.fold((0, 0), |(well, failed), cell| {
+        (well + u64::from(cell.well), failed + u64::from(cell.failed))
+    })
 }
 
 fn by_percentage(seen: &Seen, now: Duration) -> Standing {

@@ -1,9 +1,10 @@
-//! How often values of about the same size were seen, of which percentiles are asked. A sum: see [`crate::state`].
+//! How often values of about the same size were seen, of which percentiles are asked. A sum: see
+//! [`crate::state`].
 
 use crate::state::{Reader, Writer, entry};
 
-/// Bits of a 32-bit float that do not tell buckets apart: what is left are sign, exponent and four more bits, so a
-/// bucket's middle is off by 3 % at most.
+/// Bits of a 32-bit float that do not tell buckets apart: what is left are sign, exponent and four
+/// more bits, so a bucket's middle is off by 3 % at most.
 const IGNORED: u32 = 19;
 
 /// Counts by bucket, in ascending order.
@@ -26,7 +27,8 @@ impl Histogram {
         }
     }
 
-    /// What `share` percent of the values are at most, or with `descending` at least; `None` without values.
+    /// What `share` percent of the values are at most, or with `descending` at least; `None`
+    /// without values.
     pub(super) fn percentile(&self, share: u8, descending: bool) -> Option<f64> {
         let total: u64 = self.0.iter().map(|(_, count)| u64::from(*count)).sum();
         let rank = (total * u64::from(share)).div_ceil(100).max(1);
@@ -83,9 +85,17 @@ mod tests {
         for scale in [0.001, 1.0, 77.0, 60_000.0] {
             let mut histogram = Histogram::default();
             (1..=100).for_each(|n| histogram.count(f64::from(n) * scale));
-            for (share, up, down) in [(1, 1.0, 100.0), (50, 50.0, 51.0), (75, 75.0, 26.0), (99, 99.0, 2.0)] {
-                assert!(near(histogram.percentile(share, false), up * scale), "{share} {scale} {histogram:?}");
-                assert!(near(histogram.percentile(share, true), down * scale), "{share} {scale} {histogram:?}");
+            for (share, up, down) in
+                [(1, 1.0, 100.0), (50, 50.0, 51.0), (75, 75.0, 26.0), (99, 99.0, 2.0)]
+            {
+                assert!(
+                    near(histogram.percentile(share, false), up * scale),
+                    "{share} {scale} {histogram:?}"
+                );
+                assert!(
+                    near(histogram.percentile(share, true), down * scale),
+                    "{share} {scale} {histogram:?}"
+                );
             }
         }
         assert_eq!(Histogram::default().percentile(50, false), None);
@@ -94,7 +104,9 @@ mod tests {
     #[test]
     fn odd_values_have_a_bucket_too() {
         let mut histogram = Histogram::default();
-        [0.0, -1.0, f64::MAX, f64::NAN, f64::INFINITY].into_iter().for_each(|value| histogram.count(value));
+        [0.0, -1.0, f64::MAX, f64::NAN, f64::INFINITY]
+            .into_iter()
+            .for_each(|value| histogram.count(value));
         let mut writer = Writer::new();
         histogram.encode(&mut writer);
         let bytes = writer.finish();

@@ -1,4 +1,5 @@
-//! Routing: which endpoints may serve a request, in which order, and why each other one was dropped.
+//! Routing: which endpoints may serve a request, in which order, and why each other one was
+//! dropped.
 //!
 //! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
 //! Semantics: OpenRouter's provider routing, as in `README.md`.

@@ -1,4 +1,5 @@
-//! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour changes in it.
+//! The order of the endpoints: asked for, configured, drawn by weight, and what recent behaviour
+//! changes in it.
 
 use super::figures::Window;
 use super::filter::{Conditions, Offer};
@@ -48,13 +49,19 @@ impl Draw {
 }
 
 impl Wishes<'_> {
-    /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the request's sort, then the
-    /// configured one. Endpoints that miss a preferred latency or throughput go last within that, then those that do
-    /// badly where no explicit order holds, and those in cooldown last of all. Where conversations are is added to
-    /// `places`.
-    // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
+    /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the
+    /// request's sort, then the configured one. Endpoints that miss a preferred latency or
+    /// throughput go last within that, then those that do badly where no explicit order holds, and
+    /// those in cooldown last of all. Where conversations are is added to `places`.
+    // Keeps its caller small, as the host's compiler takes memory by the size of the largest
+    // function.
     #[inline(never)]
-    pub(super) fn sort(&self, offers: &mut [Offer<'_>], draw: &mut Draw, places: &mut Vec<Place>) -> Rule {
+    pub(super) fn sort(
+        &self,
+        offers: &mut [Offer<'_>],
+        draw: &mut Draw,
+        places: &mut Vec<Place>,
+    ) -> Rule {
         let rule = self.rule(offers.first());
         let asked = rule.by.asked();
         match (asked, self.sort) {
@@ -62,7 +69,9 @@ impl Wishes<'_> {
             _ => self.arrange(offers, asked),
         }
         if asked.is_none() && self.tier == Some(ServiceTier::Priority) {
-            rank(offers, &mut |offer| if self.is_preferred_tier(offer) { self.slowness(offer) } else { 0 });
+            rank(offers, &mut |offer| {
+                if self.is_preferred_tier(offer) { self.slowness(offer) } else { 0 }
+            });
         }
         let known = if asked.is_none() { self.places(offers) } else { Vec::new() };
         for offer in offers.iter_mut() {
@@ -81,7 +90,10 @@ impl Wishes<'_> {
     fn regroup(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
         let troubled = offers.iter().any(is_troubled);
-        let would_be_first = offers.iter().filter(|_| troubled).min_by_key(|offer| self.key(offer, Standing::Normal));
+        let would_be_first = offers
+            .iter()
+            .filter(|_| troubled)
+            .min_by_key(|offer| self.key(offer, Standing::Normal));
         let probed = would_be_first.filter(|offer| is_troubled(offer)).copied();
         rank(offers, &mut |offer| self.key(offer, offer.placing.standing));
         if let Some(probed) = probed {
@@ -98,8 +110,8 @@ impl Wishes<'_> {
         flags.iter().fold(high, |key, flag| key << 1 | u128::from(*flag))
     }
 
-    /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one can take over, and
-    /// this worker is not trying already.
+    /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one
+    /// can take over, and this worker is not trying already.
     fn probe(&self, offers: &mut [Offer<'_>], probed: &Offer<'_>, draw: &mut Draw) {
         let may = self.may_probe && !probed.placing.cooldown;
         let may = may && !self.with.health.is_probed(&probed.endpoint.id, self.with.now);
@@ -112,7 +124,8 @@ impl Wishes<'_> {
         }
     }
 
-    /// What orders these offers: the request's own sort, else that of the first model's variant, else the configured one.
+    /// What orders these offers: the request's own sort, else that of the first model's variant,
+    /// else the configured one.
     fn rule(&self, first: Option<&Offer<'_>>) -> Rule {
         let by = match (self.preferences.sort, first.and_then(|offer| offer.asked.variant)) {
             (Some(sort), _) => By::Request(sort),
@@ -157,7 +170,8 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| self.blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
-                let latency = |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
+                let latency =
+                    |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
                 rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => {
@@ -186,7 +200,9 @@ impl Wishes<'_> {
     #[inline(never)]
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
         let (health, window) = (self.with.health, Window::FiveMinutes);
-        let measured = |measure, share| health.percentile(&offer.endpoint.id, measure, window, share, self.with.now);
+        let measured = |measure, share| {
+            health.percentile(&offer.endpoint.id, measure, window, share, self.with.now)
+        };
         let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
             cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
         };
@@ -197,25 +213,36 @@ impl Wishes<'_> {
         })
     }
 
-    /// Where the conversation is, for each model of which more than one endpoint can be chosen and for one of them it
-    /// matters.
+    /// Where the conversation is, for each model of which more than one endpoint can be chosen and
+    /// for one of them it matters.
     fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<Known<'o>> {
         let mut places = Vec::new();
-        let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else { return places };
+        let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else {
+            return places;
+        };
         let mut looked_up = Vec::new();
-        for offer in offers.iter().filter(|offer| sticky::is_cheaper_cached(&offer.pricing(self.conditions))) {
+        for offer in
+            offers.iter().filter(|offer| sticky::is_cheaper_cached(&offer.pricing(self.conditions)))
+        {
             let model = (offer.asked.model, offer.asked.rest);
             if !looked_up.contains(&model) {
-                let key = sticky::conversation(self.with.tenant, &offer.model_id(), conversation.key);
-                places.extend(self.with.health.place(key, self.with.now).map(|place| (model.0, model.1, place)));
+                let key =
+                    sticky::conversation(self.with.tenant, &offer.model_id(), conversation.key);
+                places.extend(
+                    self.with
+                        .health
+                        .place(key, self.with.now)
+                        .map(|place| (model.0, model.1, place)),
+                );
                 looked_up.push(model);
             }
         }
         places
     }
 
-    /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and the client's own order
-    /// does not speak against it: a session id the client gave itself is worth more than the order of those it names.
+    /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and
+    /// the client's own order does not speak against it: a session id the client gave itself is
+    /// worth more than the order of those it names.
     #[inline(never)]
     fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
         let is_here = |(model, rest, place): &Known<'_>| {
@@ -224,10 +251,13 @@ impl Wishes<'_> {
         let may = || match &self.preferences.order {
             None => true,
             Some(order) => {
-                self.with.conversation.is_some_and(|it| it.is_named) && self.asked_place(offer) < order.len()
+                self.with.conversation.is_some_and(|it| it.is_named)
+                    && self.asked_place(offer) < order.len()
             }
         };
-        places.iter().any(is_here) && sticky::is_cheaper_cached(&offer.pricing(self.conditions)) && may()
+        places.iter().any(is_here)
+            && sticky::is_cheaper_cached(&offer.pricing(self.conditions))
+            && may()
     }
 
     /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.
@@ -248,7 +278,8 @@ impl Wishes<'_> {
     ///
     /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let highest = offers.iter().filter_map(|offer| self.drawing_price(offer)).fold(1.0, f64::max);
+        let highest =
+            offers.iter().filter_map(|offer| self.drawing_price(offer)).fold(1.0, f64::max);
         let mut all = 0.0;
         for offer in offers.iter_mut() {
             let price = self.drawing_price(offer).unwrap_or(highest).max(1.0);
@@ -267,13 +298,17 @@ fn rounded(number: f64) -> u64 {
     (number + 0.5) as u64
 }
 
-/// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep their order.
+/// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep
+/// their order.
 fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
     // Of the same type as the listing sorts, because sorting is long code for each type.
-    let mut keyed: Vec<(u128, usize)> = offers.iter().enumerate().map(|(at, offer)| (key(offer), at)).collect();
+    let mut keyed: Vec<(u128, usize)> =
+        offers.iter().enumerate().map(|(at, offer)| (key(offer), at)).collect();
     keyed.sort_unstable();
     let unsorted = offers.to_vec();
-    for (place, offer) in offers.iter_mut().zip(keyed.into_iter().filter_map(|(_, at)| unsorted.get(at))) {
+    for (place, offer) in
+        offers.iter_mut().zip(keyed.into_iter().filter_map(|(_, at)| unsorted.get(at)))
+    {
         *place = *offer;
     }
 }

@@ -29,12 +29,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the first step is where the conversation's prompt is cached, and first because of it.
+    /// Whether the first step is where the conversation's prompt is cached, and first because of
+    /// it.
     pub fn is_sticky(&self) -> bool {
         self.steps.first().is_some_and(|step| step.placing.sticky)
     }
 
-    /// Whether the first step is there, in spite of its recent failures, to see if it has recovered.
+    /// Whether the first step is there, in spite of its recent failures, to see if it has
+    /// recovered.
     pub fn is_probe(&self) -> bool {
         self.steps.first().is_some_and(|step| step.placing.probe)
     }
@@ -97,14 +99,21 @@ impl Step {
         })
     }
 
-    /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything. The endpoint's tier,
-    /// else the default one where others of the model are of a tier, so that it costs what this endpoint's prices say.
-    fn service_tier(&self, config: &Config, endpoint: &Endpoint, request: &Request) -> Option<&'static str> {
+    /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything.
+    /// The endpoint's tier, else the default one where others of the model are of a tier, so that
+    /// it costs what this endpoint's prices say.
+    fn service_tier(
+        &self,
+        config: &Config,
+        endpoint: &Endpoint,
+        request: &Request,
+    ) -> Option<&'static str> {
         if let Some(tier) = endpoint.tier() {
             return Some(tier.name());
         }
         let asked = request.service_tier().and_then(ServiceTier::tier)?;
-        let has_tiers = self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
+        let has_tiers =
+            self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
         match asked {
             _ if has_tiers => Some("default"),
             // Some say `fast`, which OpenAI does not know.
@@ -218,7 +227,8 @@ fn admit<'a>(
         let Some(provider) = config.provider(endpoint.provider) else { continue };
         let is_tier_asked = is_tier_asked(endpoint, asked, wanted.request);
         let placing = Placing::default();
-        let offer = Offer { asked, index, model, endpoint, provider, is_tier_asked, weight: 0.0, placing };
+        let offer =
+            Offer { asked, index, model, endpoint, provider, is_tier_asked, weight: 0.0, placing };
         match offer.refusal(wanted) {
             Some(reason) => dropped.push(drop_of(&offer, reason)),
             None => offers.push(offer),
@@ -226,7 +236,8 @@ fn admit<'a>(
     }
 }
 
-/// By `service_tier`, or by a variant, which an explicit order or `service_tier: default` overrules.
+/// By `service_tier`, or by a variant, which an explicit order or `service_tier: default`
+/// overrules.
 fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
     endpoint.tier().is_none_or(|tier| asks_for(tier, asked, request))
 }
@@ -241,7 +252,8 @@ fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
             && asked.variant.and_then(Variant::admits) == Some(tier)
 }
 
-/// If some endpoints support what the request builds on, only those are used: no fallback loses it in silence.
+/// If some endpoints support what the request builds on, only those are used: no fallback loses it
+/// in silence.
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
 #[inline(never)]
 fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {

@@ -1,4 +1,5 @@
-//! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what moved each one.
+//! Why endpoints stand in a plan as they do: the rule that ordered them, its figures, and what
+//! moved each one.
 
 use super::health::Standing;
 use crate::catalog::Variant;
@@ -67,10 +68,11 @@ impl Rule {
     /// What [`Placing::compared`] is; `None`: nothing.
     pub fn compares(self) -> Option<Compared> {
         match (self.by.asked(), self.by) {
-            (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => Some(Compared::FirstToken),
-            (Some(SortBy::Throughput | SortBy::Exacto), _) | (_, By::Document(Sort::Throughput)) => {
-                Some(Compared::Throughput)
+            (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => {
+                Some(Compared::FirstToken)
             }
+            (Some(SortBy::Throughput | SortBy::Exacto), _)
+            | (_, By::Document(Sort::Throughput)) => Some(Compared::Throughput),
             (_, By::Document(Sort::Balanced)) => Some(Compared::Share),
             _ => None,
         }

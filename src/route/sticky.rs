@@ -1,7 +1,7 @@
 //! Where conversations are: which endpoint has a conversation's prompt in its cache.
 //!
-//! Only hashes are kept, in a fixed number of slots that all workers share: a conversation that falls into another's
-//! slot takes its place.
+//! Only hashes are kept, in a fixed number of slots that all workers share: a conversation that
+//! falls into another's slot takes its place.
 
 use std::time::Duration;
 
@@ -42,7 +42,11 @@ pub(crate) fn is_cheaper_cached(pricing: &Pricing) -> bool {
 impl Place {
     /// Where a conversation is that this endpoint has just served; its cache lasts for `ttl`.
     pub(crate) fn at(conversation: u64, endpoint: &Endpoint, now: Duration, ttl: Duration) -> Self {
-        Self { conversation, endpoint: Fnv::of(endpoint.id.as_bytes()), until: (now + ttl).as_secs() }
+        Self {
+            conversation,
+            endpoint: Fnv::of(endpoint.id.as_bytes()),
+            until: (now + ttl).as_secs(),
+        }
     }
 
     /// Whether it is at this endpoint.
@@ -60,14 +64,20 @@ impl Place {
     pub(super) fn read(store: &dyn Store, conversation: u64, now: Duration) -> Option<Self> {
         let (bytes, _) = store.read(&key(conversation))?;
         let mut reader = Reader::new(&bytes)?;
-        let place = Self { conversation: reader.number()?, endpoint: reader.number()?, until: reader.number()? };
+        let place = Self {
+            conversation: reader.number()?,
+            endpoint: reader.number()?,
+            until: reader.number()?,
+        };
         (place.conversation == conversation && place.until > now.as_secs()).then_some(place)
     }
 
     /// Tells all workers.
     pub(super) fn write(&self, store: &dyn Store) {
         let mut writer = Writer::new();
-        [self.conversation, self.endpoint, self.until].into_iter().for_each(|number| writer.number(number));
+        [self.conversation, self.endpoint, self.until]
+            .into_iter()
+            .for_each(|number| writer.number(number));
         store.write(&key(self.conversation), &writer.finish(), 0);
     }
 }
@@ -102,7 +112,9 @@ mod tests {
         let place = Place::read(&store, key, NOW).unwrap();
         assert!(place.is_at(&a) && !place.is_at(&b));
         assert_eq!(Place::read(&store, key, NOW + TTL), None);
-        for other in [conversation("u", "m", 1), conversation("t", "n", 1), conversation("t", "m", 2)] {
+        for other in
+            [conversation("u", "m", 1), conversation("t", "n", 1), conversation("t", "m", 2)]
+        {
             assert_eq!(Place::read(&store, other, NOW), None);
         }
         Place::at(key, &b, NOW, TTL).write(&store);
@@ -117,7 +129,8 @@ mod tests {
         assert!(known.is_told_by(&known, TTL) && later(75).is_told_by(&known, TTL));
         assert!(!later(76).is_told_by(&known, TTL));
         assert!(
-            !Place::at(1, &b, NOW, TTL).is_told_by(&known, TTL) && !Place::at(2, &a, NOW, TTL).is_told_by(&known, TTL)
+            !Place::at(1, &b, NOW, TTL).is_told_by(&known, TTL)
+                && !Place::at(2, &a, NOW, TTL).is_told_by(&known, TTL)
         );
     }
 
@@ -128,7 +141,11 @@ mod tests {
             Place::at(key, &a, NOW, TTL).write(&store);
         }
         assert_eq!(store.len() as u64, SLOTS);
-        assert_eq!(Place::read(&store, 5, NOW), None, "overwritten, and not taken for another one's");
+        assert_eq!(
+            Place::read(&store, 5, NOW),
+            None,
+            "overwritten, and not taken for another one's"
+        );
         assert!(Place::read(&store, 2 * SLOTS + 5, NOW).unwrap().is_at(&a));
         store.write("modelyard.sticky.7", b"\x01\x07", 0);
         assert_eq!(Place::read(&store, 7, NOW), None, "nonsense");

@@ -1,4 +1,5 @@
-//! The downstream role: takes a client's request in, sends its exchange on its way, and writes it down at the end.
+//! The downstream role: takes a client's request in, sends its exchange on its way, and writes it
+//! down at the end.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -48,7 +49,8 @@ impl Downstream {
             Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
             _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
         };
-        let mut stream = Self { config, face, operation, headers, exchange: None, replacement: None };
+        let mut stream =
+            Self { config, face, operation, headers, exchange: None, replacement: None };
         if error.is_some() {
             stream.open(Vec::new(), error);
         } else {
@@ -93,14 +95,23 @@ impl Downstream {
                 host::set_property(NEXT, departure.cluster.as_bytes());
                 steer(&headers, headers::count(&serialised), &departure);
                 // After a client's own of the same name is gone.
-                host::set_header(Map::RequestHeaders, LINK_HEADER, str::from_utf8(&link).unwrap_or_default());
+                host::set_header(
+                    Map::RequestHeaders,
+                    LINK_HEADER,
+                    str::from_utf8(&link).unwrap_or_default(),
+                );
                 host::clear_route_cache();
                 Action::Continue
             }
         }
     }
 
-    fn create(&mut self, headers: &[(&str, &str)], body: Vec<u8>, error: Option<Error>) -> (Shared, Link) {
+    fn create(
+        &mut self,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+        error: Option<Error>,
+    ) -> (Shared, Link) {
         let arrival = Arrival {
             face: self.face,
             operation: self.operation,
@@ -128,7 +139,9 @@ impl Downstream {
             return self.own_response_headers(end);
         };
         // Each costs less than handing all of them over.
-        exchange.client_headers(status, &mut |name, value| host::set_header(Map::ResponseHeaders, name, value));
+        exchange.client_headers(status, &mut |name, value| {
+            host::set_header(Map::ResponseHeaders, name, value)
+        });
         Action::Continue
     }
 
@@ -147,7 +160,12 @@ impl Downstream {
         let mut own = Vec::new();
         let mut sent = status;
         if !(exchange.is_answered() && is_whole) {
-            let reply = exchange.host_answer(status, host::attempt_count() as usize, host::refusal(), host::now());
+            let reply = exchange.host_answer(
+                status,
+                host::attempt_count() as usize,
+                host::refusal(),
+                host::now(),
+            );
             sent = reply.status;
             if end {
                 send(&reply);
@@ -161,7 +179,8 @@ impl Downstream {
         exchange.client_headers(sent, &mut |name, value| own.push((name, value.to_owned().into())));
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
-        let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
+        let headers: Vec<_> =
+            own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
         host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
         Action::Continue
     }
@@ -172,10 +191,16 @@ impl Downstream {
             body.clear();
             return Action::Continue;
         }
-        let (Some(silence), Some((_, exchange))) = (self.config.telemetry.keep_alive, &self.exchange) else {
+        let (Some(silence), Some((_, exchange))) =
+            (self.config.telemetry.keep_alive, &self.exchange)
+        else {
             return Action::Continue;
         };
-        if !end && keep_alive::hold(context, exchange, silence) { Action::Pause } else { Action::Continue }
+        if !end && keep_alive::hold(context, exchange, silence) {
+            Action::Pause
+        } else {
+            Action::Continue
+        }
     }
 
     pub(super) fn log(&mut self, context: u32) {
@@ -193,7 +218,9 @@ impl Downstream {
             host::set_property(&path, value.as_bytes());
         };
         let now = host::now();
-        let settlement = shared::with_health(|health| exchange.settle(now, health, &mut worker::count, &mut tell));
+        let settlement = shared::with_health(|health| {
+            exchange.settle(now, health, &mut worker::count, &mut tell)
+        });
         if let Some(record) = &settlement.record {
             tell("record", record);
         }
@@ -201,11 +228,13 @@ impl Downstream {
     }
 }
 
-/// Makes the client's headers ones that the host's router obeys: what could steer it otherwise goes, and so do
-/// credentials. `count`: how many headers there are, with those that could not be read.
+/// Makes the client's headers ones that the host's router obeys: what could steer it otherwise
+/// goes, and so do credentials. `count`: how many headers there are, with those that could not be
+/// read.
 fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
     if headers.len() < count {
-        let kept: Vec<_> = headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied().collect();
+        let kept: Vec<_> =
+            headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied().collect();
         host::replace_headers(Map::RequestHeaders, &headers::serialise(&kept));
     } else {
         // Each costs less than handing all of them over.

@@ -1,4 +1,5 @@
-//! A request to be explained: buffered, planned, answered, and gone. Nobody is called and nothing is counted.
+//! A request to be explained: buffered, planned, answered, and gone. Nobody is called and nothing
+//! is counted.
 
 use std::rc::Rc;
 
@@ -18,8 +19,14 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Begins to wait for the body, if the request may ask; `end`: there is none. `authorization`: its header.
-    pub(super) fn begin(config: Rc<Config>, path: String, authorization: Option<&str>, end: bool) -> Self {
+    /// Begins to wait for the body, if the request may ask; `end`: there is none. `authorization`:
+    /// its header.
+    pub(super) fn begin(
+        config: Rc<Config>,
+        path: String,
+        authorization: Option<&str>,
+        end: bool,
+    ) -> Self {
         let refusal = explain::refusal(&config, authorization);
         let mut explain = Self { config, path, answered: false };
         match refusal {
@@ -45,7 +52,8 @@ impl Explain {
 
     fn answer(&mut self, body: Vec<u8>) {
         let now = host::now();
-        let question = Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now };
+        let question =
+            Question { operation: None, headers: Vec::new(), body, seed: worker::random(), now };
         let plan = shared::with_health(|health| {
             health.refresh(now);
             explain::answer(&self.config, &self.path, question, health)

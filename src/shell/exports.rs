@@ -1,7 +1,7 @@
 //! What the host calls, and the contexts it calls it for. ABI: proxy-wasm 0.2.1.
 //!
-//! Only what the gateway needs is exported, because the host makes every call there is: the end of a stream is seen
-//! when its context goes (`proxy_on_delete`), so that there is no `proxy_on_done`.
+//! Only what the gateway needs is exported, because the host makes every call there is: the end of
+//! a stream is seen when its context goes (`proxy_on_delete`), so that there is no `proxy_on_done`.
 
 use std::cell::RefCell;
 
@@ -61,10 +61,15 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
         ROOTS.with_borrow_mut(|roots| roots.push((context, Root::default())));
         return;
     }
-    let config =
-        ROOTS.with_borrow(|roots| roots.iter().find(|(known, _)| *known == root).and_then(|(_, root)| root.config()));
+    let config = ROOTS.with_borrow(|roots| {
+        roots.iter().find(|(known, _)| *known == root).and_then(|(_, root)| root.config())
+    });
     STREAMS.with_borrow_mut(|streams| {
-        streams.insert_unique(hash(context), (context, Stream::new(context, config)), |(known, _)| hash(*known));
+        streams.insert_unique(
+            hash(context),
+            (context, Stream::new(context, config)),
+            |(known, _)| hash(*known),
+        );
     });
 }
 
@@ -76,7 +81,10 @@ extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
     ROOTS.with_borrow_mut(|roots| {
-        roots.iter_mut().find(|(known, _)| *known == root).is_some_and(|(_, root)| root.configure(size))
+        roots
+            .iter_mut()
+            .find(|(known, _)| *known == root)
+            .is_some_and(|(_, root)| root.configure(size))
     })
 }
 
@@ -131,7 +139,10 @@ extern "C" fn proxy_on_log(context: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     let ended = STREAMS.with_borrow_mut(|streams| {
-        streams.find_entry(hash(context), |(known, _)| *known == context).map(|entry| entry.remove().0).ok()
+        streams
+            .find_entry(hash(context), |(known, _)| *known == context)
+            .map(|entry| entry.remove().0)
+            .ok()
     });
     match ended {
         Some((_, mut stream)) => stream.end(),

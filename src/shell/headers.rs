@@ -1,11 +1,12 @@
-//! The host's serialised header maps: a count, all lengths, then every name and value with a zero byte behind.
+//! The host's serialised header maps: a count, all lengths, then every name and value with a zero
+//! byte behind.
 
 use std::ops::Range;
 
 pub(super) use crate::provider::header as value;
 
-/// Headers as pairs into `serialised`; names are in lower case, pseudo-headers included. Values that are not UTF-8 are
-/// left out.
+/// Headers as pairs into `serialised`; names are in lower case, pseudo-headers included. Values
+/// that are not UTF-8 are left out.
 pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {
     let Some((count, rest)) = split_u32(serialised) else { return Vec::new() };
     let Some((lengths, texts)) = rest.split_at_checked((count as usize).saturating_mul(8)) else {
@@ -38,7 +39,8 @@ pub(super) fn count(serialised: &[u8]) -> usize {
 
 /// The host's form of these headers.
 pub(super) fn serialise<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Vec<u8> {
-    let texts: usize = headers.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 10).sum();
+    let texts: usize =
+        headers.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 10).sum();
     let mut bytes = Vec::with_capacity(4 + texts);
     bytes.extend_from_slice(&(headers.len() as u32).to_le_bytes());
     for (name, value) in headers {

@@ -1,7 +1,7 @@
 //! The host's functions, as few as the shell needs, none of which can panic.
 //!
-//! The wrappers of the SDK for Rust panic on any status they do not expect, and a panic here ends every stream of the
-//! worker. ABI: proxy-wasm 0.2.1.
+//! The wrappers of the SDK for Rust panic on any status they do not expect, and a panic here ends
+//! every stream of the worker. ABI: proxy-wasm 0.2.1.
 
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -52,13 +52,36 @@ unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, len: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, len: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        len: usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
-    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
-    fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_len: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_set_property(path: *const u8, path_len: usize, value: *const u8, len: usize) -> u32;
     fn proxy_get_shared_data(
         key: *const u8,
@@ -67,7 +90,13 @@ unsafe extern "C" {
         size: *mut usize,
         version: *mut u32,
     ) -> u32;
-    fn proxy_set_shared_data(key: *const u8, key_len: usize, value: *const u8, len: usize, version: u32) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+        version: u32,
+    ) -> u32;
     fn proxy_register_shared_queue(name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_enqueue_shared_queue(id: u32, value: *const u8, len: usize) -> u32;
     fn proxy_dequeue_shared_queue(id: u32, data: *mut *mut u8, size: *mut usize) -> u32;
@@ -103,7 +132,8 @@ fn taken(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
     if call(&mut data, &mut size) != OK || data.is_null() {
         return None;
     }
-    // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which boxes a slice of exactly `size` bytes.
+    // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which boxes a slice of exactly
+    // `size` bytes.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -130,10 +160,12 @@ pub(super) fn tick_every(period: Duration) {
 /// Up to `size` bytes of a buffer.
 pub(super) fn buffer(buffer: Buffer, size: usize) -> Vec<u8> {
     // SAFETY: see `taken`.
-    taken(|data, len| unsafe { proxy_get_buffer_bytes(buffer as u32, 0, size, data, len) }).unwrap_or_default()
+    taken(|data, len| unsafe { proxy_get_buffer_bytes(buffer as u32, 0, size, data, len) })
+        .unwrap_or_default()
 }
 
-/// Puts `bytes` in place of a buffer's first `size` bytes; false if the host has no such buffer at the moment.
+/// Puts `bytes` in place of a buffer's first `size` bytes; false if the host has no such buffer at
+/// the moment.
 pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) -> bool {
     // SAFETY: see `now`.
     unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) == OK }
@@ -142,13 +174,16 @@ pub(super) fn splice(buffer: Buffer, size: usize, bytes: &[u8]) -> bool {
 /// Puts `bytes` behind a buffer's last byte.
 pub(super) fn append(buffer: Buffer, bytes: &[u8]) {
     // SAFETY: see `now`. A start past the end is the end.
-    unsafe { proxy_set_buffer_bytes(buffer as u32, i32::MAX as usize, 0, bytes.as_ptr(), bytes.len()) };
+    unsafe {
+        proxy_set_buffer_bytes(buffer as u32, i32::MAX as usize, 0, bytes.as_ptr(), bytes.len())
+    };
 }
 
 /// All headers, as the host serialises them; see [`super::headers`].
 pub(super) fn headers(map: Map) -> Vec<u8> {
     // SAFETY: see `taken`.
-    taken(|data, len| unsafe { proxy_get_header_map_pairs(map as u32, data, len) }).unwrap_or_default()
+    taken(|data, len| unsafe { proxy_get_header_map_pairs(map as u32, data, len) })
+        .unwrap_or_default()
 }
 
 /// Replaces all headers.
@@ -160,7 +195,15 @@ pub(super) fn replace_headers(map: Map, serialised: &[u8]) {
 /// Sets one header.
 pub(super) fn set_header(map: Map, name: &str, value: &str) {
     // SAFETY: see `now`.
-    unsafe { proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    unsafe {
+        proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    };
 }
 
 /// Removes one header.
@@ -180,7 +223,8 @@ fn number(path: &str) -> Option<u64> {
     property(path)?.try_into().ok().map(u64::from_le_bytes)
 }
 
-/// How many attempts the host has made for a request; 0 downstream of its router, before there is one.
+/// How many attempts the host has made for a request; 0 downstream of its router, before there is
+/// one.
 pub(super) fn attempt_count() -> u64 {
     number("upstream\0request_attempt_count").unwrap_or(0)
 }
@@ -192,7 +236,9 @@ pub(super) fn refusal() -> Refusal {
     const NO_CLUSTER_FOUND: u64 = 0x0100_0000;
     match number("response\0flags").unwrap_or(0) {
         flags if flags & UPSTREAM_OVERFLOW != 0 => Refusal::Overflow,
-        flags if flags & (NO_HEALTHY_UPSTREAM | NO_CLUSTER_FOUND) != 0 => Refusal::NoHealthyUpstream,
+        flags if flags & (NO_HEALTHY_UPSTREAM | NO_CLUSTER_FOUND) != 0 => {
+            Refusal::NoHealthyUpstream
+        }
         _ => Refusal::Unknown,
     }
 }
@@ -212,14 +258,19 @@ pub(super) fn set_property(path: &str, value: &[u8]) {
 pub(super) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
     let mut version = 0;
     // SAFETY: see `taken`.
-    let value = taken(|data, len| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &mut version) })?;
+    let value = taken(|data, len| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &mut version)
+    })?;
     Some((value, version))
 }
 
-/// Tells all workers; false if another was faster. `version` is the one that was read; 0: whatever is there.
+/// Tells all workers; false if another was faster. `version` is the one that was read; 0: whatever
+/// is there.
 pub(super) fn set_shared(key: &str, value: &[u8], version: u32) -> bool {
     // SAFETY: see `now`.
-    unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) == OK }
+    unsafe {
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) == OK
+    }
 }
 
 /// A queue by this name, which tells the VM that asks for it first of what is put in.

@@ -1,8 +1,9 @@
 //! Comments in streams that have fallen silent, where `telemetry.keep_alive` asks for them.
 //!
-//! Outside its callbacks the host takes bytes for a response only while the filter holds that response back. So each
-//! piece of such a stream is held for one turn of the event loop, and the host, which lets it go then, stays ready for
-//! what a tick adds. The turn is asked for by a queue of the VM's own, whose items mean nothing.
+//! Outside its callbacks the host takes bytes for a response only while the filter holds that
+//! response back. So each piece of such a stream is held for one turn of the event loop, and the
+//! host, which lets it go then, stays ready for what a tick adds. The turn is asked for by a queue
+//! of the VM's own, whose items mean nothing.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -30,7 +31,8 @@ thread_local! {
     static STREAMS: RefCell<Vec<Stream>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Readies the VM; to be called by every root context, because the host tells only the one that asked last.
+/// Readies the VM; to be called by every root context, because the host tells only the one that
+/// asked last.
 pub(super) fn start() {
     QUEUE.set(NAME.with(|name| host::register_queue(name)));
 }
@@ -45,7 +47,13 @@ pub(super) fn hold(context: u32, exchange: &Shared, silence: Duration) -> bool {
         let last = host::now();
         match streams.iter_mut().find(|stream| stream.context == context) {
             Some(stream) => (stream.last, stream.is_held) = (last, true),
-            None => streams.push(Stream { context, exchange: exchange.clone(), silence, last, is_held: true }),
+            None => streams.push(Stream {
+                context,
+                exchange: exchange.clone(),
+                silence,
+                last,
+                is_held: true,
+            }),
         }
     });
     host::enqueue(queue)
@@ -59,8 +67,10 @@ pub(super) fn turn(queue: u32) {
 
 /// Lets go all that is held.
 fn let_go() {
-    let release = |stream: &mut Stream| std::mem::take(&mut stream.is_held).then_some(stream.context);
-    let held: Vec<u32> = STREAMS.with_borrow_mut(|streams| streams.iter_mut().filter_map(release).collect());
+    let release =
+        |stream: &mut Stream| std::mem::take(&mut stream.is_held).then_some(stream.context);
+    let held: Vec<u32> =
+        STREAMS.with_borrow_mut(|streams| streams.iter_mut().filter_map(release).collect());
     for context in held {
         if host::act_on(context) {
             host::resume_response();
@@ -70,7 +80,8 @@ fn let_go() {
 
 /// Sends a comment in every stream that has been silent for too long.
 pub(super) fn tick() {
-    // Where a root context is gone before another one has asked for the queue, nobody is told of the turn.
+    // Where a root context is gone before another one has asked for the queue, nobody is told of
+    // the turn.
     let_go();
     let now = host::now();
     let comment = |stream: &mut Stream| {
@@ -80,7 +91,8 @@ pub(super) fn tick() {
         stream.last = now;
         Some((stream.context, stream.exchange.borrow().comment()?))
     };
-    let silent: Vec<_> = STREAMS.with_borrow_mut(|streams| streams.iter_mut().filter_map(comment).collect());
+    let silent: Vec<_> =
+        STREAMS.with_borrow_mut(|streams| streams.iter_mut().filter_map(comment).collect());
     for (context, comment) in silent {
         if host::act_on(context) {
             host::append(Buffer::ResponseBody, comment);

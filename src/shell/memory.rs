@@ -1,7 +1,8 @@
-//! The module's allocator: small blocks come from a list of freed ones of their size, all else from the library's.
+//! The module's allocator: small blocks come from a list of freed ones of their size, all else from
+//! the library's.
 //!
-//! A request takes some hundred small blocks. The library looks for the best place for each and joins what is freed with
-//! its neighbours, which costs a tenth of all the filter's time.
+//! A request takes some hundred small blocks. The library looks for the best place for each and
+//! joins what is freed with its neighbours, which costs a tenth of all the filter's time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -34,8 +35,9 @@ fn size_of(layout: Layout) -> usize {
     if layout.align() > ALIGN { SIZES } else { layout.size().wrapping_sub(1) / STEP }
 }
 
-// SAFETY: a block is handed out once, as it is taken off its list or comes from the library; it is as large as its
-// list's size, and only blocks of that size come onto the list, as `size_of` depends on the layout alone.
+// SAFETY: a block is handed out once, as it is taken off its list or comes from the library; it is
+// as large as its list's size, and only blocks of that size come onto the list, as `size_of`
+// depends on the layout alone.
 unsafe impl GlobalAlloc for Pool {
     // One of each: copies in every caller would make them all larger.
     #[inline(never)]

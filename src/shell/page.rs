@@ -13,7 +13,13 @@ pub(super) fn answer(config: &Config, face: Face, page: Page<'_>, path: &str) {
         shared::with_journal(|journal| {
             health.refresh(now);
             journal.sync(now);
-            let known = Known { config, health, ledger: journal.ledger(), record: &|id| journal.record(id), now };
+            let known = Known {
+                config,
+                health,
+                ledger: journal.ledger(),
+                record: &|id| journal.record(id),
+                now,
+            };
             listing::answer(&known, face, page, path)
         })
     });

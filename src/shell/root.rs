@@ -1,4 +1,5 @@
-//! One plugin configuration: read when the host hands it over, shared by the streams that begin under it.
+//! One plugin configuration: read when the host hands it over, shared by the streams that begin
+//! under it.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -32,7 +33,8 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Takes the configuration in; false if it cannot be used, and then the host keeps the one before.
+    /// Takes the configuration in; false if it cannot be used, and then the host keeps the one
+    /// before.
     pub(super) fn configure(&mut self, size: usize) -> bool {
         let bytes = host::buffer(host::Buffer::PluginConfiguration, size);
         let Some(config) = read_once(&bytes) else { return false };
@@ -61,12 +63,14 @@ impl Root {
     }
 }
 
-/// The configuration that `bytes` hold, read only if they are not those of the last one that is still in use.
+/// The configuration that `bytes` hold, read only if they are not those of the last one that is
+/// still in use.
 ///
 /// Both roles are given the same bytes, and one copy of the catalogue is enough.
 fn read_once(bytes: &[u8]) -> Option<Rc<Config>> {
     let digest = Sha256::digest(bytes).into();
-    let last = LAST.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
+    let last =
+        LAST.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == digest)?.1.upgrade());
     last.or_else(|| {
         let config = Rc::new(read(bytes)?);
         LAST.set(Some((digest, Rc::downgrade(&config))));

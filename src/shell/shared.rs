@@ -1,4 +1,5 @@
-//! What all workers know, in the host's shared data: this only carries bytes, which [`crate::state`] explains.
+//! What all workers know, in the host's shared data: this only carries bytes, which
+//! [`crate::state`] explains.
 //!
 //! It outlives configurations, as long as one VM with the same `vm_id` does.
 

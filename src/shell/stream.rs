@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::request::Surface;
 
-/// The header that leads an exchange's first attempt to it, which takes it off. Later attempts find the same in filter
-/// state, because their headers are what the attempt before them made of them.
+/// The header that leads an exchange's first attempt to it, which takes it off. Later attempts find
+/// the same in filter state, because their headers are what the attempt before them made of them.
 pub(super) const LINK_HEADER: &str = "x-modelyard-exchange";
 /// The filter state that leads a later attempt to its exchange.
 pub(super) const LINK: &str = "modelyard.exchange";
@@ -60,7 +60,8 @@ impl Stream {
             _ if !value("upgrade").is_empty() => None,
             Surface::Exchange(face, operation) => {
                 let length = value("content-length").parse().ok();
-                let (downstream, action) = Downstream::begin(config, (face, operation), serialised, length, end);
+                let (downstream, action) =
+                    Downstream::begin(config, (face, operation), serialised, length, end);
                 self.role = Role::Downstream(Box::new(downstream));
                 Some(action)
             }
@@ -83,7 +84,12 @@ impl Stream {
             Surface::Page(face, page) => page::answer(config, face, page, path),
             Surface::Explain => {
                 let authorization = headers::value(parsed, "authorization");
-                self.role = Role::Explain(Explain::begin(config.clone(), path.to_owned(), authorization, end));
+                self.role = Role::Explain(Explain::begin(
+                    config.clone(),
+                    path.to_owned(),
+                    authorization,
+                    end,
+                ));
                 return Some(Action::Pause);
             }
             Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),
@@ -91,20 +97,32 @@ impl Stream {
         None
     }
 
-    /// An attempt whose headers do not lead to its exchange: not the first, or one of an exchange that is gone.
+    /// An attempt whose headers do not lead to its exchange: not the first, or one of an exchange
+    /// that is gone.
     #[cold]
-    fn later_attempt(&mut self, surface: Surface<'_>, parsed: &[(&str, &str)], end: bool) -> Option<Action> {
+    fn later_attempt(
+        &mut self,
+        surface: Surface<'_>,
+        parsed: &[(&str, &str)],
+        end: bool,
+    ) -> Option<Action> {
         if let Some(link) = host::property(LINK) {
-            let Some((link, exchange)) = worker::find(&link) else { return Some(Upstream::refuse(ErrorForm::OpenAi)) };
+            let Some((link, exchange)) = worker::find(&link) else {
+                return Some(Upstream::refuse(ErrorForm::OpenAi));
+            };
             let cluster = host::cluster().unwrap_or_default();
-            if let Some(reply) = exchange.borrow_mut().misrouted(str::from_utf8(&cluster).unwrap_or_default()) {
+            if let Some(reply) =
+                exchange.borrow_mut().misrouted(str::from_utf8(&cluster).unwrap_or_default())
+            {
                 send(&reply);
                 return Some(Action::Pause);
             }
             return Some(self.attempt(link, exchange, parsed, end));
         }
         match surface {
-            Surface::Exchange(face, operation) => Some(Upstream::refuse(ErrorForm::of(face, operation))),
+            Surface::Exchange(face, operation) => {
+                Some(Upstream::refuse(ErrorForm::of(face, operation)))
+            }
             // Its exchange is gone, whatever a route made of its path.
             _ if headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link) => {
                 Some(Upstream::refuse(ErrorForm::OpenAi))
@@ -114,7 +132,13 @@ impl Stream {
     }
 
     /// Begins an attempt, at once if the exchange has the client's body.
-    fn attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)], end: bool) -> Action {
+    fn attempt(
+        &mut self,
+        link: Link,
+        exchange: Shared,
+        current: &[(&str, &str)],
+        end: bool,
+    ) -> Action {
         if !end && exchange.borrow().request().released().is_some() {
             self.role = Role::Awaiting(link, exchange);
             return Action::Pause;
@@ -122,8 +146,8 @@ impl Stream {
         self.begin_attempt(link, exchange, current)
     }
 
-    /// Begins the attempt that waits for the client's body, if one does, when `size` bytes are all of it; `end`: no
-    /// more will come.
+    /// Begins the attempt that waits for the client's body, if one does, when `size` bytes are all
+    /// of it; `end`: no more will come.
     fn begin_awaiting(&mut self, size: usize, end: bool) -> Action {
         match &self.role {
             Role::Awaiting(link, exchange) => self.restore_body(*link, exchange.clone(), size, end),

@@ -1,4 +1,5 @@
-//! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes back.
+//! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes
+//! back.
 
 use super::downstream::{NEXT, RETRY};
 use super::headers;
@@ -101,12 +102,19 @@ impl Upstream {
             host::remove_header(Map::ResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);
-        let verdict = self.exchange.borrow_mut().answer_headers(self.attempt, status, &parsed, end, &host::now);
+        let verdict = self.exchange.borrow_mut().answer_headers(
+            self.attempt,
+            status,
+            &parsed,
+            end,
+            &host::now,
+        );
         if let Verdict::Hold { strip_length } = verdict {
             if strip_length && headers::value(&parsed, "content-length").is_some() {
                 host::remove_header(Map::ResponseHeaders, "content-length");
             }
-            let (context, link, exchange, attempt) = (self.context, self.link, self.exchange.clone(), self.attempt);
+            let (context, link, exchange, attempt) =
+                (self.context, self.link, self.exchange.clone(), self.attempt);
             worker::watch(Watched { context, link, exchange, attempt });
             return Action::Pause;
         }
@@ -123,8 +131,11 @@ impl Upstream {
     pub(super) fn response_trailers(&mut self) -> Action {
         let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, &host::now);
         match verdict {
-            // Behind a body that has gone on there is no room. An end that is not clean says at least that it is none.
-            Verdict::Replace(bytes) if !bytes.is_empty() && !host::splice(Buffer::ResponseBody, 0, &bytes) => {
+            // Behind a body that has gone on there is no room. An end that is not clean says at
+            // least that it is none.
+            Verdict::Replace(bytes)
+                if !bytes.is_empty() && !host::splice(Buffer::ResponseBody, 0, &bytes) =>
+            {
                 self.obey(Verdict::Reset, 0)
             }
             Verdict::Replace(_) => Action::Continue,

@@ -1,6 +1,7 @@
 //! What one VM keeps between streams: exchanges under way, deadlines, stat ids.
 //!
-//! A VM belongs to one worker thread, and both roles of a request run in it, so they share the exchange in memory.
+//! A VM belongs to one worker thread, and both roles of a request run in it, so they share the
+//! exchange in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
@@ -18,7 +19,8 @@ use crate::stats::{Kind, Stat};
 /// An exchange, shared by its downstream stream and its attempts.
 pub(super) type Shared = Rc<RefCell<Exchange>>;
 
-/// What leads from an attempt to its exchange: 128 random bits as letters, which nobody outside this VM can guess.
+/// What leads from an attempt to its exchange: 128 random bits as letters, which nobody outside
+/// this VM can guess.
 pub(super) type Link = [u8; 32];
 
 /// An attempt whose deadlines are watched.
@@ -71,7 +73,8 @@ pub(super) fn keep(exchange: Shared) -> Link {
 /// The exchange a link names, if this VM has it.
 pub(super) fn find(link: &[u8]) -> Option<(Link, Shared)> {
     let link: Link = link.try_into().ok()?;
-    EXCHANGES.with_borrow(|exchanges| exchanges.find(hash(&link), |(known, _)| *known == link).cloned())
+    EXCHANGES
+        .with_borrow(|exchanges| exchanges.find(hash(&link), |(known, _)| *known == link).cloned())
 }
 
 /// Whether it may have led to an exchange.
@@ -82,7 +85,10 @@ pub(super) fn is_link(text: &str) -> bool {
 /// Drops an exchange; attempts that still hold it keep it alive.
 pub(super) fn forget(link: &Link) {
     EXCHANGES.with_borrow_mut(|exchanges| {
-        exchanges.find_entry(hash(link), |(known, _)| known == link).map(|entry| entry.remove().0).ok()
+        exchanges
+            .find_entry(hash(link), |(known, _)| known == link)
+            .map(|entry| entry.remove().0)
+            .ok()
     });
 }
 
@@ -108,7 +114,8 @@ pub(super) fn see_body() {
     BODIES.set(Bodies::Settled);
 }
 
-/// Whether the first body has been waited for so long as `ticks` that the host may never show one. True once.
+/// Whether the first body has been waited for so long as `ticks` that the host may never show one.
+/// True once.
 pub(super) fn misses_body(ticks: u32) -> bool {
     let Bodies::Awaited(passed) = BODIES.get() else { return false };
     let misses = passed >= ticks;
@@ -158,7 +165,8 @@ impl Metrics {
             return Some(known.id);
         }
         let id = host::define_metric(stat.kind, &stat.full_name(tags))?;
-        let metric = Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
+        let metric =
+            Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
         self.0.insert_unique(hash, metric, |known| known.hash);
         Some(id)
     }

@@ -1,4 +1,5 @@
-//! The encoding of shared values: a version, then numbers of seven bits a byte, the lowest first (LEB128).
+//! The encoding of shared values: a version, then numbers of seven bits a byte, the lowest first
+//! (LEB128).
 
 /// Of everything that is written; what has another one is not read.
 const VERSION: u8 = 1;
@@ -79,7 +80,11 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_too_large_is_none() {
-        for bytes in [&[1][..], &[1, 0x80], &[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]] {
+        for bytes in [
+            &[1][..],
+            &[1, 0x80],
+            &[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+        ] {
             assert_eq!(Reader::new(bytes).unwrap().number::<u64>(), None, "{bytes:?}");
         }
         assert_eq!(Reader::new(&[1, 0x80, 0x04]).unwrap().number::<u8>(), None);

@@ -1,8 +1,9 @@
 //! What the workers of a host know together, in short values that the host keeps for them.
 //!
-//! Everything shared is a sum, so that workers can add what they saw in any order. Each works on a copy of its own
-//! (`Replica`): what the host had when it was last read, and what this worker has yet to add. The shell only carries
-//! bytes. A value that makes no sense counts as nothing, so that its form can change from version to version.
+//! Everything shared is a sum, so that workers can add what they saw in any order. Each works on a
+//! copy of its own (`Replica`): what the host had when it was last read, and what this worker has
+//! yet to add. The shell only carries bytes. A value that makes no sense counts as nothing, so that
+//! its form can change from version to version.
 
 mod code;
 mod replica;

@@ -25,7 +25,8 @@ pub(crate) trait Sum: Default {
     fn decode(reader: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// What the host has of a sum, and what this worker has yet to add to it; together they are what this worker knows.
+/// What the host has of a sum, and what this worker has yet to add to it; together they are what
+/// this worker knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Replica<T> {
     key: String,
@@ -42,7 +43,8 @@ impl<T: Sum> Replica<T> {
         Self { key, version: 0, told: T::default(), untold: T::default() }
     }
 
-    /// Makes sure that there is a value: a write can be refused to the slower one only where there is one already.
+    /// Makes sure that there is a value: a write can be refused to the slower one only where there
+    /// is one already.
     pub(crate) fn found(&self, store: &dyn Store) {
         if store.read(&self.key).is_none() {
             store.write(&self.key, &Writer::new().finish(), 0);
@@ -83,8 +85,8 @@ impl<T: Sum> Replica<T> {
         }
     }
 
-    /// Writes what is yet to be added, and learns what others have written. False if others were faster each time: then
-    /// nothing has changed.
+    /// Writes what is yet to be added, and learns what others have written. False if others were
+    /// faster each time: then nothing has changed.
     pub(crate) fn sync(&mut self, store: &dyn Store, now: Duration) -> bool {
         if self.untold.is_empty() {
             self.read(store);
@@ -175,7 +177,10 @@ mod tests {
             }
         }
         for worker in &mut workers {
-            assert!(worker.sync(&store, Duration::ZERO), "eight refusals in a row would be another seed");
+            assert!(
+                worker.sync(&store, Duration::ZERO),
+                "eight refusals in a row would be another seed"
+            );
         }
         for worker in &mut workers {
             worker.read(&store);

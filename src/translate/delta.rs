@@ -1,7 +1,8 @@
 //! What an answer says, piece by piece, in nobody's dialect.
 //!
-//! Upstream formats are read into deltas and client dialects written from them, whether streamed or whole: a whole answer
-//! is read as the stream it could have been. Order: `Start`, then content, then `Finish` and `Usage` in any order.
+//! Upstream formats are read into deltas and client dialects written from them, whether streamed or
+//! whole: a whole answer is read as the stream it could have been. Order: `Start`, then content,
+//! then `Finish` and `Usage` in any order.
 
 use std::borrow::Cow;
 
@@ -157,7 +158,9 @@ impl<'a> Delta<'a> {
     /// For dialects without pictures: a picture as text in Markdown, everything else as it is.
     pub fn without_images(self) -> Self {
         match self {
-            Delta::Image { mime, base64 } => Delta::Text(format!("![image](data:{mime};base64,{base64})").into()),
+            Delta::Image { mime, base64 } => {
+                Delta::Text(format!("![image](data:{mime};base64,{base64})").into())
+            }
             other => other,
         }
     }
@@ -167,7 +170,9 @@ impl Answer {
     /// Takes one more delta.
     pub fn take(&mut self, delta: Delta<'_>) {
         match delta {
-            Delta::Start { id, model } => (self.id, self.model) = (id.into_owned(), model.into_owned()),
+            Delta::Start { id, model } => {
+                (self.id, self.model) = (id.into_owned(), model.into_owned())
+            }
             Delta::Text(text) => match self.blocks.last_mut() {
                 Some(Block::Text(last)) => last.push_str(&text),
                 _ => self.blocks.push(Block::Text(text.into_owned())),
@@ -181,13 +186,17 @@ impl Answer {
                 _ => self.blocks.push(Block::Thinking { text: more.into_owned(), signature: None }),
             },
             Delta::Signature(proof) => match self.blocks.last_mut() {
-                Some(Block::Thinking { signature, .. }) => signature.get_or_insert_default().push_str(&proof),
+                Some(Block::Thinking { signature, .. }) => {
+                    signature.get_or_insert_default().push_str(&proof)
+                }
                 _ => {
                     let signature = Some(proof.into_owned());
                     self.blocks.push(Block::Thinking { text: String::new(), signature });
                 }
             },
-            Delta::EncryptedThinking(data) => self.blocks.push(Block::EncryptedThinking(data.into_owned())),
+            Delta::EncryptedThinking(data) => {
+                self.blocks.push(Block::EncryptedThinking(data.into_owned()))
+            }
             Delta::ToolCall { id, name, signature, .. } => self.blocks.push(Block::ToolCall {
                 id: id.into_owned(),
                 name: name.into_owned(),
@@ -201,7 +210,8 @@ impl Answer {
             }
             Delta::Annotation(json) => self.blocks.push(Block::Annotation(json.into_owned())),
             Delta::Image { mime, base64 } => {
-                self.blocks.push(Block::Image { mime: mime.into_owned(), base64: base64.into_owned() });
+                self.blocks
+                    .push(Block::Image { mime: mime.into_owned(), base64: base64.into_owned() });
             }
             Delta::Finish { reason, native } => self.finish = Some((reason, native.into_owned())),
             Delta::Usage(usage) => self.usage = Some(usage),

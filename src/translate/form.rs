@@ -1,8 +1,9 @@
 //! The common form: a request to a chat model in nobody's dialect.
 //!
-//! Every client dialect is read into it and every upstream format written from it, so that a dialect or format is one
-//! folder and not one for each pair. It borrows from the client's body; what nobody needs to understand (JSON schemas,
-//! tool arguments) stays raw JSON text. Only requests that change dialect come here: all others pass as bytes.
+//! Every client dialect is read into it and every upstream format written from it, so that a
+//! dialect or format is one folder and not one for each pair. It borrows from the client's body;
+//! what nobody needs to understand (JSON schemas, tool arguments) stays raw JSON text. Only
+//! requests that change dialect come here: all others pass as bytes.
 
 use std::borrow::Cow;
 
@@ -99,8 +100,8 @@ pub enum Cache {
     Long,
 }
 
-/// Which breakpoints of a request Claude takes, wherever it is served: asked in the order in which it reads them, tools,
-/// instructions, messages.
+/// Which breakpoints of a request Claude takes, wherever it is served: asked in the order in which
+/// it reads them, tools, instructions, messages.
 #[derive(Debug)]
 pub struct Breakpoints {
     /// To be left out: the last ones are kept, as each covers all that is before it.
@@ -172,7 +173,8 @@ pub struct Thinking<'a> {
     pub encrypted: Option<Text<'a>>,
     /// Id of the item, where the dialect has one.
     pub id: Option<Text<'a>>,
-    /// OpenRouter's name of the form, e.g. `anthropic-claude-v1`; only its own provider can read it.
+    /// OpenRouter's name of the form, e.g. `anthropic-claude-v1`; only its own provider can read
+    /// it.
     pub format: Option<Text<'a>>,
 }
 
@@ -344,7 +346,9 @@ impl Reasoning {
         }
         let wanted = match (self.max_tokens, self.effort) {
             (Some(tokens), _) => tokens,
-            (None, effort) => max_tokens.saturating_mul(effort.unwrap_or(Effort::Medium).percent()) / 100,
+            (None, effort) => {
+                max_tokens.saturating_mul(effort.unwrap_or(Effort::Medium).percent()) / 100
+            }
         };
         Some(wanted.clamp(1024, 128_000))
     }
@@ -388,13 +392,17 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Notes that a field got lost that nobody here knows. The name goes into headers and logs: most there may be and
-    /// the longest are bounded.
+    /// Notes that a field got lost that nobody here knows. The name goes into headers and logs:
+    /// most there may be and the longest are bounded.
     pub fn lose_unknown(&mut self, field: &str) {
         const MOST: usize = 16;
         const LONGEST: usize = 64;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        if self.unknown.len() < MOST && field.len() <= LONGEST && !field.is_empty() && field.bytes().all(is_name) {
+        if self.unknown.len() < MOST
+            && field.len() <= LONGEST
+            && !field.is_empty()
+            && field.bytes().all(is_name)
+        {
             self.unknown.push(field.to_owned());
         } else {
             self.lose("unknown fields");
@@ -403,7 +411,8 @@ impl<'a> Conversation<'a> {
 
     /// Whether there is nothing but text and tools in it, and no form of the answer is asked for.
     pub fn is_plain(&self) -> bool {
-        let asks_for_form = self.response_format.as_ref().is_some_and(|form| !matches!(form, ResponseFormat::Text));
+        let asks_for_form =
+            self.response_format.as_ref().is_some_and(|form| !matches!(form, ResponseFormat::Text));
         let mut parts = self.system.iter().chain(self.turns.iter().flat_map(|turn| &turn.parts));
         !asks_for_form && !parts.any(Part::has_media)
     }

@@ -1,8 +1,10 @@
-//! Between dialects: what a client's request is upstream, and what an upstream's answer is to the client.
+//! Between dialects: what a client's request is upstream, and what an upstream's answer is to the
+//! client.
 //!
-//! Where client and upstream speak the same dialect, bytes pass and only stages touch single events. Where they do not,
-//! a request goes dialect → common form → format, and an answer format → deltas → dialect. A pair of files per pair of
-//! dialects would be twenty-five; this way each dialect or format is one folder and one line in its registry.
+//! Where client and upstream speak the same dialect, bytes pass and only stages touch single
+//! events. Where they do not, a request goes dialect → common form → format, and an answer format →
+//! deltas → dialect. A pair of files per pair of dialects would be twenty-five; this way each
+//! dialect or format is one folder and one line in its registry.
 
 pub mod anthropic;
 pub mod bedrock;
@@ -37,10 +39,17 @@ pub trait Format: Sync {
     /// What this format cannot express, by the OpenAI name of the request's field.
     fn losses(&self) -> &'static [(&'static str, Loss)];
 
-    /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that got lost here.
-    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8>;
+    /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that
+    /// got lost here.
+    fn request(
+        &self,
+        conversation: &Conversation<'_>,
+        model: &str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Vec<u8>;
 
-    /// OpenRouter's name of the form its thinking has (see [`form::Thinking::format`]); `None`: it has none of its own.
+    /// OpenRouter's name of the form its thinking has (see [`form::Thinking::format`]); `None`: it
+    /// has none of its own.
     fn thinking_format(&self) -> Option<&'static str> {
         None
     }
@@ -63,12 +72,14 @@ pub enum Loss {
     Approximated,
 }
 
-/// Reads one answer of an upstream into deltas. Never fails on an event: what makes no sense is passed over.
+/// Reads one answer of an upstream into deltas. Never fails on an event: what makes no sense is
+/// passed over.
 pub trait AnswerReader {
     /// Reads a whole answer. `Err`: it is not one of this format, and nothing was told.
     fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed>;
 
-    /// Reads one raw event of a stream (for SSE with all its lines; see [`crate::wire::sse::fields`]).
+    /// Reads one raw event of a stream (for SSE with all its lines; see
+    /// [`crate::wire::sse::fields`]).
     fn event(&mut self, event: &[u8], tell: &mut dyn FnMut(Delta<'_>));
 }
 
@@ -78,7 +89,8 @@ pub struct Malformed;
 
 /// A client's dialect.
 pub trait Dialect: Sync {
-    /// Reads a request body, which is known to be valid JSON and an object. Errors are the client's fault.
+    /// Reads a request body, which is known to be valid JSON and an object. Errors are the client's
+    /// fault.
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error>;
 
     /// Writes one answer; a new one for each attempt.
@@ -88,7 +100,8 @@ pub trait Dialect: Sync {
 /// What an answer says of itself besides its content.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
-    /// The gateway's id of the exchange, `gen-…`; dialects whose ids have a prefix of their own put it in front.
+    /// The gateway's id of the exchange, `gen-…`; dialects whose ids have a prefix of their own put
+    /// it in front.
     pub id: String,
     /// The catalogue's id of the model.
     pub model: String,
@@ -96,7 +109,8 @@ pub struct About {
     pub created: u64,
     /// Whether the client asked for usage in an OpenAI-style stream.
     pub include_usage: bool,
-    /// The upstream format's [`Format::thinking_format`]: a proof of thinking must find back to who can check it.
+    /// The upstream format's [`Format::thinking_format`]: a proof of thinking must find back to who
+    /// can check it.
     pub thinking_format: Option<&'static str>,
     /// The client's request body: some dialects repeat parts of it in their answers.
     pub request: Vec<u8>,
@@ -107,8 +121,8 @@ pub trait AnswerWriter {
     /// Appends the events that a delta leads to, possibly none.
     fn delta(&mut self, delta: &Delta<'_>, events: &mut Vec<u8>);
 
-    /// Appends the events that end a stream whose upstream ended well, at `now` in Unix seconds. Called once; nothing
-    /// follows.
+    /// Appends the events that end a stream whose upstream ended well, at `now` in Unix seconds.
+    /// Called once; nothing follows.
     fn end(&mut self, now: u64, events: &mut Vec<u8>);
 
     /// Appends the events that end a stream that broke.
@@ -134,8 +148,8 @@ pub trait Stage {
     /// Decides on one raw event, which the meter has read as `seen`.
     fn event(&mut self, event: &[u8], seen: Seen, meter: &Meter) -> Change;
 
-    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and like one that only had
-    /// content, and returns its length.
+    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and
+    /// like one that only had content, and returns its length.
     fn familiar(&mut self, _bytes: &[u8], _written: &mut Vec<u8>) -> Option<usize> {
         None
     }
@@ -144,11 +158,12 @@ pub trait Stage {
     fn end(&mut self, meter: &Meter) -> Vec<u8>;
 }
 
-/// An id of at most `longest` bytes, all of them `allowed`, in place of one that an upstream does not take. The same for
-/// the same one.
+/// An id of at most `longest` bytes, all of them `allowed`, in place of one that an upstream does
+/// not take. The same for the same one.
 fn id_in_place_of(id: &str, longest: usize, allowed: impl Fn(u8) -> bool) -> String {
     const HASH: usize = 17;
-    let kept = id.bytes().filter(|byte| allowed(*byte)).take(longest.saturating_sub(HASH)).map(char::from);
+    let kept =
+        id.bytes().filter(|byte| allowed(*byte)).take(longest.saturating_sub(HASH)).map(char::from);
     format!("{}-{:016x}", kept.collect::<String>(), Fnv::of(id.as_bytes()))
 }
 

@@ -45,7 +45,9 @@ impl Problem {
     pub(super) fn of_field(self, field: &'static str) -> Error {
         match self {
             Self::Json(error) => error.into(),
-            Self::Wrong { path, what } if path.is_empty() => Error::InvalidField { field, problem: what.into_owned() },
+            Self::Wrong { path, what } if path.is_empty() => {
+                Error::InvalidField { field, problem: what.into_owned() }
+            }
             Self::Wrong { path, what } => {
                 let path = path.trim_start_matches('.');
                 Error::InvalidField { field, problem: format!("{path}: {what}") }

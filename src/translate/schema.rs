@@ -6,14 +6,22 @@ use serde_json::value::RawValue;
 
 use crate::wire::json::{JsonError, Kind, Reader};
 
-/// What the schema of an object must say of itself: Anthropic, Bedrock and Gemini refuse one that does not.
+/// What the schema of an object must say of itself: Anthropic, Bedrock and Gemini refuse one that
+/// does not.
 pub(super) const TYPE: (&str, &str) = ("type", "\"object\"");
 /// What OpenAI wants besides, even of a function without arguments.
 pub(super) const PROPERTIES: (&str, &str) = ("properties", "{}");
 
-/// A schema of an object with all that is `demanded`: what it lacks goes in front. One that is no JSON object says nothing.
-pub(super) fn of_object<'a>(given: Option<&'a RawValue>, demanded: &[(&str, &str)]) -> Cow<'a, RawValue> {
-    let json = given.map(|schema| schema.get().trim_ascii()).filter(|json| json.starts_with('{')).unwrap_or("{}");
+/// A schema of an object with all that is `demanded`: what it lacks goes in front. One that is no
+/// JSON object says nothing.
+pub(super) fn of_object<'a>(
+    given: Option<&'a RawValue>,
+    demanded: &[(&str, &str)],
+) -> Cow<'a, RawValue> {
+    let json = given
+        .map(|schema| schema.get().trim_ascii())
+        .filter(|json| json.starts_with('{'))
+        .unwrap_or("{}");
     let mut missing = demanded.to_vec();
     let _ = Reader::new(json.as_bytes()).object(|_, member| {
         missing.retain(|(name, _)| !member.key.is(name));
@@ -36,7 +44,8 @@ pub(super) fn of_object<'a>(given: Option<&'a RawValue>, demanded: &[(&str, &str
     }
 }
 
-/// Keywords that Anthropic's and Bedrock's structured outputs refuse. The model may keep to them all the same.
+/// Keywords that Anthropic's and Bedrock's structured outputs refuse. The model may keep to them
+/// all the same.
 const UNENFORCED: [&str; 10] = [
     "minimum",
     "maximum",
@@ -50,10 +59,12 @@ const UNENFORCED: [&str; 10] = [
     "uniqueItems",
 ];
 
-/// A schema that structured outputs of Claude's kind take: without the keywords they refuse, and with objects that say
-/// that they have no other properties, which must be said. The flag tells whether a keyword got lost.
+/// A schema that structured outputs of Claude's kind take: without the keywords they refuse, and
+/// with objects that say that they have no other properties, which must be said. The flag tells
+/// whether a keyword got lost.
 pub(super) fn enforceable(given: &RawValue) -> (Cow<'_, RawValue>, bool) {
-    let mut rewriting = Rewriting { json: given.get(), written: String::new(), lost: false, closed: false };
+    let mut rewriting =
+        Rewriting { json: given.get(), written: String::new(), lost: false, closed: false };
     let written = rewriting.schema(&mut Reader::new(given.get().as_bytes()));
     let Rewriting { written: json, lost, closed, .. } = rewriting;
     let is_other = written.is_ok() && (lost || closed);
@@ -63,7 +74,8 @@ pub(super) fn enforceable(given: &RawValue) -> (Cow<'_, RawValue>, bool) {
     }
 }
 
-type Write<'w, 'a> = dyn FnMut(&mut Rewriting<'a>, &mut Reader<'a>, &str) -> Result<(), JsonError> + 'w;
+type Write<'w, 'a> =
+    dyn FnMut(&mut Rewriting<'a>, &mut Reader<'a>, &str) -> Result<(), JsonError> + 'w;
 
 /// A schema being written anew, members in their order.
 struct Rewriting<'a> {
@@ -98,7 +110,9 @@ impl<'a> Rewriting<'a> {
                     })?;
                     this.written.push('}');
                 }
-                ("anyOf" | "allOf" | "oneOf" | "prefixItems", Kind::Array) => this.schemas(reader)?,
+                ("anyOf" | "allOf" | "oneOf" | "prefixItems", Kind::Array) => {
+                    this.schemas(reader)?
+                }
                 ("items", _) => this.schema(reader)?,
                 ("additionalProperties", _) => {
                     is_open = false;
@@ -107,7 +121,8 @@ impl<'a> Rewriting<'a> {
                 ("type", _) => {
                     let at = this.written.len();
                     this.copy(reader)?;
-                    is_object |= this.written.get(at..).is_some_and(|kind| kind.contains("\"object\""));
+                    is_object |=
+                        this.written.get(at..).is_some_and(|kind| kind.contains("\"object\""));
                 }
                 _ => this.copy(reader)?,
             }
@@ -129,7 +144,11 @@ impl<'a> Rewriting<'a> {
     }
 
     /// Begins an object whose members `value` writes.
-    fn object(&mut self, reader: &mut Reader<'a>, value: &mut Write<'_, 'a>) -> Result<(), JsonError> {
+    fn object(
+        &mut self,
+        reader: &mut Reader<'a>,
+        value: &mut Write<'_, 'a>,
+    ) -> Result<(), JsonError> {
         self.written.push('{');
         reader.object(|reader, member| value(self, reader, &member.key.decode()))?;
         Ok(())

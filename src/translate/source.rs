@@ -1,5 +1,5 @@
-//! Where the client's answer comes from: the upstream's own events, changed here and there or not at all, or events
-//! written anew in another dialect. The meter reads along either way.
+//! Where the client's answer comes from: the upstream's own events, changed here and there or not
+//! at all, or events written anew in another dialect. The meter reads along either way.
 
 use super::delta::{Answer, Delta};
 use super::openrouter::{Identity, OpenRouterEvents};
@@ -14,8 +14,8 @@ pub trait Source {
     /// Reads one raw event and says what goes on in its place.
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change);
 
-    /// Length of all whole events at the start of `bytes` that need not be read, because they are like one that was, and
-    /// what goes on in their place.
+    /// Length of all whole events at the start of `bytes` that need not be read, because they are
+    /// like one that was, and what goes on in their place.
     fn familiar(&mut self, _bytes: &[u8], _meter: &mut Meter) -> (usize, Change) {
         (0, Change::Keep)
     }
@@ -26,8 +26,14 @@ pub trait Source {
     /// Events that end a stream that broke.
     fn broken(&mut self, error: &Error) -> Vec<u8>;
 
-    /// A whole answer for the client, complete at `now` in Unix seconds; `None`: it goes on as it is.
-    fn whole(&mut self, body: &[u8], meter: &mut Meter, now: u64) -> Result<Option<Vec<u8>>, Malformed>;
+    /// A whole answer for the client, complete at `now` in Unix seconds; `None`: it goes on as it
+    /// is.
+    fn whole(
+        &mut self,
+        body: &[u8],
+        meter: &mut Meter,
+        now: u64,
+    ) -> Result<Option<Vec<u8>>, Malformed>;
 
     /// Whether the answer's length may change.
     fn changes_length(&self) -> bool;
@@ -53,7 +59,10 @@ impl Passing {
 
     /// On OpenRouter's face.
     pub fn openrouter(identity: Identity) -> Self {
-        Self { stage: Some(Box::new(OpenRouterEvents::new(identity.clone()))), identity: Some(identity) }
+        Self {
+            stage: Some(Box::new(OpenRouterEvents::new(identity.clone()))),
+            identity: Some(identity),
+        }
     }
 }
 
@@ -73,7 +82,9 @@ impl Source for Passing {
             return (meter.familiar(bytes), Change::Keep);
         };
         let (mut length, mut written) = (0, Vec::new());
-        while let Some(event) = bytes.get(length..).and_then(|rest| stage.familiar(rest, &mut written)) {
+        while let Some(event) =
+            bytes.get(length..).and_then(|rest| stage.familiar(rest, &mut written))
+        {
             meter.count_familiar(event);
             length += event;
         }
@@ -91,10 +102,17 @@ impl Source for Passing {
         }
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter, _: u64) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(
+        &mut self,
+        body: &[u8],
+        meter: &mut Meter,
+        _: u64,
+    ) -> Result<Option<Vec<u8>>, Malformed> {
         meter.plain(body);
         meter.plain_end();
-        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else { return Ok(None) };
+        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else {
+            return Ok(None);
+        };
         identity.whole(body, meter).map(Some).ok_or(Malformed)
     }
 
@@ -103,7 +121,8 @@ impl Source for Passing {
     }
 }
 
-/// Another format's own events, for a client who speaks it: only read, but for what OpenRouter's face adds.
+/// Another format's own events, for a client who speaks it: only read, but for what OpenRouter's
+/// face adds.
 pub struct Watching {
     reader: Box<dyn AnswerReader>,
     writer: Box<dyn AnswerWriter>,
@@ -112,8 +131,13 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// `writer` only tells a stream's end where the upstream does not. `identity`: on OpenRouter's face.
-    pub fn new(reader: Box<dyn AnswerReader>, writer: Box<dyn AnswerWriter>, identity: Option<Identity>) -> Self {
+    /// `writer` only tells a stream's end where the upstream does not. `identity`: on OpenRouter's
+    /// face.
+    pub fn new(
+        reader: Box<dyn AnswerReader>,
+        writer: Box<dyn AnswerWriter>,
+        identity: Option<Identity>,
+    ) -> Self {
         Self { reader, writer, identity }
     }
 }
@@ -136,11 +160,18 @@ impl Source for Watching {
         events
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter, _: u64) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(
+        &mut self,
+        body: &[u8],
+        meter: &mut Meter,
+        _: u64,
+    ) -> Result<Option<Vec<u8>>, Malformed> {
         self.reader.whole(body, &mut |delta| {
             meter.delta(&delta);
         })?;
-        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else { return Ok(None) };
+        let Some(identity) = self.identity.as_ref().filter(|_| !meter.is_failed()) else {
+            return Ok(None);
+        };
         identity.whole(body, meter).map(Some).ok_or(Malformed)
     }
 
@@ -192,9 +223,11 @@ impl OpenRouter {
     fn new(identity: Identity) -> Self {
         match identity.operation {
             Operation::Messages | Operation::Responses => Self::Message(identity),
-            _ => {
-                Self::Chat { passing: Box::new(Passing::openrouter(identity.clone())), identity, meter: Box::default() }
-            }
+            _ => Self::Chat {
+                passing: Box::new(Passing::openrouter(identity.clone())),
+                identity,
+                meter: Box::default(),
+            },
         }
     }
 
@@ -211,7 +244,9 @@ impl OpenRouter {
             let (Piece::Event(event) | Piece::Opaque(event)) = piece;
             let change = match self {
                 Self::Chat { passing, meter, .. } => passing.event(event, meter).1,
-                Self::Message(identity) => identity.event(event, upstream).map_or(Change::Keep, Change::Replace),
+                Self::Message(identity) => {
+                    identity.event(event, upstream).map_or(Change::Keep, Change::Replace)
+                }
             };
             match change {
                 Change::Keep => dressed.extend_from_slice(event),
@@ -222,10 +257,13 @@ impl OpenRouter {
         dressed
     }
 
-    /// What is told to a client whose upstream gave no figures, where the dialect's writer tells them.
+    /// What is told to a client whose upstream gave no figures, where the dialect's writer tells
+    /// them.
     fn estimate(&self, meter: &Meter) -> Option<Usage> {
         match self {
-            Self::Message(identity) if !meter.is_reported() => Some(meter.usage(identity.input_estimate)),
+            Self::Message(identity) if !meter.is_reported() => {
+                Some(meter.usage(identity.input_estimate))
+            }
             _ => None,
         }
     }
@@ -293,7 +331,12 @@ impl Source for Translating {
         events
     }
 
-    fn whole(&mut self, body: &[u8], meter: &mut Meter, now: u64) -> Result<Option<Vec<u8>>, Malformed> {
+    fn whole(
+        &mut self,
+        body: &[u8],
+        meter: &mut Meter,
+        now: u64,
+    ) -> Result<Option<Vec<u8>>, Malformed> {
         let mut answer = Answer::default();
         self.reader.whole(body, &mut |delta| {
             meter.delta(&delta);

@@ -1,4 +1,5 @@
-//! Golden answers: `golden/<case>.openai.*` as an upstream wrote it, `golden/<case>.openrouter.*` as a client gets it.
+//! Golden answers: `golden/<case>.openai.*` as an upstream wrote it, `golden/<case>.openrouter.*`
+//! as a client gets it.
 //!
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
@@ -62,7 +63,11 @@ pub(super) fn identity(operation: Operation) -> Identity {
         model: "openai/gpt-4.1-mini".to_owned(),
         provider: "OpenAI \"EU\"".to_owned(),
         operation,
-        prices: vec![(None, usual, vec![PriceOverride { min_prompt_tokens: Some(1000), utc: None, pricing: long }])],
+        prices: vec![(
+            None,
+            usual,
+            vec![PriceOverride { min_prompt_tokens: Some(1000), utc: None, pricing: long }],
+        )],
         minute_of_day: 0,
         created: 1_791_084_135,
         input_estimate: 7,
@@ -135,7 +140,8 @@ fn an_answer_in_openrouters_form_stays_as_it_is() {
     }
 }
 
-/// A chat request with every field that some format cannot express, each with a value that asks for something.
+/// A chat request with every field that some format cannot express, each with a value that asks for
+/// something.
 const EVERYTHING: &str = r#"{
     "model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 2, "modalities": ["text", "audio"],
     "audio": {"voice": "alloy"}, "image_config": {"aspect_ratio": "1:1"}, "web_search_options": {}, "min_p": 0.1,
@@ -154,13 +160,17 @@ fn what_gets_lost_is_declared() {
     let formats: [(&dyn Format, &[&str]); 3] = [
         (&anthropic::Anthropic, &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
         (&gemini::Gemini, &["gemini-2.5-flash", "gemini-3-pro"]),
-        (&bedrock::Bedrock, &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"]),
+        (
+            &bedrock::Bedrock,
+            &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"],
+        ),
     ];
     for (format, models) in formats {
         for model in models {
             let mut lost = conversation.dropped.clone();
             format.request(&conversation, model, &mut lost);
-            let undeclared = lost.iter().filter(|lost| !format.losses().iter().any(|(name, _)| name == *lost));
+            let undeclared =
+                lost.iter().filter(|lost| !format.losses().iter().any(|(name, _)| name == *lost));
             assert_eq!(undeclared.collect::<Vec<_>>(), Vec::<&&str>::new(), "{model}");
         }
     }
@@ -175,7 +185,14 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
     let typed = r#"{"type":"object","properties": {"a": {"type": "string"}}}"#;
     let openai = openai::Upstream { quirks: openai::Quirks::OPENAI };
     let formats: [(&dyn Format, [&str; 3]); 4] = [
-        (&openai, [r#"{"type":"object","properties":{}}"#, r#"{"properties":{},"type": "object"}"#, typed]),
+        (
+            &openai,
+            [
+                r#"{"type":"object","properties":{}}"#,
+                r#"{"properties":{},"type": "object"}"#,
+                typed,
+            ],
+        ),
         (&bedrock::Bedrock, [r#"{"type":"object"}"#, r#"{"type": "object"}"#, typed]),
         (&anthropic::Anthropic, [r#"{"type":"object"}"#, r#"{"type": "object"}"#, typed]),
         (&gemini::Gemini, [r#""name":"f"}"#, r#"{"type": "object"}"#, typed]),
@@ -197,7 +214,8 @@ fn an_answer_to_go_on_from_does_not_end_in_white_space() {
         (&anthropic::Anthropic as &dyn Format, "claude-sonnet-4-5"),
         (&bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ] {
-        let body = String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
+        let body =
+            String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
         assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
     }
 }
@@ -224,7 +242,8 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
     );
     let conversation = openai::Client.read(body.as_bytes()).unwrap();
     let written = |format: &dyn Format, dropped: &mut Vec<&'static str>| {
-        let body = format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
+        let body =
+            format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
         serde_json::from_slice::<serde_json::Value>(&body).unwrap()
     };
     let mut dropped = Vec::new();
@@ -234,8 +253,13 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
     assert_eq!(dropped, ["tools.strict", "response_format"]);
     let body = written(&bedrock::Bedrock, &mut dropped);
     let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
-    assert_eq!(serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(), expected);
-    let body = String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped)).unwrap();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(),
+        expected
+    );
+    let body =
+        String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped))
+            .unwrap();
     assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
 }
 
@@ -243,9 +267,11 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
 fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
     let docx = r#"{"filename": "a.docx", "file_data": "UEsDBA=="}"#;
     let uploaded = r#"{"file_id": "file-abc"}"#;
-    for (format, file) in
-        [(&anthropic::Anthropic as &dyn Format, docx), (&gemini::Gemini, uploaded), (&bedrock::Bedrock, uploaded)]
-    {
+    for (format, file) in [
+        (&anthropic::Anthropic as &dyn Format, docx),
+        (&gemini::Gemini, uploaded),
+        (&bedrock::Bedrock, uploaded),
+    ] {
         let body = format!(
             r#"{{"messages": [{{"role": "user", "content": [{{"type": "text", "text": "Sum it up"}}, {{"type": "file", "file": {file}}}]}}]}}"#
         );

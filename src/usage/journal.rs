@@ -1,7 +1,8 @@
 //! The books of all workers: what has been spent, and the records of the last exchanges.
 //!
-//! Entering an exchange touches nothing but this worker's memory; [`Journal::sync`] carries over what was entered since.
-//! Records stand in bundles in a ring, so that their number is bounded and any worker finds them.
+//! Entering an exchange touches nothing but this worker's memory; [`Journal::sync`] carries over
+//! what was entered since. Records stand in bundles in a ring, so that their number is bounded and
+//! any worker finds them.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -29,7 +30,11 @@ pub struct Journal {
 impl Journal {
     /// What the workers of a store have written down.
     pub fn new(store: Rc<dyn Store>) -> Self {
-        Self { store, ledger: Replica::new("modelyard.ledger".to_owned()), records: VecDeque::new() }
+        Self {
+            store,
+            ledger: Replica::new("modelyard.ledger".to_owned()),
+            records: VecDeque::new(),
+        }
     }
 
     /// To be called before there is more than one worker.
@@ -87,7 +92,8 @@ fn key(number: u64) -> String {
 fn bundles(records: &VecDeque<String>) -> Vec<String> {
     let mut bundles: Vec<String> = Vec::new();
     for record in records {
-        match bundles.last_mut().filter(|bundle| bundle.len() + 1 + record.len() <= LONGEST_BUNDLE) {
+        match bundles.last_mut().filter(|bundle| bundle.len() + 1 + record.len() <= LONGEST_BUNDLE)
+        {
             Some(bundle) => {
                 bundle.push('\n');
                 bundle.push_str(record);
@@ -128,7 +134,10 @@ mod tests {
         for journal in [&one, &two] {
             assert_eq!(journal.ledger().spent(NOW).total, Price::parse("25").unwrap().cost(1));
             for number in 0..100 {
-                assert_eq!(journal.record(&format!("gen-{number}")), Some(record(number).into_bytes()));
+                assert_eq!(
+                    journal.record(&format!("gen-{number}")),
+                    Some(record(number).into_bytes())
+                );
             }
             assert_eq!((journal.record("gen-"), journal.record("gen-100")), (None, None));
         }

@@ -48,7 +48,8 @@ impl Ledger {
         Spent { total, day, week, month }
     }
 
-    /// Goes on to a day, and begins the periods anew that are over then; one that has gone by changes nothing.
+    /// Goes on to a day, and begins the periods anew that are over then; one that has gone by
+    /// changes nothing.
     fn turn_to(&mut self, today: u64) {
         if today <= self.day {
             return;
@@ -104,7 +105,8 @@ impl Sum for Ledger {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut ledger = Self { bundles: reader.number()?, day: reader.number()?, ..Self::default() };
+        let mut ledger =
+            Self { bundles: reader.number()?, day: reader.number()?, ..Self::default() };
         for sum in &mut ledger.sums {
             *sum = u128::from(reader.number::<u64>()?) << 64 | u128::from(reader.number::<u64>()?);
         }
@@ -135,10 +137,18 @@ mod tests {
             enter(&mut ledger, usd, november(day));
         }
         let usd = |text| Price::parse(text).unwrap().cost(1);
-        let all = Spent { total: usd("0.1234"), day: usd("0.0034"), week: usd("0.0234"), month: usd("0.1234") };
+        let all = Spent {
+            total: usd("0.1234"),
+            day: usd("0.0034"),
+            week: usd("0.0234"),
+            month: usd("0.1234"),
+        };
         assert_eq!(ledger.spent(november(8)), all);
         assert_eq!(ledger.spent(november(9)), Spent { day: Cost::ZERO, week: Cost::ZERO, ..all });
-        assert_eq!(ledger.spent(november(31)), Spent { day: Cost::ZERO, week: Cost::ZERO, month: Cost::ZERO, ..all });
+        assert_eq!(
+            ledger.spent(november(31)),
+            Spent { day: Cost::ZERO, week: Cost::ZERO, month: Cost::ZERO, ..all }
+        );
     }
 
     #[test]
@@ -146,7 +156,9 @@ mod tests {
         let mut whole = Ledger::default();
         let mut parts = [Ledger::default(); 3];
         for (index, (usd, day)) in
-            [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8), ("0.00005", 9), ("0.6", 30)].into_iter().enumerate()
+            [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8), ("0.00005", 9), ("0.6", 30)]
+                .into_iter()
+                .enumerate()
         {
             enter(&mut whole, usd, november(day));
             enter(&mut parts[index * 7 % 3], usd, november(day));
@@ -168,6 +180,9 @@ mod tests {
         let bytes = writer.finish();
         let read = |bytes: &[u8]| Ledger::decode(&mut Reader::new(bytes)?);
         assert_eq!(read(&bytes), Some(ledger));
-        assert_eq!((read(&bytes[..bytes.len() - 1]), read(b"\x01"), read(b"1 2 3")), (None, None, None));
+        assert_eq!(
+            (read(&bytes[..bytes.len() - 1]), read(b"\x01"), read(b"1 2 3")),
+            (None, None, None)
+        );
     }
 }

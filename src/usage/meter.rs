@@ -1,6 +1,8 @@
-//! Reads the upstream's own figures out of an answer as it passes, and estimates where it gives none.
+//! Reads the upstream's own figures out of an answer as it passes, and estimates where it gives
+//! none.
 //!
-//! Never changes a byte. Speaks OpenAI's wire format; readers of other formats tell it their deltas.
+//! Never changes a byte. Speaks OpenAI's wire format; readers of other formats tell it their
+//! deltas.
 
 use std::borrow::Cow;
 
@@ -55,8 +57,14 @@ pub struct Meter {
 /// Keys, without their first quote, whose values say more than content does.
 const TELLING: [&[u8]; 3] = [b"usage\"", b"finish_reason\"", b"error\""];
 
-const WATCHED: &[(u8, &str)] =
-    &[(1, "usage"), (3, "finish_reason"), (1, "error"), (1, "stop_reason"), (1, "service_tier"), (2, "service_tier")];
+const WATCHED: &[(u8, &str)] = &[
+    (1, "usage"),
+    (3, "finish_reason"),
+    (1, "error"),
+    (1, "stop_reason"),
+    (1, "service_tier"),
+    (2, "service_tier"),
+];
 
 impl Default for Meter {
     fn default() -> Self {
@@ -107,8 +115,8 @@ impl Meter {
         self.chunk(chunk)
     }
 
-    /// Counts all whole events at the start of `bytes` that are like the last one that only had content, and returns their
-    /// length.
+    /// Counts all whole events at the start of `bytes` that are like the last one that only had
+    /// content, and returns their length.
     pub fn familiar(&mut self, bytes: &[u8]) -> usize {
         let mut length = 0;
         while let Some(event) = bytes.get(length..).and_then(|rest| self.pattern.matches(rest)) {
@@ -149,12 +157,14 @@ impl Meter {
     pub fn delta(&mut self, delta: &Delta<'_>) -> Seen {
         match delta {
             Delta::Start { .. } | Delta::Signature(_) => Seen::Nothing,
-            Delta::Text(text) | Delta::Refusal(text) | Delta::Thinking(text) | Delta::Arguments { json: text, .. } => {
-                self.content(text.len())
-            }
-            Delta::EncryptedThinking(_) | Delta::ToolCall { .. } | Delta::Annotation(_) | Delta::Image { .. } => {
-                self.content(0)
-            }
+            Delta::Text(text)
+            | Delta::Refusal(text)
+            | Delta::Thinking(text)
+            | Delta::Arguments { json: text, .. } => self.content(text.len()),
+            Delta::EncryptedThinking(_)
+            | Delta::ToolCall { .. }
+            | Delta::Annotation(_)
+            | Delta::Image { .. } => self.content(0),
             Delta::Finish { native, .. } => {
                 self.finish_reason = Some(native.clone().into_owned());
                 Seen::Content
@@ -207,7 +217,8 @@ impl Meter {
     pub fn plain_end(&mut self) {
         // OpenAI's name and place of a member first, then Anthropic's.
         if let Some(fields) = self.watch.captured(0).and_then(UsageFields::parse) {
-            let tier = self.text(4).or_else(|| self.text(5)).and_then(|name| ServiceTier::named(&name));
+            let tier =
+                self.text(4).or_else(|| self.text(5)).and_then(|name| ServiceTier::named(&name));
             self.usage = Some(Usage { tier, ..fields.into() });
         }
         self.finish_reason = self.text(1).or_else(|| self.text(3)).map(Cow::into_owned);
@@ -265,12 +276,17 @@ impl Meter {
         self.usage.is_some()
     }
 
-    /// The upstream's figures, or an estimate: `input_estimate` tokens in; out, one token to an event or to four
-    /// bytes beyond the bare envelope, whichever is more.
+    /// The upstream's figures, or an estimate: `input_estimate` tokens in; out, one token to an
+    /// event or to four bytes beyond the bare envelope, whichever is more.
     ///
-    /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an answer that broke off.
+    /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an
+    /// answer that broke off.
     pub fn usage(&self, input_estimate: u64) -> Usage {
-        let estimate = |usage: Usage| Usage { output: self.output_estimate(), source: Source::Estimated, ..usage };
+        let estimate = |usage: Usage| Usage {
+            output: self.output_estimate(),
+            source: Source::Estimated,
+            ..usage
+        };
         match self.usage {
             Some(usage) if self.is_complete() || !self.is_outrun(&usage) => usage,
             Some(usage) => estimate(usage),
@@ -280,7 +296,8 @@ impl Meter {
 
     /// Whether there is more content than the upstream's figures can have counted.
     fn is_outrun(&self, usage: &Usage) -> bool {
-        (self.events > self.events_reported || usage.output == 0) && self.output_estimate() > usage.output
+        (self.events > self.events_reported || usage.output == 0)
+            && self.output_estimate() > usage.output
     }
 
     fn output_estimate(&self) -> u64 {
@@ -303,13 +320,15 @@ impl From<UsageFields> for Usage {
     }
 }
 
-/// Whether an event may have one of the [`TELLING`] keys with a value other than null. Almost none has, so this is what
-/// an event costs: one pass that stops at quotes.
+/// Whether an event may have one of the [`TELLING`] keys with a value other than null. Almost none
+/// has, so this is what an event costs: one pass that stops at quotes.
 fn says_more_than_content(data: &[u8]) -> bool {
     memchr_iter(b'"', data).any(|quote| {
         let rest = data.get(quote + 1..).unwrap_or_default();
         matches!(rest.first(), Some(b'u' | b'f' | b'e'))
-            && TELLING.iter().any(|key| rest.strip_prefix(*key).is_some_and(|rest| !is_null_member(rest)))
+            && TELLING
+                .iter()
+                .any(|key| rest.strip_prefix(*key).is_some_and(|rest| !is_null_member(rest)))
     })
 }
 
@@ -343,8 +362,14 @@ mod tests {
             ("data: {\"usage\":{\"prompt_tokens\":1},\"choices\":[{}]}\n\n", Seen::Content),
             ("data: {\"error\":null,\"choices\":[]}\n\n", Seen::Content),
             ("data: {\"error\":\"x\"}\n\n", Seen::Error),
-            ("data: {\"error\":{\"message\":\"x\"},\"choices\":[{\"finish_reason\":\"error\"}]}\n\n", Seen::Error),
-            ("data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":1\"}}]}\n\n", Seen::Content),
+            (
+                "data: {\"error\":{\"message\":\"x\"},\"choices\":[{\"finish_reason\":\"error\"}]}\n\n",
+                Seen::Error,
+            ),
+            (
+                "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":1\"}}]}\n\n",
+                Seen::Content,
+            ),
         ] {
             assert_eq!(Meter::default().event(event.as_bytes()), expected, "{event:?}");
         }
@@ -355,15 +380,21 @@ mod tests {
         let mut meter = Meter::default();
         for tokens in [1, 2, 3] {
             let usage = format!("\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":{tokens}}}");
-            meter.event(format!("data: {{\"choices\":[{{\"delta\":{{}}}}],{usage}}}\n\n").as_bytes());
+            meter.event(
+                format!("data: {{\"choices\":[{{\"delta\":{{}}}}],{usage}}}\n\n").as_bytes(),
+            );
         }
-        assert_eq!((meter.usage(5).input, meter.usage(5).output, meter.usage(5).source), (9, 3, Source::Reported));
+        assert_eq!(
+            (meter.usage(5).input, meter.usage(5).output, meter.usage(5).source),
+            (9, 3, Source::Reported)
+        );
     }
 
     #[test]
     fn what_ends_a_stream_does_not_make_its_content_dearer() {
         let event = |choice: &str| format!("data: {{\"choices\":[{{{choice}}}]}}\n\n");
-        let content = event("\"delta\":{\"content\":\"abc\"},\"logprobs\":null,\"finish_reason\":null");
+        let content =
+            event("\"delta\":{\"content\":\"abc\"},\"logprobs\":null,\"finish_reason\":null");
         let finish = event("\"delta\":{},\"finish_reason\":\"stop\"");
         for (end, output) in [(finish.as_str(), 11), ("data: {\"error\":{\"code\":503}}\n\n", 10)] {
             let mut meter = Meter::default();
@@ -399,7 +430,9 @@ mod tests {
 
     #[test]
     fn events_are_a_token_each_and_long_ones_more() {
-        let event = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+        let event = |text: &str| {
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+        };
         let mut meter = Meter::default();
         for _ in 0..10 {
             meter.event(event("a").as_bytes());

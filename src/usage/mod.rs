@@ -1,6 +1,7 @@
 //! Token usage of one exchange and what it cost.
 //!
-//! Kinds are OpenTelemetry's; input includes cached input and cache writes, output includes reasoning.
+//! Kinds are OpenTelemetry's; input includes cached input and cache writes, output includes
+//! reasoning.
 
 mod journal;
 mod ledger;
@@ -109,17 +110,38 @@ mod tests {
 
     #[track_caller]
     fn check(usage: Usage, pricing: &Pricing, expected: Option<(&str, &str)>) {
-        let charge = usage.charge(pricing).map(|charge| (charge.input.to_string(), charge.output.to_string()));
-        assert_eq!(charge.as_ref().map(|(input, output)| (input.as_str(), output.as_str())), expected);
+        let charge = usage
+            .charge(pricing)
+            .map(|charge| (charge.input.to_string(), charge.output.to_string()));
+        assert_eq!(
+            charge.as_ref().map(|(input, output)| (input.as_str(), output.as_str())),
+            expected
+        );
     }
 
     #[test]
     fn every_part_has_its_own_price_or_the_general_one() {
-        let usage = Usage { input: 100, output: 50, cached: 40, cache_write: 20, reasoning: 30, ..Usage::default() };
-        let base = Pricing { prompt: price("0.01"), completion: price("0.1"), ..Pricing::default() };
+        let usage = Usage {
+            input: 100,
+            output: 50,
+            cached: 40,
+            cache_write: 20,
+            reasoning: 30,
+            ..Usage::default()
+        };
+        let base =
+            Pricing { prompt: price("0.01"), completion: price("0.1"), ..Pricing::default() };
         check(usage, &base, Some(("1", "5")));
-        check(usage, &Pricing { input_cache_read: price("0.001"), ..base.clone() }, Some(("0.64", "5")));
-        check(usage, &Pricing { input_cache_write: price("0.02"), ..base.clone() }, Some(("1.2", "5")));
+        check(
+            usage,
+            &Pricing { input_cache_read: price("0.001"), ..base.clone() },
+            Some(("0.64", "5")),
+        );
+        check(
+            usage,
+            &Pricing { input_cache_write: price("0.02"), ..base.clone() },
+            Some(("1.2", "5")),
+        );
         check(usage, &Pricing { internal_reasoning: price("0"), ..base.clone() }, Some(("1", "2")));
         check(usage, &Pricing { request: price("7"), ..base }, Some(("8", "5")));
     }
@@ -138,11 +160,21 @@ mod tests {
     #[test]
     fn figures_that_contradict_each_other_charge_nothing_twice() {
         let pricing = Pricing { prompt: price("1"), completion: price("1"), ..Pricing::default() };
-        check(Usage { input: 5, cached: 9, cache_write: 9, ..Usage::default() }, &pricing, Some(("5", "0")));
+        check(
+            Usage { input: 5, cached: 9, cache_write: 9, ..Usage::default() },
+            &pricing,
+            Some(("5", "0")),
+        );
         check(Usage { output: 5, reasoning: 9, ..Usage::default() }, &pricing, Some(("0", "5")));
         let most = u64::MAX;
-        let usage =
-            Usage { input: most, output: most, cached: most, cache_write: most, reasoning: most, ..Usage::default() };
+        let usage = Usage {
+            input: most,
+            output: most,
+            cached: most,
+            cache_write: most,
+            reasoning: most,
+            ..Usage::default()
+        };
         assert!(usage.charge(&pricing).is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! Prices and costs as integers: no float ever touches money.
 //!
-//! Source of the form: OpenRouter's catalogue, decimal strings in USD per unit (token, request, image).
+//! Source of the form: OpenRouter's catalogue, decimal strings in USD per unit (token, request,
+//! image).
 
 use std::fmt;
 use std::ops::Add;
@@ -56,9 +57,12 @@ impl Cost {
     pub fn nanousd(self) -> u64 {
         // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
         match u64::try_from(self.0) {
-            Ok(amount) => (amount / FEMTO_PER_NANO) + u64::from(amount % FEMTO_PER_NANO >= FEMTO_PER_NANO / 2),
+            Ok(amount) => {
+                (amount / FEMTO_PER_NANO) + u64::from(amount % FEMTO_PER_NANO >= FEMTO_PER_NANO / 2)
+            }
             Err(_) => {
-                let whole = self.0.saturating_add(u128::from(FEMTO_PER_NANO / 2)) / u128::from(FEMTO_PER_NANO);
+                let whole = self.0.saturating_add(u128::from(FEMTO_PER_NANO / 2))
+                    / u128::from(FEMTO_PER_NANO);
                 u64::try_from(whole).unwrap_or(u64::MAX)
             }
         }
@@ -114,7 +118,8 @@ impl Add for Cost {
     }
 }
 
-/// A non-negative decimal number: `digits` × 10^`exponent`, without zeros at either end of `digits`.
+/// A non-negative decimal number: `digits` × 10^`exponent`, without zeros at either end of
+/// `digits`.
 struct Decimal {
     digits: Vec<u8>,
     exponent: i64,
@@ -136,7 +141,8 @@ impl Decimal {
         if whole.is_empty() || !all_digits {
             return None;
         }
-        let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).skip_while(|b| *b == b'0').collect();
+        let mut digits: Vec<u8> =
+            whole.bytes().chain(fraction.bytes()).skip_while(|b| *b == b'0').collect();
         let mut exponent = exponent.saturating_sub(i64::try_from(fraction.len()).ok()?);
         while digits.pop_if(|b| *b == b'0').is_some() {
             exponent = exponent.saturating_add(1);
@@ -149,8 +155,8 @@ impl Decimal {
             return Ok(0);
         }
         let shift = self.exponent.saturating_add(SCALE as i64);
-        let zeros =
-            u32::try_from(shift).map_err(|_| if shift < 0 { PriceError::TooFine } else { PriceError::TooLarge })?;
+        let zeros = u32::try_from(shift)
+            .map_err(|_| if shift < 0 { PriceError::TooFine } else { PriceError::TooLarge })?;
         self.digits
             .iter()
             .try_fold(0u64, |sum, b| sum.checked_mul(10)?.checked_add(u64::from(b - b'0')))

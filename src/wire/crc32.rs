@@ -1,6 +1,7 @@
 //! CRC-32 as in IEEE 802.3 and gzip (reflected polynomial `EDB88320`), eight bytes at a time.
 //!
-//! The tables are 8 KiB of the module: byte by byte it would be 1 KiB, and several times slower on every event.
+//! The tables are 8 KiB of the module: byte by byte it would be 1 KiB, and several times slower on
+//! every event.
 
 const POLYNOMIAL: u32 = 0xEDB8_8320;
 
@@ -75,8 +76,9 @@ mod tests {
     fn groups_and_single_bytes_agree() {
         let bytes: Vec<u8> = (0..100u8).map(|byte| byte.wrapping_mul(37)).collect();
         for length in 0..bytes.len() {
-            let single =
-                bytes[..length].iter().fold(!0, |crc, byte| (crc >> 8) ^ at(&TABLES[0], crc ^ u32::from(*byte)));
+            let single = bytes[..length]
+                .iter()
+                .fold(!0, |crc, byte| (crc >> 8) ^ at(&TABLES[0], crc ^ u32::from(*byte)));
             assert_eq!(crc32(&bytes[..length]), !single, "{length}");
         }
     }

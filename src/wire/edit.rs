@@ -1,11 +1,13 @@
-//! Changes a text by splicing bytes into it, so that whatever nobody asked to change stays as it came.
+//! Changes a text by splicing bytes into it, so that whatever nobody asked to change stays as it
+//! came.
 //!
-//! [`Edits`] is a list of replacements; [`Members`] turns "without these members, with that one" into such replacements,
-//! commas included.
+//! [`Edits`] is a list of replacements; [`Members`] turns "without these members, with that one"
+//! into such replacements, commas included.
 
 use crate::wire::json::Span;
 
-/// Replacements in one text. Ordered by place and pairwise disjoint; the bytes put in are kept one after the other.
+/// Replacements in one text. Ordered by place and pairwise disjoint; the bytes put in are kept one
+/// after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
     edits: Vec<Edit>,
@@ -27,9 +29,10 @@ impl Edits {
 
     /// Puts `bytes` where `span` is.
     ///
-    /// Edits may come in any order. Inside a span that is already replaced an edit is dropped; around replaced spans it
-    /// takes their place; one that overlaps another only in part is dropped. Insertions at the same place stand in the
-    /// order they came, and before what is replaced there.
+    /// Edits may come in any order. Inside a span that is already replaced an edit is dropped;
+    /// around replaced spans it takes their place; one that overlaps another only in part is
+    /// dropped. Insertions at the same place stand in the order they came, and before what is
+    /// replaced there.
     pub fn replace(&mut self, span: Span, bytes: &[u8]) {
         let span = span.start..span.end.max(span.start);
         if self.edits.last().is_some_and(|last| !is_before(&last.span, &span)) {
@@ -43,7 +46,8 @@ impl Edits {
     #[inline(never)]
     fn replace_between(&mut self, span: Span, bytes: &[u8]) {
         let from = self.edits.partition_point(|edit| is_before(&edit.span, &span));
-        let count = self.edits.iter().skip(from).take_while(|edit| !is_before(&span, &edit.span)).count();
+        let count =
+            self.edits.iter().skip(from).take_while(|edit| !is_before(&span, &edit.span)).count();
         let mut overlapped = self.edits.iter().skip(from).take(count);
         if !overlapped.all(|edit| span.start <= edit.span.start && edit.span.end <= span.end) {
             return;
@@ -73,12 +77,15 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The text with every edit done. What an edit says about bytes the text does not have is ignored.
+    /// The text with every edit done. What an edit says about bytes the text does not have is
+    /// ignored.
     pub fn apply(&self, text: &[u8]) -> Vec<u8> {
         let mut edited = Vec::with_capacity(self.new_len(text.len()));
         let mut copied = 0;
         for edit in &self.edits {
-            edited.extend_from_slice(text.get(copied..edit.span.start.min(text.len())).unwrap_or_default());
+            edited.extend_from_slice(
+                text.get(copied..edit.span.start.min(text.len())).unwrap_or_default(),
+            );
             edited.extend_from_slice(self.bytes.get(edit.new.clone()).unwrap_or_default());
             copied = edit.span.end.min(text.len());
         }
@@ -96,7 +103,8 @@ impl Edits {
 
     /// How many bytes at the front of the text change, and what they become; `None` without edits.
     ///
-    /// A host that only splices at the front of a buffer replaces the first `n` bytes and need not copy the rest.
+    /// A host that only splices at the front of a buffer replaces the first `n` bytes and need not
+    /// copy the rest.
     pub fn head(&self, text: &[u8]) -> Option<(usize, Vec<u8>)> {
         let end = self.edits.last()?.span.end.min(text.len());
         Some((end, self.apply(text.get(..end).unwrap_or_default())))
@@ -129,7 +137,8 @@ impl Members {
         Self::default()
     }
 
-    /// Records the next member, from its key's quote to the end of its value, and returns its index.
+    /// Records the next member, from its key's quote to the end of its value, and returns its
+    /// index.
     pub fn push(&mut self, member: Span) -> usize {
         self.members.push(Entry { span: member, removed: false });
         self.members.len() - 1
@@ -145,11 +154,13 @@ impl Members {
         self.members.is_empty()
     }
 
-    /// The first member of `text` whose key is written like this, without escapes: its index and its span.
+    /// The first member of `text` whose key is written like this, without escapes: its index and
+    /// its span.
     pub fn find(&self, text: &[u8], key: &str) -> Option<(usize, Span)> {
         let is_wanted = |entry: &Entry| {
             let rest = text.get(entry.span.clone()).and_then(|member| member.strip_prefix(b"\""));
-            rest.and_then(|rest| rest.strip_prefix(key.as_bytes())).is_some_and(|rest| rest.starts_with(b"\""))
+            rest.and_then(|rest| rest.strip_prefix(key.as_bytes()))
+                .is_some_and(|rest| rest.starts_with(b"\""))
         };
         let index = self.members.iter().position(is_wanted)?;
         Some((index, self.members.get(index)?.span.clone()))
@@ -162,7 +173,8 @@ impl Members {
         }
     }
 
-    /// Adds a member, e.g. `"stream":true`, right after the brace. Several stand in the order of the calls.
+    /// Adds a member, e.g. `"stream":true`, right after the brace. Several stand in the order of
+    /// the calls.
     pub fn insert_first(&mut self, member: &[u8]) {
         if !self.inserted.is_empty() {
             self.inserted.push(b',');
@@ -170,7 +182,8 @@ impl Members {
         self.inserted.extend_from_slice(member);
     }
 
-    /// Adds to `edits` what makes it so; `object` is the span [`Reader::object`](crate::wire::json::Reader::object) gave.
+    /// Adds to `edits` what makes it so; `object` is the span
+    /// [`Reader::object`](crate::wire::json::Reader::object) gave.
     pub fn write(&self, object: &Span, edits: &mut Edits) {
         if self.inserted.is_empty() && !self.members.iter().any(|member| member.removed) {
             return;
@@ -304,7 +317,11 @@ mod tests {
         check(&edited(" { } ", &[], new), " { } ", r#" {"x":0 } "#);
         check(&edited(r#"{"a":1}"#, &[], new), r#"{"a":1}"#, r#"{"x":0,"a":1}"#);
         check(&edited(r#"{"a":1}"#, &["a"], new), r#"{"a":1}"#, r#"{"x":0}"#);
-        check(&edited(r#"{ "a":1 }"#, &[], &[r#""x":0"#, r#""y":1"#]), r#"{ "a":1 }"#, r#"{"x":0,"y":1, "a":1 }"#);
+        check(
+            &edited(r#"{ "a":1 }"#, &[], &[r#""x":0"#, r#""y":1"#]),
+            r#"{ "a":1 }"#,
+            r#"{"x":0,"y":1, "a":1 }"#,
+        );
     }
 
     #[test]
@@ -313,8 +330,11 @@ mod tests {
         for _ in 0..5_000 {
             let members = random_members(&mut random);
             let text = spaced(&members, &mut random);
-            let without: Vec<&str> =
-                members.iter().map(|(key, _)| key.as_str()).filter(|_| random.below(2) == 0).collect();
+            let without: Vec<&str> = members
+                .iter()
+                .map(|(key, _)| key.as_str())
+                .filter(|_| random.below(2) == 0)
+                .collect();
             let with = &[r#""new":true"#, r#""newer":[]"#][..random.below(3)];
             let edited = edited(&text, &without, with).apply(text.as_bytes());
             check_members(&text, &edited, &without, with.len());
@@ -349,9 +369,19 @@ mod tests {
     }
 
     fn random_members(random: &mut Random) -> Vec<(String, &'static str)> {
-        const VALUES: &[&str] =
-            &["1", "\"}, {\"", "{ \"a\": [ ] }", "[1 , \"k1\"]", "null", "-1.5e3", "\"\\\"\"", "{}"];
-        (0..random.below(7)).map(|at| (format!("k{at}"), VALUES[random.below(VALUES.len())])).collect()
+        const VALUES: &[&str] = &[
+            "1",
+            "\"}, {\"",
+            "{ \"a\": [ ] }",
+            "[1 , \"k1\"]",
+            "null",
+            "-1.5e3",
+            "\"\\\"\"",
+            "{}",
+        ];
+        (0..random.below(7))
+            .map(|at| (format!("k{at}"), VALUES[random.below(VALUES.len())]))
+            .collect()
     }
 
     fn spaced(members: &[(String, &str)], random: &mut Random) -> String {
@@ -360,7 +390,8 @@ mod tests {
         let mut text = format!("{}{{{}", space(), space());
         for (at, (key, value)) in members.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
-            text += &format!("{comma}{}\"{key}\"{}:{}{value}{}", space(), space(), space(), space());
+            text +=
+                &format!("{comma}{}\"{key}\"{}:{}{value}{}", space(), space(), space(), space());
         }
         text + "}" + space()
     }

@@ -1,7 +1,8 @@
 //! `application/vnd.amazon.eventstream`, after Smithy 2.0's "Amazon Event Stream Specification".
 //!
-//! [`Frames`] cuts a byte stream into messages and checks both checksums of each; [`message`] reads one, [`encode`]
-//! writes one. A stream that breaks the format once is given up: nothing says where its next message begins.
+//! [`Frames`] cuts a byte stream into messages and checks both checksums of each; [`message`] reads
+//! one, [`encode`] writes one. A stream that breaks the format once is given up: nothing says where
+//! its next message begins.
 
 use super::crc32::crc32;
 
@@ -15,13 +16,15 @@ const OVERHEAD: usize = PRELUDE + 4;
 pub enum Piece<'a> {
     /// One whole message; its lengths and checksums are right.
     Event(&'a [u8]),
-    /// A length or checksum is wrong, or the message is too long. Said once; the rest of the stream is ignored.
+    /// A length or checksum is wrong, or the message is too long. Said once; the rest of the stream
+    /// is ignored.
     Broken,
 }
 
 /// Cuts a stream that arrives in arbitrary chunks into messages.
 ///
-/// The same stream gives the same pieces however it is cut. A message that lies whole in a chunk is not copied.
+/// The same stream gives the same pieces however it is cut. A message that lies whole in a chunk is
+/// not copied.
 #[derive(Clone, Debug)]
 pub struct Frames {
     max_message: usize,
@@ -42,7 +45,11 @@ impl Frames {
     pub fn push(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) {
         let mut rest = chunk;
         while !rest.is_empty() && !self.broken {
-            let step = if self.held.is_empty() { self.begin(rest, on_piece) } else { self.complete(rest, on_piece) };
+            let step = if self.held.is_empty() {
+                self.begin(rest, on_piece)
+            } else {
+                self.complete(rest, on_piece)
+            };
             rest = match step {
                 Some(next) => next,
                 None => return self.break_off(on_piece),
@@ -55,8 +62,13 @@ impl Frames {
         self.held.len()
     }
 
-    /// Takes the message that `bytes` begins with, or holds all of it. What follows; `None` if it is broken.
-    fn begin<'a>(&mut self, bytes: &'a [u8], on_piece: &mut dyn FnMut(Piece<'_>)) -> Option<&'a [u8]> {
+    /// Takes the message that `bytes` begins with, or holds all of it. What follows; `None` if it
+    /// is broken.
+    fn begin<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Option<&'a [u8]> {
         let length = match bytes.first_chunk::<PRELUDE>() {
             Some(prelude) => message_length(prelude, self.max_message)?,
             None => PRELUDE,
@@ -73,7 +85,11 @@ impl Frames {
     }
 
     /// Adds to what is held as much of `bytes` as is wanted. What follows; `None` if it is broken.
-    fn complete<'a>(&mut self, bytes: &'a [u8], on_piece: &mut dyn FnMut(Piece<'_>)) -> Option<&'a [u8]> {
+    fn complete<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Option<&'a [u8]> {
         let missing = self.wanted.saturating_sub(self.held.len()).min(bytes.len());
         let (part, rest) = bytes.split_at_checked(missing)?;
         self.held.extend_from_slice(part);
@@ -97,7 +113,8 @@ impl Frames {
     }
 }
 
-/// The length of the message that begins so; `None` if its prelude is damaged or it is longer than `max`.
+/// The length of the message that begins so; `None` if its prelude is damaged or it is longer than
+/// `max`.
 fn message_length(prelude: &[u8; PRELUDE], max: usize) -> Option<usize> {
     let [t0, t1, t2, t3, h0, h1, h2, h3, c0, c1, c2, c3] = *prelude;
     if crc32(prelude.first_chunk::<8>()?) != u32::from_be_bytes([c0, c1, c2, c3]) {
@@ -105,13 +122,16 @@ fn message_length(prelude: &[u8; PRELUDE], max: usize) -> Option<usize> {
     }
     let total = usize::try_from(u32::from_be_bytes([t0, t1, t2, t3])).ok()?;
     let headers = usize::try_from(u32::from_be_bytes([h0, h1, h2, h3])).ok()?;
-    let fits = total <= max && total.checked_sub(OVERHEAD).is_some_and(|content| headers <= content);
+    let fits =
+        total <= max && total.checked_sub(OVERHEAD).is_some_and(|content| headers <= content);
     fits.then_some(total)
 }
 
 /// Whether a message's last four bytes are the checksum of all before them.
 fn is_intact(message: &[u8]) -> bool {
-    message.split_last_chunk::<4>().is_some_and(|(content, crc)| crc32(content) == u32::from_be_bytes(*crc))
+    message
+        .split_last_chunk::<4>()
+        .is_some_and(|(content, crc)| crc32(content) == u32::from_be_bytes(*crc))
 }
 
 /// What one message says.
@@ -122,7 +142,8 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
-/// Reads a message that [`Frames`] handed out; `None` if its lengths are wrong. Checksums are not checked again.
+/// Reads a message that [`Frames`] handed out; `None` if its lengths are wrong. Checksums are not
+/// checked again.
 pub fn message(bytes: &[u8]) -> Option<Message<'_>> {
     let prelude = bytes.first_chunk::<PRELUDE>()?;
     if message_length(prelude, bytes.len())? != bytes.len() {
@@ -168,7 +189,9 @@ impl<'a> Header<'a> {
             4 => (4, rest),
             5 | 8 => (8, rest),
             9 => (16, rest),
-            6 | 7 => rest.split_first_chunk().map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest))?,
+            6 | 7 => rest
+                .split_first_chunk()
+                .map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest))?,
             _ => return None,
         };
         let (value, rest) = rest.split_at_checked(length)?;
@@ -176,7 +199,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A message with these headers, all of them texts. `None` if something is longer than the format can say.
+/// A message with these headers, all of them texts. `None` if something is longer than the format
+/// can say.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Option<Vec<u8>> {
     let mut encoded = Vec::new();
     for (name, value) in headers {
@@ -236,7 +260,9 @@ mod tests {
     fn check(stream: &[u8], max: usize, messages: &[&[u8]], broken: bool, held: usize) {
         let mut expected: Vec<_> = messages.iter().map(|message| Some(message.to_vec())).collect();
         expected.extend(broken.then_some(None));
-        every_split(stream, |pieces| assert_eq!(cut(pieces, max), (expected.clone(), held), "{pieces:?}"));
+        every_split(stream, |pieces| {
+            assert_eq!(cut(pieces, max), (expected.clone(), held), "{pieces:?}")
+        });
     }
 
     fn changed(message: &[u8], at: usize) -> Vec<u8> {
@@ -281,7 +307,8 @@ mod tests {
             prelude.extend_from_slice(&crc.to_be_bytes());
             prelude
         };
-        for (total, headers) in [(0, 0), (12, 0), (15, 0), (16, 1), (40, 25), (u32::MAX, 0), (1001, 0), (30, u32::MAX)]
+        for (total, headers) in
+            [(0, 0), (12, 0), (15, 0), (16, 1), (40, 25), (u32::MAX, 0), (1001, 0), (30, u32::MAX)]
         {
             let stream = [prelude(total, headers), vec![0; 100]].concat();
             check(&stream, 1000, &[], true, 0);
@@ -327,18 +354,27 @@ mod tests {
         for name in ["0", "1", "2", "3", "4", "5", "6", "8", "9", ""] {
             assert_eq!(read.header(name), None, "{name}");
         }
-        let behind = frame(&[&ALL_TYPES[PRELUDE..PRELUDE + 0x52], b"\x03end\x07\x00\x02ok"].concat(), b"").unwrap();
+        let behind =
+            frame(&[&ALL_TYPES[PRELUDE..PRELUDE + 0x52], b"\x03end\x07\x00\x02ok"].concat(), b"")
+                .unwrap();
         assert_eq!(message(&behind).unwrap().header("end"), Some("ok"));
     }
 
     #[test]
     fn headers_that_make_no_sense_end_the_search() {
-        for headers in
-            [&b"\x01a\x0a\x01b\x07\x00\x01x"[..], b"\x01a\x07\x00", b"\x01a\x07\x00\x05x", b"\x09a", b"\x01a"]
-        {
+        for headers in [
+            &b"\x01a\x0a\x01b\x07\x00\x01x"[..],
+            b"\x01a\x07\x00",
+            b"\x01a\x07\x00\x05x",
+            b"\x09a",
+            b"\x01a",
+        ] {
             let framed = frame(headers, b"{}").unwrap();
             let read = message(&framed).unwrap();
-            assert_eq!((read.header("a"), read.header("b"), read.payload), (None, None, &b"{}"[..]));
+            assert_eq!(
+                (read.header("a"), read.header("b"), read.payload),
+                (None, None, &b"{}"[..])
+            );
         }
         let not_utf8 = frame(b"\x01a\x07\x00\x01\xff", b"").unwrap();
         assert_eq!(message(&not_utf8).unwrap().header("a"), None);
@@ -354,7 +390,10 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_read_again() {
-        assert_eq!(encode(&[("content-type", "application/json")], b"{'foo':'bar'}").unwrap(), ONE_HEADER);
+        assert_eq!(
+            encode(&[("content-type", "application/json")], b"{'foo':'bar'}").unwrap(),
+            ONE_HEADER
+        );
         assert_eq!(encode(&[], b"").unwrap(), EMPTY);
         assert_eq!(encode(&[(&"x".repeat(256), "")], b""), None);
         assert_eq!(encode(&[("x", &"y".repeat(65_536))], b""), None);

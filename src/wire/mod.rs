@@ -1,8 +1,9 @@
 //! Wire formats: what the bytes mean. Imports nothing of ours.
 //!
-//! Everything here is a pure function of bytes, runs on every request and every chunk of a stream, and never panics.
-//! Texts are read into spans of the original ([`json`], [`sse`], [`event_stream`]), changed by splicing ([`edit`]), or
-//! only watched while they pass by ([`watch`]).
+//! Everything here is a pure function of bytes, runs on every request and every chunk of a stream,
+//! and never panics. Texts are read into spans of the original ([`json`], [`sse`],
+//! [`event_stream`]), changed by splicing ([`edit`]), or only watched while they pass by
+//! ([`watch`]).
 
 pub mod edit;
 pub mod event_stream;

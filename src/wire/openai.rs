@@ -1,7 +1,7 @@
 //! OpenAI's wire format: what its answers, events and errors say, read as spans.
 //!
-//! Source: OpenAI API reference, chat completions, completions, embeddings and their streams (2026-11).
-//! Numbers of a wrong type count as absent: a provider's slip must not end a stream.
+//! Source: OpenAI API reference, chat completions, completions, embeddings and their streams
+//! (2026-11). Numbers of a wrong type count as absent: a provider's slip must not end a stream.
 
 use std::borrow::Cow;
 
@@ -52,22 +52,32 @@ const REASONING: usize = 5;
 const AUDIO: usize = 6;
 
 impl UsageFields {
-    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached; `None` if it is not an
-    /// object or names neither input nor output.
+    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached;
+    /// `None` if it is not an object or names neither input nor output.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut counts = [0; 7];
         let mut counted = false;
         let read = Reader::new(json).object(|reader, member| {
-            let is_details = member.key.is("prompt_tokens_details") || member.key.is("completion_tokens_details");
+            let is_details = member.key.is("prompt_tokens_details")
+                || member.key.is("completion_tokens_details");
             if !is_details {
                 counted |= count(reader, &member, &COUNTS, &mut counts)?;
             } else if reader.peek()? == Kind::Object {
-                reader.object(|reader, member| count(reader, &member, &DETAILS, &mut counts).map(drop))?;
+                reader.object(|reader, member| {
+                    count(reader, &member, &DETAILS, &mut counts).map(drop)
+                })?;
             }
             Ok::<_, JsonError>(())
         });
-        let [prompt, completion_tokens, uncached, cached_tokens, cache_write_tokens, reasoning_tokens, audio_tokens] =
-            counts;
+        let [
+            prompt,
+            completion_tokens,
+            uncached,
+            cached_tokens,
+            cache_write_tokens,
+            reasoning_tokens,
+            audio_tokens,
+        ] = counts;
         let input = uncached.saturating_add(cached_tokens).saturating_add(cache_write_tokens);
         let prompt_tokens = if prompt == 0 { input } else { prompt };
         let usage = Self {
@@ -90,7 +100,9 @@ fn count(
     counts: &mut [u64; 7],
 ) -> Result<bool, JsonError> {
     let index = names.iter().find(|(name, _)| member.key.is(name)).map(|(_, index)| *index);
-    let Some((index, count)) = index.and_then(|index| Some((index, counts.get_mut(index)?))) else { return Ok(false) };
+    let Some((index, count)) = index.and_then(|index| Some((index, counts.get_mut(index)?))) else {
+        return Ok(false);
+    };
     let Some(tokens) = reader.u64()? else { return Ok(false) };
     *count = if index == AUDIO { count.saturating_add(tokens) } else { tokens };
     Ok(true)
@@ -119,7 +131,8 @@ pub struct ErrorFields {
 }
 
 impl ErrorFields {
-    /// Reads a body or event with a top-level `error` that is an object or a text; `None` if there is none.
+    /// Reads a body or event with a top-level `error` that is an object or a text; `None` if there
+    /// is none.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut found = None;
         let mut reader = Reader::new(json);
@@ -166,8 +179,9 @@ impl ErrorFields {
         }
     }
 
-    /// Whether another model may not give this error: the context is too long, or a moderator objects. Told by the code;
-    /// where a server gives none, by the message that OpenAI documents and others copy.
+    /// Whether another model may not give this error: the context is too long, or a moderator
+    /// objects. Told by the code; where a server gives none, by the message that OpenAI documents
+    /// and others copy.
     pub fn is_about_the_model(&self) -> bool {
         self.is_moderated() || self.known_code() == Some("context_length_exceeded")
     }
@@ -181,8 +195,8 @@ impl ErrorFields {
         self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
-    /// The code, or the one that the message stands for. A status in its place says nothing that the answer's own does
-    /// not say, so the type stands for it.
+    /// The code, or the one that the message stands for. A status in its place says nothing that
+    /// the answer's own does not say, so the type stands for it.
     pub fn known_code(&self) -> Option<&str> {
         let exact = self.code.as_deref().filter(|_| self.status().is_none());
         let told = || self.says_too_long().then_some("context_length_exceeded");
@@ -250,7 +264,10 @@ impl<'a> ChunkFields<'a> {
     }
 }
 
-fn finish_reason<'a>(reader: &mut Reader<'a>, found: &mut Option<Cow<'a, str>>) -> Result<(), JsonError> {
+fn finish_reason<'a>(
+    reader: &mut Reader<'a>,
+    found: &mut Option<Cow<'a, str>>,
+) -> Result<(), JsonError> {
     if reader.peek()? != Kind::Object {
         return Ok(());
     }
@@ -268,7 +285,9 @@ pub fn finish_reason_of(native: &str) -> &'static str {
     match native.to_ascii_lowercase().as_str() {
         "length" | "max_tokens" | "max_output_tokens" | "model_length" | "max_length" => "length",
         "tool_calls" | "tool_use" | "function_call" | "tool_call" => "tool_calls",
-        "content_filter" | "safety" | "refusal" | "content_filtered" | "moderation" => "content_filter",
+        "content_filter" | "safety" | "refusal" | "content_filtered" | "moderation" => {
+            "content_filter"
+        }
         "error" | "network_error" | "insufficient_system_resource" => "error",
         _ => "stop",
     }
@@ -286,9 +305,16 @@ mod tests {
         let both = |prompt_tokens, completion_tokens| {
             Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
         };
-        for none in
-            ["", "null", "[]", "{}", "1", "{\"total_tokens\":3}", "{\"prompt_tokens\":\"3\"}", "{\"prompt_tokens\":3"]
-        {
+        for none in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "1",
+            "{\"total_tokens\":3}",
+            "{\"prompt_tokens\":\"3\"}",
+            "{\"prompt_tokens\":3",
+        ] {
             assert_eq!(read(none), None, "{none}");
         }
         assert_eq!(read(r#"{"prompt_tokens":3}"#), both(3, 0));
@@ -296,7 +322,9 @@ mod tests {
         assert_eq!(read(r#"{"prompt_tokens":-3,"completion_tokens":2}"#), both(0, 2));
         assert_eq!(read(r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#), None);
         assert_eq!(
-            read(r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#),
+            read(
+                r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#
+            ),
             both(3, 0)
         );
         let all = r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
@@ -318,15 +346,31 @@ mod tests {
             ErrorFields::parse(json.as_bytes())
                 .map(|error| [error.message, error.code, error.kind].map(Option::unwrap_or_default))
         };
-        for none in ["", "[]", "{}", "{\"error\":null}", "{\"error\":[]}", "{\"message\":\"x\"}", "{\"error\":\"x\""] {
+        for none in [
+            "",
+            "[]",
+            "{}",
+            "{\"error\":null}",
+            "{\"error\":[]}",
+            "{\"message\":\"x\"}",
+            "{\"error\":\"x\"",
+        ] {
             assert_eq!(read(none), None, "{none}");
         }
         let told = |texts: [&str; 3]| Some(texts.map(str::to_owned));
         assert_eq!(read(r#"{"error":"x"}"#), told(["x", "", ""]));
         assert_eq!(read(r#"{"error":{}}"#), told(["", "", ""]));
-        assert_eq!(read(r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#), told(["m", "c", "t"]));
-        assert_eq!(read(r#"{"error":{"message":null,"type":[],"code":429}}"#), told(["", "429", ""]));
-        let status = |code: &str| ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status();
+        assert_eq!(
+            read(r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#),
+            told(["m", "c", "t"])
+        );
+        assert_eq!(
+            read(r#"{"error":{"message":null,"type":[],"code":429}}"#),
+            told(["", "429", ""])
+        );
+        let status = |code: &str| {
+            ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status()
+        };
         assert_eq!(
             ["400", "599", "399", "600", "x", "-1", "4e2"].map(status),
             [Some(400), Some(599), None, None, None, None, None]

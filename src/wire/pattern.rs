@@ -1,12 +1,15 @@
 //! Recognises an event of a stream that is like an earlier one but for the texts in it.
 //!
-//! Nearly all events of an answer differ in a few characters of content only. Comparing one with the last that was read
-//! takes a tenth of the time of reading it, and says as much: nothing but a string's characters can have changed.
+//! Nearly all events of an answer differ in a few characters of content only. Comparing one with
+//! the last that was read takes a tenth of the time of reading it, and says as much: nothing but a
+//! string's characters can have changed.
 
 use super::scan;
 
-/// Members of events whose texts change from one to the next: content, and padding against guesses from lengths.
-const TEXTS: [&[u8]; 6] = [b"content", b"text", b"arguments", b"reasoning", b"reasoning_content", b"obfuscation"];
+/// Members of events whose texts change from one to the next: content, and padding against guesses
+/// from lengths.
+const TEXTS: [&[u8]; 6] =
+    [b"content", b"text", b"arguments", b"reasoning", b"reasoning_content", b"obfuscation"];
 
 /// Most texts in one event.
 const MOST_TEXTS: usize = 8;
@@ -33,7 +36,8 @@ impl Default for Pattern {
 }
 
 impl Pattern {
-    /// Takes a whole raw event for the pattern, if its end does not depend on what follows and there is a text in it.
+    /// Takes a whole raw event for the pattern, if its end does not depend on what follows and
+    /// there is a text in it.
     pub fn learn(&mut self, event: &[u8]) {
         self.texts.clear();
         if self.patience == 0 || event.len() > LONGEST || !event.ends_with(b"\n") {
@@ -55,12 +59,14 @@ impl Pattern {
         self.texts.is_empty()
     }
 
-    /// Length of the event at the start of `bytes`, if it is whole and like the pattern but for its texts.
+    /// Length of the event at the start of `bytes`, if it is whole and like the pattern but for its
+    /// texts.
     pub fn matches(&mut self, bytes: &[u8]) -> Option<usize> {
         self.read(bytes, |_, _| {})
     }
 
-    /// [`Self::matches`]; tells `text` where the texts begin and end, all of them if the event is like the pattern.
+    /// [`Self::matches`]; tells `text` where the texts begin and end, all of them if the event is
+    /// like the pattern.
     #[inline(always)]
     fn read(&mut self, bytes: &[u8], mut text: impl FnMut(usize, usize)) -> Option<usize> {
         let mut at = 0;
@@ -81,7 +87,8 @@ impl Pattern {
     }
 }
 
-/// An event and what was written in its place: events that are like it but for their texts are replaced alike.
+/// An event and what was written in its place: events that are like it but for their texts are
+/// replaced alike.
 #[derive(Clone, Debug, Default)]
 pub struct Replacement {
     pattern: Pattern,
@@ -107,8 +114,9 @@ impl Replacement {
         }
     }
 
-    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and like the one learned, and
-    /// returns its length. A text that is empty, or is not any more, may mean more.
+    /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and
+    /// like the one learned, and returns its length. A text that is empty, or is not any more, may
+    /// mean more.
     pub fn replace(&mut self, bytes: &[u8], written: &mut Vec<u8>) -> Option<usize> {
         let mut found = [(0, 0); MOST_TEXTS];
         let mut places = found.iter_mut();
@@ -142,7 +150,10 @@ fn find_texts(event: &[u8], texts: &mut Vec<(usize, usize)>) {
         let end = start + length;
         at = end + 1;
         let key = event.get(start..end).unwrap_or_default();
-        let value = event.get(end..).and_then(|rest| rest.strip_prefix(b"\":")).map(<[u8]>::trim_ascii_start);
+        let value = event
+            .get(end..)
+            .and_then(|rest| rest.strip_prefix(b"\":"))
+            .map(<[u8]>::trim_ascii_start);
         let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else { continue };
         let Some(length) = text_len(value) else { return };
         let start = event.len() - value.len();
@@ -159,8 +170,8 @@ fn matched(bytes: &[u8], start: &[u8]) -> Option<usize> {
     scan::is_same(bytes.get(..start.len())?, start).then_some(start.len())
 }
 
-/// Length of the JSON string whose opening quote stands before `bytes`; `None` without its end, or if there is a
-/// control character in it: that might be a line's end.
+/// Length of the JSON string whose opening quote stands before `bytes`; `None` without its end, or
+/// if there is a control character in it: that might be a line's end.
 #[inline]
 fn text_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
@@ -189,11 +200,23 @@ mod tests {
     #[track_caller]
     fn check(event: &str, other: &str, alike: bool) {
         let mut pattern = learned(event);
-        assert_eq!(pattern.matches(other.as_bytes()), alike.then_some(other.len()), "{event:?} {other:?}");
+        assert_eq!(
+            pattern.matches(other.as_bytes()),
+            alike.then_some(other.len()),
+            "{event:?} {other:?}"
+        );
         let more = format!("{other}data: more\n\n");
-        assert_eq!(pattern.matches(more.as_bytes()), alike.then_some(other.len()), "{event:?} {more:?}");
+        assert_eq!(
+            pattern.matches(more.as_bytes()),
+            alike.then_some(other.len()),
+            "{event:?} {more:?}"
+        );
         for cut in 0..other.len() {
-            assert_eq!(pattern.matches(&other.as_bytes()[..cut]), None, "{event:?} {other:?} cut at {cut}");
+            assert_eq!(
+                pattern.matches(&other.as_bytes()[..cut]),
+                None,
+                "{event:?} {other:?} cut at {cut}"
+            );
         }
     }
 
@@ -201,9 +224,12 @@ mod tests {
 
     #[test]
     fn events_that_differ_in_their_texts_are_alike() {
-        for (text, padding) in
-            [("a", "xyz"), ("", ""), ("é模🦀 and more than eight", "0123456789"), ("\\\"usage\\\":1", "\\\\")]
-        {
+        for (text, padding) in [
+            ("a", "xyz"),
+            ("", ""),
+            ("é模🦀 and more than eight", "0123456789"),
+            ("\\\"usage\\\":1", "\\\\"),
+        ] {
             let event = EVENT.replace("\"a\"", &format!("\"{text}\"")).replace("xyz", padding);
             check(EVENT, &event, true);
             check(&event, EVENT, true);
@@ -247,7 +273,9 @@ mod tests {
     #[test]
     fn what_is_like_the_event_is_replaced_alike() {
         let written = |text: &str, padding: &str| {
-            format!("data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n")
+            format!(
+                "data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n"
+            )
         };
         let replaced = |replacement: &mut Replacement, bytes: &str| {
             let mut written = b"before ".to_vec();
@@ -262,13 +290,23 @@ mod tests {
             let event = EVENT.replace("\"a\"", &format!("\"{text}\"")).replace("xyz", padding);
             let expected = Some((event.len(), written(text, padding)));
             assert_eq!(replaced(&mut replacement, &event), expected, "{text}");
-            assert_eq!(replaced(&mut replacement, &format!("{event}data: 1\n\n")), expected, "another follows");
+            assert_eq!(
+                replaced(&mut replacement, &format!("{event}data: 1\n\n")),
+                expected,
+                "another follows"
+            );
         }
-        for event in [EVENT.replace("\"a\"", "\"\""), EVENT.replace("null", "1"), EVENT.replace("c1", "c2")] {
+        for event in
+            [EVENT.replace("\"a\"", "\"\""), EVENT.replace("null", "1"), EVENT.replace("c1", "c2")]
+        {
             assert_eq!(replaced(&mut replacement, &event), None, "{event}");
         }
         // Its texts changed, moved or went.
-        for other in [written("b", "xyz"), written("a", "xyz").replace("\"content\"", "\"c\""), "\n\n".to_owned()] {
+        for other in [
+            written("b", "xyz"),
+            written("a", "xyz").replace("\"content\"", "\"c\""),
+            "\n\n".to_owned(),
+        ] {
             replacement.learn(EVENT.as_bytes(), other.as_bytes());
             assert_eq!(replaced(&mut replacement, EVENT), None, "{other}");
         }

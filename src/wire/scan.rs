@@ -1,6 +1,7 @@
 //! Finds the few bytes that matter, a block at a time.
 //!
-//! The strings of JSON are mostly short: one unaligned load settles them, which a call into a vectorised search does not.
+//! The strings of JSON are mostly short: one unaligned load settles them, which a call into a
+//! vectorised search does not.
 
 use block::{Block, LEN};
 
@@ -9,7 +10,8 @@ use block::{Block, LEN};
 pub(super) struct Run {
     /// Index of the first quote, backslash or control character; the length without one.
     pub(super) len: usize,
-    /// Every byte before it is below 0x80. If not, there may be one that is not, or it stands shortly behind the run.
+    /// Every byte before it is below 0x80. If not, there may be one that is not, or it stands
+    /// shortly behind the run.
     pub(super) ascii: bool,
 }
 
@@ -27,7 +29,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
 /// What a look at many bytes of a JSON string at once has found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Blocks {
-    /// How many bytes at the start are characters and whole escapes of one letter; never up to the string's end.
+    /// How many bytes at the start are characters and whole escapes of one letter; never up to the
+    /// string's end.
     pub(super) len: usize,
     /// Whether all of them are below 0x80.
     pub(super) ascii: bool,
@@ -35,22 +38,24 @@ pub(super) struct Blocks {
     pub(super) escaped: bool,
 }
 
-/// The blocks of a JSON string at the start of `bytes`, which begin with a character of it or an escape, that can be
-/// passed over whole. Without vectors there are none.
+/// The blocks of a JSON string at the start of `bytes`, which begin with a character of it or an
+/// escape, that can be passed over whole. Without vectors there are none.
 ///
-/// Texts have an escape every few words. Stopping at each costs a wrongly predicted branch, which takes as long as a
-/// whole block does here.
+/// Texts have an escape every few words. Stopping at each costs a wrongly predicted branch, which
+/// takes as long as a whole block does here.
 pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
     block::string_blocks(bytes)
 }
 
-/// Whether both are the same bytes. The library's comparison is a call into the runtime of WebAssembly.
+/// Whether both are the same bytes. The library's comparison is a call into the runtime of
+/// WebAssembly.
 #[inline(always)]
 pub(super) fn is_same(bytes: &[u8], others: &[u8]) -> bool {
     if bytes.len() != others.len() {
         return false;
     }
-    let (Some(last), Some(other_last)) = (bytes.last_chunk::<LEN>(), others.last_chunk::<LEN>()) else {
+    let (Some(last), Some(other_last)) = (bytes.last_chunk::<LEN>(), others.last_chunk::<LEN>())
+    else {
         return bytes.iter().eq(others);
     };
     let mut differences = Block::of(last).differences(Block::of(other_last));
@@ -95,8 +100,8 @@ fn find(bytes: &[u8], mut stops: impl FnMut(Block) -> Block) -> usize {
 #[cfg(target_feature = "simd128")]
 mod block {
     use core::arch::wasm32::{
-        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_min, u8x16_splat, u8x16_sub_sat, u64x2, v128, v128_any_true, v128_or,
-        v128_xor,
+        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_min, u8x16_splat, u8x16_sub_sat, u64x2, v128,
+        v128_any_true, v128_or, v128_xor,
     };
     use core::hint::black_box;
 
@@ -175,8 +180,10 @@ mod block {
 
     /// Sixty-four bytes at a time; bit `n` of a mask is byte `n`.
     pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
-        // V8 makes a constant vector anew wherever it is used; one that it does not know stays in a register.
-        let [backslash, quote, n, t, lowest] = black_box([b'\\', b'"', b'n', b't', 0x20].map(Block::all));
+        // V8 makes a constant vector anew wherever it is used; one that it does not know stays in a
+        // register.
+        let [backslash, quote, n, t, lowest] =
+            black_box([b'\\', b'"', b'n', b't', 0x20].map(Block::all));
         let mut seen = Block::ZERO;
         // Whether the next byte is the letter of an escape.
         let mut carried = 0;
@@ -192,8 +199,11 @@ mod block {
             if backslashes | carried != 0 {
                 letters = escaped_by(backslashes, carried);
                 next = (backslashes & !letters) >> 63;
-                let rare = letters & !(quotes | backslashes | places(quarters, n) | places(quarters, t));
-                if !ones(rare).all(|place| matches!(block.get(place), Some(b'/' | b'b' | b'f' | b'r'))) {
+                let rare =
+                    letters & !(quotes | backslashes | places(quarters, n) | places(quarters, t));
+                if !ones(rare)
+                    .all(|place| matches!(block.get(place), Some(b'/' | b'b' | b'f' | b'r')))
+                {
                     break;
                 }
                 escaped = true;
@@ -212,7 +222,10 @@ mod block {
     #[inline(always)]
     fn quarters(block: &[u8; 64]) -> [Block; 4] {
         let mut quarters = [Block::ZERO; 4];
-        quarters.iter_mut().zip(block.as_chunks::<LEN>().0).for_each(|(to, from)| *to = Block::of(from));
+        quarters
+            .iter_mut()
+            .zip(block.as_chunks::<LEN>().0)
+            .for_each(|(to, from)| *to = Block::of(from));
         quarters
     }
 
@@ -233,8 +246,8 @@ mod block {
         })
     }
 
-    /// The bytes behind a backslash that is not itself behind one that counts, without a branch. `carried`: the first
-    /// byte is behind such a one. The method is simdjson's.
+    /// The bytes behind a backslash that is not itself behind one that counts, without a branch.
+    /// `carried`: the first byte is behind such a one. The method is simdjson's.
     #[inline(always)]
     fn escaped_by(backslashes: u64, carried: u64) -> u64 {
         const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
@@ -244,7 +257,8 @@ mod block {
     }
 }
 
-/// Eight bytes in an integer. A mark is a byte's high bit; behind the first one there may be wrong ones.
+/// Eight bytes in an integer. A mark is a byte's high bit; behind the first one there may be wrong
+/// ones.
 #[cfg(not(target_feature = "simd128"))]
 mod block {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -298,7 +312,8 @@ mod block {
             Self(marks & !self.0 & HIGHS)
         }
 
-        /// Sets the high bit of a byte that equals the ASCII character `byte`, among bytes that are ASCII.
+        /// Sets the high bit of a byte that equals the ASCII character `byte`, among bytes that are
+        /// ASCII.
         #[inline(always)]
         fn below_one_after_xor(self, byte: u8) -> u64 {
             (self.0 ^ (ONES * byte as u64)).wrapping_sub(ONES)
@@ -332,7 +347,11 @@ mod tests {
                 bytes[place] = byte;
                 let stop = |stops: bool| if stops { place } else { 40 };
                 let special = byte < 0x20 || byte == b'"' || byte == b'\\';
-                assert_eq!(plain_run(&bytes), Run { len: stop(special), ascii: byte < 0x80 }, "{byte:#x} at {place}");
+                assert_eq!(
+                    plain_run(&bytes),
+                    Run { len: stop(special), ascii: byte < 0x80 },
+                    "{byte:#x} at {place}"
+                );
                 assert_eq!(quote_or_backslash(&bytes), stop(byte == b'"' || byte == b'\\'));
                 assert_eq!(line_end(&bytes), stop(byte == b'\n' || byte == b'\r'));
             }
@@ -384,10 +403,22 @@ mod tests {
     fn blocks_are_passed_over_as_far_as_they_are_regular() {
         let mut random = Random::new(9);
         for round in 0..20_000 {
-            let pieces: &[&str] =
-                &["a", "é", "text without any", "\\\\", "\\\"", "\\n", "\\/", "\\t", "\\b", "\\f", "\\r"];
+            let pieces: &[&str] = &[
+                "a",
+                "é",
+                "text without any",
+                "\\\\",
+                "\\\"",
+                "\\n",
+                "\\/",
+                "\\t",
+                "\\b",
+                "\\f",
+                "\\r",
+            ];
             let rare = ["\"", "\\u00e9", "\n", "\\x", "\u{1f}"];
-            let mut text: String = (0..random.below(90)).map(|_| pieces[random.below(pieces.len())]).collect();
+            let mut text: String =
+                (0..random.below(90)).map(|_| pieces[random.below(pieces.len())]).collect();
             let regular = text.len();
             if round % 2 == 0 {
                 text.push_str(rare[random.below(rare.len())]);
@@ -396,13 +427,17 @@ mod tests {
             let all = text.as_bytes();
             let Blocks { len, ascii, escaped } = string_blocks(all);
             assert!(len <= regular || round % 2 == 1, "{text}");
-            let passed = std::str::from_utf8(&all[..len]).map_or_else(|e| &all[..e.valid_up_to()], str::as_bytes);
+            let passed = std::str::from_utf8(&all[..len])
+                .map_or_else(|e| &all[..e.valid_up_to()], str::as_bytes);
             assert!(!ascii || passed.is_ascii());
             assert!(escaped || !passed.contains(&b'\\'), "{text}");
             let before = all[..len].iter().rev().take_while(|byte| **byte == b'\\').count();
             assert!(before % 2 == 0, "{len} is within an escape: {text}");
             if cfg!(target_feature = "simd128") {
-                assert!(len + 64 >= if round % 2 == 0 { regular } else { all.len() }, "{len} of {regular}: {text}");
+                assert!(
+                    len + 64 >= if round % 2 == 0 { regular } else { all.len() },
+                    "{len} of {regular}: {text}"
+                );
             } else {
                 assert_eq!(len, 0);
             }

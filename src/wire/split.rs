@@ -17,7 +17,8 @@ impl Random {
     }
 }
 
-/// Calls `check` with the text whole, byte by byte, cut in two at every place, and cut at seeded random places.
+/// Calls `check` with the text whole, byte by byte, cut in two at every place, and cut at seeded
+/// random places.
 pub(crate) fn every_split(text: &[u8], mut check: impl FnMut(&[&[u8]])) {
     check(&[text]);
     check(&text.chunks(1).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! Server-sent events, after the WHATWG's "Interpreting an event stream".
 //!
-//! [`Splitter`] cuts a byte stream into raw events and loses no byte; [`fields`] reads one of them. Neither can fail:
-//! what is no event stream comes out as events without data, or as opaque bytes.
+//! [`Splitter`] cuts a byte stream into raw events and loses no byte; [`fields`] reads one of them.
+//! Neither can fail: what is no event stream comes out as events without data, or as opaque bytes.
 
 use std::borrow::Cow;
 
@@ -20,9 +20,10 @@ pub enum Piece<'a> {
 
 /// Cuts a stream that arrives in arbitrary chunks into events.
 ///
-/// Lines end with LF, CRLF or CR. A blank line that ends with CR is complete only with the next byte, as an LF would
-/// belong to it; every other event is handed out with the chunk that ends it. The same stream gives the same pieces
-/// however it is cut, except that opaque bytes may be cut elsewhere. A byte order mark stays with the first event.
+/// Lines end with LF, CRLF or CR. A blank line that ends with CR is complete only with the next
+/// byte, as an LF would belong to it; every other event is handed out with the chunk that ends it.
+/// The same stream gives the same pieces however it is cut, except that opaque bytes may be cut
+/// elsewhere. A byte order mark stays with the first event.
 #[derive(Clone, Debug)]
 pub struct Splitter {
     max_event: usize,
@@ -63,7 +64,8 @@ impl Splitter {
         }
     }
 
-    /// The same, but goes no further than the end of an event; returns how many bytes of `chunk` were taken.
+    /// The same, but goes no further than the end of an event; returns how many bytes of `chunk`
+    /// were taken.
     pub fn push_event(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) -> usize {
         match self.boundary(chunk).and_then(|end| chunk.get(..end)) {
             Some(event) => {
@@ -92,7 +94,8 @@ impl Splitter {
         self.held.is_empty() && !self.opaque
     }
 
-    /// At the end of the stream: the event that has no blank line, or one that ends with CR. Empty if there is none.
+    /// At the end of the stream: the event that has no blank line, or one that ends with CR. Empty
+    /// if there is none.
     ///
     /// The splitter then stands between two events.
     pub fn take_rest(&mut self) -> Vec<u8> {
@@ -101,7 +104,8 @@ impl Splitter {
         std::mem::take(&mut self.held)
     }
 
-    /// Reads on in the present event; where it ends in `bytes`, if it does. Zero: a CR held was its last byte.
+    /// Reads on in the present event; where it ends in `bytes`, if it does. Zero: a CR held was its
+    /// last byte.
     fn boundary(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -113,7 +117,9 @@ impl Splitter {
                 (State::Line | State::Bom(1 | 2), b'\r') => State::LineCr,
                 (_, b'\n') => return Some(self.end_at(at + 1)),
                 (_, b'\r') => State::BlankCr,
-                (State::Bom(read), byte) if BOM.get(usize::from(read)) == Some(byte) => bom(read + 1),
+                (State::Bom(read), byte) if BOM.get(usize::from(read)) == Some(byte) => {
+                    bom(read + 1)
+                }
                 _ => {
                     at += scan::line_end(bytes.get(at..).unwrap_or_default());
                     self.state = State::Line;
@@ -161,13 +167,15 @@ fn bom(read: u8) -> State {
 /// What one event says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
-    /// The values of `data`, joined with LF; `None` if there is none, and then nobody is told of the event.
+    /// The values of `data`, joined with LF; `None` if there is none, and then nobody is told of
+    /// the event.
     pub data: Option<Cow<'a, [u8]>>,
     /// The last value of `event`.
     pub event: Option<&'a [u8]>,
 }
 
-/// Reads a raw event, with or without its blank line. A byte order mark before the first field is not part of it.
+/// Reads a raw event, with or without its blank line. A byte order mark before the first field is
+/// not part of it.
 pub fn fields(event: &[u8]) -> Fields<'_> {
     let mut fields = Fields::default();
     let mut rest = event.strip_prefix(BOM).unwrap_or(event);
@@ -265,7 +273,10 @@ mod tests {
         check("data: 1\n\ndata: 2\n\n", &["data: 1\n\n", "data: 2\n\n", ""]);
         check("data: 1\r\n\r\ndata: 2\r\n\r\nx", &["data: 1\r\n\r\n", "data: 2\r\n\r\n", "x"]);
         check("data: 1\r\rdata: 2\r\r:", &["data: 1\r\r", "data: 2\r\r", ":"]);
-        check("event: a\ndata: {\ndata: }\nid: 7\n\n", &["event: a\ndata: {\ndata: }\nid: 7\n\n", ""]);
+        check(
+            "event: a\ndata: {\ndata: }\nid: 7\n\n",
+            &["event: a\ndata: {\ndata: }\nid: 7\n\n", ""],
+        );
         check(
             ": ping\n\n: OPENROUTER PROCESSING\n\ndata: é模🦀\n\n",
             &[": ping\n\n", ": OPENROUTER PROCESSING\n\n", "data: é模🦀\n\n", ""],
@@ -305,14 +316,26 @@ mod tests {
 
     #[test]
     fn an_event_that_is_too_long_is_opaque_up_to_its_end() {
-        check_bounded("a\n\nlong: 123456\n\nb\n\n", 10, &["a\n\n", "~long: 123456\n\n", "b\n\n", ""]);
-        check_bounded("12345678\n\n123456789\n\nrest", 10, &["12345678\n\n", "~123456789\n\n", "rest"]);
+        check_bounded(
+            "a\n\nlong: 123456\n\nb\n\n",
+            10,
+            &["a\n\n", "~long: 123456\n\n", "b\n\n", ""],
+        );
+        check_bounded(
+            "12345678\n\n123456789\n\nrest",
+            10,
+            &["12345678\n\n", "~123456789\n\n", "rest"],
+        );
         check_bounded(
             "long: 123456\r\n\r\nb\r\n\r\nlong: 123456",
             10,
             &["~long: 123456\r\n\r\n", "b\r\n\r\n", "~long: 123456", ""],
         );
-        check_bounded("1234567\r\r\nb\n\nlong: 1234\r\r", 9, &["~1234567\r\r\n", "b\n\n", "~long: 1234\r\r", ""]);
+        check_bounded(
+            "1234567\r\r\nb\n\nlong: 1234\r\r",
+            9,
+            &["~1234567\r\r\n", "b\n\n", "~long: 1234\r\r", ""],
+        );
         check_bounded("a\n\n", 0, &["~a\n\n", ""]);
     }
 
@@ -335,18 +358,22 @@ mod tests {
         const BYTES: &[u8] = b"\n\r\n\rab\xef\xbb\xbf";
         let mut random = Random::new(5);
         for _ in 0..300 {
-            let stream: Vec<u8> = (0..random.below(40)).map(|_| BYTES[random.below(BYTES.len())]).collect();
+            let stream: Vec<u8> =
+                (0..random.below(40)).map(|_| BYTES[random.below(BYTES.len())]).collect();
             let max_event = random.below(12);
             let whole = split(&[&stream], max_event);
             let joined = whole.concat();
             assert!(joined.iter().filter(|byte| **byte != b'~').eq(&stream));
-            every_split(&stream, |pieces| assert_eq!(split(pieces, max_event), whole, "{pieces:?}"));
+            every_split(&stream, |pieces| {
+                assert_eq!(split(pieces, max_event), whole, "{pieces:?}")
+            });
         }
     }
 
     #[test]
     fn an_event_that_has_begun_is_known() {
-        for (stream, between) in [("", true), ("a\n\n", true), ("a\n", false), ("a\n\nb", false), ("123456789", false)]
+        for (stream, between) in
+            [("", true), ("a\n\n", true), ("a\n", false), ("a\n\nb", false), ("123456789", false)]
         {
             let mut splitter = Splitter::new(5);
             splitter.push(stream.as_bytes(), &mut |_| {});

@@ -1,7 +1,8 @@
 //! Watches one JSON object go by in pieces and keeps the bytes of a few members.
 //!
-//! For answers that pass through unchanged and are not held: the memory used does not grow with the text. It checks
-//! nothing; a text that is not JSON yields no captures, or some that a [`Reader`](crate::wire::json::Reader) will refuse.
+//! For answers that pass through unchanged and are not held: the memory used does not grow with the
+//! text. It checks nothing; a text that is not JSON yields no captures, or some that a
+//! [`Reader`](crate::wire::json::Reader) will refuse.
 
 use crate::wire::scan;
 
@@ -10,8 +11,8 @@ pub const MAX_CAPTURE: usize = 16 * 1024;
 
 /// Wanted members: depth of the object they are in (1: the top object; arrays count too) and key.
 ///
-/// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one written with escapes
-/// is not seen.
+/// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one
+/// written with escapes is not seen.
 pub type Wanted = &'static [(u8, &'static str)];
 
 /// The deepest container whose kind is known.
@@ -264,7 +265,12 @@ impl Watch {
             self.state = State::Key;
             self.key_len = 0;
             let depth = self.depth;
-            let at_depth = self.wanted.iter().take(32).enumerate().filter(|(_, wanted)| u32::from(wanted.0) == depth);
+            let at_depth = self
+                .wanted
+                .iter()
+                .take(32)
+                .enumerate()
+                .filter(|(_, wanted)| u32::from(wanted.0) == depth);
             self.alike = at_depth.fold(0, |alike, (index, _)| alike | 1 << index);
         }
         self.key_next = false;
@@ -330,7 +336,10 @@ impl Watch {
         self.open_depths &= !(1 << self.depth);
         let piece = piece.get(..end).unwrap_or_default();
         let depth = self.depth;
-        self.slots.iter_mut().filter(|slot| slot.open && slot.depth == depth).for_each(|slot| slot.end(piece));
+        self.slots
+            .iter_mut()
+            .filter(|slot| slot.open && slot.depth == depth)
+            .for_each(|slot| slot.end(piece));
     }
 }
 
@@ -381,7 +390,8 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const WANTED: Wanted = &[(1, "usage"), (1, "error"), (1, "model"), (3, "finish_reason"), (2, "id"), (1, "use")];
+    const WANTED: Wanted =
+        &[(1, "usage"), (1, "error"), (1, "model"), (3, "finish_reason"), (2, "id"), (1, "use")];
 
     fn fed(pieces: &[&[u8]]) -> Watch {
         let mut watch = Watch::new(WANTED);
@@ -394,7 +404,12 @@ mod tests {
         every_split(text.as_bytes(), |pieces| {
             let watch = fed(pieces);
             for (index, expected) in expected.iter().enumerate() {
-                assert_eq!(watch.captured(index), expected.map(str::as_bytes), "{:?} in {text}", WANTED[index]);
+                assert_eq!(
+                    watch.captured(index),
+                    expected.map(str::as_bytes),
+                    "{:?} in {text}",
+                    WANTED[index]
+                );
             }
             assert_eq!(watch.complete(), complete, "{text}");
             assert_eq!(watch.first_byte(), text.trim_start().bytes().next());
@@ -477,8 +492,11 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_counted_and_not_kept() {
-        let deep =
-            format!("{{\"a\":{}{}, \"usage\": 1}}", "[{\"usage\":".repeat(500), "0".to_owned() + &"}]".repeat(500));
+        let deep = format!(
+            "{{\"a\":{}{}, \"usage\": 1}}",
+            "[{\"usage\":".repeat(500),
+            "0".to_owned() + &"}]".repeat(500)
+        );
         let watch = fed(&[deep.as_bytes()]);
         assert_eq!(watch.captured(0), Some(&b"1"[..]));
         assert!(watch.complete());
@@ -487,7 +505,8 @@ mod tests {
     #[test]
     fn captures_that_are_too_long_are_dropped() {
         for (length, kept) in [(MAX_CAPTURE - 2, true), (MAX_CAPTURE - 1, false)] {
-            let text = format!("{{\"model\":1,\"usage\":  \"{}\",\"error\":\"e\"}}", "x".repeat(length));
+            let text =
+                format!("{{\"model\":1,\"usage\":  \"{}\",\"error\":\"e\"}}", "x".repeat(length));
             for size in [1, 7, 1000, text.len()] {
                 let watch = fed(&text.as_bytes().chunks(size).collect::<Vec<_>>());
                 assert_eq!(watch.captured(0).is_some(), kept, "{length} by {size}");
@@ -498,13 +517,29 @@ mod tests {
 
     #[test]
     fn garbage_is_taken_alike_however_it_is_cut() {
-        const PARTS: &[&str] =
-            &["{", "}", "[", "]", ":", ",", "\"", "\\", " ", "\"usage\"", "\"id\":", "{\"a\":", "7", "é"];
+        const PARTS: &[&str] = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"",
+            "\\",
+            " ",
+            "\"usage\"",
+            "\"id\":",
+            "{\"a\":",
+            "7",
+            "é",
+        ];
         let mut random = Random::new(11);
         for _ in 0..300 {
             let text: String = (0..30).map(|_| PARTS[random.below(PARTS.len())]).collect();
             let text = format!("{{\"usage\":{text}");
-            let told = |watch: Watch| (0..6).map(|index| watch.captured(index).map(<[u8]>::to_vec)).collect::<Vec<_>>();
+            let told = |watch: Watch| {
+                (0..6).map(|index| watch.captured(index).map(<[u8]>::to_vec)).collect::<Vec<_>>()
+            };
             let whole = told(fed(&[text.as_bytes()]));
             every_split(text.as_bytes(), |pieces| assert_eq!(told(fed(pieces)), whole, "{text}"));
         }

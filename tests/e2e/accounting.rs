@@ -1,4 +1,5 @@
-//! What an exchange leaves behind: stats with their tags, filter state, the record, and the cost to the last digit.
+//! What an exchange leaves behind: stats with their tags, filter state, the record, and the cost to
+//! the last digit.
 
 use serde_json::{Value, json};
 
@@ -48,8 +49,11 @@ fn tokens_and_cost_are_counted_by_kind(gateway: &Gateway) {
     for base in FACES {
         assert_eq!(gateway.ask(base, &chat("plain")).status, 200);
     }
-    let tokens =
-        |kind: &str| format!("tokens.tenant=default.provider=plain-0.model=t/plain.token_type={kind}.source=reported");
+    let tokens = |kind: &str| {
+        format!(
+            "tokens.tenant=default.provider=plain-0.model=t/plain.token_type={kind}.source=reported"
+        )
+    };
     gateway.expect_stat(&tokens("input"), 2000);
     gateway.expect_stat(&tokens("output"), 120);
     gateway.expect_stat(&tokens("cached"), 800);
@@ -61,8 +65,10 @@ fn tokens_and_cost_are_counted_by_kind(gateway: &Gateway) {
     gateway.expect_stat("endpoint_health.provider=plain-0.model=t/plain", 1);
     let histograms = gateway.envoy.get("/stats?filter=provider=plain-0&type=Histograms");
     for name in ["request_duration_ms", "time_to_first_token_ms"] {
-        let line =
-            histograms.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {histograms}"));
+        let line = histograms
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap_or_else(|| panic!("{name}: {histograms}"));
         assert!(line.contains("P50"), "{line}");
     }
 }
@@ -75,9 +81,18 @@ fn costs_are_exact(gateway: &Gateway) {
 fn a_stream_is_counted_like_a_plain_answer(gateway: &Gateway) {
     let reply = gateway.ask("/v1", &stream("streamed"));
     let entry = gateway.entry(&reply);
-    assert_eq!((&entry["input_tokens"], &entry["output_tokens"]), (&json!("1000"), &json!("60")), "{entry}");
-    assert_eq!((&entry["cached_tokens"], &entry["cost_usd"]), (&json!("400"), &json!("0.00112")), "{entry}");
-    gateway.expect_stat("cost_nanousd.tenant=default.provider=streamed-0.model=t/streamed", 1_120_000);
+    assert_eq!(
+        (&entry["input_tokens"], &entry["output_tokens"]),
+        (&json!("1000"), &json!("60")),
+        "{entry}"
+    );
+    assert_eq!(
+        (&entry["cached_tokens"], &entry["cost_usd"]),
+        (&json!("400"), &json!("0.00112")),
+        "{entry}"
+    );
+    gateway
+        .expect_stat("cost_nanousd.tenant=default.provider=streamed-0.model=t/streamed", 1_120_000);
     let histograms = gateway.envoy.get("/stats?filter=provider=streamed-0&type=Histograms");
     assert!(histograms.contains("output_tokens_per_second"), "{histograms}");
 }
@@ -93,8 +108,10 @@ fn every_attempt_and_fallback_is_counted(gateway: &Gateway) {
     gateway.expect_stat("requests.tenant=default.model=t/moved.operation=chat.status=2xx", 1);
     // Only the one that answered is charged.
     let stats = gateway.envoy.get("/stats?filter=model=t/moved");
-    let charged: Vec<&str> =
-        stats.lines().filter(|line| line.contains("tokens.tenant") || line.contains("cost")).collect();
+    let charged: Vec<&str> = stats
+        .lines()
+        .filter(|line| line.contains("tokens.tenant") || line.contains("cost"))
+        .collect();
     assert!(charged.iter().all(|line| line.contains("provider=moved-2")), "{charged:?}");
 }
 
@@ -112,7 +129,12 @@ fn estimates_are_kept_apart(gateway: &Gateway) {
 
 fn an_abandoned_stream_is_charged_as_far_as_it_came(gateway: &Gateway) {
     let mut connection = gateway.connect();
-    connection.send("POST", "/v1/chat/completions", &[], stream("abandoned").to_string().as_bytes());
+    connection.send(
+        "POST",
+        "/v1/chat/completions",
+        &[],
+        stream("abandoned").to_string().as_bytes(),
+    );
     let reply = connection.read_until("\"content\":\" ", 5);
     connection.abort();
     let entry = gateway.entry(&reply);
@@ -122,11 +144,15 @@ fn an_abandoned_stream_is_charged_as_far_as_it_came(gateway: &Gateway) {
     assert_eq!(entry["record"]["attempts"][0]["outcome"], "aborted", "{entry}");
     assert_eq!(entry["error_type"], "aborted", "{entry}");
     assert!(entry["cost_usd"].is_string(), "{entry}");
-    gateway.expect_stat("requests.tenant=default.model=t/abandoned.operation=chat.status=aborted", 1);
+    gateway
+        .expect_stat("requests.tenant=default.model=t/abandoned.operation=chat.status=aborted", 1);
     gateway.expect_stat("attempts.provider=abandoned-0.model=t/abandoned.outcome=aborted", 1);
     let name = "tokens.tenant=default.provider=abandoned-0.model=t/abandoned.token_type=output.source=estimated";
     gateway.expect_stat(name, output);
-    assert!(gateway.becomes(|| gateway.fake.received("abandoned-0")[0].0["aborted"] == true), "the upstream was left");
+    assert!(
+        gateway.becomes(|| gateway.fake.received("abandoned-0")[0].0["aborted"] == true),
+        "the upstream was left"
+    );
 }
 
 fn an_abandoned_wait_is_counted(gateway: &Gateway) {
@@ -137,8 +163,12 @@ fn an_abandoned_wait_is_counted(gateway: &Gateway) {
         assert!(gateway.becomes(|| !gateway.fake.received(&format!("{name}-0")).is_empty()));
         std::thread::sleep(std::time::Duration::from_millis(100));
         connection.abort();
-        gateway.expect_stat(&format!("requests.tenant=default.model=t/{name}.operation=chat.status=aborted"), 1);
-        gateway.expect_stat(&format!("attempts.provider={name}-0.model=t/{name}.outcome=aborted"), 1);
+        gateway.expect_stat(
+            &format!("requests.tenant=default.model=t/{name}.operation=chat.status=aborted"),
+            1,
+        );
+        gateway
+            .expect_stat(&format!("attempts.provider={name}-0.model=t/{name}.outcome=aborted"), 1);
         let entry = gateway.envoy.entry("request_model", &format!("t/{name}"));
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "aborted", "{entry}");
         // It is no mark against the endpoint.
@@ -185,7 +215,10 @@ fn filter_state_and_record_tell_everything(gateway: &Gateway) {
     assert!(record["dropped"][0]["reason"].as_str().unwrap().contains("ignore"), "{record}");
     assert_eq!(record["attempts"][0]["status"], 503, "{record}");
     assert_eq!(record["attempts"][1]["outcome"], "ok", "{record}");
-    assert!(record["attempts"][1]["first_token_ms"].is_u64() && record["duration_ms"].is_u64(), "{record}");
+    assert!(
+        record["attempts"][1]["first_token_ms"].is_u64() && record["duration_ms"].is_u64(),
+        "{record}"
+    );
     assert_eq!((&record["status"], &record["stream"]), (&json!(200), &json!(true)), "{record}");
     assert!(record["seed"].is_string(), "{record}");
     assert!(gateway.envoy.log(0).contains(record["config"].as_str().unwrap()), "{record}");
@@ -195,7 +228,10 @@ fn prompts_and_completions_are_never_logged(gateway: &Gateway) {
     let mut body = chat("private");
     body["messages"][0]["content"] = "xyzzy-prompt".into();
     let entry = gateway.entry(&gateway.ask("/v1", &body));
-    assert!(!entry.to_string().contains("xyzzy-prompt") && !entry.to_string().contains("Hello from"), "{entry}");
+    assert!(
+        !entry.to_string().contains("xyzzy-prompt") && !entry.to_string().contains("Hello from"),
+        "{entry}"
+    );
     gateway.post("/v1", b"{\"messages\":\"xyzzy-prompt\" broken");
     let log = gateway.envoy.log(0);
     assert!(!log.contains("xyzzy-prompt") && !log.contains("sk-of-step"), "{log}");
@@ -204,11 +240,14 @@ fn prompts_and_completions_are_never_logged(gateway: &Gateway) {
 fn counts_of_parallel_requests_add_up(gateway: &Gateway) {
     std::thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| (0..25).for_each(|_| assert_eq!(gateway.ask("/v1", &stream("bursts")).status, 200)));
+            scope.spawn(|| {
+                (0..25).for_each(|_| assert_eq!(gateway.ask("/v1", &stream("bursts")).status, 200))
+            });
         }
     });
     gateway.expect_stat("requests.tenant=default.model=t/bursts.operation=chat.status=2xx", 400);
     gateway.expect_stat("attempts.provider=bursts-0.model=t/bursts.outcome=ok", 400);
-    let name = "tokens.tenant=default.provider=bursts-0.model=t/bursts.token_type=output.source=reported";
+    let name =
+        "tokens.tenant=default.provider=bursts-0.model=t/bursts.token_type=output.source=reported";
     gateway.expect_stat(name, 400 * 8);
 }

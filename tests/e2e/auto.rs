@@ -9,7 +9,8 @@ use crate::setup::Setup;
 fn setup() -> Setup {
     let tier = |provider: &str, tag: &str, usd: &str| json!({"provider": provider, "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
     let tiers = [("eu", "0.000004"), ("flex", "0.000002"), ("eu/priority", "0.000008")];
-    let of = |provider: &str| json!({"endpoints": tiers.map(|(tag, usd)| tier(provider, tag, usd))});
+    let of =
+        |provider: &str| json!({"endpoints": tiers.map(|(tag, usd)| tier(provider, tag, usd))});
     Setup::new()
         .chain("small", &[""])
         .chain("broken", &["status=503"])
@@ -50,51 +51,88 @@ fn ask(gateway: &Gateway, base: &str, more: &[(&str, &str)], members: &Value) ->
     }
     let usual = [("content-type", "application/json"), ("X-OpenRouter-Metadata", "enabled")];
     let headers: Vec<_> = usual.iter().chain(more).copied().collect();
-    gateway.request("POST", &format!("{base}/chat/completions"), &headers, body.to_string().as_bytes())
+    gateway.request(
+        "POST",
+        &format!("{base}/chat/completions"),
+        &headers,
+        body.to_string().as_bytes(),
+    )
 }
 
 fn auto_chooses_by_its_rules_and_falls_back_among_its_models(gateway: &Gateway) {
-    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let tools =
+        json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
     let (none, gold) = (&[][..], &[("x-tier", "gold")][..]);
     let rows = [
         (none, json!({}), "t/small", "1", "routing.auto.models"),
         (gold, json!({"tools": tools}), "t/gold", "1", "routing.auto.rules[0] (header)"),
         (none, json!({"tools": tools}), "t/large", "2", "routing.auto.rules[1] (tools)"),
-        (none, json!({"model": "@preset/cheap", "tools": tools}), "t/large", "2", "routing.auto.rules[1] (tools)"),
+        (
+            none,
+            json!({"model": "@preset/cheap", "tools": tools}),
+            "t/large",
+            "2",
+            "routing.auto.rules[1] (tools)",
+        ),
     ];
     for (headers, members, model, attempts, reason) in rows {
         for face in FACES {
             let reply = ask(gateway, face, headers, &members);
-            assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some(model)), "{members}: {reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("x-modelyard-model")),
+                (200, Some(model)),
+                "{members}: {reply:?}"
+            );
             assert_eq!(reply.header("x-modelyard-attempts"), Some(attempts), "{members}");
             let record = gateway.entry(&reply)["record"].clone();
             assert!(record["choice"].as_str().unwrap().contains(reason), "{record}");
             if face == "/api/v1" {
                 let answer = reply.json();
                 let metadata = &answer["openrouter_metadata"];
-                assert_eq!((&answer["model"], &metadata["strategy"]), (&json!(model), &json!("auto")), "{answer}");
-                assert!(metadata["pipeline"][0]["summary"].as_str().unwrap().contains(reason), "{metadata}");
+                assert_eq!(
+                    (&answer["model"], &metadata["strategy"]),
+                    (&json!(model), &json!("auto")),
+                    "{answer}"
+                );
+                assert!(
+                    metadata["pipeline"][0]["summary"].as_str().unwrap().contains(reason),
+                    "{metadata}"
+                );
             }
         }
     }
 }
 
 fn auto_may_be_narrowed_by_the_client(gateway: &Gateway) {
-    let plugin = |key: &str, pattern: &str| json!({"plugins": [{"id": "auto-router", key: [pattern]}]});
+    let plugin =
+        |key: &str, pattern: &str| json!({"plugins": [{"id": "auto-router", key: [pattern]}]});
     let reply = ask(gateway, "/v1", &[], &plugin("excluded_models", "*/small"));
-    assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some("t/spare")), "{reply:?}");
+    assert_eq!(
+        (reply.status, reply.header("x-modelyard-model")),
+        (200, Some("t/spare")),
+        "{reply:?}"
+    );
     assert_eq!(reply.header("x-modelyard-dropped"), None);
     let sent = gateway.fake.received("spare-0").pop().unwrap().json();
     assert_eq!((&sent["service_tier"], sent.get("plugins")), (&json!("flex"), None), "{sent}");
     let none = ask(gateway, "/api/v1", &[], &plugin("allowed_models", "nobody/*"));
     let message = none.json()["error"]["message"].clone();
     assert_eq!(none.status, 404);
-    assert!(message.as_str().unwrap().starts_with("No models match your request and model restrictions."), "{message}");
+    assert!(
+        message
+            .as_str()
+            .unwrap()
+            .starts_with("No models match your request and model restrictions."),
+        "{message}"
+    );
 }
 
 fn auto_is_listed_and_explained(gateway: &Gateway) {
     let list = gateway.request("GET", "/api/v1/models", &[], b"").json();
-    assert!(list["data"].as_array().unwrap().iter().any(|model| model["id"] == "openrouter/auto"), "{list}");
+    assert!(
+        list["data"].as_array().unwrap().iter().any(|model| model["id"] == "openrouter/auto"),
+        "{list}"
+    );
     let path = "/modelyard/api/explain?header=x-tier:gold";
     let explained = gateway.request("POST", path, &[], br#"{"model":"auto"}"#).json();
     assert_eq!(explained["plan"][0]["model"], "t/gold", "{explained}");
@@ -110,7 +148,11 @@ fn a_tier_is_for_those_who_ask_for_it(gateway: &Gateway) {
         (json!({"service_tier": "fast"}), &[priority, default], json!("priority")),
         (json!({"service_tier": "default"}), &[default], json!("default")),
         (json!({"model": "t/tiers:floor"}), &[flex, default], json!("flex")),
-        (json!({"model": "t/tiers:floor", "service_tier": "default"}), &[default], json!("default")),
+        (
+            json!({"model": "t/tiers:floor", "service_tier": "default"}),
+            &[default],
+            json!("default"),
+        ),
         (json!({"provider": {"order": ["tiers-0/flex"]}}), &[flex, default], json!("flex")),
         (json!({"provider": {"only": ["tiers-0"]}}), &[default], Value::Null),
     ];
@@ -143,6 +185,9 @@ fn the_tier_that_the_provider_served_is_paid(gateway: &Gateway) {
             (&record["plan"][0], &record["service_tier"]),
             (&json!("served-0/up#eu/priority"), &json!("default"))
         );
-        assert_eq!(record["cost_usd"].as_str().unwrap().parse::<f64>().unwrap(), usage["cost"].as_f64().unwrap());
+        assert_eq!(
+            record["cost_usd"].as_str().unwrap().parse::<f64>().unwrap(),
+            usage["cost"].as_f64().unwrap()
+        );
     }
 }

@@ -51,7 +51,9 @@ impl Reply {
     pub(crate) fn events(&self) -> Vec<String> {
         let text = self.text().replace("\r\n", "\n");
         text.split("\n\n")
-            .filter_map(|event| Some(event.lines().find_map(|line| line.strip_prefix("data: "))?.to_owned()))
+            .filter_map(|event| {
+                Some(event.lines().find_map(|line| line.strip_prefix("data: "))?.to_owned())
+            })
             .collect()
     }
 
@@ -63,7 +65,8 @@ impl Reply {
     /// What the model said, in whichever form.
     pub(crate) fn content(&self) -> String {
         if self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            let said = |chunk: &Value| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
+            let said =
+                |chunk: &Value| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
             return self.chunks().iter().filter_map(said).collect();
         }
         self.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
@@ -72,7 +75,10 @@ impl Reply {
 
 /// The value of a header.
 pub(crate) fn value<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// One connection to the gateway.
@@ -101,7 +107,8 @@ impl Connection {
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let length = [("content-length", body.len().to_string())];
         let length = if body.is_empty() && method != "POST" { &[][..] } else { &length[..] };
-        let length: Vec<(&str, &str)> = length.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let length: Vec<(&str, &str)> =
+            length.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.head(method, path, &[headers, &length].concat());
         self.write(body);
     }
@@ -145,7 +152,8 @@ impl Connection {
             return self.read_chunk(reply);
         }
         let length = reply.header("content-length").map(|length| length.parse::<usize>().unwrap());
-        let mut buffer = vec![0; length.map_or(65536, |length| (length - reply.body.len()).min(65536))];
+        let mut buffer =
+            vec![0; length.map_or(65536, |length| (length - reply.body.len()).min(65536))];
         let count = if buffer.is_empty() { 0 } else { self.reader.read(&mut buffer)? };
         reply.body.extend_from_slice(&buffer[..count]);
         reply.arrivals.push((Instant::now(), reply.body.len()));
@@ -154,7 +162,8 @@ impl Connection {
     }
 
     fn read_chunk(&mut self, reply: &mut Reply) -> io::Result<bool> {
-        let size = usize::from_str_radix(&self.line()?, 16).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let size =
+            usize::from_str_radix(&self.line()?, 16).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         if size == 0 {
             reply.trailers = self.fields()?;
             reply.whole = true;
@@ -179,7 +188,9 @@ impl Connection {
             match self.read_more(&mut reply) {
                 Ok(true) => {}
                 Ok(false) => return reply,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("the answer hangs: {reply:?}"),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    panic!("the answer hangs: {reply:?}")
+                }
                 Err(_) => return reply,
             }
         }

@@ -1,4 +1,5 @@
-//! The SDKs that people use, unchanged, in front of every upstream format: see `tests/clients/check.*`.
+//! The SDKs that people use, unchanged, in front of every upstream format: see
+//! `tests/clients/check.*`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -37,7 +38,8 @@ fn with_format(mut setup: Setup, format: &str) -> Setup {
         ("-broken", "error-event=2"),
     ] {
         let signed = if format == "bedrock" { "signed" } else { "" };
-        setup = setup.formats(&format!("{format}{kind}"), &[(format, &format!("{signed},{faults}"))]);
+        setup =
+            setup.formats(&format!("{format}{kind}"), &[(format, &format!("{signed},{faults}"))]);
     }
     setup
 }
@@ -58,21 +60,28 @@ fn javascript_sdks_work_unchanged(gateway: &Gateway) {
     let script = File::open("tests/clients/check.mjs").unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut command = Command::new("node");
-    command.env_clear().env("PATH", path).args(["--input-type=module", "-"]).current_dir(NODE_MODULES).stdin(script);
+    command
+        .env_clear()
+        .env("PATH", path)
+        .args(["--input-type=module", "-"])
+        .current_dir(NODE_MODULES)
+        .stdin(script);
     check(gateway, command);
 }
 
 /// Runs a client, without proxies and without keys of whoever runs the tests.
 fn check(gateway: &Gateway, mut command: Command) {
     command.arg(gateway.envoy.address.to_string()).args(FORMATS);
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make setup)"));
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make setup)"));
     let told = String::from_utf8_lossy(&output.stdout);
     print!("{told}");
     let failed: Vec<&str> = told.split("\n").filter(|line| line.starts_with("FAILED")).collect();
     assert!(output.status.success(), "{failed:#?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An upstream that answers with JSON after the schema it was given, and refuses where there is none.
+/// An upstream that answers with JSON after the schema it was given, and refuses where there is
+/// none.
 fn structured_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -91,14 +100,17 @@ fn answer_structured(mut stream: TcpStream) {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let request: Value = serde_json::from_slice(&body).unwrap();
-    let has_schema = request["response_format"]["json_schema"]["schema"]["properties"]["people"].is_object();
-    let message = json!({"role": "assistant", "content": "{\"name\":\"Paris\",\"people\":2100000}"});
+    let has_schema =
+        request["response_format"]["json_schema"]["schema"]["properties"]["people"].is_object();
+    let message =
+        json!({"role": "assistant", "content": "{\"name\":\"Paris\",\"people\":2100000}"});
     let answer = json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": request["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12},
     });
-    let (status, answer) = if has_schema { ("200 OK", answer.to_string()) } else { ("400 Bad Request", "{}".into()) };
+    let (status, answer) =
+        if has_schema { ("200 OK", answer.to_string()) } else { ("400 Bad Request", "{}".into()) };
     let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close");
     let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
 }

@@ -15,13 +15,17 @@ fn started(name: &str, setup: &Setup) -> Gateway {
     let gateway = Gateway::start(&format!("config::{name}"), setup);
     let gateway = gateway.unwrap_or_else(|log| panic!("Envoy does not start: {log}"));
     // Envoy serves before its log is written.
-    assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()), "no configuration in use");
+    assert!(
+        gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()),
+        "no configuration in use"
+    );
     gateway
 }
 
 /// The hash in the last line about a configuration in use.
 fn hash_in_use(log: &str) -> Option<&str> {
-    let line = log.lines().rfind(|line| line.contains("configuration ") && line.contains(" in use"))?;
+    let line =
+        log.lines().rfind(|line| line.contains("configuration ") && line.contains(" in use"))?;
     line.split("configuration ").nth(1)?.split(' ').next()
 }
 
@@ -38,7 +42,8 @@ fn both_forms_of_a_document_are_the_same_configuration() {
     let text = started("text", &numbers());
     let structure = Setup { as_struct: true, ..numbers() };
     let structure = started("struct", &structure);
-    let hashes = [&text, &structure].map(|gateway| hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned());
+    let hashes =
+        [&text, &structure].map(|gateway| hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned());
     assert_eq!(hashes[0], hashes[1]);
     for gateway in [text, structure] {
         gateway.run(|gateway| {
@@ -53,7 +58,10 @@ fn a_filter_that_may_not_wait_is_told_of() {
     let gateway = started("waits", &Setup { may_wait: false, ..numbers() });
     let mut connection = gateway.connect();
     connection.send("POST", "/v1/chat/completions", &[], chat("good").to_string().as_bytes());
-    assert!(gateway.becomes(|| gateway.envoy.log(0).contains("allow_on_headers_stop_iteration")), "nothing is said");
+    assert!(
+        gateway.becomes(|| gateway.envoy.log(0).contains("allow_on_headers_stop_iteration")),
+        "nothing is said"
+    );
     connection.abort();
 }
 
@@ -68,8 +76,7 @@ fn ten_mistakes() -> (Setup, [&'static str; 10]) {
         "telemetry": {"record": "all"},
         "surprise": true,
     }));
-    let model =
-        json!({"id": "t/bad", "endpoints": [{"provider": "good-0", "model": "x", "pricing": {"prompt": "-1"}}]});
+    let model = json!({"id": "t/bad", "endpoints": [{"provider": "good-0", "model": "x", "pricing": {"prompt": "-1"}}]});
     setup.document["models"].as_array_mut().unwrap().push(model);
     let paths = [
         "providers.good-0.api:",
@@ -92,7 +99,9 @@ fn envoy_does_not_start_with_ten_mistakes_and_names_them_all() {
     let structure = Setup { as_struct: true, ..ten_mistakes().0 };
     for (name, setup) in [("mistakes", text), ("mistakes-struct", structure)] {
         let fake = Fake::start(&setup.listeners, false);
-        let log = Envoy::start(&format!("config::{name}"), &setup, &fake.listeners).err().expect("Envoy starts");
+        let log = Envoy::start(&format!("config::{name}"), &setup, &fake.listeners)
+            .err()
+            .expect("Envoy starts");
         for path in paths {
             assert!(log.contains(path), "{path} is not in: {log}");
         }
@@ -102,7 +111,9 @@ fn envoy_does_not_start_with_ten_mistakes_and_names_them_all() {
 
 #[test]
 fn a_document_that_is_none_is_refused() {
-    for (index, document) in [json!(null), json!([]), json!({}), json!("text")].into_iter().enumerate() {
+    for (index, document) in
+        [json!(null), json!([]), json!({}), json!("text")].into_iter().enumerate()
+    {
         let setup = Setup { document, ..Setup::new() };
         let fake = Fake::start(&setup.listeners, false);
         let started = Envoy::start(&format!("config::none-{index}"), &setup, &fake.listeners);
@@ -121,11 +132,19 @@ fn without_its_key_an_endpoint_is_left_out_and_the_rest_works() {
     let gateway = started("unset", &setup);
     gateway.run(|gateway| {
         let log = gateway.envoy.log(0);
-        let warning = log.lines().find(|line| line.contains("[warning]") && line.contains("E2E_UNSET"));
-        assert!(warning.is_some_and(|line| line.contains("half-0") || line.contains("none-0")), "{log}");
+        let warning =
+            log.lines().find(|line| line.contains("[warning]") && line.contains("E2E_UNSET"));
+        assert!(
+            warning.is_some_and(|line| line.contains("half-0") || line.contains("none-0")),
+            "{log}"
+        );
         for base in FACES {
             let reply = gateway.ask(base, &chat("half"));
-            assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("x-modelyard-attempts")),
+                (200, Some("1")),
+                "{reply:?}"
+            );
             let reply = gateway.ask(base, &chat("none"));
             assert_eq!(reply.status, 404, "{reply:?}");
             assert!(reply.text().contains("none-0"), "says what removed it: {reply:?}");
@@ -138,7 +157,11 @@ fn discovered(workers: u32) -> Setup {
     Setup { by_ecds: true, record: false, ..Setup::new() }
         .chain("good", &["status=503", "interval=10"])
         // With two workers pieces of streams are held for a turn, and must not be forgotten.
-        .document(if workers == 2 { json!({"telemetry": {"keep_alive": "20s"}}) } else { json!({}) })
+        .document(if workers == 2 {
+            json!({"telemetry": {"keep_alive": "20s"}})
+        } else {
+            json!({})
+        })
         .workers(workers)
 }
 
@@ -153,8 +176,11 @@ fn updated_under_load(workers: u32) {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let base = FACES[thread % 2];
-                    let reply = gateway.ask(base, &if thread < 3 { stream("good") } else { chat("good") });
-                    if (reply.status, reply.whole) != (200, true) || !reply.content().starts_with("Hello from good-1") {
+                    let reply =
+                        gateway.ask(base, &if thread < 3 { stream("good") } else { chat("good") });
+                    if (reply.status, reply.whole) != (200, true)
+                        || !reply.content().starts_with("Hello from good-1")
+                    {
                         stop.store(true, Ordering::Relaxed);
                         panic!("a request was lost: {reply:?}");
                     }
@@ -163,10 +189,14 @@ fn updated_under_load(workers: u32) {
             });
         }
         let _stop = StopOnDrop(&stop);
-        assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()), "nothing is in use");
+        assert!(
+            gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()),
+            "nothing is in use"
+        );
         let mut hashes = vec![hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned()];
         for attempts in 2..6 {
-            let update = discovered(workers).document(json!({"routing": {"max_attempts": attempts}}));
+            let update =
+                discovered(workers).document(json!({"routing": {"max_attempts": attempts}}));
             gateway.envoy.update(&update);
             let last = hashes.last().unwrap().clone();
             assert!(
@@ -177,7 +207,9 @@ fn updated_under_load(workers: u32) {
             thread::sleep(Duration::from_millis(300));
         }
         let from = gateway.envoy.log(0).len();
-        gateway.envoy.update(&discovered(workers).document(json!({"routing": {"max_attempts": "none"}})));
+        gateway
+            .envoy
+            .update(&discovered(workers).document(json!({"routing": {"max_attempts": "none"}})));
         assert!(
             gateway.becomes(|| gateway.envoy.log(from).contains("routing.max_attempts")),
             "the mistake is not told"
@@ -185,9 +217,18 @@ fn updated_under_load(workers: u32) {
         thread::sleep(Duration::from_millis(300));
         assert_eq!(hash_in_use(&gateway.envoy.log(from)), None, "nothing else came into use");
         let reply = gateway.ask("/v1", &chat("good"));
-        assert_eq!(gateway.entry(&reply)["record"]["config"], hashes.last().unwrap().as_str(), "the old one stays");
-        gateway.envoy.update(&discovered(workers).document(json!({"routing": {"max_attempts": 9}})));
-        assert!(gateway.becomes(|| hash_in_use(&gateway.envoy.log(from)).is_some()), "a good one after a bad one");
+        assert_eq!(
+            gateway.entry(&reply)["record"]["config"],
+            hashes.last().unwrap().as_str(),
+            "the old one stays"
+        );
+        gateway
+            .envoy
+            .update(&discovered(workers).document(json!({"routing": {"max_attempts": 9}})));
+        assert!(
+            gateway.becomes(|| hash_in_use(&gateway.envoy.log(from)).is_some()),
+            "a good one after a bad one"
+        );
     });
     assert!(served.load(Ordering::Relaxed) > 20);
     gateway.assert_sound(0);
@@ -214,8 +255,9 @@ fn updates_under_load_lose_nothing_with_two_workers() {
 
 #[test]
 fn headers_can_be_switched_off_and_paths_moved() {
-    let setup =
-        Setup::new().chain("good", &[""]).document(json!({"telemetry": {"record": "none", "expose_headers": false}}));
+    let setup = Setup::new()
+        .chain("good", &[""])
+        .document(json!({"telemetry": {"record": "none", "expose_headers": false}}));
     let gateway = started("quiet", &setup);
     gateway.run(|gateway| {
         let reply = gateway.ask("/v1", &chat("good"));
@@ -227,6 +269,10 @@ fn headers_can_be_switched_off_and_paths_moved() {
             .collect();
         assert!(own.is_empty(), "{own:?}");
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["record"], &entry["provider"]), (&Value::Null, &json!("good-0")), "{entry}");
+        assert_eq!(
+            (&entry["record"], &entry["provider"]),
+            (&Value::Null, &json!("good-0")),
+            "{entry}"
+        );
     });
 }

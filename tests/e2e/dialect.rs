@@ -1,4 +1,5 @@
-//! The clients' dialects: the same question in each, and what its answer says whatever form it comes in.
+//! The clients' dialects: the same question in each, and what its answer says whatever form it
+//! comes in.
 
 use serde_json::{Value, json};
 
@@ -61,7 +62,9 @@ impl Dialect {
         let mut body = self.question(name, stream);
         let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
         body["tools"] = match self {
-            Self::Chat(_) => json!([{"type": "function", "function": {"name": "look", "parameters": schema}}]),
+            Self::Chat(_) => {
+                json!([{"type": "function", "function": {"name": "look", "parameters": schema}}])
+            }
             Self::Messages => json!([{"name": "look", "input_schema": schema}]),
             Self::Responses => json!([{"type": "function", "name": "look", "parameters": schema}]),
         };
@@ -79,10 +82,18 @@ impl Dialect {
             }
             Self::Messages => {
                 let content = &answer["content"];
-                let call = content.as_array().unwrap().iter().find(|block| block["type"] == "tool_use").unwrap();
-                let result = json!({"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny"});
-                let turns =
-                    [json!({"role": "assistant", "content": content}), json!({"role": "user", "content": [result]})];
+                let call = content
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|block| block["type"] == "tool_use")
+                    .unwrap();
+                let result =
+                    json!({"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny"});
+                let turns = [
+                    json!({"role": "assistant", "content": content}),
+                    json!({"role": "user", "content": [result]}),
+                ];
                 body["messages"].as_array_mut().unwrap().extend(turns);
             }
             Self::Responses => {
@@ -99,7 +110,9 @@ impl Dialect {
     pub(crate) fn thinking(self) -> Value {
         match self {
             Self::Chat(_) => json!({"max_tokens": 4096, "reasoning": {"max_tokens": 1024}}),
-            Self::Messages => json!({"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+            Self::Messages => {
+                json!({"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}})
+            }
             Self::Responses => json!({
                 "max_output_tokens": 4096,
                 "reasoning": {"effort": "low"},
@@ -109,13 +122,19 @@ impl Dialect {
     }
 
     pub(crate) fn ask(self, gateway: &Gateway, body: &Value) -> Reply {
-        gateway.request("POST", &self.path(), &[("content-type", "application/json")], body.to_string().as_bytes())
+        gateway.request(
+            "POST",
+            &self.path(),
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
     }
 
     /// Reads a good answer, plain or streamed.
     pub(crate) fn said(self, reply: &Reply) -> Said {
         assert_eq!((reply.status, reply.whole), (200, true), "{self:?}: {reply:?}");
-        let is_stream = reply.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_stream =
+            reply.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         match (self, is_stream) {
             (Self::Chat(_), false) => of_chat(&reply.json()),
             (Self::Chat(_), true) => of_chat(&gathered_chat(reply)),
@@ -132,7 +151,9 @@ impl Dialect {
         match self {
             Self::Chat(_) => last.get("error").cloned(),
             Self::Messages => (last["type"] == "error").then(|| last["error"].clone()),
-            Self::Responses => (last["type"] == "response.failed").then(|| last["response"]["error"].clone()),
+            Self::Responses => {
+                (last["type"] == "response.failed").then(|| last["response"]["error"].clone())
+            }
         }
     }
 
@@ -181,7 +202,8 @@ fn of_chat(answer: &Value) -> Said {
 /// The whole answer that a stream of chunks amounts to.
 fn gathered_chat(reply: &Reply) -> Value {
     assert_eq!(reply.events().last().map(String::as_str), Some("[DONE]"), "{reply:?}");
-    let (mut message, mut call) = (json!({"content": "", "reasoning": ""}), json!({"arguments": ""}));
+    let (mut message, mut call) =
+        (json!({"content": "", "reasoning": ""}), json!({"arguments": ""}));
     let (mut finish, mut usage, mut model) = (Value::Null, Value::Null, Value::Null);
     for chunk in reply.chunks() {
         assert!(chunk.get("error").is_none(), "{reply:?}");
@@ -215,7 +237,11 @@ fn append(to: &mut Value, piece: &Value) {
 }
 
 fn of_message(message: &Value) -> Said {
-    assert_eq!((&message["type"], &message["role"]), (&json!("message"), &json!("assistant")), "{message}");
+    assert_eq!(
+        (&message["type"], &message["role"]),
+        (&json!("message"), &json!("assistant")),
+        "{message}"
+    );
     let usage = &message["usage"];
     let mut said = Said {
         model: text(&message["model"]),
@@ -322,7 +348,10 @@ fn gathered_response(reply: &Reply) -> Value {
         assert_eq!(event["sequence_number"], number, "{reply:?}");
     }
     let last = events.last().unwrap();
-    assert!(matches!(last["type"].as_str(), Some("response.completed" | "response.incomplete")), "{reply:?}");
+    assert!(
+        matches!(last["type"].as_str(), Some("response.completed" | "response.incomplete")),
+        "{reply:?}"
+    );
     let deltas = events.iter().filter(|event| event["type"] == "response.output_text.delta");
     let streamed: String = deltas.map(|event| text(&event["delta"])).collect();
     assert_eq!(of_response(&last["response"]).text, streamed, "{reply:?}");

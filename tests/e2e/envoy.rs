@@ -32,10 +32,15 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// Starts an Envoy; the error is its log.
-    pub(crate) fn start(name: &str, setup: &Setup, fakes: &BTreeMap<String, SocketAddr>) -> Result<Self, String> {
+    pub(crate) fn start(
+        name: &str,
+        setup: &Setup,
+        fakes: &BTreeMap<String, SocketAddr>,
+    ) -> Result<Self, String> {
         let binary = existing("ENVOY", ".tools/venv/bin/envoy")?;
         existing("MODELYARD_WASM", MODULE)?;
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
+        let directory =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
         if setup.by_ecds {
@@ -44,9 +49,24 @@ impl Envoy {
         let config = directory.join("envoy.json");
         fs::write(&config, bootstrap(&directory, setup, fakes).to_string()).unwrap();
         let mut command = Command::new(binary);
-        command.arg("--config-path").arg(&config).arg("--log-path").arg(directory.join("envoy.log"));
-        command.args(["--log-level", "warning", "--component-log-level", "wasm:info", "--disable-hot-restart"]);
-        command.args(["--concurrency", &setup.workers.to_string(), "--file-flush-interval-msec", "20"]);
+        command
+            .arg("--config-path")
+            .arg(&config)
+            .arg("--log-path")
+            .arg(directory.join("envoy.log"));
+        command.args([
+            "--log-level",
+            "warning",
+            "--component-log-level",
+            "wasm:info",
+            "--disable-hot-restart",
+        ]);
+        command.args([
+            "--concurrency",
+            &setup.workers.to_string(),
+            "--file-flush-interval-msec",
+            "20",
+        ]);
         command.args(["--service-node", "e2e", "--service-cluster", "e2e"]);
         command.arg("--admin-address-path").arg(directory.join("admin"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -54,7 +74,9 @@ impl Envoy {
         let process = process::spawn(command);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut envoy = Self { process, directory, address: unknown, admin: unknown };
-        envoy.admin = envoy.wait_for(|envoy| fs::read_to_string(envoy.directory.join("admin")).ok()?.parse().ok())?;
+        envoy.admin = envoy.wait_for(|envoy| {
+            fs::read_to_string(envoy.directory.join("admin")).ok()?.parse().ok()
+        })?;
         envoy.address = envoy.wait_for(Self::listener)?;
         Ok(envoy)
     }
@@ -106,13 +128,18 @@ impl Envoy {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
-            let mut entries = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut entries =
+                log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             if let Some(mut entry) = entries.find(|entry| entry[key] == value) {
-                let record = entry["record"].as_str().map(|record| serde_json::from_str(record).unwrap());
+                let record =
+                    entry["record"].as_str().map(|record| serde_json::from_str(record).unwrap());
                 entry["record"] = record.unwrap_or(Value::Null);
                 return entry;
             }
-            assert!(Instant::now() < deadline, "nothing in the access log has {key} {value}: {log}");
+            assert!(
+                Instant::now() < deadline,
+                "nothing in the access log has {key} {value}: {log}"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -144,7 +171,10 @@ fn existing(variable: &str, default: &str) -> Result<PathBuf, String> {
     if path.exists() {
         return Ok(path);
     }
-    Err(format!("{} does not exist: build or install it, or name another one in {variable}", path.display()))
+    Err(format!(
+        "{} does not exist: build or install it, or name another one in {variable}",
+        path.display()
+    ))
 }
 
 /// A message of that type.
@@ -164,7 +194,8 @@ fn filter(setup: &Setup) -> Value {
     } else {
         typed("google.protobuf.StringValue", json!({"value": setup.document.to_string()}))
     };
-    let variables: Vec<String> = (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
+    let variables: Vec<String> =
+        (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
     let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
     let config = json!({
         "name": "modelyard",
@@ -209,7 +240,11 @@ fn write_ecds(directory: &Path, setup: &Setup) {
         let resource = typed("envoy.config.core.v3.TypedExtensionConfig", resource);
         let version = format!("{:?}", Instant::now());
         let temporary = directory.join("next.json");
-        fs::write(&temporary, json!({"version_info": version, "resources": [resource]}).to_string()).unwrap();
+        fs::write(
+            &temporary,
+            json!({"version_info": version, "resources": [resource]}).to_string(),
+        )
+        .unwrap();
         fs::rename(temporary, ecds_file(directory, place)).unwrap();
     }
 }
@@ -223,7 +258,8 @@ fn bootstrap(directory: &Path, setup: &Setup, fakes: &BTreeMap<String, SocketAdd
         .chain(refused)
         .map(|(name, address)| cluster(name, *address, setup))
         .collect();
-    let names: Vec<String> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<String> =
+        clusters.iter().map(|cluster| cluster["name"].as_str().unwrap().to_owned()).collect();
     clusters.push(cluster("sink", refusing, setup));
     json!({
         "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
@@ -248,7 +284,8 @@ fn cluster(name: &str, endpoint: SocketAddr, setup: &Setup) -> Value {
     let limits = json!({
         "max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many,
     });
-    let options = json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
+    let options =
+        json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
     let mut cluster = json!({
         "name": name,
         "type": "STATIC",
@@ -279,7 +316,11 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "suppress_envoy_headers": true,
         "upstream_http_filters": [placed(directory, setup, PLACES[1]), codec],
     });
-    let router = named("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", router);
+    let router = named(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        router,
+    );
     let manager = json!({
         "stat_prefix": "gateway",
         "http_protocol_options": {"enable_trailers": true},
@@ -287,7 +328,8 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(clusters)}]},
         "http_filters": [placed(directory, setup, PLACES[0]), router],
     });
-    let r#type = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    let r#type =
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
     named("envoy.filters.network.http_connection_manager", r#type, manager)
 }
 
@@ -333,7 +375,8 @@ fn matcher(clusters: &[String]) -> Value {
         "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
         json!({"key": "wasm.modelyard.next"}),
     );
-    let map: serde_json::Map<String, Value> = clusters.iter().map(|name| (name.clone(), action(name))).collect();
+    let map: serde_json::Map<String, Value> =
+        clusters.iter().map(|name| (name.clone(), action(name))).collect();
     let matcher = json!({
         "matcher_tree": {"input": input, "exact_match_map": {"map": map}},
         "on_no_match": action("sink"),
@@ -374,5 +417,9 @@ fn access_log(directory: &Path) -> Value {
         format[name] = format!("%FILTER_STATE(wasm.modelyard.{name}:PLAIN)%").into();
     }
     let file = json!({"path": directory.join("access.log"), "log_format": {"json_format": format}});
-    named("envoy.access_loggers.file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", file)
+    named(
+        "envoy.access_loggers.file",
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        file,
+    )
 }

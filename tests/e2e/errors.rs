@@ -9,7 +9,10 @@ use crate::setup::Setup;
 const LIMIT: usize = 1 << 20;
 
 fn setup() -> Setup {
-    Setup::new().document(json!({"limits": {"request_bytes": LIMIT}})).chain("good", &[""]).chain("other", &[""])
+    Setup::new()
+        .document(json!({"limits": {"request_bytes": LIMIT}}))
+        .chain("good", &[""])
+        .chain("other", &[""])
 }
 
 on_envoy! { setup:
@@ -31,20 +34,33 @@ on_envoy! { setup:
 /// An error of that status in the dialect of its face, with a machine-readable type.
 fn assert_error(base: &str, reply: &Reply, status: u16, context: &str) {
     assert_eq!((reply.status, reply.whole), (status, true), "{base} {context}: {reply:?}");
-    assert_eq!(reply.header("content-type"), Some("application/json"), "{base} {context}: {reply:?}");
+    assert_eq!(
+        reply.header("content-type"),
+        Some("application/json"),
+        "{base} {context}: {reply:?}"
+    );
     let error = reply.json()["error"].clone();
-    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty() && message.len() < 1000), "{reply:?}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty() && message.len() < 1000),
+        "{reply:?}"
+    );
     if base == "/v1" {
         assert_eq!(error["type"], "invalid_request_error", "{context}: {reply:?}");
         assert!(error["error_type"].is_string(), "{context}: {reply:?}");
-        assert!(error.get("param").is_some() && error.get("code").is_some(), "{context}: {reply:?}");
+        assert!(
+            error.get("param").is_some() && error.get("code").is_some(),
+            "{context}: {reply:?}"
+        );
     } else {
         assert_eq!(error["code"], status, "{context}: {reply:?}");
         assert!(error["metadata"]["error_type"].is_string(), "{context}: {reply:?}");
     }
 }
 
-/// These bodies are refused on both faces, and a good request on the same connection is served afterwards.
+/// These bodies are refused on both faces, and a good request on the same connection is served
+/// afterwards.
 fn refused(gateway: &Gateway, status: u16, bodies: &[&[u8]]) -> Vec<Reply> {
     let mut replies = Vec::new();
     for (base, body) in FACES.iter().flat_map(|base| bodies.iter().map(move |body| (base, body))) {
@@ -133,7 +149,11 @@ fn invalid_utf8_is_refused(gateway: &Gateway) {
 
 fn deep_nesting_is_refused_or_forwarded(gateway: &Gateway) {
     let nested = |levels: usize| {
-        format!("{{\"model\":\"t/good\",\"messages\":[],\"x\":{}{}}}", "[".repeat(levels), "]".repeat(levels))
+        format!(
+            "{{\"model\":\"t/good\",\"messages\":[],\"x\":{}{}}}",
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
     };
     refused(gateway, 400, &[nested(5_000).as_bytes(), nested(100_000).as_bytes()]);
     assert_eq!(gateway.post("/v1", nested(50).as_bytes()).status, 200);
@@ -154,13 +174,21 @@ fn a_key_twice_is_refused(gateway: &Gateway) {
     );
     assert!(replies.iter().all(|reply| reply.text().contains("twice")), "{replies:?}");
     // What the gateway does not read is the provider's business.
-    assert_eq!(gateway.post("/v1", b"{\"model\":\"t/good\",\"x\":1,\"x\":2,\"messages\":[]}").status, 200);
+    assert_eq!(
+        gateway.post("/v1", b"{\"model\":\"t/good\",\"x\":1,\"x\":2,\"messages\":[]}").status,
+        200
+    );
 }
 
 fn a_compressed_body_is_refused(gateway: &Gateway) {
     for base in FACES {
         let headers = [("content-encoding", "gzip")];
-        let reply = gateway.request("POST", &format!("{base}/chat/completions"), &headers, b"\x1f\x8b whatever");
+        let reply = gateway.request(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &headers,
+            b"\x1f\x8b whatever",
+        );
         assert_error(base, &reply, 415, "gzip");
     }
 }
@@ -169,7 +197,11 @@ fn an_empty_body_is_refused(gateway: &Gateway) {
     refused(gateway, 400, &[b""]);
     for base in FACES {
         let mut connection = gateway.connect();
-        connection.head("POST", &format!("{base}/chat/completions"), &[("transfer-encoding", "chunked")]);
+        connection.head(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &[("transfer-encoding", "chunked")],
+        );
         connection.chunk(b"", "");
         assert_error(base, &connection.read("POST"), 400, "no chunk");
     }
@@ -185,7 +217,11 @@ fn a_body_over_the_limit_is_refused(gateway: &Gateway) {
     for base in FACES {
         assert_error(base, &gateway.post(base, &oversized()), 413, "too large");
         let mut connection = gateway.connect();
-        connection.head("POST", &format!("{base}/chat/completions"), &[("content-length", "99999999999")]);
+        connection.head(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &[("content-length", "99999999999")],
+        );
         assert_error(base, &connection.read("POST"), 413, "announced only");
         assert_eq!(gateway.ask(base, &chat("good")).status, 200);
     }
@@ -194,7 +230,11 @@ fn a_body_over_the_limit_is_refused(gateway: &Gateway) {
 fn a_chunked_body_over_the_limit_is_refused(gateway: &Gateway) {
     for base in FACES {
         let mut connection = gateway.connect();
-        connection.head("POST", &format!("{base}/chat/completions"), &[("transfer-encoding", "chunked")]);
+        connection.head(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &[("transfer-encoding", "chunked")],
+        );
         oversized().chunks(50_000).for_each(|piece| connection.chunk(piece, ""));
         assert_error(base, &connection.read("POST"), 413, "in chunks");
         assert_eq!(gateway.ask(base, &chat("good")).status, 200);
@@ -210,13 +250,16 @@ fn a_body_at_the_limit_passes(gateway: &Gateway) {
     }
     // One that fits but would not any more upstream.
     let mut body = chat("good");
-    body["messages"][0]["content"] = "x".repeat(LIMIT - chat("good").to_string().len() + "Hello there".len()).into();
+    body["messages"][0]["content"] =
+        "x".repeat(LIMIT - chat("good").to_string().len() + "Hello there".len()).into();
     assert_eq!(body.to_string().len(), LIMIT);
     assert_error("/v1", &gateway.ask("/v1", &body), 413, "grows");
 }
 
 fn a_wrong_method_is_405(gateway: &Gateway) {
-    for (base, method) in FACES.iter().flat_map(|base| ["GET", "PUT", "DELETE", "PATCH"].map(|method| (base, method))) {
+    for (base, method) in
+        FACES.iter().flat_map(|base| ["GET", "PUT", "DELETE", "PATCH"].map(|method| (base, method)))
+    {
         for path in ["chat/completions", "completions", "embeddings"] {
             let body: &[u8] = if method == "PUT" { b"{}" } else { b"" };
             let reply = gateway.request(method, &format!("{base}/{path}"), &[], body);

@@ -1,4 +1,5 @@
-//! A plan is explained alike by the gateway and by the command-line tool, and as the exchange itself has it.
+//! A plan is explained alike by the gateway and by the command-line tool, and as the exchange
+//! itself has it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +18,9 @@ fn setup() -> Setup {
         .chain("asked", &["", "", ""])
         .document(json!({"routing": {"sort": "balanced", "sticky": {"ttl": "10m"}}}));
     let endpoints = setup.document["models"][0]["endpoints"].as_array_mut().unwrap();
-    for (endpoint, price) in endpoints.iter_mut().zip(["0.000001", "0.0000012", "0.0000014", "0.0000016"]) {
+    for (endpoint, price) in
+        endpoints.iter_mut().zip(["0.000001", "0.0000012", "0.0000014", "0.0000016"])
+    {
         endpoint["pricing"]["prompt"] = price.into();
     }
     setup
@@ -47,7 +50,8 @@ fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
 
 fn the_tool_and_the_gateway_agree(gateway: &Gateway) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let (document, request) = (folder.join("explain-document.json"), folder.join("explain-request.json"));
+    let (document, request) =
+        (folder.join("explain-document.json"), folder.join("explain-request.json"));
     fs::write(&document, setup().document.to_string()).unwrap();
     for (index, wish) in wishes().iter().enumerate() {
         let mut body = chat("drawn");
@@ -59,9 +63,21 @@ fn the_tool_and_the_gateway_agree(gateway: &Gateway) {
             .args([&document, &request])
             .output()
             .unwrap();
-        let told: Value = serde_json::from_slice(&tool.stdout).unwrap_or_else(|error| panic!("{error}: {tool:?}"));
-        assert_eq!(explain(gateway, &format!("request_id={id}"), &body.to_string()), told, "{wish}");
-        assert_eq!(explain(gateway, &format!("seed={}", told["seed"].as_str().unwrap()), &body.to_string()), told);
+        let told: Value = serde_json::from_slice(&tool.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {tool:?}"));
+        assert_eq!(
+            explain(gateway, &format!("request_id={id}"), &body.to_string()),
+            told,
+            "{wish}"
+        );
+        assert_eq!(
+            explain(
+                gateway,
+                &format!("seed={}", told["seed"].as_str().unwrap()),
+                &body.to_string()
+            ),
+            told
+        );
     }
 }
 
@@ -71,7 +87,8 @@ fn an_exchange_has_the_plan_that_its_seed_explains(gateway: &Gateway) {
         let record = gateway.entry(&gateway.ask("/api/v1", &body))["record"].clone();
         let seed = record["seed"].as_str().unwrap();
         let explained = explain(gateway, &format!("seed={seed}"), &body.to_string());
-        let plan: Vec<&Value> = explained["plan"].as_array().unwrap().iter().map(|step| &step["endpoint"]).collect();
+        let plan: Vec<&Value> =
+            explained["plan"].as_array().unwrap().iter().map(|step| &step["endpoint"]).collect();
         assert_eq!(json!(plan), record["plan"], "{explained}");
     }
 }

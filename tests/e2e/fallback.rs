@@ -1,4 +1,5 @@
-//! Which failures move a request on to the next endpoint, which do not, and what an endpoint gets to see.
+//! Which failures move a request on to the next endpoint, which do not, and what an endpoint gets
+//! to see.
 
 use std::time::{Duration, Instant};
 
@@ -54,9 +55,27 @@ fn setup() -> Setup {
         .chain("roomy", &[""])
         .chain("context-last", &["status=400,error-code=context_length_exceeded"])
         .chain("three", &["status=500", REFUSED, "reset", ""])
-        .chain("seven", &["status=500", "status=500", "status=500", "status=500", "status=500", "status=500", ""])
+        .chain(
+            "seven",
+            &[
+                "status=500",
+                "status=500",
+                "status=500",
+                "status=500",
+                "status=500",
+                "status=500",
+                "",
+            ],
+        )
         .chain("no-fallbacks", &["status=503", ""])
-        .chain("last", &["status=500", "status=503,retry-after=9", "status=429,retry-after=4,error-code=quota"])
+        .chain(
+            "last",
+            &[
+                "status=500",
+                "status=503,retry-after=9",
+                "status=429,retry-after=4,error-code=quota",
+            ],
+        )
         .chain("last-key", &["status=401"])
         .chain("all-refused", &[REFUSED, REFUSED])
         .chain("all-silent", &["stall=headers", "stall=headers"])
@@ -64,7 +83,10 @@ fn setup() -> Setup {
         .chain("all-stalled", &["stall=first"])
         .hurry("all-stalled", "400ms")
         .chain("secrets", &["status=503", "status=503", ""])
-        .provider("secrets-0", json!({"headers": {"x-own": "of-0", "openai-organization": "org-of-0"}}))
+        .provider(
+            "secrets-0",
+            json!({"headers": {"x-own": "of-0", "openai-organization": "org-of-0"}}),
+        )
         .provider("secrets-1", json!({"auth": {"type": "header", "name": "api-key"}}))
         .chain("query", &["status=503", ""])
         .provider("query-0", json!({"auth": {"type": "query", "name": "key"}}))
@@ -134,7 +156,10 @@ fn moves_on(gateway: &Gateway, name: &str, outcome: &str, bodies: &[Value]) {
     for (base, body) in FACES.iter().flat_map(|base| bodies.iter().map(move |body| (base, body))) {
         let reply = gateway.ask(base, body);
         assert_eq!((reply.status, reply.whole), (200, true), "{base} {body} {reply:?}");
-        assert!(reply.content().starts_with(&format!("Hello from {name}-1")), "{base} {body} {reply:?}");
+        assert!(
+            reply.content().starts_with(&format!("Hello from {name}-1")),
+            "{base} {body} {reply:?}"
+        );
         assert_eq!(reply.header("x-modelyard-provider"), Some(format!("{name}-1").as_str()));
         assert_eq!(reply.header("x-modelyard-attempts"), Some("2"));
         assert_eq!(reply.header("x-modelyard-retry"), None);
@@ -143,8 +168,14 @@ fn moves_on(gateway: &Gateway, name: &str, outcome: &str, bodies: &[Value]) {
         assert_eq!(record["attempts"][1]["outcome"], "ok", "{base} {body} {record}");
     }
     let asked = 2 * bodies.len() as u64;
-    gateway.expect_stat(&format!("attempts.provider={name}-0.model=t/{name}.outcome={outcome}"), asked);
-    gateway.expect_stat(&format!("fallbacks.provider={name}-0.model=t/{name}.reason={outcome}"), asked);
+    gateway.expect_stat(
+        &format!("attempts.provider={name}-0.model=t/{name}.outcome={outcome}"),
+        asked,
+    );
+    gateway.expect_stat(
+        &format!("fallbacks.provider={name}-0.model=t/{name}.reason={outcome}"),
+        asked,
+    );
     gateway.expect_stat(&format!("attempts.provider={name}-1.model=t/{name}.outcome=ok"), asked);
 }
 
@@ -153,7 +184,12 @@ fn moves_on_after_a_refused_connection(gateway: &Gateway) {
 }
 
 fn an_unknown_cluster_is_one_failed_attempt(gateway: &Gateway) {
-    moves_on(gateway, "unknown-cluster", "connect", &[chat("unknown-cluster"), stream("unknown-cluster")]);
+    moves_on(
+        gateway,
+        "unknown-cluster",
+        "connect",
+        &[chat("unknown-cluster"), stream("unknown-cluster")],
+    );
 }
 
 fn moves_on_after_a_reset_before_headers(gateway: &Gateway) {
@@ -242,10 +278,14 @@ fn retry_after_is_a_cooldown(gateway: &Gateway) {
 
 fn the_clients_own_mistakes_are_not_retried(gateway: &Gateway) {
     for (name, status) in [("client400", 400), ("client413", 413), ("client422", 422)] {
-        for (base, body) in FACES.iter().flat_map(|base| [(base, chat(name)), (base, stream(name))]) {
+        for (base, body) in FACES.iter().flat_map(|base| [(base, chat(name)), (base, stream(name))])
+        {
             let reply = gateway.ask(base, &body);
             assert_eq!(reply.status, status, "{base} {reply:?}");
-            assert!(reply.text().contains(&format!("{name}-0: scripted status")), "{base} {reply:?}");
+            assert!(
+                reply.text().contains(&format!("{name}-0: scripted status")),
+                "{base} {reply:?}"
+            );
             assert_eq!(reply.header("x-modelyard-attempts"), Some("1"));
         }
         assert!(gateway.fake.received(&format!("{name}-1")).is_empty());
@@ -253,19 +293,28 @@ fn the_clients_own_mistakes_are_not_retried(gateway: &Gateway) {
 }
 
 fn a_too_long_context_moves_on_to_the_next_model(gateway: &Gateway) {
-    for (base, mut body) in FACES.iter().flat_map(|base| [(base, chat("context")), (base, stream("context"))]) {
+    for (base, mut body) in
+        FACES.iter().flat_map(|base| [(base, chat("context")), (base, stream("context"))])
+    {
         body["models"] = json!(["t/roomy"]);
         let reply = gateway.ask(base, &body);
         assert_eq!(reply.status, 200, "{reply:?}");
         assert!(reply.content().starts_with("Hello from roomy-0"), "{reply:?}");
         assert_eq!(reply.header("x-modelyard-model"), Some("t/roomy"));
     }
-    assert!(gateway.fake.received("context-1").is_empty(), "the same model is too small everywhere");
+    assert!(
+        gateway.fake.received("context-1").is_empty(),
+        "the same model is too small everywhere"
+    );
     let reply = gateway.ask("/v1", &chat("context-last"));
     assert_eq!(reply.status, 400);
     assert_eq!(reply.json()["error"]["code"], "context_length_exceeded");
     let reply = gateway.ask("/api/v1", &chat("context-last"));
-    assert_eq!(reply.json()["error"]["metadata"]["error_type"], "context_length_exceeded", "{reply:?}");
+    assert_eq!(
+        reply.json()["error"]["metadata"]["error_type"],
+        "context_length_exceeded",
+        "{reply:?}"
+    );
 }
 
 fn three_failures_then_an_answer(gateway: &Gateway) {
@@ -273,8 +322,12 @@ fn three_failures_then_an_answer(gateway: &Gateway) {
         let reply = gateway.ask("/v1", &body);
         assert!(reply.content().starts_with("Hello from three-3"), "{reply:?}");
         let record = gateway.entry(&reply)["record"].clone();
-        let outcomes: Vec<&Value> =
-            record["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
+        let outcomes: Vec<&Value> = record["attempts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|attempt| &attempt["outcome"])
+            .collect();
         assert_eq!(outcomes, ["status_5xx", "connect", "reset", "ok"]);
         assert_eq!(record["plan"].as_array().unwrap().len(), 4);
     }
@@ -291,7 +344,11 @@ fn without_fallbacks_one_endpoint_is_tried(gateway: &Gateway) {
         let mut body = chat("no-fallbacks");
         body["provider"] = json!({"allow_fallbacks": false});
         let reply = gateway.ask(base, &body);
-        assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (503, Some("1")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-attempts")),
+            (503, Some("1")),
+            "{reply:?}"
+        );
     }
     assert!(gateway.fake.received("no-fallbacks-1").is_empty());
 }
@@ -325,13 +382,18 @@ fn a_rejected_key_is_not_shown(gateway: &Gateway) {
     for base in FACES {
         let reply = gateway.ask(base, &chat("last-key"));
         assert!(reply.status >= 400, "{reply:?}");
-        assert!(!reply.text().contains("sk-of-step") && !reply.text().contains("scripted status"), "{reply:?}");
+        assert!(
+            !reply.text().contains("sk-of-step") && !reply.text().contains("scripted status"),
+            "{reply:?}"
+        );
         reply.json();
     }
 }
 
 fn all_refused_is_a_json_502(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("all-refused")), (base, stream("all-refused"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("all-refused")), (base, stream("all-refused"))])
+    {
         let reply = gateway.ask(base, &body);
         assert_eq!(reply.status, 502, "{base} {reply:?}");
         assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -345,7 +407,8 @@ fn all_refused_is_a_json_502(gateway: &Gateway) {
 
 fn all_silent_is_a_json_504(gateway: &Gateway) {
     for name in ["all-silent", "all-stalled"] {
-        for (base, body) in FACES.iter().flat_map(|base| [(base, chat(name)), (base, stream(name))]) {
+        for (base, body) in FACES.iter().flat_map(|base| [(base, chat(name)), (base, stream(name))])
+        {
             let reply = gateway.ask(base, &body);
             assert_eq!(reply.status, 504, "{name} {base} {reply:?}");
             assert_error(base, &reply);
@@ -368,7 +431,8 @@ fn assert_error(base: &str, reply: &Reply) {
 fn no_secret_reaches_another_provider(gateway: &Gateway) {
     let reply = gateway.ask("/v1", &chat("secrets"));
     assert_eq!(reply.status, 200, "{reply:?}");
-    let received: Vec<_> = (0..3).map(|step| gateway.fake.received(&format!("secrets-{step}")).remove(0)).collect();
+    let received: Vec<_> =
+        (0..3).map(|step| gateway.fake.received(&format!("secrets-{step}")).remove(0)).collect();
     assert_eq!(received[0].header("authorization"), Some(format!("Bearer {}", key(0).1).as_str()));
     assert_eq!(received[0].header("x-own"), Some("of-0"));
     assert_eq!(received[0].header("openai-organization"), Some("org-of-0"));
@@ -379,7 +443,10 @@ fn no_secret_reaches_another_provider(gateway: &Gateway) {
         assert_eq!(request.0["authority"], format!("secrets-{step}.test"));
         let text = request.0.to_string();
         for other in (0..3).filter(|other| *other != step) {
-            assert!(!text.contains(&key(other).1) && !text.contains(&format!("of-{other}\"")), "{text}");
+            assert!(
+                !text.contains(&key(other).1) && !text.contains(&format!("of-{other}\"")),
+                "{text}"
+            );
         }
     }
 }
@@ -407,12 +474,17 @@ fn nothing_of_the_client_reaches_a_provider_unasked(gateway: &Gateway) {
         ("accept-encoding", "gzip, br"),
     ];
     let body = chat("s503").to_string();
-    let reply =
-        gateway.request("POST", "/v1/chat/completions", &[&headers[..], &[("x-mark", "x")]].concat(), body.as_bytes());
+    let reply = gateway.request(
+        "POST",
+        "/v1/chat/completions",
+        &[&headers[..], &[("x-mark", "x")]].concat(),
+        body.as_bytes(),
+    );
     assert_eq!(reply.status, 200, "{reply:?}");
     for provider in ["s503-0", "s503-1"] {
         let received = gateway.fake.received(provider);
-        let request = received.iter().find(|request| request.header("user-agent") == Some("kept/1")).unwrap();
+        let request =
+            received.iter().find(|request| request.header("user-agent") == Some("kept/1")).unwrap();
         assert_eq!(request.header("openai-beta"), Some("kept"));
         assert_eq!(request.header("accept-encoding"), Some("identity"));
         assert!(request.header("traceparent").is_some());
@@ -430,7 +502,8 @@ fn nothing_of_the_client_reaches_a_provider_unasked(gateway: &Gateway) {
             "tracestate",
             "transfer-encoding",
         ];
-        let extra: Vec<&str> = request.header_names().into_iter().filter(|name| !allowed.contains(name)).collect();
+        let extra: Vec<&str> =
+            request.header_names().into_iter().filter(|name| !allowed.contains(name)).collect();
         assert!(extra.is_empty(), "{extra:?}");
     }
 }
@@ -444,26 +517,50 @@ fn a_key_in_the_query_stays_with_its_provider(gateway: &Gateway) {
 }
 
 fn passthrough_gives_the_clients_credentials(gateway: &Gateway) {
-    let credentials = [("authorization", "Bearer client-own"), ("content-type", "application/json")];
-    let reply = gateway.request("POST", "/v1/chat/completions", &credentials, chat("pass").to_string().as_bytes());
+    let credentials =
+        [("authorization", "Bearer client-own"), ("content-type", "application/json")];
+    let reply = gateway.request(
+        "POST",
+        "/v1/chat/completions",
+        &credentials,
+        chat("pass").to_string().as_bytes(),
+    );
     assert_eq!(reply.status, 200, "{reply:?}");
-    assert_eq!(gateway.fake.received("pass-0")[0].header("authorization"), Some("Bearer client-own"));
+    assert_eq!(
+        gateway.fake.received("pass-0")[0].header("authorization"),
+        Some("Bearer client-own")
+    );
 }
 
 fn a_credential_the_client_passed_through_is_its_own_mistake(gateway: &Gateway) {
-    let credentials = [("authorization", "Bearer client-own"), ("content-type", "application/json")];
-    let reply = gateway.request("POST", "/v1/chat/completions", &credentials, chat("pass401").to_string().as_bytes());
+    let credentials =
+        [("authorization", "Bearer client-own"), ("content-type", "application/json")];
+    let reply = gateway.request(
+        "POST",
+        "/v1/chat/completions",
+        &credentials,
+        chat("pass401").to_string().as_bytes(),
+    );
     assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (401, Some("1")), "{reply:?}");
     assert!(gateway.fake.received("pass401-1").is_empty());
 }
 
 fn a_providers_own_retry_header_does_nothing(gateway: &Gateway) {
-    for (base, name) in FACES.iter().flat_map(|base| [(base, "hostile"), (base, "hostile-unreadable")]) {
+    for (base, name) in
+        FACES.iter().flat_map(|base| [(base, "hostile"), (base, "hostile-unreadable")])
+    {
         for body in [chat(name), stream(name)] {
             let reply = gateway.ask(base, &body);
-            assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("x-modelyard-attempts")),
+                (200, Some("1")),
+                "{reply:?}"
+            );
             assert!(reply.content().starts_with(&format!("Hello from {name}-0")), "{reply:?}");
-            assert_eq!((reply.header("x-modelyard-retry"), reply.header("x-modelyard-tried")), (None, None));
+            assert_eq!(
+                (reply.header("x-modelyard-retry"), reply.header("x-modelyard-tried")),
+                (None, None)
+            );
         }
     }
     moves_on(gateway, "hostile-503", "status_5xx", &[chat("hostile-503")]);
@@ -483,7 +580,10 @@ fn every_attempt_gets_the_clients_bytes(gateway: &Gateway) {
     for step in 0..3 {
         for request in gateway.fake.received(&format!("body-{step}")) {
             assert_eq!(request.body(), body("up-body"), "at step {step}");
-            assert_eq!(request.header("content-length").unwrap(), request.0["body_bytes"].to_string());
+            assert_eq!(
+                request.header("content-length").unwrap(),
+                request.0["body_bytes"].to_string()
+            );
         }
     }
 }
@@ -496,26 +596,37 @@ fn gateway_only_fields_are_removed(gateway: &Gateway) {
     let request = received.iter().find(|request| request.body().contains("removal")).unwrap();
     let sent: Value = json!({"model": "up-roomy", "user": "removal", "messages": [], "x": 1});
     assert_eq!(request.json(), sent, "{}", request.body());
-    assert!(request.body().contains("\"x\" : 1") && request.body().contains("\"messages\":[]"), "{}", request.body());
+    assert!(
+        request.body().contains("\"x\" : 1") && request.body().contains("\"messages\":[]"),
+        "{}",
+        request.body()
+    );
 }
 
 fn an_overflow_of_retries_names_the_setting(gateway: &Gateway) {
     let replies: Vec<Reply> = std::thread::scope(|scope| {
-        let asks: Vec<_> = (0..12).map(|_| scope.spawn(|| gateway.ask("/v1", &chat("overflow")))).collect();
+        let asks: Vec<_> =
+            (0..12).map(|_| scope.spawn(|| gateway.ask("/v1", &chat("overflow")))).collect();
         asks.into_iter().map(|ask| ask.join().unwrap()).collect()
     });
-    let (good, overflown): (Vec<&Reply>, Vec<&Reply>) = replies.iter().partition(|reply| reply.status == 200);
+    let (good, overflown): (Vec<&Reply>, Vec<&Reply>) =
+        replies.iter().partition(|reply| reply.status == 200);
     assert!(!good.is_empty() && !overflown.is_empty(), "{replies:?}");
     for reply in overflown {
         assert_eq!(reply.status, 503, "{reply:?}");
         assert_eq!(reply.json()["error"]["code"], "retry_overflow");
-        assert!(reply.text().contains("max_retries") && reply.text().contains("overflow-0"), "{reply:?}");
+        assert!(
+            reply.text().contains("max_retries") && reply.text().contains("overflow-0"),
+            "{reply:?}"
+        );
         assert_eq!(reply.header("x-modelyard-retry"), None);
     }
 }
 
 fn a_cluster_past_the_filter_is_no_success(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("bypassed")), (base, stream("bypassed"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("bypassed")), (base, stream("bypassed"))])
+    {
         let headers = [("authorization", "Bearer client-secret")];
         let path = format!("{base}/chat/completions");
         let reply = gateway.request("POST", &path, &headers, body.to_string().as_bytes());
@@ -524,26 +635,37 @@ fn a_cluster_past_the_filter_is_no_success(gateway: &Gateway) {
         assert!(reply.text().contains("http_filters"), "{reply:?}");
     }
     let received = gateway.fake.received("bypassed-0");
-    assert!(received.iter().all(|request| !request.0.to_string().contains("client-secret")), "{received:?}");
+    assert!(
+        received.iter().all(|request| !request.0.to_string().contains("client-secret")),
+        "{received:?}"
+    );
 }
 
 fn no_provider_gets_the_key_of_another_though_the_route_is_stale(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("stale")), (base, stream("stale"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("stale")), (base, stream("stale"))])
+    {
         let path = format!("{base}/chat/completions");
-        let reply = gateway.request("POST", &path, &[(STALE_ROUTE, "1")], body.to_string().as_bytes());
+        let reply =
+            gateway.request("POST", &path, &[(STALE_ROUTE, "1")], body.to_string().as_bytes());
         assert_eq!(reply.status, 502, "{reply:?}");
         assert_error(base, &reply);
         assert!(reply.text().contains("refresh_cluster_on_retry"), "{reply:?}");
         assert_eq!(gateway.entry(&reply)["attempts"], "1");
     }
     let received = gateway.fake.received("stale-0");
-    assert!(received.iter().all(|request| !request.0.to_string().contains(&key(1).1)), "{received:?}");
+    assert!(
+        received.iter().all(|request| !request.0.to_string().contains(&key(1).1)),
+        "{received:?}"
+    );
 }
 
 fn nor_is_one_after_a_fallback(gateway: &Gateway) {
-    // The host's length is of the attempt before, so that the provider may wait for the rest of the body.
-    for (base, body) in
-        FACES.iter().flat_map(|base| [(base, chat("bypassed-second")), (base, stream("bypassed-second"))])
+    // The host's length is of the attempt before, so that the provider may wait for the rest of the
+    // body.
+    for (base, body) in FACES
+        .iter()
+        .flat_map(|base| [(base, chat("bypassed-second")), (base, stream("bypassed-second"))])
     {
         let reply = gateway.ask(base, &body);
         assert!(reply.status >= 500, "{reply:?}");

@@ -56,7 +56,13 @@ impl Gateway {
     }
 
     /// One request on a connection of its own.
-    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
         let mut connection = self.connect();
         connection.send(method, path, headers, body);
         connection.read(method)
@@ -68,18 +74,28 @@ impl Gateway {
     }
 
     pub(crate) fn post(&self, base: &str, body: &[u8]) -> Reply {
-        self.request("POST", &format!("{base}/chat/completions"), &[("content-type", "application/json")], body)
+        self.request(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &[("content-type", "application/json")],
+            body,
+        )
     }
 
     /// What the access log says of the exchange that gave this answer.
     pub(crate) fn entry(&self, reply: &Reply) -> Value {
-        self.envoy.entry("generation_id", reply.header("x-generation-id").unwrap_or_else(|| panic!("{reply:?}")))
+        self.envoy.entry(
+            "generation_id",
+            reply.header("x-generation-id").unwrap_or_else(|| panic!("{reply:?}")),
+        )
     }
 
     /// A stat's value; 0 where it does not exist yet.
     pub(crate) fn stat(&self, name: &str) -> u64 {
         let stats = self.envoy.get("/stats");
-        let value = stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok());
+        let value = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok());
         value.unwrap_or(0)
     }
 

@@ -1,4 +1,5 @@
-//! Comments keep a silent stream alive once its answer has begun, and never before: fallback goes first.
+//! Comments keep a silent stream alive once its answer has begun, and never before: fallback goes
+//! first.
 
 use serde_json::json;
 
@@ -47,7 +48,10 @@ fn a_silent_stream_gets_comments(gateway: &Gateway) {
             assert!(reply.whole, "{reply:?}");
             let (comments, rest) = parted(&reply, comment);
             assert!(comments >= 2, "{face}: {reply:?}");
-            assert!(!rest.contains("\n:") && rest.ends_with("data: [DONE]\n\n"), "{face}: {reply:?}");
+            assert!(
+                !rest.contains("\n:") && rest.ends_with("data: [DONE]\n\n"),
+                "{face}: {reply:?}"
+            );
             assert!(reply.content().starts_with("Hello from"), "{reply:?}");
             assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "ok");
         }
@@ -57,16 +61,29 @@ fn a_silent_stream_gets_comments(gateway: &Gateway) {
 fn a_stalled_stream_gets_comments_until_it_ends(gateway: &Gateway) {
     let mut connection = gateway.connect();
     let body = stream("stalled").to_string();
-    connection.send("POST", "/v1/chat/completions", &[("content-type", "application/json")], body.as_bytes());
+    connection.send(
+        "POST",
+        "/v1/chat/completions",
+        &[("content-type", "application/json")],
+        body.as_bytes(),
+    );
     let reply = connection.read_until(COMMENTS[0], 4);
-    assert_eq!(parted(&reply, COMMENTS[0]).1.matches("data: ").count(), 4, "the opening and three: {reply:?}");
+    assert_eq!(
+        parted(&reply, COMMENTS[0]).1.matches("data: ").count(),
+        4,
+        "the opening and three: {reply:?}"
+    );
     connection.abort();
 }
 
 fn nothing_is_sent_before_the_first_content(gateway: &Gateway) {
     for face in FACES {
         let reply = gateway.ask(face, &stream("late"));
-        assert_eq!((reply.status, reply.header("x-modelyard-provider")), (200, Some("late-1")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-provider")),
+            (200, Some("late-1")),
+            "{reply:?}"
+        );
         assert!(reply.whole && reply.text().starts_with("data: "), "{reply:?}");
     }
 }
@@ -75,7 +92,11 @@ fn a_stream_that_flows_stays_as_it_is(gateway: &Gateway) {
     for name in ["fast", "pieces"] {
         let replies: Vec<Reply> = (0..8).map(|_| gateway.ask("/v1", &stream(name))).collect();
         for reply in replies {
-            assert!(reply.whole && reply.text().ends_with("data: [DONE]\n\n"), "{name}: {}", reply.body.len());
+            assert!(
+                reply.whole && reply.text().ends_with("data: [DONE]\n\n"),
+                "{name}: {}",
+                reply.body.len()
+            );
             assert_eq!(reply.chunks().len(), 42, "the opening and the end: {name}");
         }
     }

@@ -14,16 +14,27 @@ fn setup() -> Setup {
         .chain("large", &["status=503", "status=429", ""])
         .chain("chunked", &["status=503", "status=429", ""])
         .chain("crowded", &["status=503", ""])
-        .cluster("crowded-1", json!({"circuit_breakers": {"thresholds": [{"max_pending_requests": 0}]}}))
+        .cluster(
+            "crowded-1",
+            json!({"circuit_breakers": {"thresholds": [{"max_pending_requests": 0}]}}),
+        )
         .chain("unreachable", &[REFUSED, "reset", "status=503", ""])
         .chain("left", &["status=503", "stall=headers"])
         .chain("stuck", &["stall=headers", ""])
         .hurry("stuck", "1500ms")
         .formats(
             "mixed",
-            &[("openai", "status=503"), ("openai", "status=429"), ("bedrock", "signed,status=500"), ("anthropic", "")],
+            &[
+                ("openai", "status=503"),
+                ("openai", "status=429"),
+                ("bedrock", "signed,status=500"),
+                ("anthropic", ""),
+            ],
         )
-        .formats("around", &[("bedrock", "signed,status=500"), ("openai", "status=429"), ("openai", "")])
+        .formats(
+            "around",
+            &[("bedrock", "signed,status=500"), ("openai", "status=429"), ("openai", "")],
+        )
         .formats("direct", &[("bedrock", "signed")])
         .formats("unfit", &[("openai", "status=503"), ("anthropic", "")])
 }
@@ -48,7 +59,12 @@ fn large(mut body: Value, size: usize) -> String {
 
 fn outcomes(gateway: &Gateway, reply: &Reply) -> Vec<String> {
     let attempts = gateway.entry(reply)["record"]["attempts"].clone();
-    attempts.as_array().unwrap().iter().map(|attempt| attempt["outcome"].as_str().unwrap().to_owned()).collect()
+    attempts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["outcome"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Hashes of the bodies that a provider got.
@@ -59,15 +75,17 @@ fn hashes(gateway: &Gateway, provider: &str) -> Vec<String> {
 
 /// 64-bit FNV-1a, by which the fake knows large bodies.
 fn fnv(bytes: &[u8]) -> String {
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
     format!("{hash:016x}")
 }
 
 fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
     let mut expected = Vec::new();
-    for (index, (base, streamed)) in FACES.iter().flat_map(|base| [(base, false), (base, true)]).enumerate() {
+    for (index, (base, streamed)) in
+        FACES.iter().flat_map(|base| [(base, false), (base, true)]).enumerate()
+    {
         let mut body: Value = if streamed { stream("large") } else { chat("large") };
         let text = format!("{index} naïve 😀 \"quoted\" \\ ");
         body["messages"][0]["content"] = text.repeat(5 * 1024 * 1024 / text.len()).into();
@@ -76,7 +94,8 @@ fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
         assert_eq!(reply.status, 200, "{reply:?}");
         assert!(reply.content().starts_with("Hello from large-2"), "{reply:?}");
         let outcomes = gateway.entry(&reply)["record"]["attempts"].clone();
-        let outcomes: Vec<&Value> = outcomes.as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
+        let outcomes: Vec<&Value> =
+            outcomes.as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
         assert_eq!(outcomes, ["status_5xx", "status_429", "ok"]);
         if !streamed {
             expected.push(fnv(bytes.replace("\"t/large\"", "\"up-large\"").as_bytes()));
@@ -86,7 +105,10 @@ fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
         let received = gateway.fake.received(&format!("large-{step}"));
         assert_eq!(received.len(), 4, "at step {step}");
         for hash in &expected {
-            assert!(received.iter().any(|request| request.0["body_fnv"] == hash.as_str()), "at step {step}");
+            assert!(
+                received.iter().any(|request| request.0["body_fnv"] == hash.as_str()),
+                "at step {step}"
+            );
         }
     }
 }
@@ -94,7 +116,8 @@ fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
 fn translations_and_signatures_are_of_the_whole_prompt(gateway: &Gateway) {
     for base in FACES {
         for (size, streamed) in [(2, true), (5, false)] {
-            let ask = |name| large(if streamed { stream(name) } else { chat(name) }, size * MEGABYTE);
+            let ask =
+                |name| large(if streamed { stream(name) } else { chat(name) }, size * MEGABYTE);
             let reply = gateway.post(base, ask("mixed").as_bytes());
             assert!(reply.content().starts_with("Hello from mixed-3"), "{reply:?}");
             assert_eq!(outcomes(gateway, &reply), ["status_5xx", "status_429", "status_5xx", "ok"]);
@@ -113,8 +136,10 @@ fn translations_and_signatures_are_of_the_whole_prompt(gateway: &Gateway) {
 fn bodies_in_chunks_and_with_trailers_reach_every_attempt(gateway: &Gateway) {
     let body = large(chat("chunked"), 2 * MEGABYTE);
     let expected = fnv(body.replace("t/chunked", "up-chunked").as_bytes());
-    let ends: [fn(&mut Connection); 2] =
-        [|connection| connection.chunk(b"", ""), |connection| connection.write(b"0\r\nx-sum: 1\r\n\r\n")];
+    let ends: [fn(&mut Connection); 2] = [
+        |connection| connection.chunk(b"", ""),
+        |connection| connection.write(b"0\r\nx-sum: 1\r\n\r\n"),
+    ];
     for (name, end) in FACES.iter().flat_map(|base| ends.map(|end| (base, end))) {
         let mut connection = gateway.connect();
         let headers = [("transfer-encoding", "chunked"), ("te", "trailers"), ("trailer", "x-sum")];
@@ -125,7 +150,11 @@ fn bodies_in_chunks_and_with_trailers_reach_every_attempt(gateway: &Gateway) {
         assert!(reply.content().starts_with("Hello from chunked-2"), "{reply:?}");
     }
     for step in 0..3 {
-        assert_eq!(hashes(gateway, &format!("chunked-{step}")), vec![expected.clone(); 4], "at step {step}");
+        assert_eq!(
+            hashes(gateway, &format!("chunked-{step}")),
+            vec![expected.clone(); 4],
+            "at step {step}"
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! Many requests at once, and ten thousand clients that hang up: all are served, and nothing stays behind.
-//! The fake keeps no requests here: it would keep the last thousand only.
+//! Many requests at once, and ten thousand clients that hang up: all are served, and nothing stays
+//! behind. The fake keeps no requests here: it would keep the last thousand only.
 
 use std::thread;
 use std::time::Duration;
@@ -53,14 +53,19 @@ fn abort_five_thousand(gateway: &Gateway) -> u64 {
         }
     });
     let idle = || {
-        gateway.stat("http.gateway.downstream_rq_active") == 0 && gateway.stat("http.gateway.downstream_cx_active") == 0
+        gateway.stat("http.gateway.downstream_rq_active") == 0
+            && gateway.stat("http.gateway.downstream_cx_active") == 0
     };
     assert!(gateway.becomes(idle), "{}", gateway.envoy.get("/stats?filter=active"));
     let upstream = || {
         let active = gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active");
         active.lines().all(|line| line.ends_with(": 0"))
     };
-    assert!(gateway.becomes(upstream), "{}", gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active"));
+    assert!(
+        gateway.becomes(upstream),
+        "{}",
+        gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active")
+    );
     gateway.envoy.resident()
 }
 

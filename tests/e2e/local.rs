@@ -1,5 +1,5 @@
-//! What the gateway answers itself: the catalogue, the key, recent exchanges, explanations; and how it says in an
-//! answer's body how it was routed.
+//! What the gateway answers itself: the catalogue, the key, recent exchanges, explanations; and how
+//! it says in an answer's body how it was routed.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,11 @@ on_envoy! { setup:
 
 fn get(gateway: &Gateway, path: &str) -> Value {
     let reply = gateway.request("GET", path, &[], b"");
-    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{path}: {reply:?}");
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, Some("application/json")),
+        "{path}: {reply:?}"
+    );
     reply.json()
 }
 
@@ -41,7 +45,8 @@ fn models_come_in_pages_and_by_filters(gateway: &Gateway) {
         let all = get(gateway, &format!("{base}/models"));
         assert_eq!((&all["total_count"], &all["links"]["next"]), (&json!(5), &Value::Null));
         let page = get(gateway, &format!("{base}/models?limit=2&offset=1"));
-        let ids: Vec<&Value> = page["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+        let ids: Vec<&Value> =
+            page["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
         assert_eq!(ids, ["t/shaky", "t/hopeless"]);
         let next = page["links"]["next"].as_str().unwrap();
         assert_eq!(get(gateway, next)["data"][0]["id"], "t/broken");
@@ -57,14 +62,22 @@ fn endpoints_and_providers_are_told(gateway: &Gateway) {
         let data = get(gateway, &format!("{base}/models/t%2Fknown/endpoints"))["data"].clone();
         // Uptimes and latencies change while others ask.
         let again = get(gateway, &format!("{base}/models/t/known/endpoints"))["data"].clone();
-        assert_eq!((&data["id"], &data["endpoints"][0]["name"]), (&again["id"], &again["endpoints"][0]["name"]));
+        assert_eq!(
+            (&data["id"], &data["endpoints"][0]["name"]),
+            (&again["id"], &again["endpoints"][0]["name"])
+        );
         assert_eq!(data["endpoints"][0]["provider_name"], "Known Inc");
         assert_eq!(data["endpoints"][1]["tag"], "known-1");
-        assert_eq!(data["endpoints"][0]["pricing"], json!({"prompt": "0.000001", "completion": "0.000002"}));
+        assert_eq!(
+            data["endpoints"][0]["pricing"],
+            json!({"prompt": "0.000001", "completion": "0.000002"})
+        );
         let providers = get(gateway, &format!("{base}/providers"));
-        let slugs: Vec<&Value> = providers["data"].as_array().unwrap().iter().map(|p| &p["slug"]).collect();
+        let slugs: Vec<&Value> =
+            providers["data"].as_array().unwrap().iter().map(|p| &p["slug"]).collect();
         assert!(slugs.contains(&&json!("known-0")), "{providers}");
-        let missing = gateway.request("GET", &format!("{base}/models/no/model/endpoints"), &[], b"");
+        let missing =
+            gateway.request("GET", &format!("{base}/models/no/model/endpoints"), &[], b"");
         assert_eq!(missing.status, 404, "{missing:?}");
         assert_eq!(missing.json()["error"]["message"], "Model no/model not found");
     }
@@ -84,8 +97,14 @@ fn any_worker_knows_a_generation(gateway: &Gateway) {
     // Connections of their own, so that with two workers both are asked about what the other did.
     for _ in 0..8 {
         let data = generation(gateway, &gateway.ask("/api/v1", &chat("known")));
-        assert_eq!((&data["provider_name"], &data["model"]), (&json!("Known Inc"), &json!("t/known")));
-        assert_eq!((&data["tokens_prompt"], &data["tokens_completion"]), (&json!(1000), &json!(10)));
+        assert_eq!(
+            (&data["provider_name"], &data["model"]),
+            (&json!("Known Inc"), &json!("t/known"))
+        );
+        assert_eq!(
+            (&data["tokens_prompt"], &data["tokens_completion"]),
+            (&json!(1000), &json!(10))
+        );
         assert_eq!((&data["total_cost"], &data["streamed"]), (&json!(0.00102), &json!(false)));
     }
     let data = generation(gateway, &gateway.ask("/v1", &stream("shaky")));
@@ -106,10 +125,21 @@ fn the_key_says_what_was_spent(gateway: &Gateway) {
 }
 
 fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
-    for path in ["models/count", "models/t/known/endpoints", "model/t/known", "providers", "key", "generation?id=x"] {
+    for path in [
+        "models/count",
+        "models/t/known/endpoints",
+        "model/t/known",
+        "providers",
+        "key",
+        "generation?id=x",
+    ] {
         for base in FACES {
             let reply = gateway.request("POST", &format!("{base}/{path}"), &[], b"{}");
-            assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")), "{path}: {reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("allow")),
+                (405, Some("GET, HEAD")),
+                "{path}: {reply:?}"
+            );
         }
     }
     let head = gateway.request("HEAD", "/api/v1/key", &[], b"");
@@ -123,7 +153,8 @@ fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
 
 fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
     let path = format!("/modelyard/api/explain{query}");
-    let reply = gateway.request("POST", &path, &[("content-type", "application/json")], body.as_bytes());
+    let reply =
+        gateway.request("POST", &path, &[("content-type", "application/json")], body.as_bytes());
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()
 }
@@ -136,15 +167,22 @@ fn a_plan_is_explained_without_calling_anybody(gateway: &Gateway) {
     assert_eq!(plan["plan"][0]["completion_price"], "0.000002");
     let dropped = json!([{"endpoint": "known-0/up-known", "provider": "known-0", "reason": "provider.ignore"}]);
     assert_eq!(plan["dropped"], dropped);
-    assert_eq!((&plan["seed"], &plan["rule"]), (&json!("000000000000002a"), &json!("routing.sort=order")));
+    assert_eq!(
+        (&plan["seed"], &plan["rule"]),
+        (&json!("000000000000002a"), &json!("routing.sort=order"))
+    );
     assert_eq!(explain(gateway, "?seed=2a", body), plan);
     assert_eq!(explain(gateway, "?dialect=messages", body)["operation"], "chat");
     let asked = gateway.fake.received("known-1");
-    assert!(!asked.iter().any(|request| request.0.to_string().contains("explain this")), "{asked:?}");
+    assert!(
+        !asked.iter().any(|request| request.0.to_string().contains("explain this")),
+        "{asked:?}"
+    );
 }
 
 fn what_cannot_be_planned_is_explained_too(gateway: &Gateway) {
-    let plan = explain(gateway, "", r#"{"model":"t/known","messages":[],"provider":{"only":["nobody"]}}"#);
+    let plan =
+        explain(gateway, "", r#"{"model":"t/known","messages":[],"provider":{"only":["nobody"]}}"#);
     assert_eq!((&plan["plan"], &plan["error"]["status"]), (&json!([]), &json!(404)), "{plan}");
     assert_eq!(plan["dropped"].as_array().unwrap().len(), 2, "{plan}");
     assert_eq!(explain(gateway, "", "no JSON")["error"]["status"], 400);
@@ -155,17 +193,25 @@ fn what_cannot_be_planned_is_explained_too(gateway: &Gateway) {
 /// Asks with the header that asks for metadata.
 fn ask(gateway: &Gateway, base: &str, body: &Value) -> Reply {
     let headers = [("content-type", "application/json"), ("X-OpenRouter-Metadata", "Enabled")];
-    gateway.request("POST", &format!("{base}/chat/completions"), &headers, body.to_string().as_bytes())
+    gateway.request(
+        "POST",
+        &format!("{base}/chat/completions"),
+        &headers,
+        body.to_string().as_bytes(),
+    )
 }
 
 fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
     let plain = ask(gateway, "/api/v1", &chat("shaky")).json()["openrouter_metadata"].clone();
     let streamed = ask(gateway, "/api/v1", &stream("shaky"));
     let chunks = streamed.chunks();
-    assert_eq!(chunks.iter().filter(|chunk| chunk.get("openrouter_metadata").is_some()).count(), 1, "{streamed:?}");
+    assert_eq!(
+        chunks.iter().filter(|chunk| chunk.get("openrouter_metadata").is_some()).count(),
+        1,
+        "{streamed:?}"
+    );
     for metadata in [&plain, &chunks.last().unwrap()["openrouter_metadata"]] {
-        let offer =
-            |provider: &str, selected: bool| json!({"provider": provider, "model": "t/shaky", "selected": selected});
+        let offer = |provider: &str, selected: bool| json!({"provider": provider, "model": "t/shaky", "selected": selected});
         let expected = json!({
             "requested": "t/shaky",
             "strategy": "direct",
@@ -186,9 +232,18 @@ fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
     assert_eq!(ask(gateway, "/api/v1", &body).json()["openrouter_metadata"]["strategy"], "alias");
     let mut body = chat("hopeless");
     body["models"] = json!(["t/hopeless", "t/known"]);
-    assert_eq!(ask(gateway, "/api/v1", &body).json()["openrouter_metadata"]["strategy"], "fallback");
-    assert!(ask(gateway, "/v1", &chat("known")).json().get("openrouter_metadata").is_none(), "not on OpenAI's face");
-    assert!(gateway.ask("/api/v1", &chat("known")).json().get("openrouter_metadata").is_none(), "not unasked");
+    assert_eq!(
+        ask(gateway, "/api/v1", &body).json()["openrouter_metadata"]["strategy"],
+        "fallback"
+    );
+    assert!(
+        ask(gateway, "/v1", &chat("known")).json().get("openrouter_metadata").is_none(),
+        "not on OpenAI's face"
+    );
+    assert!(
+        gateway.ask("/api/v1", &chat("known")).json().get("openrouter_metadata").is_none(),
+        "not unasked"
+    );
 }
 
 fn metadata_is_beside_errors(gateway: &Gateway) {
@@ -199,7 +254,11 @@ fn metadata_is_beside_errors(gateway: &Gateway) {
     let mut body = chat("known");
     body["provider"] = json!({"only": ["nobody"]});
     let refused = ask(gateway, "/api/v1", &body);
-    assert_eq!((refused.status, &refused.json()["openrouter_metadata"]["attempt"]), (404, &json!(0)), "{refused:?}");
+    assert_eq!(
+        (refused.status, &refused.json()["openrouter_metadata"]["attempt"]),
+        (404, &json!(0)),
+        "{refused:?}"
+    );
     let broken = ask(gateway, "/api/v1", &stream("broken"));
     let chunks = broken.chunks();
     let last = chunks.iter().rfind(|chunk| chunk["error"].is_object()).unwrap();

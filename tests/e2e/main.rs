@@ -1,8 +1,9 @@
 //! The gateway in a real Envoy, between a client of sockets and the fake provider.
 //!
-//! Each topic file describes a gateway (`setup`) and checks on it; every check runs with one worker and with two.
-//! `ENVOY` names the Envoy binary and `MODELYARD_WASM` the module; Envoy's log is printed when a check fails.
-//! No check measures absolute time: a slow machine makes silence longer, not answers wrong.
+//! Each topic file describes a gateway (`setup`) and checks on it; every check runs with one worker
+//! and with two. `ENVOY` names the Envoy binary and `MODELYARD_WASM` the module; Envoy's log is
+//! printed when a check fails. No check measures absolute time: a slow machine makes silence
+//! longer, not answers wrong.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,7 +13,8 @@
     reason = "clippy.toml allows them in tests, but clippy takes only #[test] functions for tests"
 )]
 
-/// Makes tests of checks: each on a gateway with one worker and on one with two, started when first needed.
+/// Makes tests of checks: each on a gateway with one worker and on one with two, started when first
+/// needed.
 macro_rules! on_envoy {
     ($setup:ident: $($check:ident),* $(,)?) => {
         on_envoy!(@module one_worker 1 $setup: $($check),*);

@@ -1,4 +1,5 @@
-//! OpenRouter's face: its ids, its `provider`, its usage with cost, its errors, on plain answers and on every chunk.
+//! OpenRouter's face: its ids, its `provider`, its usage with cost, its errors, on plain answers
+//! and on every chunk.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,8 @@ fn setup() -> Setup {
         .document(json!({"limits": {"answer_bytes": 1 << 22}}))
 }
 
-/// 1000 input tokens, 400 of them cached, and 10 output tokens: at a chain's prices 0.00102, of that 0.001 for input.
+/// 1000 input tokens, 400 of them cached, and 10 output tokens: at a chain's prices 0.00102, of
+/// that 0.001 for input.
 const MEASURED: &str = "prompt-tokens=1000,cached=400,tokens=10";
 
 on_envoy! { setup:
@@ -64,7 +66,9 @@ fn a_plain_answer_has_openrouters_form(gateway: &Gateway) {
     assert_eq!(body["object"], "chat.completion");
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     assert_eq!(body["choices"][0]["native_finish_reason"], "stop");
-    assert!(body["choices"][0]["message"]["content"].as_str().unwrap().starts_with("Hello from full-0"));
+    assert!(
+        body["choices"][0]["message"]["content"].as_str().unwrap().starts_with("Hello from full-0")
+    );
 }
 
 fn every_chunk_has_openrouters_form(gateway: &Gateway) {
@@ -76,7 +80,10 @@ fn every_chunk_has_openrouters_form(gateway: &Gateway) {
         assert_eq!(chunk["object"], "chat.completion.chunk");
         let choice = &chunk["choices"][0];
         assert!(choice["delta"].is_object(), "{chunk}");
-        assert!(choice.get("finish_reason").is_some() && choice.get("native_finish_reason").is_some(), "{chunk}");
+        assert!(
+            choice.get("finish_reason").is_some() && choice.get("native_finish_reason").is_some(),
+            "{chunk}"
+        );
     }
     assert_eq!(chunks.iter().filter(|chunk| chunk.get("usage").is_some()).count(), 1, "{reply:?}");
     assert!(chunks.last().unwrap()["usage"].is_object(), "{reply:?}");
@@ -87,9 +94,10 @@ fn usage_has_its_cost_on_both(gateway: &Gateway) {
     // 600 fresh, 400 cached, 60 out: 0.0006 + 0.0001 + 0.00012.
     let plain = gateway.ask("/api/v1", &chat("full"));
     let streamed = gateway.ask("/api/v1", &stream("full"));
-    for (reply, usage) in
-        [(&plain, plain.json()["usage"].clone()), (&streamed, streamed.chunks().last().unwrap()["usage"].clone())]
-    {
+    for (reply, usage) in [
+        (&plain, plain.json()["usage"].clone()),
+        (&streamed, streamed.chunks().last().unwrap()["usage"].clone()),
+    ] {
         assert_eq!(usage["prompt_tokens"], 1000, "{usage}");
         assert_eq!(usage["completion_tokens"], 60, "{usage}");
         assert_eq!(usage["total_tokens"], 1060, "{usage}");
@@ -122,13 +130,22 @@ fn an_unknown_price_is_no_cost(gateway: &Gateway) {
 fn finish_reasons_are_normalised(gateway: &Gateway) {
     let reply = gateway.ask("/api/v1", &chat("length"));
     let choice = reply.json()["choices"][0].clone();
-    assert_eq!((&choice["finish_reason"], &choice["native_finish_reason"]), (&json!("length"), &json!("max_tokens")));
+    assert_eq!(
+        (&choice["finish_reason"], &choice["native_finish_reason"]),
+        (&json!("length"), &json!("max_tokens"))
+    );
     let reply = gateway.ask("/api/v1", &stream("length"));
     let chunks = reply.chunks();
-    let choice = chunks.iter().map(|chunk| &chunk["choices"][0]).find(|choice| choice["finish_reason"].is_string());
+    let choice = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0])
+        .find(|choice| choice["finish_reason"].is_string());
     assert_eq!(choice.unwrap()["native_finish_reason"], "max_tokens", "{reply:?}");
     // The other face leaves it alone.
-    assert_eq!(gateway.ask("/v1", &chat("length")).json()["choices"][0]["finish_reason"], "max_tokens");
+    assert_eq!(
+        gateway.ask("/v1", &chat("length")).json()["choices"][0]["finish_reason"],
+        "max_tokens"
+    );
 }
 
 fn errors_are_in_the_envelope(gateway: &Gateway) {
@@ -141,12 +158,18 @@ fn errors_are_in_the_envelope(gateway: &Gateway) {
         let metadata = &error["metadata"];
         assert_eq!(metadata["provider_name"], "failing-1");
         assert_eq!(metadata["provider_code"], "boom");
-        assert!(metadata["raw"].as_str().unwrap().contains("failing-1: scripted status 500"), "{error}");
+        assert!(
+            metadata["raw"].as_str().unwrap().contains("failing-1: scripted status 500"),
+            "{error}"
+        );
         assert_eq!(metadata["is_byok"], false);
         assert_eq!(metadata["previous_errors"][0]["provider"], "failing-0");
     }
     let error = gateway.ask("/api/v1", &chat("nobody")).json()["error"].clone();
-    assert_eq!((&error["code"], &error["message"]), (&json!(400), &json!("t/nobody is not a valid model ID")));
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&json!(400), &json!("t/nobody is not a valid model ID"))
+    );
     let mut body = chat("full");
     body["provider"] = json!({"only": ["nobody"]});
     let reply = gateway.ask("/api/v1", &body);
@@ -164,13 +187,18 @@ fn an_error_in_mid_stream_is_a_chunk(gateway: &Gateway) {
         assert!(last["error"]["code"].is_u64() && last["error"]["message"].is_string(), "{last}");
         assert!(last["error"]["metadata"]["error_type"].is_string(), "{last}");
         assert_eq!(last["choices"][0]["finish_reason"], "error", "{last}");
-        assert_eq!(chunks.iter().filter(|chunk| chunk["error"].is_object()).count(), 1, "{reply:?}");
+        assert_eq!(
+            chunks.iter().filter(|chunk| chunk["error"].is_object()).count(),
+            1,
+            "{reply:?}"
+        );
     }
 }
 
 fn ids_are_unique(gateway: &Gateway) {
-    let mut ids: Vec<String> =
-        (0..20).map(|_| gateway.ask("/api/v1", &chat("length")).json()["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> = (0..20)
+        .map(|_| gateway.ask("/api/v1", &chat("length")).json()["id"].as_str().unwrap().to_owned())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 20);
@@ -213,7 +241,10 @@ fn messages_say_who_answered_and_what_it_cost(gateway: &Gateway) {
     assert_eq!(body["openrouter_metadata"]["attempt"], 1, "{body}");
     assert_cost(&body["usage"], "prompt", "completions");
     assert_eq!(body["usage"]["input_tokens"], 600, "{body}");
-    assert!(reply.text().starts_with(r#"{"provider":"The Native","openrouter_metadata":{"#), "{reply:?}");
+    assert!(
+        reply.text().starts_with(r#"{"provider":"The Native","openrouter_metadata":{"#),
+        "{reply:?}"
+    );
 
     let reply = ask_for_metadata(gateway, "/api/v1/messages", &message("native", true));
     let chunks = reply.chunks();
@@ -227,12 +258,21 @@ fn messages_say_who_answered_and_what_it_cost(gateway: &Gateway) {
     assert_eq!(chunks.iter().filter(|chunk| chunk.get("provider").is_some()).count(), 0);
 
     // Translated, and without the upstream's figures.
-    let body = ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", false)).json();
+    let body =
+        ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", false)).json();
     assert_eq!(body["provider"], "silent-gemini-0", "{body}");
-    assert!(body["usage"]["output_tokens"].as_u64() > Some(0) && body["usage"]["cost"].as_f64() > Some(0.0), "{body}");
-    let chunks = ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", true)).chunks();
+    assert!(
+        body["usage"]["output_tokens"].as_u64() > Some(0)
+            && body["usage"]["cost"].as_f64() > Some(0.0),
+        "{body}"
+    );
+    let chunks =
+        ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", true)).chunks();
     let usage = &chunks[chunks.len() - 2]["usage"];
-    assert!(usage["output_tokens"].as_u64() > Some(0) && usage["cost"].as_f64() > Some(0.0), "{chunks:?}");
+    assert!(
+        usage["output_tokens"].as_u64() > Some(0) && usage["cost"].as_f64() > Some(0.0),
+        "{chunks:?}"
+    );
 }
 
 fn responses_say_what_they_cost_and_when_they_were_complete(gateway: &Gateway) {
@@ -263,7 +303,12 @@ fn the_other_face_adds_nothing_to_messages_and_responses(gateway: &Gateway) {
         let question = json!({"model": "t/native", "input": "Hello there", "stream": stream});
         let other = ask_for_metadata(gateway, "/v1/responses", &question);
         for text in [reply.text(), other.text()] {
-            assert!(!text.contains("cost") && !text.contains("provider") && !text.contains("metadata\":{\""), "{text}");
+            assert!(
+                !text.contains("cost")
+                    && !text.contains("provider")
+                    && !text.contains("metadata\":{\""),
+                "{text}"
+            );
         }
     }
 }

@@ -37,15 +37,23 @@ fn only_who_has_a_key_may_ask(gateway: &Gateway) {
         (Some(good.as_str()), None),
         (Some(good.to_lowercase().as_str()), None),
     ] {
-        let headers: Vec<(&str, &str)> = header.map(|value| ("authorization", value)).into_iter().collect();
+        let headers: Vec<(&str, &str)> =
+            header.map(|value| ("authorization", value)).into_iter().collect();
         let reply = explain(gateway, &headers);
         let Some(message) = message else {
-            assert_eq!((reply.status, &reply.json()["error"]), (200, &Value::Null), "{header:?}: {reply:?}");
+            assert_eq!(
+                (reply.status, &reply.json()["error"]),
+                (200, &Value::Null),
+                "{header:?}: {reply:?}"
+            );
             continue;
         };
         let error = &reply.json()["error"];
         assert_eq!((reply.status, &error["code"]), (401, &json!(401)), "{header:?}: {reply:?}");
-        assert_eq!((&error["message"], &error["metadata"]["error_type"]), (&json!(message), &json!("authentication")));
+        assert_eq!(
+            (&error["message"], &error["metadata"]["error_type"]),
+            (&json!(message), &json!("authentication"))
+        );
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         assert!(!reply.text().contains("known-0"), "{reply:?}");
     }
@@ -64,11 +72,15 @@ fn models_need_none(gateway: &Gateway) {
 
 #[test]
 fn what_is_off_passes_like_any_other_path() {
-    let setup = Setup::new().document(json!({"operator": {"enabled": false}})).chain("known", &[""]);
+    let setup =
+        Setup::new().document(json!({"operator": {"enabled": false}})).chain("known", &[""]);
     let gateway = Gateway::start(&format!("{}-off", module_path!()), &setup).unwrap();
     gateway.run(|gateway| {
         let path = "/modelyard/api/explain";
         explain(gateway, &[]);
-        assert_eq!(gateway.fake.received("other").iter().filter(|request| request.path() == path).count(), 1);
+        assert_eq!(
+            gateway.fake.received("other").iter().filter(|request| request.path() == path).count(),
+            1
+        );
     });
 }

@@ -1,4 +1,5 @@
-//! What OpenRouter's clients ask of routing: presets, variants, preferences, conversations, on a real Envoy.
+//! What OpenRouter's clients ask of routing: presets, variants, preferences, conversations, on a
+//! real Envoy.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,8 @@ use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
 fn setup() -> Setup {
-    let price = |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
+    let price =
+        |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
     let priced = |name: &str, dear: &str, cheap: &str| {
         json!({"endpoints": [
             {"provider": format!("{name}-0"), "model": "up", "pricing": price(dear)},
@@ -55,7 +57,11 @@ fn a_presets_fields_reach_the_provider(gateway: &Gateway) {
         body["model"] = model.into();
         assert_eq!(provider(gateway, &body), "preset-1");
         let sent = gateway.fake.received("preset-1").pop().unwrap().json();
-        assert_eq!((&sent["temperature"], &sent["model"]), (&json!(0.25), &json!("up-preset")), "{sent}");
+        assert_eq!(
+            (&sent["temperature"], &sent["model"]),
+            (&json!(0.25), &json!("up-preset")),
+            "{sent}"
+        );
         assert_eq!(sent["messages"], body["messages"]);
         assert_eq!(sent["metadata"]["long"].as_str().unwrap().len(), 10_000);
     }
@@ -73,7 +79,8 @@ fn variants_and_partitions_order_the_endpoints(gateway: &Gateway) {
     assert_eq!(provider(gateway, &chat("variant:floor")), "variant-1");
     let mut body = chat("other");
     body["models"] = json!(["t/variant"]);
-    body["provider"] = json!({"max_price": {"prompt": 1.5}, "sort": {"by": "price", "partition": "none"}});
+    body["provider"] =
+        json!({"max_price": {"prompt": 1.5}, "sort": {"by": "price", "partition": "none"}});
     assert_eq!(provider(gateway, &body), "variant-1", "the cheapest of all models");
     body["models"] = json!(["t/other"]);
     body["model"] = "t/variant".into();
@@ -81,7 +88,10 @@ fn variants_and_partitions_order_the_endpoints(gateway: &Gateway) {
     assert_eq!(provider(gateway, &body), "other-0");
     let free = gateway.ask("/api/v1", &chat("variant:free"));
     assert_eq!(free.status, 404);
-    assert!(free.json()["error"]["message"].as_str().unwrap().contains("variant-0/up (not free)"), "{free:?}");
+    assert!(
+        free.json()["error"]["message"].as_str().unwrap().contains("variant-0/up (not free)"),
+        "{free:?}"
+    );
 }
 
 /// Every request goes over one connection, so one worker serves them all.
@@ -94,11 +104,17 @@ fn a_conversation_stays_where_it_was_answered(gateway: &Gateway) {
         connection.send("POST", "/v1/chat/completions", &[], body.to_string().as_bytes());
         let reply = connection.read("POST");
         assert_eq!(reply.status, 200, "{reply:?}");
-        (reply.header("x-modelyard-provider").unwrap().to_owned(), gateway.entry(&reply)["record"]["sticky"].clone())
+        (
+            reply.header("x-modelyard-provider").unwrap().to_owned(),
+            gateway.entry(&reply)["record"]["sticky"].clone(),
+        )
     };
     ask("one", json!({"order": ["talk-1"]}));
     assert_eq!(ask("one", Value::Null), ("talk-1".to_owned(), json!(true)));
-    assert_eq!(ask("one", json!({"order": ["talk-0", "talk-1"]})), ("talk-1".to_owned(), json!(true)));
+    assert_eq!(
+        ask("one", json!({"order": ["talk-0", "talk-1"]})),
+        ("talk-1".to_owned(), json!(true))
+    );
     assert_eq!(ask("two", json!({"ignore": ["talk-0"]})).0, "talk-1");
     assert_eq!(ask("three", json!({"only": ["talk-1"]})), ("talk-1".to_owned(), Value::Null));
 }
@@ -107,7 +123,11 @@ fn a_client_shortens_the_wait_for_the_first_token(gateway: &Gateway) {
     let mut body = stream("slow");
     body["provider"] = json!({"first_token_timeout": "300ms"});
     let reply = gateway.ask("/v1", &body);
-    assert_eq!((reply.status, reply.header("x-modelyard-provider")), (200, Some("slow-1")), "{reply:?}");
+    assert_eq!(
+        (reply.status, reply.header("x-modelyard-provider")),
+        (200, Some("slow-1")),
+        "{reply:?}"
+    );
     assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "first_token");
 }
 
@@ -127,12 +147,20 @@ fn refusals_say_which_field(gateway: &Gateway) {
     // Members of the body, status, the message's beginning.
     let rows = [
         (json!({"provider": {"order": "a"}}), 400, "provider.order: must be an array of strings"),
-        (json!({"provider": {"data_collection": "no"}}), 400, "provider.data_collection: must be allow or deny"),
+        (
+            json!({"provider": {"data_collection": "no"}}),
+            400,
+            "provider.data_collection: must be allow or deny",
+        ),
         (json!({"plugins": [{"id": "web"}]}), 400, "plugins: web is not supported by this gateway"),
         (json!({"preset": "wild"}), 400, "preset: wild is not known"),
         (json!({"model": "t/variant:online"}), 400, "model: the variant :online is not supported"),
         (json!({"model": "t/variant:huge"}), 400, "t/variant:huge is not a valid model ID"),
-        (json!({"provider": {"only": ["x"]}}), 404, "No allowed providers are available for the selected model."),
+        (
+            json!({"provider": {"only": ["x"]}}),
+            404,
+            "No allowed providers are available for the selected model.",
+        ),
         (json!({"provider": {"zdr": true}}), 404, "No endpoints found matching your data policy"),
         (
             json!({"provider": {"max_price": {"prompt": 0}}}),

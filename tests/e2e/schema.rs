@@ -1,6 +1,8 @@
-//! What the gateway says on OpenRouter's face fits OpenRouter's API description: see `tests/openrouter/validate.py`.
+//! What the gateway says on OpenRouter's face fits OpenRouter's API description: see
+//! `tests/openrouter/validate.py`.
 //!
-//! The providers here have names of OpenRouter's own, because the description lists all that there may be.
+//! The providers here have names of OpenRouter's own, because the description lists all that there
+//! may be.
 
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -45,7 +47,8 @@ impl Answers {
         let events = reply.events();
         assert!(events.len() > 2 && reply.status == 200, "{context}: {reply:?}");
         for (index, event) in events.iter().enumerate().filter(|(_, event)| *event != "[DONE]") {
-            let body: Value = serde_json::from_str(event).unwrap_or_else(|error| panic!("{context}: {error}: {event}"));
+            let body: Value = serde_json::from_str(event)
+                .unwrap_or_else(|error| panic!("{context}: {error}: {event}"));
             let context = format!("{context}, chunk {index}");
             self.add(json!({
                 "context": context, "path": "/chat/completions", "status": 200, "stream": true, "body": body,
@@ -62,12 +65,18 @@ impl Answers {
         let answers = self.0.into_inner();
         assert!(!answers.is_empty());
         let mut command = Command::new(PYTHON);
-        command.arg("tests/openrouter/validate.py").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut validator = command.spawn().unwrap_or_else(|error| panic!("{PYTHON}: {error} (make setup)"));
+        command
+            .arg("tests/openrouter/validate.py")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut validator =
+            command.spawn().unwrap_or_else(|error| panic!("{PYTHON}: {error} (make setup)"));
         let lines: String = answers.iter().map(|answer| format!("{answer}\n")).collect();
         validator.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         let output = validator.wait_with_output().unwrap();
-        let [told, failed] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        let [told, failed] =
+            [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
         assert!(output.status.success(), "{told}{failed}");
     }
 }
@@ -79,7 +88,9 @@ fn setup() -> Setup {
         .chain("bare", &[""])
         .chain("failing", &["status=429,retry-after=7", REFUSED])
         .chain("cut", &["cut=2"]);
-    for (format, (name, faults)) in FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault))) {
+    for (format, (name, faults)) in
+        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
+    {
         setup = setup.formats(&format!("{format}-{name}"), &[(format, faults)]);
     }
     let detailed = json!({
@@ -97,7 +108,10 @@ fn setup() -> Setup {
         provider["name"] = "Nebius".into();
     }
     let endpoints = json!([{"provider": "bare-0", "model": "*"}]);
-    setup.document["models"].as_array_mut().unwrap().push(json!({"id": "any/*", "endpoints": endpoints}));
+    setup.document["models"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": "any/*", "endpoints": endpoints}));
     setup
 }
 
@@ -155,7 +169,11 @@ fn listings_fit(gateway: &Gateway) {
     for model in ["t/listed", "t/bare", "t/gemini-plain", "any/thing"] {
         answers.named(model, "Model", &get(gateway, &format!("/model/{model}")).json()["data"]);
         let reply = get(gateway, &format!("/models/{model}/endpoints"));
-        answers.whole(&format!("endpoints of {model}"), "/models/{author}/{slug}/endpoints", &reply);
+        answers.whole(
+            &format!("endpoints of {model}"),
+            "/models/{author}/{slug}/endpoints",
+            &reply,
+        );
     }
     answers.whole("providers", "/providers", &get(gateway, "/providers"));
     answers.whole("key", "/key", &get(gateway, "/key"));
@@ -183,7 +201,11 @@ fn generations_fit(gateway: &Gateway) {
         let id = reply.header("x-generation-id").unwrap();
         let path = format!("/generation?id={id}");
         // Other workers tell of it with their next tick.
-        assert!(gateway.becomes(|| get(gateway, &path).status == 200), "{context}: {:?}", get(gateway, &path));
+        assert!(
+            gateway.becomes(|| get(gateway, &path).status == 200),
+            "{context}: {:?}",
+            get(gateway, &path)
+        );
         let told = get(gateway, &path);
         answers.whole(context, "/generation", &told);
     }
@@ -192,10 +214,15 @@ fn generations_fit(gateway: &Gateway) {
 
 fn chat_completions_fit(gateway: &Gateway) {
     let answers = Answers::default();
-    let tool = json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
+    let tool =
+        json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
     let headers = [("content-type", "application/json"), ("x-openrouter-metadata", "enabled")];
-    let ask = |body: &Value| gateway.request("POST", "/api/v1/chat/completions", &headers, body.to_string().as_bytes());
-    for (format, (name, _)) in FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault))) {
+    let ask = |body: &Value| {
+        gateway.request("POST", "/api/v1/chat/completions", &headers, body.to_string().as_bytes())
+    };
+    for (format, (name, _)) in
+        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
+    {
         let model = format!("{format}-{name}");
         let mut body = chat(&model);
         body["tools"] = json!([tool]);
@@ -212,20 +239,33 @@ fn chat_completions_fit(gateway: &Gateway) {
     answers.whole("embeddings", "/embeddings", &embedded);
     let failed = ask(&chat("failing"));
     answers.whole("a failure", "/chat/completions", &failed);
-    answers.named("metadata beside an error", "OpenRouterMetadata", &failed.json()["openrouter_metadata"]);
+    answers.named(
+        "metadata beside an error",
+        "OpenRouterMetadata",
+        &failed.json()["openrouter_metadata"],
+    );
     answers.validate();
 }
 
 fn errors_of_listings_fit(gateway: &Gateway) {
     let answers = Answers::default();
-    for query in ["limit=0", "limit=1001", "offset=-1", "sort=best", "category=x", "region=mars", "min_price=cheap"] {
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "offset=-1",
+        "sort=best",
+        "category=x",
+        "region=mars",
+        "min_price=cheap",
+    ] {
         let reply = get(gateway, &format!("/models?{query}"));
         assert_eq!(reply.status, 400, "{query}: {reply:?}");
         answers.whole(query, "/models", &reply);
     }
-    for (path, described) in
-        [("/models/no/model/endpoints", "/models/{author}/{slug}/endpoints"), ("/generation?id=gen-1-x", "/generation")]
-    {
+    for (path, described) in [
+        ("/models/no/model/endpoints", "/models/{author}/{slug}/endpoints"),
+        ("/generation?id=gen-1-x", "/generation"),
+    ] {
         let reply = get(gateway, path);
         assert_eq!(reply.status, 404, "{path}: {reply:?}");
         answers.whole(path, described, &reply);

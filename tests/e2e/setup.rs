@@ -60,7 +60,8 @@ impl Setup {
         }
     }
 
-    /// The model `t/{name}` with an endpoint for each step, at the provider `{name}-{index}` with the step's faults.
+    /// The model `t/{name}` with an endpoint for each step, at the provider `{name}-{index}` with
+    /// the step's faults.
     pub(crate) fn chain(mut self, name: &str, steps: &[&str]) -> Self {
         let mut endpoints = Vec::new();
         for (index, step) in steps.iter().enumerate() {
@@ -118,7 +119,11 @@ impl Setup {
     /// Changes the model `t/{name}`.
     pub(crate) fn model(mut self, name: &str, patch: Value) -> Self {
         let id = format!("t/{name}");
-        let model = self.document["models"].as_array_mut().unwrap().iter_mut().find(|model| model["id"] == id);
+        let model = self.document["models"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .find(|model| model["id"] == id);
         merge(model.unwrap(), &patch);
         self
     }

@@ -1,4 +1,5 @@
-//! The shapes HTTP comes in: lengths, chunks, trailers, versions, methods, upgrades, and traffic that is not ours.
+//! The shapes HTTP comes in: lengths, chunks, trailers, versions, methods, upgrades, and traffic
+//! that is not ours.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -53,7 +54,9 @@ fn echo_server() -> SocketAddr {
             thread::spawn(move || {
                 let mut head = Vec::new();
                 let mut byte = [0];
-                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count > 0) {
+                while !head.ends_with(b"\r\n\r\n")
+                    && stream.read(&mut byte).is_ok_and(|count| count > 0)
+                {
                     head.push(byte[0]);
                 }
                 let _ = stream.write_all(
@@ -70,11 +73,17 @@ fn echo_server() -> SocketAddr {
 }
 
 fn a_body_may_come_with_its_length_or_in_chunks(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("second")), (base, stream("second"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("second")), (base, stream("second"))])
+    {
         let body = body.to_string();
         for size in [1, 7, 10_000] {
             let mut connection = gateway.connect();
-            connection.head("POST", &format!("{base}/chat/completions"), &[("transfer-encoding", "chunked")]);
+            connection.head(
+                "POST",
+                &format!("{base}/chat/completions"),
+                &[("transfer-encoding", "chunked")],
+            );
             body.as_bytes().chunks(size).for_each(|piece| connection.chunk(piece, ""));
             connection.chunk(b"", "");
             let reply = connection.read("POST");
@@ -83,7 +92,11 @@ fn a_body_may_come_with_its_length_or_in_chunks(gateway: &Gateway) {
         // In two parts with the length in front.
         let mut connection = gateway.connect();
         let length = body.len().to_string();
-        connection.head("POST", &format!("{base}/chat/completions"), &[("content-length", &length)]);
+        connection.head(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &[("content-length", &length)],
+        );
         connection.write(&body.as_bytes()[..10]);
         thread::sleep(std::time::Duration::from_millis(50));
         connection.write(&body.as_bytes()[10..]);
@@ -91,12 +104,17 @@ fn a_body_may_come_with_its_length_or_in_chunks(gateway: &Gateway) {
     }
     for request in gateway.fake.received("second-1") {
         assert_eq!(request.json()["model"], "up-second");
-        assert_eq!(request.header("content-length"), Some(request.0["body_bytes"].to_string().as_str()));
+        assert_eq!(
+            request.header("content-length"),
+            Some(request.0["body_bytes"].to_string().as_str())
+        );
     }
 }
 
 fn request_trailers_end_a_body(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("second")), (base, stream("second"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("second")), (base, stream("second"))])
+    {
         let mut connection = gateway.connect();
         let headers = [("transfer-encoding", "chunked"), ("te", "trailers"), ("trailer", "x-sum")];
         connection.head("POST", &format!("{base}/chat/completions"), &headers);
@@ -116,12 +134,18 @@ fn expect_100_continue_is_answered(gateway: &Gateway) {
     let body = chat("second").to_string();
     let length = body.len().to_string();
     let mut connection = gateway.connect();
-    connection.head("POST", "/v1/chat/completions", &[("content-length", &length), ("expect", "100-continue")]);
+    connection.head(
+        "POST",
+        "/v1/chat/completions",
+        &[("content-length", &length), ("expect", "100-continue")],
+    );
     assert_eq!(connection.read_head().status, 100);
     connection.write(body.as_bytes());
     let reply = connection.read("POST");
     assert!(reply.content().starts_with("Hello from second-1"), "{reply:?}");
-    assert!(gateway.fake.received("second-0").iter().all(|request| request.header("expect").is_none()));
+    assert!(
+        gateway.fake.received("second-0").iter().all(|request| request.header("expect").is_none())
+    );
 }
 
 /// An answer over HTTP/2.
@@ -142,13 +166,21 @@ fn over_http2(gateway: &Gateway, path: &str, bodies: &[&[u8]], trailers: bool) -
         for body in bodies {
             sender = sender.ready().await.unwrap();
             let uri = format!("http://gateway.test{path}");
-            let request = Request::post(uri).header("te", "trailers").header("content-type", "application/json");
-            let (response, mut upload) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+            let request = Request::post(uri)
+                .header("te", "trailers")
+                .header("content-type", "application/json");
+            let (response, mut upload) =
+                sender.send_request(request.body(()).unwrap(), false).unwrap();
             let middle = body.len() / 2;
             upload.send_data(Bytes::copy_from_slice(&body[..middle]), false).unwrap();
             upload.send_data(Bytes::copy_from_slice(&body[middle..]), !trailers).unwrap();
             if trailers {
-                upload.send_trailers(HeaderMap::from_iter([("x-sum".parse().unwrap(), "1".parse().unwrap())])).unwrap();
+                upload
+                    .send_trailers(HeaderMap::from_iter([(
+                        "x-sum".parse().unwrap(),
+                        "1".parse().unwrap(),
+                    )]))
+                    .unwrap();
             }
             let response = response.await.unwrap();
             let status = response.status().as_u16();
@@ -168,7 +200,8 @@ fn over_http2(gateway: &Gateway, path: &str, bodies: &[&[u8]], trailers: bool) -
 fn http2_works_with_and_without_trailers(gateway: &Gateway) {
     for (base, trailers) in FACES.iter().flat_map(|base| [(base, false), (base, true)]) {
         let path = format!("{base}/chat/completions");
-        let bodies = [chat("second"), stream("second"), stream("trailers")].map(|body| body.to_string());
+        let bodies =
+            [chat("second"), stream("second"), stream("trailers")].map(|body| body.to_string());
         let bodies: Vec<&[u8]> = bodies.iter().map(|body| body.as_bytes()).collect();
         let replies = over_http2(gateway, &path, &bodies, trailers);
         for (reply, expected) in replies.iter().zip(["second-1", "second-1", "trailers-0"]) {
@@ -184,7 +217,8 @@ fn http2_works_with_and_without_trailers(gateway: &Gateway) {
 fn a_refused_request_leaves_an_http2_connection_alone(gateway: &Gateway) {
     let good = chat("good").to_string();
     for (base, trailers) in FACES.iter().flat_map(|base| [(base, false), (base, true)]) {
-        let bodies: [&[u8]; 4] = [b"[]", b"{\"model\":", b"{\"model\":\"t/nobody\"}", good.as_bytes()];
+        let bodies: [&[u8]; 4] =
+            [b"[]", b"{\"model\":", b"{\"model\":\"t/nobody\"}", good.as_bytes()];
         let replies = over_http2(gateway, &format!("{base}/chat/completions"), &bodies, trailers);
         let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
         assert_eq!(statuses, [400, 400, 400, 200]);
@@ -220,7 +254,8 @@ fn websockets_pass(gateway: &Gateway) {
 }
 
 fn other_paths_pass_unread(gateway: &Gateway) {
-    let secret = [("authorization", "Bearer kept"), ("x-custom", "kept"), ("x-modelyard-x", "kept")];
+    let secret =
+        [("authorization", "Bearer kept"), ("x-custom", "kept"), ("x-modelyard-x", "kept")];
     for path in ["/files", "/v1/files", "/v1/chat/completions/", "/v2/chat/completions", "/"] {
         let reply = gateway.request("POST", path, &secret, b"not { json");
         assert_eq!(reply.header("x-fake-provider"), Some("other"), "{path} {reply:?}");
@@ -229,11 +264,16 @@ fn other_paths_pass_unread(gateway: &Gateway) {
         let request = received.iter().rev().find(|request| request.path() == path).unwrap();
         assert_eq!(request.body(), "not { json");
         assert!(
-            ["authorization", "x-custom", "x-modelyard-x"].iter().all(|name| request.header(name).is_some()),
+            ["authorization", "x-custom", "x-modelyard-x"]
+                .iter()
+                .all(|name| request.header(name).is_some()),
             "{path}"
         );
     }
-    assert_eq!(gateway.request("HEAD", "/files", &[], b"").header("x-fake-provider"), Some("other"));
+    assert_eq!(
+        gateway.request("HEAD", "/files", &[], b"").header("x-fake-provider"),
+        Some("other")
+    );
     assert_eq!(gateway.request("GET", "/files", &[], b"").header("x-fake-provider"), Some("other"));
     // A provider's own bytes, whatever they say.
     let reply = gateway.request(
@@ -257,16 +297,24 @@ fn large_bodies_to_other_paths_are_not_buffered(gateway: &Gateway) {
 fn models_are_listed(gateway: &Gateway) {
     for base in FACES {
         let reply = gateway.request("GET", &format!("{base}/models"), &[], b"");
-        assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some("application/json")),
+            "{reply:?}"
+        );
         let list = reply.json();
-        let ids: Vec<&Value> = list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+        let ids: Vec<&Value> =
+            list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
         assert_eq!(ids, ["t/good", "t/second", "t/trailers", "t/vectors"]);
         assert_eq!(list["object"], "list");
         assert_eq!(list["data"][0]["context_length"], 1000);
         assert_eq!(list["data"][0]["pricing"]["prompt"], "0.000001");
         let head = gateway.request("HEAD", &format!("{base}/models"), &[], b"");
         assert_eq!((head.status, head.body.len()), (200, 0), "{head:?}");
-        assert!(value(&head.headers, "content-length").is_some_and(|length| length != "0"), "{head:?}");
+        assert!(
+            value(&head.headers, "content-length").is_some_and(|length| length != "0"),
+            "{head:?}"
+        );
         assert_eq!(gateway.request("GET", &format!("{base}/models?x=1"), &[], b"").status, 200);
     }
 }
@@ -284,7 +332,8 @@ fn aliases_wildcards_and_the_default_model(gateway: &Gateway) {
         let reply = gateway.ask("/v1", &body);
         assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some(id)), "{reply:?}");
         let received = gateway.fake.received("good-0");
-        let request = received.iter().rev().find(|request| request.json()["user"] == body["user"]).unwrap();
+        let request =
+            received.iter().rev().find(|request| request.json()["user"] == body["user"]).unwrap();
         assert_eq!(request.json()["model"], sent);
     }
 }
@@ -293,7 +342,11 @@ fn fallback_models_are_tried_in_order(gateway: &Gateway) {
     for base in FACES {
         let body = json!({"models": ["t/vectors", "nick"], "messages": [], "provider": {"ignore": ["vectors-1"]}});
         let reply = gateway.ask(base, &body);
-        assert_eq!((reply.status, reply.header("x-modelyard-model")), (200, Some("t/good")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-model")),
+            (200, Some("t/good")),
+            "{reply:?}"
+        );
         assert_eq!(reply.header("x-modelyard-attempts"), Some("2"));
     }
 }
@@ -302,10 +355,18 @@ fn embeddings_are_served(gateway: &Gateway) {
     for base in FACES {
         let body = json!({"model": "t/vectors", "input": ["one", "two"]}).to_string();
         let reply = gateway.request("POST", &format!("{base}/embeddings"), &[], body.as_bytes());
-        assert_eq!((reply.status, reply.header("x-modelyard-provider")), (200, Some("vectors-1")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-provider")),
+            (200, Some("vectors-1")),
+            "{reply:?}"
+        );
         assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2);
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["operation"], &entry["output_tokens"]), (&json!("embeddings"), &json!("0")), "{entry}");
+        assert_eq!(
+            (&entry["operation"], &entry["output_tokens"]),
+            (&json!("embeddings"), &json!("0")),
+            "{entry}"
+        );
     }
 }
 

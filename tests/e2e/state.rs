@@ -1,5 +1,5 @@
-//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. And that it outlives
-//! configurations and VMs.
+//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. And that
+//! it outlives configurations and VMs.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Models of two endpoints, of which the first is the cheaper one; those of `talk` have a cache.
 fn setup() -> Setup {
     let priced = |name: &str, cached: Value| {
-        let price = |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": cached});
+        let price =
+            |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": cached});
         json!({"endpoints": [
             {"provider": format!("{name}-0"), "model": "up", "pricing": price("0.000001")},
             {"provider": format!("{name}-1"), "model": "up", "pricing": price("0.000002")},
@@ -49,7 +50,9 @@ impl Pair {
     /// Opens connections until each worker has taken one.
     fn connect(gateway: &Gateway) -> [Connection; 2] {
         // Listeners are named by their port as configured, which is any.
-        let taken = |worker: u8| gateway.stat(&format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total"));
+        let taken = |worker: u8| {
+            gateway.stat(&format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total"))
+        };
         let mut found = [None, None];
         for _ in 0..100 {
             let before = [0, 1].map(taken);
@@ -95,8 +98,14 @@ impl Pair {
     /// The worker goes to the second endpoint first, but for the odd probe.
     fn expect_outage(&mut self, worker: usize) {
         let records: Vec<Value> = (0..5).map(|_| self.ask(worker, &chat("shaky"))).collect();
-        assert!(records.iter().all(|it| it["plan"][0] == "shaky-1/up" || it["probe"] == true), "{records:?}");
-        assert!(records.iter().any(|it| it["attempts"][0]["endpoint"] == "shaky-1/up"), "{records:?}");
+        assert!(
+            records.iter().all(|it| it["plan"][0] == "shaky-1/up" || it["probe"] == true),
+            "{records:?}"
+        );
+        assert!(
+            records.iter().any(|it| it["attempts"][0]["endpoint"] == "shaky-1/up"),
+            "{records:?}"
+        );
     }
 
     fn expect_cooldown(&mut self, worker: usize) {
@@ -104,7 +113,8 @@ impl Pair {
         assert_eq!(record["plan"], json!(["limited-1/up", "limited-0/up"]), "{record}");
     }
 
-    /// One turn of a conversation, with preferences; the endpoint and whether it was the conversation's own.
+    /// One turn of a conversation, with preferences; the endpoint and whether it was the
+    /// conversation's own.
     fn turn(&mut self, worker: usize, preferences: Value) -> (Value, bool) {
         let mut body = chat("talk");
         body["session_id"] = "one".into();
@@ -124,7 +134,8 @@ impl Pair {
         }
     }
 
-    /// Makes what [`Self::expect_everything`] expects. An outage is forgotten after half a minute, so it is made anew.
+    /// Makes what [`Self::expect_everything`] expects. An outage is forgotten after half a minute,
+    /// so it is made anew.
     fn break_everything(&mut self) {
         self.shake();
         self.ask(1, &chat("limited"));
@@ -145,10 +156,13 @@ fn an_endpoint_with_an_outage_is_tried_once_in_a_while_and_no_client_notices() {
     let mut pair = Pair::start("probe", &setup());
     pair.shake();
     // One in twenty: that none comes in so many is less likely than a broken machine.
-    let probe = (0..2000).map(|turn| pair.ask(turn % 2, &chat("shaky"))).find(|record| record["probe"] == true);
+    let probe = (0..2000)
+        .map(|turn| pair.ask(turn % 2, &chat("shaky")))
+        .find(|record| record["probe"] == true);
     let probe = probe.expect("a probe");
     assert_eq!(probe["plan"], json!(["shaky-0/up", "shaky-1/up"]), "{probe}");
-    let outcomes: Vec<_> = probe["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
+    let outcomes: Vec<_> =
+        probe["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
     assert_eq!(outcomes, ["status_5xx", "ok"], "{probe}");
 }
 
@@ -161,10 +175,16 @@ fn failures_that_two_workers_saw_are_an_outage_for_both_at_once() {
     }
     for worker in [1, 0] {
         pair.expect_outage(worker);
-        let explained = pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
-        let health = explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
+        let explained =
+            pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
+        let health =
+            explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
         let health = &health.unwrap()["health"];
-        assert_eq!((&health["outage"], &health["standing"]), (&json!(true), &json!("down")), "{explained}");
+        assert_eq!(
+            (&health["outage"], &health["standing"]),
+            (&json!(true), &json!("down")),
+            "{explained}"
+        );
     }
     pair.gateway.assert_sound(0);
 }
@@ -224,7 +244,8 @@ fn figures_and_books_of_both_workers_come_together() {
 #[test]
 fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
     let discovered = |attempts: u64, vm| {
-        Setup { by_ecds: true, vm, ..setup() }.document(json!({"routing": {"max_attempts": attempts}}))
+        Setup { by_ecds: true, vm, ..setup() }
+            .document(json!({"routing": {"max_attempts": attempts}}))
     };
     let mut pair = Pair::start("update", &discovered(2, 0));
     pair.break_everything();
@@ -237,7 +258,8 @@ fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
         for worker in [0, 1] {
             // A request that finds one role in the new VM and the other one not is refused.
             pair.until("the update", |pair| {
-                let reply = pair.send(worker, "POST", "/v1/chat/completions", &chat("talk").to_string());
+                let reply =
+                    pair.send(worker, "POST", "/v1/chat/completions", &chat("talk").to_string());
                 reply.status == 200 && pair.gateway.entry(&reply)["record"]["config"] != before
             });
         }

@@ -1,5 +1,5 @@
-//! Every status an error may have, in each dialect: the status, the text that clients match on, the machine-readable
-//! type, what was tried, and whether it is worth trying again.
+//! Every status an error may have, in each dialect: the status, the text that clients match on, the
+//! machine-readable type, what was tried, and whether it is worth trying again.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,8 @@ const UPSTREAM: [(u16, &str, Option<&str>); 14] = [
     (529, "provider_overloaded", Some("temporarily_unavailable")),
 ];
 
-/// Far enough away to be later than any run of this, in the one form of an HTTP date that has no comma.
+/// Far enough away to be later than any run of this, in the one form of an HTTP date that has no
+/// comma.
 const DATE: &str = "Fri Dec 31 23:59:59 2100";
 const DATE_SECONDS: u64 = 4_133_980_799;
 
@@ -38,7 +39,10 @@ fn setup() -> Setup {
         .model("plain", json!({"input_modalities": ["text"]}))
         .chain("dated", &[&format!("status=429,retry-after={DATE}")])
         .chain("past", &["status=503,retry-after=Thu Jan  1 00:00:00 1970"])
-        .chain("tried", &["status=503,retry-after=9", "status=429,retry-after=4", REFUSED, "empty", ""])
+        .chain(
+            "tried",
+            &["status=503,retry-after=9", "status=429,retry-after=4", REFUSED, "empty", ""],
+        )
         .chain("long", &["status=400,error-code=context_length_exceeded"])
         .chain("moderated", &["status=400,error-code=content_filter"]);
     for (status, ..) in UPSTREAM {
@@ -66,15 +70,19 @@ on_envoy! { setup:
 
 /// Asks in one of the dialects.
 fn ask(gateway: &Gateway, path: &str, body: &Value) -> Reply {
-    gateway.request("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    gateway.request(
+        "POST",
+        path,
+        &[("content-type", "application/json")],
+        body.to_string().as_bytes(),
+    )
 }
 
 fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
     let answers = Answers::default();
     for (status, kind, availability) in UPSTREAM {
         let name = format!("s{status}");
-        let messages =
-            json!({"model": format!("t/{name}"), "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
+        let messages = json!({"model": format!("t/{name}"), "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
         let input = json!({"model": format!("t/{name}"), "input": "Hi"});
         let context = format!("a provider's {status}");
         let tried = format!("{name}-0;reason=status_");
@@ -89,11 +97,16 @@ fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
             (&json!(kind), &json!("its_code")),
             "{error}"
         );
-        assert_eq!((&metadata["provider_name"], &metadata["is_byok"]), (&json!("Nebius"), &json!(false)), "{error}");
+        assert_eq!(
+            (&metadata["provider_name"], &metadata["is_byok"]),
+            (&json!("Nebius"), &json!(false)),
+            "{error}"
+        );
         assert!(metadata["raw"].as_str().unwrap().contains("scripted status"), "{error}");
         assert_eq!(metadata["tried"][0]["status"], status, "{error}");
         assert_eq!(error["availability"]["code"].as_str(), availability, "{error}");
-        let retryable = matches!(availability, Some("capacity_exhausted" | "temporarily_unavailable"));
+        let retryable =
+            matches!(availability, Some("capacity_exhausted" | "temporarily_unavailable"));
         assert_eq!(error["availability"]["retryable"] == true, retryable, "{error}");
         assert_eq!(metadata["limit_source"].is_string(), status == 429, "{error}");
         answers.whole(&context, "/chat/completions", &reply);
@@ -101,9 +114,16 @@ fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
         for base in FACES {
             let reply = ask(gateway, &format!("{base}/messages"), &messages);
             let body = reply.json();
-            assert_eq!((reply.status, &body["type"]), (status, &json!("error")), "{base}: {reply:?}");
+            assert_eq!(
+                (reply.status, &body["type"]),
+                (status, &json!("error")),
+                "{base}: {reply:?}"
+            );
             assert_eq!(body["error"]["error_type"], kind, "{base}: {reply:?}");
-            assert!(reply.header("x-modelyard-tried").unwrap().starts_with(&tried), "{base}: {reply:?}");
+            assert!(
+                reply.header("x-modelyard-tried").unwrap().starts_with(&tried),
+                "{base}: {reply:?}"
+            );
             // OpenRouter's list of types lacks Anthropic's own for a request that is too large.
             if status != 413 {
                 answers.named(&context, "AnthropicMessagesErrorResponse", &body);
@@ -119,14 +139,21 @@ fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
             assert_eq!((reply.status, type_), (status, &json!(kind)), "{base}: {reply:?}");
             assert!(code && error["message"].is_string(), "{base}: {reply:?}");
             match base {
-                "/v1" => assert!(reply.header("x-modelyard-tried").unwrap().starts_with(&tried), "{reply:?}"),
+                "/v1" => assert!(
+                    reply.header("x-modelyard-tried").unwrap().starts_with(&tried),
+                    "{reply:?}"
+                ),
                 _ => assert_eq!(error["metadata"]["tried"][0]["status"], status, "{reply:?}"),
             }
         }
 
         // The provider's own bytes, and the rest in headers.
         let reply = ask(gateway, "/v1/chat/completions", &chat(&name));
-        assert_eq!((reply.status, &reply.json()["error"]["code"]), (status, &json!("its_code")), "{reply:?}");
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (status, &json!("its_code")),
+            "{reply:?}"
+        );
         assert!(reply.header("x-modelyard-tried").unwrap().starts_with(&tried), "{reply:?}");
         assert_eq!(gateway.entry(&reply)["error_type"], kind);
     }
@@ -134,11 +161,19 @@ fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
 }
 
 fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
-    let tool = json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
+    let tool =
+        json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
     let image = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]);
-    // What is asked for besides, the status, how the message begins, the code of `availability`, what removed endpoints.
+    // What is asked for besides, the status, how the message begins, the code of `availability`,
+    // what removed endpoints.
     let rows = [
-        (json!({"model": "t/nobody"}), 400, "t/nobody is not a valid model ID", Some("model_not_found"), None),
+        (
+            json!({"model": "t/nobody"}),
+            400,
+            "t/nobody is not a valid model ID",
+            Some("model_not_found"),
+            None,
+        ),
         (json!({"provider": {"sort": 7}}), 400, "provider.sort: ", None, None),
         (
             json!({"models": ["a", "b", "c", "d"]}),
@@ -202,14 +237,21 @@ fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
             }
             assert_eq!(reply.status, status, "{base} {patch}: {reply:?}");
             let error = &reply.json()["error"];
-            assert!(error["message"].as_str().unwrap().starts_with(text), "{base} {patch}: {error}");
+            assert!(
+                error["message"].as_str().unwrap().starts_with(text),
+                "{base} {patch}: {error}"
+            );
             if base == "/v1" {
                 assert_eq!(error["type"], "invalid_request_error", "{patch}: {error}");
                 continue;
             }
             assert_eq!(error["code"], status, "{patch}: {error}");
             assert_eq!(error["availability"]["code"].as_str(), availability, "{patch}: {error}");
-            assert_eq!(error["availability"]["excluded_by"][0].as_str(), excluded_by, "{patch}: {error}");
+            assert_eq!(
+                error["availability"]["excluded_by"][0].as_str(),
+                excluded_by,
+                "{patch}: {error}"
+            );
             let dropped = error["metadata"]["dropped"].as_array().map_or(0, Vec::len);
             assert_eq!(dropped, if excluded_by.is_some() { 2 } else { 0 }, "{patch}: {error}");
             answers.whole(&patch.to_string(), "/chat/completions", &reply);
@@ -223,7 +265,11 @@ fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
         ("compressed", gateway.request("POST", "/api/v1/chat/completions", &zipped, b"{}"), 415),
         ("a wrong method", gateway.request("PUT", "/api/v1/chat/completions", &[], b"{}"), 405),
     ] {
-        assert_eq!((reply.status, &reply.json()["error"]["code"]), (status, &json!(status)), "{context}: {reply:?}");
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (status, &json!(status)),
+            "{context}: {reply:?}"
+        );
         answers.named(context, "BadRequestResponse", &reply.json());
     }
     answers.validate();
@@ -231,7 +277,8 @@ fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
 
 fn an_error_names_every_attempt_and_what_removed_the_rest(gateway: &Gateway) {
     let mut body = chat("tried");
-    body["provider"] = json!({"ignore": ["tried-4"], "order": ["tried-0", "tried-1", "tried-2", "tried-3"]});
+    body["provider"] =
+        json!({"ignore": ["tried-4"], "order": ["tried-0", "tried-1", "tried-2", "tried-3"]});
     let reply = gateway.ask("/v1", &body);
     let told = reply.header("x-modelyard-tried").unwrap();
     for part in [
@@ -261,30 +308,50 @@ fn an_error_names_every_attempt_and_what_removed_the_rest(gateway: &Gateway) {
         };
         assert_eq!(attempt["code"], code, "{error}");
     }
-    assert_eq!(metadata["dropped"], json!([{"endpoint": "tried-4/up-tried", "reason": "provider.ignore"}]));
+    assert_eq!(
+        metadata["dropped"],
+        json!([{"endpoint": "tried-4/up-tried", "reason": "provider.ignore"}])
+    );
     let availability = &error["availability"];
     assert_eq!(availability["requested_models"], json!(["t/tried"]));
-    assert_eq!((&availability["retryable"], &availability["retry_after"]), (&json!(true), &json!(4)), "{error}");
+    assert_eq!(
+        (&availability["retryable"], &availability["retry_after"]),
+        (&json!(true), &json!(4)),
+        "{error}"
+    );
     assert_eq!(availability["affected_providers"].as_array().unwrap().len(), 4, "{error}");
 }
 
 fn a_dated_retry_after_is_passed_on_as_seconds(gateway: &Gateway) {
-    let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let before =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     for base in FACES {
         let reply = gateway.ask(base, &chat("dated"));
         let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
         let expected = DATE_SECONDS - before;
-        assert!((expected.saturating_sub(120)..=expected + 1).contains(&seconds), "{seconds}: {reply:?}");
+        assert!(
+            (expected.saturating_sub(120)..=expected + 1).contains(&seconds),
+            "{seconds}: {reply:?}"
+        );
         let record = &gateway.entry(&reply)["record"];
-        assert!(record["attempts"][0]["retry_after_s"].as_u64().unwrap() > 1_000_000_000, "{record}");
+        assert!(
+            record["attempts"][0]["retry_after_s"].as_u64().unwrap() > 1_000_000_000,
+            "{record}"
+        );
         assert_eq!(gateway.ask(base, &chat("past")).header("retry-after"), Some("1"));
     }
 }
 
 fn codes_of_providers_become_types(gateway: &Gateway) {
-    for (name, kind) in [("long", "context_length_exceeded"), ("moderated", "content_policy_violation")] {
+    for (name, kind) in
+        [("long", "context_length_exceeded"), ("moderated", "content_policy_violation")]
+    {
         let reply = gateway.ask("/api/v1", &chat(name));
-        assert_eq!((reply.status, &reply.json()["error"]["metadata"]["error_type"]), (400, &json!(kind)), "{reply:?}");
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["metadata"]["error_type"]),
+            (400, &json!(kind)),
+            "{reply:?}"
+        );
         assert!(reply.json()["error"]["availability"].is_null(), "{reply:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Streams reach the client event by event, however they are cut, and say so when they end too early.
+//! Streams reach the client event by event, however they are cut, and say so when they end too
+//! early.
 
 use serde_json::{Value, json};
 
@@ -74,7 +75,8 @@ on_envoy! { setup:
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
-/// The answer came while the upstream was still sending: pieces in between first and last, well apart.
+/// The answer came while the upstream was still sending: pieces in between first and last, well
+/// apart.
 fn assert_spaced(reply: &Reply, events: usize, interval: u128) {
     let times: Vec<_> = reply.arrivals.iter().map(|(time, _)| *time).collect();
     assert!(times.len() >= events, "{} pieces: {reply:?}", times.len());
@@ -111,9 +113,8 @@ fn a_stream_is_the_upstreams_own_bytes(gateway: &Gateway) {
     let chunks = reply.chunks();
     assert_eq!(chunks.len() + 1, events.len());
     assert!(
-        chunks
-            .iter()
-            .all(|chunk| chunk["model"] == "up-plain" && chunk["id"].as_str().unwrap().starts_with("chatcmpl-")),
+        chunks.iter().all(|chunk| chunk["model"] == "up-plain"
+            && chunk["id"].as_str().unwrap().starts_with("chatcmpl-")),
         "{reply:?}"
     );
     assert!(
@@ -142,18 +143,25 @@ fn the_usage_event_is_there_if_asked_for(gateway: &Gateway) {
 }
 
 fn single_bytes_and_other_line_ends_pass(gateway: &Gateway) {
-    for (base, name) in FACES.iter().flat_map(|base| [(base, "bytes"), (base, "crlf"), (base, "crlf-bytes")]) {
+    for (base, name) in
+        FACES.iter().flat_map(|base| [(base, "bytes"), (base, "crlf"), (base, "crlf-bytes")])
+    {
         let reply = gateway.ask(base, &stream(name));
         assert!(reply.whole, "{reply:?}");
         assert_eq!(reply.content(), format!("Hello from {name}-0 and this is a scripted"));
         assert_eq!(reply.events().last().unwrap(), "[DONE]");
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["record"]["estimated"], &entry["output_tokens"]), (&json!(false), &json!("8")), "{entry}");
+        assert_eq!(
+            (&entry["record"]["estimated"], &entry["output_tokens"]),
+            (&json!(false), &json!("8")),
+            "{entry}"
+        );
     }
 }
 
 fn comments_pass(gateway: &Gateway) {
-    for (base, name) in FACES.iter().flat_map(|base| [(base, "comments"), (base, "early-comments")]) {
+    for (base, name) in FACES.iter().flat_map(|base| [(base, "comments"), (base, "early-comments")])
+    {
         let reply = gateway.ask(base, &stream(name));
         let comments = reply.text().matches(": keep-alive").count();
         assert!(comments >= 9, "{comments}: {reply:?}");
@@ -174,9 +182,17 @@ fn garbage_passes(gateway: &Gateway) {
 fn usage_that_is_null_or_early_is_understood(gateway: &Gateway) {
     for (base, name) in FACES.iter().flat_map(|base| [(base, "null"), (base, "finish-usage")]) {
         let reply = gateway.ask(base, &stream(name));
-        assert_eq!(reply.content(), format!("Hello from {name}-0 and this is a scripted"), "{reply:?}");
+        assert_eq!(
+            reply.content(),
+            format!("Hello from {name}-0 and this is a scripted"),
+            "{reply:?}"
+        );
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["record"]["estimated"], &entry["output_tokens"]), (&json!(false), &json!("8")), "{entry}");
+        assert_eq!(
+            (&entry["record"]["estimated"], &entry["output_tokens"]),
+            (&json!(false), &json!("8")),
+            "{entry}"
+        );
     }
 }
 
@@ -219,7 +235,10 @@ fn a_reset_stream_is_truncated_and_recorded(gateway: &Gateway) {
 fn a_stream_without_done_is_whole(gateway: &Gateway) {
     for base in FACES {
         let reply = gateway.ask(base, &stream("no-done"));
-        assert!(reply.whole && reply.chunks().iter().all(|chunk| chunk["error"].is_null()), "{reply:?}");
+        assert!(
+            reply.whole && reply.chunks().iter().all(|chunk| chunk["error"].is_null()),
+            "{reply:?}"
+        );
         assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "ok");
     }
 }
@@ -227,7 +246,11 @@ fn a_stream_without_done_is_whole(gateway: &Gateway) {
 fn an_error_event_after_content_passes(gateway: &Gateway) {
     for base in FACES {
         let reply = gateway.ask(base, &stream("late-error"));
-        assert_eq!((reply.status, reply.header("x-modelyard-attempts")), (200, Some("1")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-attempts")),
+            (200, Some("1")),
+            "{reply:?}"
+        );
         let errors = reply.chunks().iter().filter(|chunk| chunk["error"].is_object()).count();
         assert_eq!(errors, 1, "told once: {reply:?}");
         assert!(reply.text().contains("scripted error event"), "{reply:?}");
@@ -237,10 +260,17 @@ fn an_error_event_after_content_passes(gateway: &Gateway) {
 }
 
 fn trailers_of_an_upstream_end_a_stream(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("trailers")), (base, stream("trailers"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("trailers")), (base, stream("trailers"))])
+    {
         let mut connection = gateway.connect();
         let headers = [("te", "trailers"), ("content-type", "application/json")];
-        connection.send("POST", &format!("{base}/chat/completions"), &headers, body.to_string().as_bytes());
+        connection.send(
+            "POST",
+            &format!("{base}/chat/completions"),
+            &headers,
+            body.to_string().as_bytes(),
+        );
         let reply = connection.read("POST");
         assert!(reply.whole, "{reply:?}");
         assert!(reply.content().starts_with("Hello from trailers-0"), "{reply:?}");
@@ -255,7 +285,8 @@ fn trailers_leave_a_stream_all_its_events(gateway: &Gateway) {
         let mut body = stream("trailers");
         body["max_tokens"] = 100.into();
         body["input"] = "Hello there".into();
-        let reply = gateway.request("POST", &format!("/v1/{path}"), &JSON, body.to_string().as_bytes());
+        let reply =
+            gateway.request("POST", &format!("/v1/{path}"), &JSON, body.to_string().as_bytes());
         assert!(reply.whole && !reply.trailers.is_empty(), "{reply:?}");
         assert_eq!(reply.chunks().last().unwrap()["type"], last, "{reply:?}");
         assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "ok");
@@ -265,15 +296,23 @@ fn trailers_leave_a_stream_all_its_events(gateway: &Gateway) {
 fn a_stream_cut_by_trailers_does_not_look_whole(gateway: &Gateway) {
     for base in FACES {
         let reply = gateway.ask(base, &stream("cut-trailers"));
-        assert!(reply.content().starts_with("Hello from cut-trailers-0") && !reply.whole, "{reply:?}");
+        assert!(
+            reply.content().starts_with("Hello from cut-trailers-0") && !reply.whole,
+            "{reply:?}"
+        );
         assert_eq!(gateway.entry(&reply)["record"]["attempts"][0]["outcome"], "reset");
     }
 }
 
 fn a_body_that_ends_with_its_connection_is_whole(gateway: &Gateway) {
-    for (base, body) in FACES.iter().flat_map(|base| [(base, chat("close")), (base, stream("close"))]) {
+    for (base, body) in
+        FACES.iter().flat_map(|base| [(base, chat("close")), (base, stream("close"))])
+    {
         let reply = gateway.ask(base, &body);
-        assert!(reply.whole && reply.content() == "Hello from close-0 and this is a scripted", "{reply:?}");
+        assert!(
+            reply.whole && reply.content() == "Hello from close-0 and this is a scripted",
+            "{reply:?}"
+        );
     }
 }
 
@@ -281,7 +320,11 @@ fn gzip_passes_untouched_and_is_estimated(gateway: &Gateway) {
     for (base, name) in FACES.iter().flat_map(|base| [(base, "gzip"), (base, "gzip-bytes")]) {
         for body in [chat(name), stream(name)] {
             let reply = gateway.ask(base, &body);
-            assert_eq!((reply.status, reply.header("content-encoding")), (200, Some("gzip")), "{reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("content-encoding")),
+                (200, Some("gzip")),
+                "{reply:?}"
+            );
             assert!(reply.whole && reply.body.starts_with(&[0x1f, 0x8b]), "{reply:?}");
             let entry = gateway.entry(&reply);
             assert_eq!(entry["record"]["estimated"], true, "{entry}");
@@ -320,10 +363,13 @@ fn an_event_over_the_limit_passes(gateway: &Gateway) {
 fn tool_calls_stream(gateway: &Gateway) {
     for base in FACES {
         let mut body = stream("tools");
-        body["tools"] = json!([{"type": "function", "function": {"name": "look", "parameters": {}}}]);
+        body["tools"] =
+            json!([{"type": "function", "function": {"name": "look", "parameters": {}}}]);
         let reply = gateway.ask(base, &body);
         let piece = |chunk: &Value| {
-            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str().map(str::to_owned)
+            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"]
+                .as_str()
+                .map(str::to_owned)
         };
         let arguments: String = reply.chunks().iter().filter_map(piece).collect();
         assert_eq!(
@@ -339,9 +385,16 @@ fn completions_stream(gateway: &Gateway) {
         let body = json!({"model": "t/legacy", "prompt": "Hello", "stream": streamed}).to_string();
         let reply = gateway.request("POST", &format!("{base}/completions"), &[], body.as_bytes());
         assert_eq!(reply.status, 200, "{reply:?}");
-        assert!(reply.text().contains("text_completion") && reply.text().contains("Hello"), "{reply:?}");
+        assert!(
+            reply.text().contains("text_completion") && reply.text().contains("Hello"),
+            "{reply:?}"
+        );
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["operation"], &entry["output_tokens"]), (&json!("text_completion"), &json!("8")), "{entry}");
+        assert_eq!(
+            (&entry["operation"], &entry["output_tokens"]),
+            (&json!("text_completion"), &json!("8")),
+            "{entry}"
+        );
     }
 }
 
@@ -350,9 +403,14 @@ fn a_plain_answer_that_breaks_off_is_not_whole(gateway: &Gateway) {
         // Truncated: the connection breaks. Cut: a clean end that comes too early.
         for name in ["plain-truncated", "plain-cut", "plain-cut-open"] {
             let reply = gateway.ask(base, &chat(name));
-            // On OpenRouter's face it is held whole, and another endpoint can still take over. On the other one all
-            // that its length promised has gone on before it can be known that it is not enough.
-            assert_eq!(reply.whole, base == "/api/v1" || name == "plain-cut", "{name} {base}: {reply:?}");
+            // On OpenRouter's face it is held whole, and another endpoint can still take over. On
+            // the other one all that its length promised has gone on before it can be known that it
+            // is not enough.
+            assert_eq!(
+                reply.whole,
+                base == "/api/v1" || name == "plain-cut",
+                "{name} {base}: {reply:?}"
+            );
             let attempt = gateway.entry(&reply)["record"]["attempts"][0].clone();
             assert_ne!(attempt["outcome"], "ok", "{name} {base}: {attempt}");
             assert!(base == "/api/v1" || attempt["outcome"] == "reset", "{name} {base}: {attempt}");

@@ -20,7 +20,9 @@ fn setup() -> Setup {
     let mut setup = Setup::new();
     for api in FORMATS {
         let own = |what: &str| format!("{api}-{what}");
-        let faults = |faults: &str| if api == "bedrock" { format!("{faults},signed") } else { faults.to_owned() };
+        let faults = |faults: &str| {
+            if api == "bedrock" { format!("{faults},signed") } else { faults.to_owned() }
+        };
         setup = setup.formats(&own("good"), &[(api, &faults(USAGE))]);
         setup = setup.formats(&own("tool"), &[(api, &faults("tool-call"))]);
         setup = setup.formats(&own("tiny"), &[(api, &faults("tool-call,reasoning=3,bytes=1"))]);
@@ -42,27 +44,41 @@ fn setup() -> Setup {
         setup = setup.formats(&own("late"), &[(api, "error-event"), ("openai", "")]);
         setup = setup.formats(&own("early"), &[(api, "error-event=0"), ("openai", "")]);
         setup = setup.formats(&own("vain"), &[(api, "cut=0"), ("openai", "")]);
-        setup = setup.formats(&own("stuck"), &[(api, "stall=0"), ("openai", "")]).hurry(&own("stuck"), "1500ms");
+        setup = setup
+            .formats(&own("stuck"), &[(api, "stall=0"), ("openai", "")])
+            .hurry(&own("stuck"), "1500ms");
     }
     setup = setup.formats("down", &[("openai", "status=503"), ("anthropic", USAGE)]);
     setup = setup.formats("overloaded", &[("anthropic", "status=529"), ("gemini", USAGE)]);
     setup = setup.formats("throttled", &[("bedrock", "error-event"), ("openai", USAGE)]);
     setup = setup.formats(
         "around",
-        &[("gemini", "status=503"), ("bedrock", "status=429"), ("openai", "status=500"), ("anthropic", USAGE)],
+        &[
+            ("gemini", "status=503"),
+            ("bedrock", "status=429"),
+            ("openai", "status=500"),
+            ("anthropic", USAGE),
+        ],
     );
     setup = setup.formats("passing", &[("anthropic", USAGE)]);
     setup = setup.formats("foreign", &[("anthropic", USAGE)]);
     setup = setup.formats("lossy", &[("anthropic", "")]);
-    setup = setup.formats("several", &[("anthropic", ""), ("gemini", ""), ("bedrock", ""), ("openai", "")]);
+    setup = setup
+        .formats("several", &[("anthropic", ""), ("gemini", ""), ("bedrock", ""), ("openai", "")]);
     setup = setup.formats("single", &[("anthropic", "")]);
     setup = setup.formats("azure", &[("azure-openai", "")]);
     setup = setup.formats("deployed", &[("azure-openai", "")]);
-    setup = setup.provider("deployed-0", json!({"base_path": "/openai/deployments/{model}?api-version=2024-10-21"}));
-    setup =
-        setup.formats("vertex", &[("openai", "")]).provider("vertex-0", json!({"api": "gemini", "base_path": VERTEX}));
+    setup = setup.provider(
+        "deployed-0",
+        json!({"base_path": "/openai/deployments/{model}?api-version=2024-10-21"}),
+    );
+    setup = setup
+        .formats("vertex", &[("openai", "")])
+        .provider("vertex-0", json!({"api": "gemini", "base_path": VERTEX}));
     let endpoint = json!({"provider": "signed-0", "model": CLAUDE_ON_BEDROCK});
-    setup = setup.formats("signed", &[("bedrock", "signed")]).model("signed", json!({"endpoints": [endpoint]}));
+    setup = setup
+        .formats("signed", &[("bedrock", "signed")])
+        .model("signed", json!({"endpoints": [endpoint]}));
     setup = setup.formats("counting", &[("anthropic", "prompt-tokens=77")]);
     setup = setup.formats("crc-first", &[("bedrock", "garbage=first"), ("gemini", "")]);
     setup = setup.formats("crc-only", &[("bedrock", "garbage=first")]);
@@ -142,7 +158,11 @@ fn assert_called(dialect: Dialect, reply: &Reply, name: &str) {
     let said = dialect.said(reply);
     let arguments = json!({"text": format!("Hello from {name}-0 and this is a scripted")});
     assert_eq!(said.call, Some(("look".to_owned(), arguments)), "{dialect:?}: {reply:?}");
-    assert_eq!((said.text.as_str(), said.finish.as_str()), ("", "tool_calls"), "{dialect:?}: {reply:?}");
+    assert_eq!(
+        (said.text.as_str(), said.finish.as_str()),
+        ("", "tool_calls"),
+        "{dialect:?}: {reply:?}"
+    );
 }
 
 fn tools_are_called_through_every_pair(gateway: &Gateway) {
@@ -178,7 +198,10 @@ fn what_a_tool_returned_reaches_every_format(gateway: &Gateway) {
                 _ => &turns[2]["content"][0]["toolResult"]["content"],
             };
             assert!(result.to_string().contains("Sunny"), "{dialect:?} over {api}: {received}");
-            assert!(turns[1].to_string().contains("Hello from"), "the call's arguments: {received}");
+            assert!(
+                turns[1].to_string().contains("Hello from"),
+                "the call's arguments: {received}"
+            );
             assert_eq!(turns.as_array().map(Vec::len), Some(3), "{received}");
         }
     }
@@ -231,11 +254,14 @@ fn pictures_reach_every_format(gateway: &Gateway) {
             assert_eq!(reply.status, 200, "{reply:?}");
             let received = last_received(gateway, &format!("{name}-0")).json();
             let (picture, expected) = match api {
-                "openai" => (&received["messages"][0]["content"][0]["image_url"]["url"], json!(url)),
-                "anthropic" => (&received["messages"][0]["content"][0]["source"], source.clone()),
-                "gemini" => {
-                    (&received["contents"][0]["parts"][0]["inlineData"], json!({"mimeType": "image/png", "data": DATA}))
+                "openai" => {
+                    (&received["messages"][0]["content"][0]["image_url"]["url"], json!(url))
                 }
+                "anthropic" => (&received["messages"][0]["content"][0]["source"], source.clone()),
+                "gemini" => (
+                    &received["contents"][0]["parts"][0]["inlineData"],
+                    json!({"mimeType": "image/png", "data": DATA}),
+                ),
                 _ => (
                     &received["messages"][0]["content"][0]["image"],
                     json!({"format": "png", "source": {"bytes": DATA}}),
@@ -250,7 +276,11 @@ fn limits_are_told_in_the_clients_words(gateway: &Gateway) {
     for (dialect, api, streamed) in pairs() {
         let reply = dialect.ask(gateway, &dialect.question(&format!("{api}-limit"), streamed));
         let said = dialect.said(&reply);
-        assert_eq!((said.finish.as_str(), said.output), ("length", 99), "{dialect:?} over {api}: {reply:?}");
+        assert_eq!(
+            (said.finish.as_str(), said.output),
+            ("length", 99),
+            "{dialect:?} over {api}: {reply:?}"
+        );
     }
 }
 
@@ -265,7 +295,10 @@ fn every_format_gets_a_request_of_its_own(gateway: &Gateway) {
                 let received = last_received(gateway, &format!("{name}-0"));
                 assert_own(api, &received, &format!("up-{name}"), streamed);
                 assert!(!received.body().contains(&format!("t/{name}")), "{received:?}");
-                assert!(!received.header_names().iter().any(|name| name.starts_with("x-modelyard")), "{received:?}");
+                assert!(
+                    !received.header_names().iter().any(|name| name.starts_with("x-modelyard")),
+                    "{received:?}"
+                );
             }
         }
     }
@@ -278,16 +311,29 @@ fn assert_own(api: &str, received: &Received, model: &str, streamed: bool) {
     let (path, text, tool, limit) = match api {
         "openai" => {
             assert_eq!(received.header("authorization"), Some(format!("Bearer {key}").as_str()));
-            assert_eq!((&body["model"], body["stream"] == true), (&json!(model), streamed), "{body}");
+            assert_eq!(
+                (&body["model"], body["stream"] == true),
+                (&json!(model), streamed),
+                "{body}"
+            );
             let tool = &body["tools"][0]["function"]["name"];
             ("/v1/chat/completions".to_owned(), &body["messages"][0]["content"], tool, None)
         }
         "anthropic" => {
             assert_eq!(received.header("x-api-key"), Some(key.as_str()));
             assert_eq!(received.header("anthropic-version"), Some("2023-06-01"));
-            assert_eq!((&body["model"], body["stream"] == true), (&json!(model), streamed), "{body}");
+            assert_eq!(
+                (&body["model"], body["stream"] == true),
+                (&json!(model), streamed),
+                "{body}"
+            );
             let tool = &body["tools"][0]["name"];
-            ("/v1/messages".to_owned(), &body["messages"][0]["content"], tool, Some(&body["max_tokens"]))
+            (
+                "/v1/messages".to_owned(),
+                &body["messages"][0]["content"],
+                tool,
+                Some(&body["max_tokens"]),
+            )
         }
         "gemini" => {
             let verb = if streamed { "streamGenerateContent?alt=sse&" } else { "generateContent?" };
@@ -300,12 +346,23 @@ fn assert_own(api: &str, received: &Received, model: &str, streamed: bool) {
             let scope = format!("AWS4-HMAC-SHA256 Credential={key}/");
             let authorization = received.header("authorization").unwrap();
             assert!(authorization.starts_with(&scope), "{authorization}");
-            assert!(authorization.contains("/eu-central-1/bedrock/aws4_request"), "{authorization}");
-            assert_eq!(received.header("x-amz-security-token"), Some(crate::setup::key(7).1.as_str()));
+            assert!(
+                authorization.contains("/eu-central-1/bedrock/aws4_request"),
+                "{authorization}"
+            );
+            assert_eq!(
+                received.header("x-amz-security-token"),
+                Some(crate::setup::key(7).1.as_str())
+            );
             let verb = if streamed { "converse-stream" } else { "converse" };
             let tool = &body["toolConfig"]["tools"][0]["toolSpec"]["name"];
             let limit = Some(&body["inferenceConfig"]["maxTokens"]);
-            (format!("/model/{model}/{verb}"), &body["messages"][0]["content"][0]["text"], tool, limit)
+            (
+                format!("/model/{model}/{verb}"),
+                &body["messages"][0]["content"][0]["text"],
+                tool,
+                limit,
+            )
         }
     };
     assert_eq!(received.path(), path, "{received:?}");
@@ -328,10 +385,22 @@ fn the_client_never_knows_who_failed(gateway: &Gateway) {
             for streamed in [false, true] {
                 let reply = dialect.ask(gateway, &dialect.question(name, streamed));
                 let said = dialect.said(&reply);
-                assert_eq!(said.text, format!("Hello from {name}-{last} and this is a scripted"), "{reply:?}");
-                assert_eq!((said.finish.as_str(), said.input, said.output), ("stop", 1000, 58), "{reply:?}");
+                assert_eq!(
+                    said.text,
+                    format!("Hello from {name}-{last} and this is a scripted"),
+                    "{reply:?}"
+                );
+                assert_eq!(
+                    (said.finish.as_str(), said.input, said.output),
+                    ("stop", 1000, 58),
+                    "{reply:?}"
+                );
                 let provider = format!("{name}-{last}");
-                assert_eq!(reply.header("x-modelyard-provider"), Some(provider.as_str()), "{reply:?}");
+                assert_eq!(
+                    reply.header("x-modelyard-provider"),
+                    Some(provider.as_str()),
+                    "{reply:?}"
+                );
             }
         }
     }
@@ -345,7 +414,10 @@ fn an_exception_as_first_event_moves_on(gateway: &Gateway) {
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "error_event", "{entry}");
         for api in FORMATS {
             let reply = dialect.ask(gateway, &dialect.question(&format!("{api}-late"), true));
-            assert!(dialect.said(&reply).text.starts_with(&format!("Hello from {api}-late-1")), "{reply:?}");
+            assert!(
+                dialect.said(&reply).text.starts_with(&format!("Hello from {api}-late-1")),
+                "{reply:?}"
+            );
         }
     }
 }
@@ -354,26 +426,39 @@ fn whatever_fails_before_the_first_content_moves_on(gateway: &Gateway) {
     for what in ["early", "vain", "stuck"] {
         for api in FORMATS {
             // Of OpenAI's own bytes every chunk is content.
-            for dialect in
-                DIALECTS.into_iter().filter(|dialect| api != "openai" || !matches!(dialect, Dialect::Chat(_)))
+            for dialect in DIALECTS
+                .into_iter()
+                .filter(|dialect| api != "openai" || !matches!(dialect, Dialect::Chat(_)))
             {
                 let name = format!("{api}-{what}");
                 let reply = dialect.ask(gateway, &dialect.question(&name, true));
                 let said = dialect.said(&reply);
-                assert!(said.text.starts_with(&format!("Hello from {name}-1")), "{dialect:?} over {api}: {reply:?}");
+                assert!(
+                    said.text.starts_with(&format!("Hello from {name}-1")),
+                    "{dialect:?} over {api}: {reply:?}"
+                );
             }
         }
     }
 }
 
 fn signatures_are_of_what_arrives(gateway: &Gateway) {
-    for (dialect, streamed) in DIALECTS.into_iter().flat_map(|dialect| [(dialect, false), (dialect, true)]) {
+    for (dialect, streamed) in
+        DIALECTS.into_iter().flat_map(|dialect| [(dialect, false), (dialect, true)])
+    {
         assert_eq!(dialect.ask(gateway, &dialect.question("signed", streamed)).status, 200);
         let verb = if streamed { "converse-stream" } else { "converse" };
         let path = format!("/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/{verb}");
         let received = gateway.fake.received("signed-0");
-        let received = received.iter().rfind(|received| received.path() == path).unwrap_or_else(|| panic!("{path}"));
-        assert_eq!(received.header("authorization"), Some(signature(received).as_str()), "{received:?}");
+        let received = received
+            .iter()
+            .rfind(|received| received.path() == path)
+            .unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(
+            received.header("authorization"),
+            Some(signature(received).as_str()),
+            "{received:?}"
+        );
     }
 }
 
@@ -388,21 +473,27 @@ fn signature(received: &Received) -> String {
         body_sha256: sigv4::sha256(received.body().as_bytes()),
     };
     let keys = [0, 6, 7].map(|step| key(step).1);
-    let credentials =
-        sigv4::Credentials { access_key: &keys[0], secret_key: &keys[1], session_token: Some(keys[2].as_str()) };
+    let credentials = sigv4::Credentials {
+        access_key: &keys[0],
+        secret_key: &keys[1],
+        session_token: Some(keys[2].as_str()),
+    };
     let scope = sigv4::Scope { region: "eu-central-1", service: "bedrock" };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let times = (0..600).map(|ago| now - Duration::from_secs(ago));
     let signed = times.map(|time| sigv4::sign(&unsigned, &credentials, scope, time));
-    let value =
-        |headers: &[(&str, String)], name: &str| headers.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+    let value = |headers: &[(&str, String)], name: &str| {
+        headers.iter().find(|(known, _)| *known == name).unwrap().1.clone()
+    };
     let date = received.header("x-amz-date").unwrap();
     let headers = signed.into_iter().find(|headers| value(headers, "x-amz-date") == date).unwrap();
     value(&headers, "authorization")
 }
 
 fn vertex_is_gemini_with_another_path_and_a_bearer_token(gateway: &Gateway) {
-    for (dialect, streamed) in DIALECTS.into_iter().flat_map(|dialect| [(dialect, false), (dialect, true)]) {
+    for (dialect, streamed) in
+        DIALECTS.into_iter().flat_map(|dialect| [(dialect, false), (dialect, true)])
+    {
         let reply = dialect.ask(gateway, &dialect.question("vertex", streamed));
         assert!(dialect.said(&reply).text.starts_with("Hello from vertex-0"), "{reply:?}");
         let received = last_received(gateway, "vertex-0");
@@ -421,8 +512,11 @@ const OWN: &str = r#"{ "max_tokens" : 2048,"model":"t/passing",
         {"role":"user","content":[{"type":"text","text":"there","cache_control":{"type":"ephemeral"}}]}]}"#;
 
 fn the_clients_own_format_passes_untouched(gateway: &Gateway) {
-    let headers =
-        [("content-type", "application/json"), ("anthropic-beta", "context-1m"), ("anthropic-version", "2023-01-01")];
+    let headers = [
+        ("content-type", "application/json"),
+        ("anthropic-beta", "context-1m"),
+        ("anthropic-version", "2023-01-01"),
+    ];
     for streamed in [false, true] {
         let stream = format!(r#"{{"stream":{streamed},"#);
         let body = OWN.replacen('{', &stream, 1);
@@ -434,8 +528,16 @@ fn the_clients_own_format_passes_untouched(gateway: &Gateway) {
         assert_eq!(Dialect::Messages.said(&reply).thought, "Let me think this through.");
         assert_eq!(without_ids(reply.text()), without_ids(&told_directly(gateway, &received)));
         let entry = gateway.entry(&reply);
-        assert_eq!((&entry["input_tokens"], &entry["output_tokens"]), (&json!("1000"), &json!("58")), "{entry}");
-        assert_eq!((&entry["cached_tokens"], &entry["finish_reason"]), (&json!("400"), &json!("end_turn")), "{entry}");
+        assert_eq!(
+            (&entry["input_tokens"], &entry["output_tokens"]),
+            (&json!("1000"), &json!("58")),
+            "{entry}"
+        );
+        assert_eq!(
+            (&entry["cached_tokens"], &entry["finish_reason"]),
+            (&json!("400"), &json!("end_turn")),
+            "{entry}"
+        );
     }
 }
 
@@ -456,15 +558,28 @@ fn without_ids(answer: &str) -> String {
 fn parts_of_other_providers_do_not_pass(gateway: &Gateway) {
     for streamed in [false, true] {
         let mut body = Dialect::Messages.question("foreign", streamed);
-        let thinking = json!({"type": "thinking", "thinking": "Hm", "signature": "google-gemini-v1:c2ln"});
-        let turn = json!({"role": "assistant", "content": [thinking, {"type": "text", "text": "Hi"}]});
-        body["messages"].as_array_mut().unwrap().extend([turn, json!({"role": "user", "content": "And?"})]);
+        let thinking =
+            json!({"type": "thinking", "thinking": "Hm", "signature": "google-gemini-v1:c2ln"});
+        let turn =
+            json!({"role": "assistant", "content": [thinking, {"type": "text", "text": "Hi"}]});
+        body["messages"]
+            .as_array_mut()
+            .unwrap()
+            .extend([turn, json!({"role": "user", "content": "And?"})]);
         let reply = Dialect::Messages.ask(gateway, &body);
-        assert_eq!(Dialect::Messages.said(&reply).model, "up-foreign", "the answer passes: {reply:?}");
+        assert_eq!(
+            Dialect::Messages.said(&reply).model,
+            "up-foreign",
+            "the answer passes: {reply:?}"
+        );
         let received = last_received(gateway, "foreign-0");
         assert!(!received.body().contains("google-gemini-v1"), "{received:?}");
         let sent = received.json();
-        assert_eq!((&sent["model"], sent["stream"] == true), (&json!("up-foreign"), streamed), "{sent}");
+        assert_eq!(
+            (&sent["model"], sent["stream"] == true),
+            (&json!("up-foreign"), streamed),
+            "{sent}"
+        );
         assert_eq!(sent["messages"].as_array().unwrap().len(), 3, "{sent}");
     }
 }
@@ -482,7 +597,10 @@ fn the_last_error_is_in_the_clients_dialect(gateway: &Gateway) {
                 assert!(error["metadata"]["raw"].as_str().unwrap().contains(&message), "{error}");
             }
             Dialect::Chat(_) | Dialect::Messages => {
-                assert_eq!((&error["type"], &error["message"]), (&json!("invalid_request_error"), &json!(message)));
+                assert_eq!(
+                    (&error["type"], &error["message"]),
+                    (&json!("invalid_request_error"), &json!(message))
+                );
             }
             Dialect::Responses => assert_eq!(error["message"], message, "{error}"),
         }
@@ -500,9 +618,16 @@ fn waiting_times_are_passed_on(gateway: &Gateway) {
 fn what_got_lost_is_told(gateway: &Gateway) {
     for (base, streamed) in [("/v1", false), ("/v1", true), ("/api/v1", false), ("/api/v1", true)] {
         let mut body = if streamed { stream("lossy") } else { chat("lossy") };
-        crate::setup::merge(&mut body, &json!({"logit_bias": {"1": 5}, "seed": 7, "temperature": 0.5}));
+        crate::setup::merge(
+            &mut body,
+            &json!({"logit_bias": {"1": 5}, "seed": 7, "temperature": 0.5}),
+        );
         let reply = gateway.ask(base, &body);
-        assert_eq!((reply.status, reply.header("x-modelyard-dropped")), (200, Some("logit_bias, seed")), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("x-modelyard-dropped")),
+            (200, Some("logit_bias, seed")),
+            "{reply:?}"
+        );
         let entry = gateway.entry(&reply);
         let told = &entry["record"]["attempts"][0]["dropped_parameters"];
         assert_eq!(told, &json!(["logit_bias", "seed"]), "{entry}");
@@ -523,7 +648,10 @@ fn several_choices_are_openais_alone(gateway: &Gateway) {
     let entry = gateway.entry(&reply);
     let dropped = entry["record"]["dropped"].as_array().unwrap();
     assert_eq!(dropped.len(), 3, "{entry}");
-    assert!(dropped.iter().all(|dropped| dropped["reason"] == "unsupported parameter: n"), "{entry}");
+    assert!(
+        dropped.iter().all(|dropped| dropped["reason"] == "unsupported parameter: n"),
+        "{entry}"
+    );
     body["model"] = "t/single".into();
     assert_eq!(gateway.ask("/v1", &body).status, 404);
     body["n"] = json!(1);
@@ -550,9 +678,9 @@ fn azure_has_two_forms_of_path(gateway: &Gateway) {
 
 fn tokens_of_a_prompt_are_counted_or_estimated(gateway: &Gateway) {
     let count = |name: &str| {
-        let body =
-            json!({"model": format!("t/{name}"), "messages": [{"role": "user", "content": "word ".repeat(100)}]});
-        let reply = gateway.request("POST", "/v1/messages/count_tokens", &[], body.to_string().as_bytes());
+        let body = json!({"model": format!("t/{name}"), "messages": [{"role": "user", "content": "word ".repeat(100)}]});
+        let reply =
+            gateway.request("POST", "/v1/messages/count_tokens", &[], body.to_string().as_bytes());
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json()["input_tokens"].as_u64().unwrap()
     };
@@ -571,18 +699,27 @@ fn tokens_and_cost_are_the_same_in_every_format(gateway: &Gateway) {
     for (dialect, api, streamed) in pairs() {
         let reply = dialect.ask(gateway, &dialect.question(&format!("{api}-good"), streamed));
         let entry = gateway.entry(&reply);
-        for (name, expected) in
-            [("input_tokens", "1000"), ("output_tokens", "58"), ("cached_tokens", "400"), ("cost_usd", "0.001116")]
-        {
-            assert_eq!(entry[name], expected, "{dialect:?} over {api}, streamed: {streamed}: {name}: {entry}");
+        for (name, expected) in [
+            ("input_tokens", "1000"),
+            ("output_tokens", "58"),
+            ("cached_tokens", "400"),
+            ("cost_usd", "0.001116"),
+        ] {
+            assert_eq!(
+                entry[name], expected,
+                "{dialect:?} over {api}, streamed: {streamed}: {name}: {entry}"
+            );
         }
         assert_eq!(entry["record"]["estimated"], false, "{entry}");
         assert_eq!(entry["operation"], "chat", "{entry}");
     }
     for api in FORMATS {
-        let stats = gateway.envoy.get(&format!("/stats?filter=modelyard.tokens.*model=t/{api}-good"));
+        let stats =
+            gateway.envoy.get(&format!("/stats?filter=modelyard.tokens.*model=t/{api}-good"));
         let value = |kind: &str| {
-            let line = stats.lines().find(|line| line.contains(&format!("token_type={kind}.source=reported")));
+            let line = stats
+                .lines()
+                .find(|line| line.contains(&format!("token_type={kind}.source=reported")));
             line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
         };
         let requests = value("input") / 1000;
@@ -597,7 +734,10 @@ fn without_usage_there_is_an_estimate(gateway: &Gateway) {
         let reply = dialect.ask(gateway, &dialect.question(&format!("{api}-silent"), streamed));
         assert!(dialect.said(&reply).text.starts_with("Hello from"), "{reply:?}");
         let entry = gateway.entry(&reply);
-        assert_eq!(entry["record"]["estimated"], true, "{dialect:?} over {api}, streamed: {streamed}: {entry}");
+        assert_eq!(
+            entry["record"]["estimated"], true,
+            "{dialect:?} over {api}, streamed: {streamed}: {entry}"
+        );
         let output: u64 = entry["output_tokens"].as_str().unwrap().parse().unwrap();
         assert!((4..=400).contains(&output), "{entry}");
     }
@@ -608,7 +748,8 @@ fn assert_breaks(gateway: &Gateway, dialect: Dialect, name: &str) -> Value {
     let reply = dialect.ask(gateway, &dialect.question(name, true));
     assert_eq!((reply.status, reply.whole), (200, true), "{reply:?}");
     assert!(reply.text().contains("Hello") && reply.text().contains(" from"), "{reply:?}");
-    let error = dialect.last_error(&reply).unwrap_or_else(|| panic!("{dialect:?} of {name}: {reply:?}"));
+    let error =
+        dialect.last_error(&reply).unwrap_or_else(|| panic!("{dialect:?} of {name}: {reply:?}"));
     assert!(error["message"].is_string(), "{reply:?}");
     let is_error = |chunk: &Value| match dialect {
         Dialect::Responses => chunk["type"] == "response.failed",
@@ -654,7 +795,10 @@ fn assert_second_answers(gateway: &Gateway, what: &str) {
         let name = format!("{api}-{what}");
         let reply = dialect.ask(gateway, &dialect.question(&name, streamed));
         let said = dialect.said(&reply);
-        assert!(said.text.starts_with(&format!("Hello from {name}-1")), "{dialect:?} over {api}: {reply:?}");
+        assert!(
+            said.text.starts_with(&format!("Hello from {name}-1")),
+            "{dialect:?} over {api}: {reply:?}"
+        );
     }
 }
 
@@ -670,7 +814,10 @@ fn a_compressed_answer_is_translated_by_nobody(gateway: &Gateway) {
         let name = format!("{api}-zipped");
         let reply = dialect.ask(gateway, &dialect.question(&name, streamed));
         let said = dialect.said(&reply);
-        assert!(said.text.starts_with(&format!("Hello from {name}-1")), "{dialect:?} over {api}: {reply:?}");
+        assert!(
+            said.text.starts_with(&format!("Hello from {name}-1")),
+            "{dialect:?} over {api}: {reply:?}"
+        );
     }
 }
 
@@ -678,7 +825,11 @@ fn the_gateways_own_errors_are_in_the_clients_dialect(gateway: &Gateway) {
     for dialect in DIALECTS {
         let reply = dialect.ask(gateway, &dialect.question("nobody", false));
         let error = dialect.error(&reply);
-        assert_eq!((reply.status, &error["message"]), (400, &json!("t/nobody is not a valid model ID")), "{reply:?}");
+        assert_eq!(
+            (reply.status, &error["message"]),
+            (400, &json!("t/nobody is not a valid model ID")),
+            "{reply:?}"
+        );
         let reply = gateway.request("POST", &dialect.path(), &[], b"{\"model\":");
         assert_eq!(reply.status, 400, "{reply:?}");
         dialect.error(&reply);

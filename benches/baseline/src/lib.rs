@@ -1,7 +1,8 @@
 //! Filters to compare the gateway with, chosen by the plugin's configuration.
 //!
-//! `noop` does nothing: the floor. `naive` reads the body into a tree, sets the model's name and writes the tree out.
-//! `calls` stands in both roles and asks of the host what the gateway asks, but does nothing with what it is told.
+//! `noop` does nothing: the floor. `naive` reads the body into a tree, sets the model's name and
+//! writes the tree out. `calls` stands in both roles and asks of the host what the gateway asks,
+//! but does nothing with what it is told.
 
 mod calls;
 

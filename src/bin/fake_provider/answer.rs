@@ -1,6 +1,6 @@
 //! What an answer says and the parts it travels in, whatever wire format it is written in.
-//! Everything but ids and the time is a function of the request and the faults: each format says the same words and
-//! counts the same tokens.
+//! Everything but ids and the time is a function of the request and the faults: each format says
+//! the same words and counts the same tokens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -77,8 +77,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Of the formats' names for the reason why an answer ended, the one for this: its tool is to be called, the limit
-    /// was reached, or it is complete.
+    /// Of the formats' names for the reason why an answer ended, the one for this: its tool is to
+    /// be called, the limit was reached, or it is complete.
     pub(crate) fn finish<'n>(&self, [call, limit, complete]: [&'n str; 3]) -> &'n str {
         match self.tool {
             Some(_) => call,
@@ -130,7 +130,8 @@ fn piece_size(ask: &Ask, faults: &Faults, count: usize) -> Option<usize> {
 fn pieces(name: &str, count: usize, as_arguments: bool, size: Option<usize>) -> Vec<String> {
     const FILLER: [&str; 6] = ["and", "this", "is", "a", "scripted", "answer"];
     let words = ["Hello", "from", name].into_iter().chain(FILLER.into_iter().cycle());
-    let mut pieces: Vec<String> = words.take(count).enumerate().map(|(index, word)| piece(index, word, size)).collect();
+    let mut pieces: Vec<String> =
+        words.take(count).enumerate().map(|(index, word)| piece(index, word, size)).collect();
     if as_arguments {
         if let Some(first) = pieces.first_mut() {
             first.insert_str(0, "{\"text\":\"");
@@ -146,6 +147,11 @@ fn piece(index: usize, word: &str, size: Option<usize>) -> String {
     let space = if index == 0 { "" } else { " " };
     match size {
         None => format!("{space}{word}"),
-        Some(size) => space.chars().chain(word.chars()).chain("abcdefghi ".chars().cycle()).take(size).collect(),
+        Some(size) => space
+            .chars()
+            .chain(word.chars())
+            .chain("abcdefghi ".chars().cycle())
+            .take(size)
+            .collect(),
     }
 }

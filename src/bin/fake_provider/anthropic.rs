@@ -1,5 +1,6 @@
-//! Writes the answers of Anthropic's Messages API (`anthropic-version: 2023-06-01`): messages, token counts, errors.
-//! With `reasoning` a thinking block with its signature comes first; it belongs to the opening of a stream.
+//! Writes the answers of Anthropic's Messages API (`anthropic-version: 2023-06-01`): messages,
+//! token counts, errors. With `reasoning` a thinking block with its signature comes first; it
+//! belongs to the opening of a stream.
 
 use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -69,7 +70,9 @@ impl Reply<'_> {
         let mut block = self.block();
         match self.content.tool {
             // Without a token there is no JSON.
-            Some(_) => answer::set(&mut block, "input", serde_json::from_str(&said).unwrap_or(json!({}))),
+            Some(_) => {
+                answer::set(&mut block, "input", serde_json::from_str(&said).unwrap_or(json!({})))
+            }
             None => answer::set(&mut block, "text", said.into()),
         }
         blocks.push(block);
@@ -93,7 +96,11 @@ impl Reply<'_> {
                 Some(_) => json!({"type": "input_json_delta", "partial_json": piece}),
                 None => json!({"type": "text_delta", "text": piece}),
             };
-            events.push(event(Stage::Content, "content_block_delta", json!({"index": index, "delta": delta})));
+            events.push(event(
+                Stage::Content,
+                "content_block_delta",
+                json!({"index": index, "delta": delta}),
+            ));
         }
         events.push(event(Stage::Closing, "content_block_stop", json!({"index": index})));
         let mut end = json!({"delta": {"stop_reason": self.stop_reason(), "stop_sequence": null}});
@@ -152,7 +159,11 @@ impl Reply<'_> {
     }
 
     fn stop_reason(&self) -> &str {
-        self.faults.finish.as_deref().unwrap_or(self.content.finish(["tool_use", "max_tokens", "end_turn"]))
+        self.faults.finish.as_deref().unwrap_or(self.content.finish([
+            "tool_use",
+            "max_tokens",
+            "end_turn",
+        ]))
     }
 
     /// Adds the usage, unless there shall be none.
@@ -189,18 +200,28 @@ mod tests {
     fn reply(body: &str, faults: &str) -> Answer {
         let mut parsed = Faults::default();
         parsed.apply(faults).unwrap();
-        messages("alpha", &Ask::read(Endpoint::Messages, "/v1/messages", body.as_bytes()).unwrap(), &parsed)
+        messages(
+            "alpha",
+            &Ask::read(Endpoint::Messages, "/v1/messages", body.as_bytes()).unwrap(),
+            &parsed,
+        )
     }
 
     #[test]
     fn a_plain_message_has_thoughts_text_and_usage() {
         let body = r#"{"model":"m","max_tokens":99,"messages":[]}"#;
-        let Answer::Plain(body) = reply(body, "prompt-tokens=10,cached=4,reasoning=3,tokens=2") else { panic!() };
+        let Answer::Plain(body) = reply(body, "prompt-tokens=10,cached=4,reasoning=3,tokens=2")
+        else {
+            panic!()
+        };
         let message: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(message["content"][0]["signature"], SIGNATURE);
         assert_eq!(message["content"][1]["text"], "Hello from");
         assert_eq!(message["stop_reason"], "end_turn");
-        assert_eq!((&message["usage"]["input_tokens"], &message["usage"]["output_tokens"]), (&json!(6), &json!(5)));
+        assert_eq!(
+            (&message["usage"]["input_tokens"], &message["usage"]["output_tokens"]),
+            (&json!(6), &json!(5))
+        );
     }
 
     #[test]
@@ -210,7 +231,10 @@ mod tests {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
         let delta = "content_block_delta";
         let (start, stop) = ("content_block_start", "content_block_stop");
-        assert_eq!(kinds, ["message_start", "ping", start, delta, delta, stop, "message_delta", "message_stop"]);
+        assert_eq!(
+            kinds,
+            ["message_start", "ping", start, delta, delta, stop, "message_delta", "message_stop"]
+        );
         let start: Value = serde_json::from_slice(&events[2].data).unwrap();
         assert_eq!(start["content_block"]["name"], "look");
     }

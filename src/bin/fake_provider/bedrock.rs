@@ -1,5 +1,6 @@
 //! Writes the answers of Amazon Bedrock's Converse and ConverseStream (2023-09-30), and its errors.
-//! With `reasoning` a thought with its signature comes first; it belongs to the opening of a stream.
+//! With `reasoning` a thought with its signature comes first; it belongs to the opening of a
+//! stream.
 
 use hyper::{HeaderMap, StatusCode};
 use modelyard::wire::event_stream;
@@ -14,7 +15,9 @@ pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let authorization = text("authorization");
     let part = |name: &str| {
-        let found = authorization.split([' ', ',']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let found = authorization
+            .split([' ', ','])
+            .find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         found.unwrap_or_default()
     };
     let scope: Vec<&str> = part("Credential").split('/').collect();
@@ -61,14 +64,16 @@ pub(crate) fn framed(event: &Event) -> Vec<u8> {
         Stage::Failure => (":exception-type", "exception"),
         _ => (":event-type", "event"),
     };
-    let headers = [(kind, event.kind), (":content-type", "application/json"), (":message-type", message)];
+    let headers =
+        [(kind, event.kind), (":content-type", "application/json"), (":message-type", message)];
     // Only a message of more than 4 GiB cannot be encoded.
     event_stream::encode(&headers, &event.data).unwrap_or_default()
 }
 
 /// A message whose checksum is wrong.
 pub(crate) fn garbage() -> Vec<u8> {
-    let mut message = framed(&event(Stage::Content, "contentBlockDelta", json!({"delta": {"text": "garbage"}})));
+    let mut message =
+        framed(&event(Stage::Content, "contentBlockDelta", json!({"delta": {"text": "garbage"}})));
     if let Some(last) = message.last_mut() {
         *last ^= 1;
     }
@@ -127,10 +132,18 @@ impl Reply<'_> {
                 Some(_) => json!({"toolUse": {"input": piece}}),
                 None => json!({"text": piece}),
             };
-            events.push(event(Stage::Content, delta, json!({"contentBlockIndex": index, "delta": said})));
+            events.push(event(
+                Stage::Content,
+                delta,
+                json!({"contentBlockIndex": index, "delta": said}),
+            ));
         }
         events.push(event(Stage::Closing, "contentBlockStop", json!({"contentBlockIndex": index})));
-        events.push(event(Stage::Closing, "messageStop", json!({"stopReason": self.stop_reason()})));
+        events.push(event(
+            Stage::Closing,
+            "messageStop",
+            json!({"stopReason": self.stop_reason()}),
+        ));
         self.push_metadata(&mut events);
         events
     }
@@ -149,18 +162,25 @@ impl Reply<'_> {
 
     fn call(&self) -> Option<Value> {
         let name = self.content.tool?;
-        Some(json!({"toolUseId": format!("tooluse_fake{:016x}", self.content.number), "name": name}))
+        Some(
+            json!({"toolUseId": format!("tooluse_fake{:016x}", self.content.number), "name": name}),
+        )
     }
 
     fn stop_reason(&self) -> &str {
-        self.faults.finish.as_deref().unwrap_or(self.content.finish(["tool_use", "max_tokens", "end_turn"]))
+        self.faults.finish.as_deref().unwrap_or(self.content.finish([
+            "tool_use",
+            "max_tokens",
+            "end_turn",
+        ]))
     }
 
     fn usage(&self) -> Value {
         if self.faults.usage_null {
             return Value::Null;
         }
-        let (fresh, cached, output) = (self.content.fresh_tokens(), self.content.cached, self.content.output_tokens());
+        let (fresh, cached, output) =
+            (self.content.fresh_tokens(), self.content.cached, self.content.output_tokens());
         json!({
             "inputTokens": fresh,
             "outputTokens": output,
@@ -186,7 +206,9 @@ mod tests {
     fn signed_requests_are_told_from_others() {
         let signature = "0123456789abcdef".repeat(4);
         let authorization = |scope: &str| {
-            let scope = format!("Credential=AKIA/{scope}/aws4_request, SignedHeaders=content-type;host;x-amz-date");
+            let scope = format!(
+                "Credential=AKIA/{scope}/aws4_request, SignedHeaders=content-type;host;x-amz-date"
+            );
             format!("AWS4-HMAC-SHA256 {scope}, Signature={signature}")
         };
         for (authorization, expected) in [
@@ -207,7 +229,9 @@ mod tests {
         let pieces = |bytes: &[u8]| {
             let mut intact = Vec::new();
             let mut frames = event_stream::Frames::new(1 << 16);
-            frames.push(bytes, &mut |piece| intact.push(matches!(piece, event_stream::Piece::Event(_))));
+            frames.push(bytes, &mut |piece| {
+                intact.push(matches!(piece, event_stream::Piece::Event(_)))
+            });
             intact
         };
         assert_eq!(pieces(&framed(&error_event("too fast"))), [true]);

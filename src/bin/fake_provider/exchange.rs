@@ -75,7 +75,10 @@ struct Outcome {
 
 impl Connection {
     /// Answers one request; an error means that the client went away while sending it.
-    pub(crate) async fn answer(self, request: Request<Incoming>) -> Result<Response<ScriptBody>, hyper::Error> {
+    pub(crate) async fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<ScriptBody>, hyper::Error> {
         if request.uri().path() == CONTROL_PATH {
             return Ok(self.control(request.method()));
         }
@@ -91,7 +94,12 @@ impl Connection {
             }
             Err(error) => {
                 let faults = Faults::default();
-                let outcome = self.refusal(Format::OpenAi, StatusCode::BAD_REQUEST, &error.to_string(), &faults);
+                let outcome = self.refusal(
+                    Format::OpenAi,
+                    StatusCode::BAD_REQUEST,
+                    &error.to_string(),
+                    &faults,
+                );
                 (faults, outcome)
             }
         };
@@ -110,7 +118,12 @@ impl Connection {
                 self.provider.counts().clear();
                 Outcome::plain(StatusCode::NO_CONTENT, JSON, Vec::new(), &faults)
             }
-            _ => self.refusal(Format::OpenAi, StatusCode::METHOD_NOT_ALLOWED, "use GET or DELETE", &faults),
+            _ => self.refusal(
+                Format::OpenAi,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "use GET or DELETE",
+                &faults,
+            ),
         };
         self.response(outcome, &faults, Version::HTTP_11, Ticket::default())
     }
@@ -152,8 +165,11 @@ impl Connection {
 
     /// Everything that was asked of this request, the text that wins first.
     fn fault_text(&self, head: &Parts) -> String {
-        let headers = head.headers.get_all(FAULT_HEADER).iter().filter_map(|value| value.to_str().ok());
-        let texts = fault::in_path(head.uri.path()).chain(headers).chain([self.listener.fault_text.as_str()]);
+        let headers =
+            head.headers.get_all(FAULT_HEADER).iter().filter_map(|value| value.to_str().ok());
+        let texts = fault::in_path(head.uri.path())
+            .chain(headers)
+            .chain([self.listener.fault_text.as_str()]);
         texts.filter(|text| !text.is_empty()).collect::<Vec<&str>>().join(",")
     }
 
@@ -179,7 +195,11 @@ impl Connection {
         let format = Format::of(endpoint);
         let status = faults.status.unwrap_or(StatusCode::OK);
         if faults.empty {
-            return Outcome::new(StatusCode::OK, JSON, Script { length: Some(0), ..Script::default() });
+            return Outcome::new(
+                StatusCode::OK,
+                JSON,
+                Script { length: Some(0), ..Script::default() },
+            );
         }
         if faults.empty_stream {
             return Outcome::new(StatusCode::OK, format.stream_type(), script::empty_stream());
@@ -231,20 +251,35 @@ impl Connection {
     }
 
     /// An error in the format's form whose message says who refuses.
-    fn refusal(&self, format: Format, status: StatusCode, message: &str, faults: &Faults) -> Outcome {
+    fn refusal(
+        &self,
+        format: Format,
+        status: StatusCode,
+        message: &str,
+        faults: &Faults,
+    ) -> Outcome {
         let message = format!("{}: {message}", self.listener.name);
         let code = faults.error_code.as_deref();
-        let mut outcome = Outcome::plain(status, JSON, format.error(&message, status, code), faults);
-        outcome.error_type = (format == Format::Bedrock).then(|| bedrock::error_type(status, code).to_owned());
+        let mut outcome =
+            Outcome::plain(status, JSON, format.error(&message, status, code), faults);
+        outcome.error_type =
+            (format == Format::Bedrock).then(|| bedrock::error_type(status, code).to_owned());
         outcome
     }
 
-    fn response(&self, outcome: Outcome, faults: &Faults, version: Version, ticket: Ticket) -> Response<ScriptBody> {
+    fn response(
+        &self,
+        outcome: Outcome,
+        faults: &Faults,
+        version: Version,
+        ticket: Ticket,
+    ) -> Response<ScriptBody> {
         let body = ScriptBody::new(outcome.script, Arc::clone(&self.plug), ticket);
         let mut response = Response::new(body);
         *response.status_mut() = outcome.status;
         if faults.close && version <= Version::HTTP_11 {
-            // hyper chunks a body of unknown length unless the answer is of the version before chunks.
+            // hyper chunks a body of unknown length unless the answer is of the version before
+            // chunks.
             *response.version_mut() = Version::HTTP_10;
         }
         let headers = response.headers_mut();
@@ -271,7 +306,12 @@ impl Outcome {
         Self { status, content_type, error_type: None, script }
     }
 
-    fn plain(status: StatusCode, content_type: &'static str, body: Vec<u8>, faults: &Faults) -> Self {
+    fn plain(
+        status: StatusCode,
+        content_type: &'static str,
+        body: Vec<u8>,
+        faults: &Faults,
+    ) -> Self {
         Self::new(status, content_type, script::plain(body, faults))
     }
 }
@@ -291,6 +331,9 @@ fn add_faulty_headers(headers: &mut HeaderMap, faults: &Faults) {
     }
     if let Some(value) = &faults.retry_header {
         headers.insert(HeaderName::from_static("x-modelyard-retry"), value.clone());
-        headers.insert(HeaderName::from_static("x-modelyard-tried"), HeaderValue::from_static("nobody"));
+        headers.insert(
+            HeaderName::from_static("x-modelyard-tried"),
+            HeaderValue::from_static("nobody"),
+        );
     }
 }

@@ -89,7 +89,8 @@ impl fmt::Display for BadDirective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(name) => {
-                let known: Vec<String> = DIRECTIVES.iter().map(directive::Directive::form).collect();
+                let known: Vec<String> =
+                    DIRECTIVES.iter().map(directive::Directive::form).collect();
                 write!(f, "unknown fault directive `{name}` (known: {})", known.join(", "))
             }
             Self::Value { given, expected } => {
@@ -112,7 +113,8 @@ impl Faults {
         Ok(())
     }
 
-    /// Content events, or pieces of a plain body, that the answer has unless the client limits them.
+    /// Content events, or pieces of a plain body, that the answer has unless the client limits
+    /// them.
     pub(crate) fn token_count(&self) -> usize {
         self.tokens.unwrap_or(DEFAULT_TOKENS)
     }
@@ -134,8 +136,9 @@ impl Faults {
 
 /// The directives in the segments `fault:…` of a request path, in the order of the path.
 pub(crate) fn in_path(path: &str) -> impl DoubleEndedIterator<Item = &str> {
-    path.split('/')
-        .filter_map(|segment| ["fault:", "fault%3A", "fault%3a"].iter().find_map(|prefix| segment.strip_prefix(prefix)))
+    path.split('/').filter_map(|segment| {
+        ["fault:", "fault%3A", "fault%3a"].iter().find_map(|prefix| segment.strip_prefix(prefix))
+    })
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
@@ -178,7 +181,10 @@ mod tests {
     fn points_depend_on_the_directive() {
         let point = |text: &str| {
             let faults = parsed(text).unwrap();
-            [faults.stall, faults.reset, faults.truncate, faults.cut, faults.error_event].into_iter().flatten().next()
+            [faults.stall, faults.reset, faults.truncate, faults.cut, faults.error_event]
+                .into_iter()
+                .flatten()
+                .next()
         };
         for (text, expected) in [
             ("stall=headers", Point::Start),
@@ -226,7 +232,10 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         let message = parsed("status=503,explode").unwrap_err().to_string();
         assert!(message.starts_with("unknown fault directive `explode`"), "{message}");
-        assert!(message.contains("status=CODE") && message.contains("reset[=first|N]"), "{message}");
+        assert!(
+            message.contains("status=CODE") && message.contains("reset[=first|N]"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -246,7 +255,8 @@ mod tests {
 
     #[test]
     fn path_segments_are_found_anywhere() {
-        let found: Vec<&str> = in_path("/a/fault:reset/v1/fault%3Acut=1,crlf/chat/completions").collect();
+        let found: Vec<&str> =
+            in_path("/a/fault:reset/v1/fault%3Acut=1,crlf/chat/completions").collect();
         assert_eq!(found, ["reset", "cut=1,crlf"]);
         assert_eq!(in_path("/v1/default:reset/x").count(), 0);
     }
@@ -255,7 +265,11 @@ mod tests {
     fn directive_names_are_unique_and_documented() {
         for (index, one) in DIRECTIVES.iter().enumerate() {
             assert!(!one.help.is_empty());
-            assert!(DIRECTIVES.iter().skip(index + 1).all(|other| other.name != one.name), "{}", one.name);
+            assert!(
+                DIRECTIVES.iter().skip(index + 1).all(|other| other.name != one.name),
+                "{}",
+                one.name
+            );
         }
     }
 }

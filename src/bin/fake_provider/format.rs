@@ -19,7 +19,9 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn of(endpoint: Endpoint) -> Self {
         match endpoint {
-            Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Models => Self::OpenAi,
+            Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Models => {
+                Self::OpenAi
+            }
             Endpoint::Messages | Endpoint::CountTokens => Self::Anthropic,
             Endpoint::Generate { .. } => Self::Gemini,
             Endpoint::Converse { .. } => Self::Bedrock,
@@ -27,7 +29,11 @@ impl Format {
     }
 
     /// Whether a request's headers are as the format demands; the error is a status and a sentence.
-    pub(crate) fn check(self, headers: &HeaderMap, faults: &Faults) -> Result<(), (StatusCode, &'static str)> {
+    pub(crate) fn check(
+        self,
+        headers: &HeaderMap,
+        faults: &Faults,
+    ) -> Result<(), (StatusCode, &'static str)> {
         match self {
             Self::Anthropic => anthropic::check(headers),
             Self::Bedrock if faults.signed && !bedrock::is_signed(headers) => {
@@ -38,7 +44,13 @@ impl Format {
     }
 
     /// The answer to a request that nothing is wrong with.
-    pub(crate) fn answer(self, name: &str, endpoint: Endpoint, ask: &Ask, faults: &Faults) -> Answer {
+    pub(crate) fn answer(
+        self,
+        name: &str,
+        endpoint: Endpoint,
+        ask: &Ask,
+        faults: &Faults,
+    ) -> Answer {
         match endpoint {
             Endpoint::Embeddings => Answer::Plain(list::embeddings(ask, faults)),
             Endpoint::Models => Answer::Plain(list::models(name)),
@@ -46,7 +58,9 @@ impl Format {
             Endpoint::Messages => anthropic::messages(name, ask, faults),
             Endpoint::Generate { .. } => gemini::generate(name, ask, faults),
             Endpoint::Converse { .. } => bedrock::converse(name, ask, faults),
-            Endpoint::Chat | Endpoint::Completions => openai::Reply::new(name, endpoint, ask, faults).answer(),
+            Endpoint::Chat | Endpoint::Completions => {
+                openai::Reply::new(name, endpoint, ask, faults).answer()
+            }
         }
     }
 
@@ -98,7 +112,8 @@ impl Format {
 fn server_sent(event: &Event, faults: &Faults) -> Vec<u8> {
     let end: &[u8] = if faults.crlf { b"\r\n" } else { b"\n" };
     let comment: &[&[u8]] = if faults.comments { &[b": keep-alive", end, end] } else { &[] };
-    let kind: &[&[u8]] = if event.kind.is_empty() { &[] } else { &[b"event: ", event.kind.as_bytes(), end] };
+    let kind: &[&[u8]] =
+        if event.kind.is_empty() { &[] } else { &[b"event: ", event.kind.as_bytes(), end] };
     [comment, kind, &[b"data: ", event.data.as_slice(), end, end]].concat().concat()
 }
 

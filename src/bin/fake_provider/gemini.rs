@@ -1,5 +1,6 @@
-//! Writes the answers of Google's `generateContent` and `streamGenerateContent?alt=sse` (v1beta), and its errors.
-//! With `reasoning` a thought comes first; it belongs to the opening of a stream. Function calls come whole, in one event.
+//! Writes the answers of Google's `generateContent` and `streamGenerateContent?alt=sse` (v1beta),
+//! and its errors. With `reasoning` a thought comes first; it belongs to the opening of a stream.
+//! Function calls come whole, in one event.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -26,12 +27,18 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
         500.. => "INTERNAL",
         _ => "INVALID_ARGUMENT",
     };
-    answer::json(&json!({"error": {"code": status.as_u16(), "message": message, "status": code.unwrap_or(usual)}}))
+    answer::json(
+        &json!({"error": {"code": status.as_u16(), "message": message, "status": code.unwrap_or(usual)}}),
+    )
 }
 
 /// Without a code the API is not available.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
-    Event { stage: Stage::Failure, kind: "", data: error(message, StatusCode::SERVICE_UNAVAILABLE, code) }
+    Event {
+        stage: Stage::Failure,
+        kind: "",
+        data: error(message, StatusCode::SERVICE_UNAVAILABLE, code),
+    }
 }
 
 struct Reply<'a> {
@@ -48,21 +55,34 @@ impl Reply<'_> {
     }
 
     fn stream(&self) -> Vec<Event> {
-        let event = |stage, response: Value| Event { stage, kind: "", data: answer::json(&response) };
+        let event =
+            |stage, response: Value| Event { stage, kind: "", data: answer::json(&response) };
         let thoughts = self.thoughts().into_iter();
-        let mut events: Vec<Event> =
-            thoughts.map(|thought| event(Stage::Opening, self.response(vec![thought], None))).collect();
+        let mut events: Vec<Event> = thoughts
+            .map(|thought| event(Stage::Opening, self.response(vec![thought], None)))
+            .collect();
         let whole = [self.content.pieces.concat()];
-        let pieces = if self.content.tool.is_some() { whole.as_slice() } else { self.content.pieces.as_slice() };
+        let pieces = if self.content.tool.is_some() {
+            whole.as_slice()
+        } else {
+            self.content.pieces.as_slice()
+        };
         for piece in pieces {
             events.push(event(Stage::Content, self.response(vec![self.part(piece)], None)));
         }
-        events.push(event(Stage::Closing, self.response(vec![json!({"text": ""})], Some(self.finish_reason()))));
+        events.push(event(
+            Stage::Closing,
+            self.response(vec![json!({"text": ""})], Some(self.finish_reason())),
+        ));
         events
     }
 
     fn thoughts(&self) -> Vec<Value> {
-        if self.content.reasoning > 0 { vec![json!({"text": THOUGHT, "thought": true})] } else { Vec::new() }
+        if self.content.reasoning > 0 {
+            vec![json!({"text": THOUGHT, "thought": true})]
+        } else {
+            Vec::new()
+        }
     }
 
     fn part(&self, said: &str) -> Value {
@@ -92,7 +112,8 @@ impl Reply<'_> {
             "responseId": format!("fake{:016x}", self.content.number),
         });
         if !self.faults.no_usage {
-            let usage = if self.faults.usage_null { Value::Null } else { self.usage(finish.is_some()) };
+            let usage =
+                if self.faults.usage_null { Value::Null } else { self.usage(finish.is_some()) };
             answer::set(&mut response, "usageMetadata", usage);
         }
         response
@@ -129,7 +150,8 @@ mod tests {
         let path = "/v1beta/models/m:streamGenerateContent";
         let ask = Ask::read(Endpoint::Generate { stream: true }, path, body).unwrap();
         let Answer::Stream(events) = generate("alpha", &ask, &faults) else { panic!() };
-        let events: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.data).unwrap()).collect();
+        let events: Vec<Value> =
+            events.iter().map(|event| serde_json::from_slice(&event.data).unwrap()).collect();
         assert_eq!(events.len(), 3);
         assert_eq!(events[0]["candidates"][0]["content"]["parts"][0]["thought"], true);
         let part = &events[1]["candidates"][0]["content"]["parts"][0];

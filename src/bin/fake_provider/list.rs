@@ -13,7 +13,11 @@ const MODELS_CREATED: u64 = 1_715_367_049;
 /// One vector for each input of the request.
 pub(crate) fn embeddings(ask: &Ask, faults: &Faults) -> Vec<u8> {
     let data = (0..ask.input_count())
-        .map(|index| Embedding { object: "embedding", index, embedding: vector(index, ask.wants_base64()) })
+        .map(|index| Embedding {
+            object: "embedding",
+            index,
+            embedding: vector(index, ask.wants_base64()),
+        })
         .collect();
     let prompt_tokens = faults.prompt_tokens.unwrap_or(ask.prompt_tokens);
     let usage = match faults {
@@ -21,13 +25,20 @@ pub(crate) fn embeddings(ask: &Ask, faults: &Faults) -> Vec<u8> {
         Faults { usage_null: true, .. } => Some(None),
         _ => Some(Some(EmbeddingUsage { prompt_tokens, total_tokens: prompt_tokens })),
     };
-    json(&List { object: "list", data, model: Some(ask.model.as_deref().unwrap_or_default()), usage })
+    json(&List {
+        object: "list",
+        data,
+        model: Some(ask.model.as_deref().unwrap_or_default()),
+        usage,
+    })
 }
 
 /// The models this provider claims to have.
 pub(crate) fn models(name: &str) -> Vec<u8> {
-    let data =
-        MODELS.into_iter().map(|id| Model { id, object: "model", created: MODELS_CREATED, owned_by: name }).collect();
+    let data = MODELS
+        .into_iter()
+        .map(|id| Model { id, object: "model", created: MODELS_CREATED, owned_by: name })
+        .collect();
     json(&List { object: "list", data, model: None, usage: None })
 }
 
@@ -47,7 +58,11 @@ fn base64(bytes: &[u8]) -> String {
         let padded = group.iter().chain(&[0, 0]).take(3);
         let bits = padded.fold(0, |bits: u32, byte| bits << 8 | u32::from(*byte));
         for position in 0..4 {
-            text.push(if position > group.len() { '=' } else { base64_digit(bits >> (18 - 6 * position) & 63) });
+            text.push(if position > group.len() {
+                '='
+            } else {
+                base64_digit(bits >> (18 - 6 * position) & 63)
+            });
         }
     }
     text
@@ -65,7 +80,9 @@ mod tests {
 
     #[test]
     fn base64_matches_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }

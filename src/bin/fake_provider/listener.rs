@@ -33,7 +33,8 @@ pub(crate) async fn accept(
             continue;
         };
         let plug = Arc::new(Plug::default());
-        let connection = Connection { provider: Arc::clone(&provider), listener: Arc::clone(&listener), plug };
+        let connection =
+            Connection { provider: Arc::clone(&provider), listener: Arc::clone(&listener), plug };
         tokio::spawn(converse(stream, tls.clone(), connection));
     }
 }

@@ -1,6 +1,7 @@
-//! `fake-provider`: an upstream that speaks every wire format and plays every fault on demand.
-//! It serves rehearsals of fallbacks, end-to-end tests and benchmarks; it knows nothing of the gateway.
-//! From a request to its answer: `listener` → `exchange` → `request` → `format` (one file each) → `script` → `body`.
+//! `fake-provider`: an upstream that speaks every wire format and plays every fault on demand. It
+//! serves rehearsals of fallbacks, end-to-end tests and benchmarks; it knows nothing of the
+//! gateway. From a request to its answer: `listener` → `exchange` → `request` → `format` (one file
+//! each) → `script` → `body`.
 
 mod answer;
 mod anthropic;
@@ -39,11 +40,13 @@ use crate::fault::Faults;
 use crate::record::Log;
 use crate::tls::Authority;
 
-/// A scripted upstream that speaks the wire formats of OpenAI, Anthropic, Gemini and Bedrock, told by the path.
+/// A scripted upstream that speaks the wire formats of OpenAI, Anthropic, Gemini and Bedrock, told
+/// by the path.
 #[derive(Parser)]
 #[command(name = "fake-provider", version)]
 struct Cli {
-    /// Listen for HTTP/1.1 and HTTP/2; the name (default: fake) shows up in answers, port 0 picks one
+    /// Listen for HTTP/1.1 and HTTP/2; the name (default: fake) shows up in answers, port 0 picks
+    /// one
     #[arg(long, value_name = "[NAME=]ADDR[,FAULTS]", required_unless_present = "tls")]
     listen: Vec<Spec>,
     /// Listen with TLS, the certificate is for NAME
@@ -78,10 +81,16 @@ impl FromStr for Spec {
         let (place, faults) = text.split_once(',').unwrap_or((text, ""));
         let (name, address) = place.split_once('=').unwrap_or(("fake", place));
         // The name goes into headers, JSON and certificates as it is.
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+        if name.is_empty()
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        {
             return Err(format!("`{name}` is no name: use letters, digits, `.`, `-` and `_`"));
         }
-        Ok(Self { name: name.to_owned(), address: address.to_owned(), faults: checked_faults(faults)? })
+        Ok(Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            faults: checked_faults(faults)?,
+        })
     }
 }
 
@@ -126,14 +135,18 @@ async fn start(
     tls: Option<TlsAcceptor>,
     provider: &Arc<Provider>,
 ) -> Result<(), Box<dyn Error>> {
-    let tcp = TcpListener::bind(&spec.address).await.map_err(|error| format!("{}: {error}", spec.address))?;
+    let tcp = TcpListener::bind(&spec.address)
+        .await
+        .map_err(|error| format!("{}: {error}", spec.address))?;
     let address = tcp.local_addr()?;
     let mut faults = Faults::default();
     for text in [common_faults, &spec.faults] {
         faults.apply(text).map_err(|error| error.to_string())?;
     }
-    let texts: Vec<&str> = [spec.faults.as_str(), common_faults].into_iter().filter(|text| !text.is_empty()).collect();
-    let listener = Listener { name: spec.name.clone(), address, faults, fault_text: texts.join(",") };
+    let texts: Vec<&str> =
+        [spec.faults.as_str(), common_faults].into_iter().filter(|text| !text.is_empty()).collect();
+    let listener =
+        Listener { name: spec.name.clone(), address, faults, fault_text: texts.join(",") };
     tokio::spawn(listener::accept(tcp, tls, Arc::clone(provider), Arc::new(listener)));
     say(&format!("{}={address}", spec.name))?;
     Ok(())

@@ -1,5 +1,5 @@
-//! Writes the answers in OpenAI's wire format: chat completions, completions, embeddings, models, errors.
-//! It decides what an answer says, never how its bytes travel; that is `script`.
+//! Writes the answers in OpenAI's wire format: chat completions, completions, embeddings, models,
+//! errors. It decides what an answer says, never how its bytes travel; that is `script`.
 
 use hyper::StatusCode;
 use serde::Serialize;
@@ -8,8 +8,8 @@ use crate::answer::{Answer, Content, Event, Stage, json, now};
 use crate::fault::Faults;
 use crate::request::{Ask, Endpoint};
 use crate::wire::{
-    ChatChoice, ChatDelta, Completion, CompletionDetails, Delta, ErrorBody, ErrorFields, FunctionCall, Message,
-    PromptDetails, TextChoice, ToolCall, Usage,
+    ChatChoice, ChatDelta, Completion, CompletionDetails, Delta, ErrorBody, ErrorFields,
+    FunctionCall, Message, PromptDetails, TextChoice, ToolCall, Usage,
 };
 
 /// A completion before it is written in one of its four forms.
@@ -40,7 +40,11 @@ impl<'a> Reply<'a> {
             created: now(),
             fingerprint: format!("fp_{name}"),
             tool: content.tool.map(|tool| (tool, format!("call_fake{number:016x}"))),
-            finish: faults.finish.as_deref().unwrap_or(content.finish(["tool_calls", "length", "stop"])),
+            finish: faults.finish.as_deref().unwrap_or(content.finish([
+                "tool_calls",
+                "length",
+                "stop",
+            ])),
             usage: usage(ask, &content),
             content,
         }
@@ -48,16 +52,23 @@ impl<'a> Reply<'a> {
 
     pub(crate) fn answer(&self) -> Answer {
         match (self.endpoint, self.ask.streams()) {
-            (Endpoint::Chat, false) => Answer::Plain(self.plain(|index, text| self.chat_choice(index, text))),
-            (_, false) => Answer::Plain(self.plain(|index, text| self.text_choice(index, text, Some(self.finish)))),
+            (Endpoint::Chat, false) => {
+                Answer::Plain(self.plain(|index, text| self.chat_choice(index, text)))
+            }
+            (_, false) => Answer::Plain(
+                self.plain(|index, text| self.text_choice(index, text, Some(self.finish))),
+            ),
             (Endpoint::Chat, true) => Answer::Stream(self.chat_stream()),
             (_, true) => Answer::Stream(self.text_stream()),
         }
     }
 
     fn plain<C: Serialize>(&self, choice: impl Fn(u32, String) -> C) -> Vec<u8> {
-        let object = if self.endpoint == Endpoint::Chat { "chat.completion" } else { "text_completion" };
-        let choices = (0..self.ask.choices()).map(|index| choice(index, self.content.pieces.concat())).collect();
+        let object =
+            if self.endpoint == Endpoint::Chat { "chat.completion" } else { "text_completion" };
+        let choices = (0..self.ask.choices())
+            .map(|index| choice(index, self.content.pieces.concat()))
+            .collect();
         let usage = match self.faults {
             Faults { no_usage: true, .. } => None,
             Faults { usage_null: true, .. } => Some(None),
@@ -68,7 +79,9 @@ impl<'a> Reply<'a> {
 
     fn chat_choice(&self, index: u32, text: String) -> ChatChoice<'_> {
         let message = match &self.tool {
-            None => Message { role: "assistant", content: Some(text), refusal: (), tool_calls: None },
+            None => {
+                Message { role: "assistant", content: Some(text), refusal: (), tool_calls: None }
+            }
             Some((name, id)) => Message {
                 role: "assistant",
                 content: None,
@@ -84,7 +97,12 @@ impl<'a> Reply<'a> {
         ChatChoice { index, message, logprobs: (), finish_reason: self.finish }
     }
 
-    fn text_choice<'b>(&self, index: u32, text: String, finish_reason: Option<&'b str>) -> TextChoice<'b> {
+    fn text_choice<'b>(
+        &self,
+        index: u32,
+        text: String,
+        finish_reason: Option<&'b str>,
+    ) -> TextChoice<'b> {
         TextChoice { text, index, logprobs: (), finish_reason }
     }
 
@@ -132,10 +150,20 @@ impl<'a> Reply<'a> {
         Delta { tool_calls: Some([call]), ..Delta::default() }
     }
 
-    fn push_chat(&self, events: &mut Vec<Event>, stage: Stage, delta: Delta<'_>, finish: Option<&str>) {
+    fn push_chat(
+        &self,
+        events: &mut Vec<Event>,
+        stage: Stage,
+        delta: Delta<'_>,
+        finish: Option<&str>,
+    ) {
         for index in 0..self.ask.choices() {
             let choice = ChatDelta { index, delta: &delta, logprobs: (), finish_reason: finish };
-            let data = self.document("chat.completion.chunk", vec![choice], self.chunk_usage(finish.is_some()));
+            let data = self.document(
+                "chat.completion.chunk",
+                vec![choice],
+                self.chunk_usage(finish.is_some()),
+            );
             events.push(Event { stage, kind: "", data });
         }
     }
@@ -143,7 +171,8 @@ impl<'a> Reply<'a> {
     fn push_text(&self, events: &mut Vec<Event>, stage: Stage, text: &str, finish: Option<&str>) {
         for index in 0..self.ask.choices() {
             let choice = self.text_choice(index, text.to_owned(), finish);
-            let data = self.document("text_completion", vec![choice], self.chunk_usage(finish.is_some()));
+            let data =
+                self.document("text_completion", vec![choice], self.chunk_usage(finish.is_some()));
             events.push(Event { stage, kind: "", data });
         }
     }
@@ -169,10 +198,16 @@ impl<'a> Reply<'a> {
         if faults.usage_in_finish && finishes {
             return Some(Some(&self.usage));
         }
-        (faults.usage_null || (self.ask.includes_usage() && !faults.usage_in_finish)).then_some(None)
+        (faults.usage_null || (self.ask.includes_usage() && !faults.usage_in_finish))
+            .then_some(None)
     }
 
-    fn document<C: Serialize>(&self, object: &str, choices: Vec<C>, usage: Option<Option<&Usage>>) -> Vec<u8> {
+    fn document<C: Serialize>(
+        &self,
+        object: &str,
+        choices: Vec<C>,
+        usage: Option<Option<&Usage>>,
+    ) -> Vec<u8> {
         json(&Completion {
             id: &self.id,
             object,
@@ -199,7 +234,11 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
 
 /// Without a code something went wrong inside.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
-    Event { stage: Stage::Failure, kind: "", data: error(message, StatusCode::INTERNAL_SERVER_ERROR, code) }
+    Event {
+        stage: Stage::Failure,
+        kind: "",
+        data: error(message, StatusCode::INTERNAL_SERVER_ERROR, code),
+    }
 }
 
 fn usage(ask: &Ask, content: &Content<'_>) -> Usage {
@@ -251,9 +290,13 @@ mod tests {
 
     #[test]
     fn a_plain_chat_has_all_fields() {
-        let answer = plain(r#"{"model":"m","messages":[],"n":2}"#, "prompt-tokens=10,cached=4,reasoning=3");
+        let answer =
+            plain(r#"{"model":"m","messages":[],"n":2}"#, "prompt-tokens=10,cached=4,reasoning=3");
         assert_eq!(answer["object"], "chat.completion");
-        assert_eq!(answer["choices"][1]["message"]["content"], "Hello from alpha and this is a scripted");
+        assert_eq!(
+            answer["choices"][1]["message"]["content"],
+            "Hello from alpha and this is a scripted"
+        );
         assert_eq!(answer["choices"][0]["finish_reason"], "stop");
         assert_eq!(answer["usage"]["completion_tokens"], 19);
         assert_eq!(answer["usage"]["total_tokens"], 29);
@@ -280,7 +323,10 @@ mod tests {
             .collect();
         assert_eq!(arguments, r#"{"text":"Hello from alpha"}"#);
         assert_eq!(events[4]["choices"][0]["finish_reason"], "tool_calls");
-        assert_eq!(plain(&body.replace("true", "false"), "tool-call")["choices"][0]["message"]["content"], Value::Null);
+        assert_eq!(
+            plain(&body.replace("true", "false"), "tool-call")["choices"][0]["message"]["content"],
+            Value::Null
+        );
     }
 
     #[test]
@@ -288,7 +334,10 @@ mod tests {
         let asked = r#"{"stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
         let silent = r#"{"stream":true,"messages":[]}"#;
         let shown = |body: &str, faults: &str| -> Vec<Option<bool>> {
-            stream(body, faults).iter().map(|event| event.get("usage").map(Value::is_object)).collect()
+            stream(body, faults)
+                .iter()
+                .map(|event| event.get("usage").map(Value::is_object))
+                .collect()
         };
         assert_eq!(shown(silent, "tokens=1"), [None, None, None]);
         assert_eq!(shown(asked, "tokens=1"), [Some(false), Some(false), Some(false), Some(true)]);

@@ -44,7 +44,11 @@ impl Entry {
     pub(crate) fn new(listener: &str, head: &Parts, body: &Bytes, faults: String) -> Self {
         let authority = head.uri.authority().map(ToString::to_string);
         let host = || head.headers.get(HOST).map(|host| lossy(host.as_bytes()));
-        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), lossy(value.as_bytes()))).collect();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), lossy(value.as_bytes())))
+            .collect();
         Self {
             listener: listener.to_owned(),
             method: head.method.to_string(),
@@ -61,7 +65,8 @@ impl Entry {
     }
 }
 
-/// The mark on a request that its answer is not finished; dropped before, the request counts as aborted.
+/// The mark on a request that its answer is not finished; dropped before, the request counts as
+/// aborted.
 #[derive(Default)]
 pub(crate) struct Ticket {
     entry: Option<Arc<Entry>>,
@@ -114,7 +119,9 @@ fn lossy(bytes: &[u8]) -> String {
 
 /// 64-bit FNV-1a.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn as_bool<S: Serializer>(flag: &AtomicBool, serializer: S) -> Result<S::Ok, S::Error> {

@@ -37,10 +37,16 @@ impl Endpoint {
             Method::POST if path.ends_with("/embeddings") => Some(Self::Embeddings),
             Method::POST if path.ends_with("/messages") => Some(Self::Messages),
             Method::POST if path.ends_with("/messages/count_tokens") => Some(Self::CountTokens),
-            Method::POST if path.ends_with(":generateContent") => Some(Self::Generate { stream: false }),
-            Method::POST if path.ends_with(":streamGenerateContent") => Some(Self::Generate { stream: true }),
+            Method::POST if path.ends_with(":generateContent") => {
+                Some(Self::Generate { stream: false })
+            }
+            Method::POST if path.ends_with(":streamGenerateContent") => {
+                Some(Self::Generate { stream: true })
+            }
             Method::POST if path.ends_with("/converse") => Some(Self::Converse { stream: false }),
-            Method::POST if path.ends_with("/converse-stream") => Some(Self::Converse { stream: true }),
+            Method::POST if path.ends_with("/converse-stream") => {
+                Some(Self::Converse { stream: true })
+            }
             Method::GET if path.ends_with("/models") => Some(Self::Models),
             _ => None,
         }
@@ -121,18 +127,22 @@ struct Function {
 impl Tool {
     fn name(&self) -> Option<&str> {
         let functions = self.function.iter().chain(&self.functions);
-        self.name.as_deref().or_else(|| functions.into_iter().find_map(|function| function.name.as_deref()))
+        self.name
+            .as_deref()
+            .or_else(|| functions.into_iter().find_map(|function| function.name.as_deref()))
     }
 }
 
 impl Ask {
-    /// Reads the path and the body of a request to `endpoint`; the error is a sentence for the client.
+    /// Reads the path and the body of a request to `endpoint`; the error is a sentence for the
+    /// client.
     pub(crate) fn read(endpoint: Endpoint, path: &str, body: &[u8]) -> Result<Self, String> {
         // Serde would also read a struct from an array.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err("the body is not a JSON object".to_owned());
         }
-        let mut ask: Self = serde_json::from_slice(body).map_err(|error| format!("the body is not valid: {error}"))?;
+        let mut ask: Self = serde_json::from_slice(body)
+            .map_err(|error| format!("the body is not valid: {error}"))?;
         let (present, field) = match endpoint {
             Endpoint::Chat => (ask.messages.is_some(), "messages"),
             Endpoint::Completions => (ask.prompt.is_some(), "prompt"),
@@ -201,7 +211,8 @@ fn model_in(path: &str) -> Option<String> {
     Some(model.to_owned())
 }
 
-/// Characters of UTF-8 text; the standard library counts many at a time, which this crate's small code would not.
+/// Characters of UTF-8 text; the standard library counts many at a time, which this crate's small
+/// code would not.
 fn characters(body: &[u8]) -> u64 {
     str::from_utf8(body).map_or(body.len(), |text| text.chars().count()) as u64
 }
@@ -243,7 +254,11 @@ mod tests {
         let converse = Endpoint::Converse { stream: true };
         let generate = Endpoint::Generate { stream: false };
         for (endpoint, path, body) in [
-            (Endpoint::Messages, "", r#"{"model":"m","messages":[],"max_tokens":5,"tools":[{"name":"look"}]}"#),
+            (
+                Endpoint::Messages,
+                "",
+                r#"{"model":"m","messages":[],"max_tokens":5,"tools":[{"name":"look"}]}"#,
+            ),
             (
                 generate,
                 "/v1beta/models/m:generateContent",
@@ -257,10 +272,17 @@ mod tests {
             ),
         ] {
             let ask = Ask::read(endpoint, path, body.as_bytes()).unwrap();
-            assert_eq!((ask.model.as_deref(), ask.token_limit(), ask.first_tool()), (Some("m"), Some(5), Some("look")));
+            assert_eq!(
+                (ask.model.as_deref(), ask.token_limit(), ask.first_tool()),
+                (Some("m"), Some(5), Some("look"))
+            );
             assert_eq!(ask.streams(), endpoint == converse);
         }
-        assert!(Ask::read(Endpoint::Messages, "", br#"{"messages":[]}"#).unwrap_err().contains("max_tokens"));
+        assert!(
+            Ask::read(Endpoint::Messages, "", br#"{"messages":[]}"#)
+                .unwrap_err()
+                .contains("max_tokens")
+        );
     }
 
     #[test]
@@ -271,7 +293,9 @@ mod tests {
 
     #[test]
     fn inputs_are_counted_by_text() {
-        for (input, expected) in [(r#""a""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1],[2]]", 2)] {
+        for (input, expected) in
+            [(r#""a""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1],[2]]", 2)]
+        {
             let body = format!(r#"{{"input":{input}}}"#);
             let ask = Ask::read(Endpoint::Embeddings, "", body.as_bytes()).unwrap();
             assert_eq!(ask.input_count(), expected, "{input}");

@@ -70,8 +70,11 @@ pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
         (faults.cut, Stop::Cut),
     ];
     let in_pieces = faults.interval.is_some() || stops.iter().any(|(point, _)| point.is_some());
-    let frames =
-        if in_pieces { pieces(&body, body.len().div_ceil(faults.token_count().max(1))) } else { vec![body.clone()] };
+    let frames = if in_pieces {
+        pieces(&body, body.len().div_ceil(faults.token_count().max(1)))
+    } else {
+        vec![body.clone()]
+    };
     let layout = Layout { openings: 0, contents: frames.len() };
     let stop = first_stop(&stops, &layout);
     let steps = until_stop(frames, stop, None, Vec::new());
@@ -96,7 +99,8 @@ pub(crate) fn stream(name: &str, format: Format, events: &[Event], faults: &Faul
     ];
     let garbage = faults.garbage.map(|point| (layout.index(point), format.garbage(faults).into()));
     let frames = events.iter().map(|event| format.framed(event, faults).into()).collect();
-    let error = format.error_event(&format!("{name}: scripted error event"), faults.error_code.as_deref());
+    let error =
+        format.error_event(&format!("{name}: scripted error event"), faults.error_code.as_deref());
     let error = vec![Step::Data(format.framed(&error, faults).into())];
     let steps = until_stop(frames, first_stop(&stops, &layout), garbage, error);
     let steps = if faults.gzip { gzipped_steps(steps) } else { steps };
@@ -221,7 +225,8 @@ fn pieces(bytes: &Bytes, size: usize) -> Vec<Bytes> {
 }
 
 fn total(steps: &[Step]) -> u64 {
-    let lengths = steps.iter().map(|step| if let Step::Data(bytes) = step { bytes.len() } else { 0 });
+    let lengths =
+        steps.iter().map(|step| if let Step::Data(bytes) = step { bytes.len() } else { 0 });
     u64::try_from(lengths.sum::<usize>()).unwrap_or(u64::MAX)
 }
 
@@ -236,7 +241,8 @@ fn gzipped(body: &[u8]) -> Bytes {
 fn gzipped_steps(steps: Vec<Step>) -> Vec<Step> {
     let complete = ends_well(&steps);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut zipped: Vec<Step> = steps.into_iter().map(|step| gzipped_step(&mut encoder, step)).collect();
+    let mut zipped: Vec<Step> =
+        steps.into_iter().map(|step| gzipped_step(&mut encoder, step)).collect();
     if complete {
         zipped.push(Step::Data(encoder.finish().unwrap_or_default().into()));
     }
@@ -308,7 +314,11 @@ mod tests {
             ("trailers", "role one two [DONE] TRAILERS"),
             ("trailers,stall=1", "role one STALL"),
         ] {
-            assert_eq!(played(&stream("a", Format::OpenAi, &events(), &faults(text)).steps), expected, "{text}");
+            assert_eq!(
+                played(&stream("a", Format::OpenAi, &events(), &faults(text)).steps),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -324,7 +334,11 @@ mod tests {
             ("trailers", "12345678 TRAILERS", None),
         ] {
             let script = plain(b"12345678".to_vec(), &faults(text));
-            assert_eq!((played(&script.steps).as_str(), script.length), (expected, length), "{text}");
+            assert_eq!(
+                (played(&script.steps).as_str(), script.length),
+                (expected, length),
+                "{text}"
+            );
         }
     }
 

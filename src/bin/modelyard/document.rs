@@ -1,4 +1,5 @@
-//! Finds the gateway document in a file: it stands there alone, or inside a configuration of Envoy's.
+//! Finds the gateway document in a file: it stands there alone, or inside a configuration of
+//! Envoy's.
 
 use std::error::Error;
 
@@ -24,14 +25,20 @@ pub(crate) fn read(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
 
 /// Collects what messages of Envoy's hold: a `Struct`'s value, or the text of a `StringValue`.
 fn find(value: &Value, found: &mut Vec<Vec<u8>>) {
-    if let (Some(kind), Some(inner)) = (value.get("@type").and_then(Value::as_str), value.get("value")) {
+    if let (Some(kind), Some(inner)) =
+        (value.get("@type").and_then(Value::as_str), value.get("value"))
+    {
         match inner {
             Value::Object(document)
-                if kind.ends_with("google.protobuf.Struct") && document.contains_key("providers") =>
+                if kind.ends_with("google.protobuf.Struct")
+                    && document.contains_key("providers") =>
             {
                 found.push(inner.to_string().into_bytes());
             }
-            Value::String(text) if kind.ends_with("google.protobuf.StringValue") && text.contains("\"providers\"") => {
+            Value::String(text)
+                if kind.ends_with("google.protobuf.StringValue")
+                    && text.contains("\"providers\"") =>
+            {
                 found.push(text.clone().into_bytes());
             }
             _ => {}

@@ -1,4 +1,5 @@
-//! An explanation as text: what was asked, what ordered the endpoints, then a table of them, and what left others out.
+//! An explanation as text: what was asked, what ordered the endpoints, then a table of them, and
+//! what left others out.
 
 use std::fmt::Write as _;
 
@@ -15,7 +16,11 @@ pub(crate) fn of(explained: &Value) -> String {
     let models = names(&explained["models"]);
     let [input, output] = ["input_tokens_estimate", "max_output_tokens"].map(field);
     let way = if explained["stream"] == true { "streamed" } else { "whole" };
-    let _ = writeln!(text, "{} {models}, {way}: about {input} tokens in, at most {output} out", field("operation"));
+    let _ = writeln!(
+        text,
+        "{} {models}, {way}: about {input} tokens in, at most {output} out",
+        field("operation")
+    );
     let _ = writeln!(text, "order: {}, seed {}", field("rule"), field("seed"));
     let order = names(&explained["order"]);
     let choice = explained["choice"].as_str().unwrap_or_default().to_owned();
@@ -32,7 +37,8 @@ pub(crate) fn of(explained: &Value) -> String {
     let steps = items(&explained["plan"]);
     text.push_str(&table(&steps.iter().enumerate().map(step).collect::<Vec<_>>()));
     for dropped in items(&explained["dropped"]) {
-        let _ = writeln!(text, "  - {}: {}", shown(&dropped["endpoint"]), shown(&dropped["reason"]));
+        let _ =
+            writeln!(text, "  - {}: {}", shown(&dropped["endpoint"]), shown(&dropped["reason"]));
     }
     let error = &explained["error"];
     if error.is_object() {
@@ -44,11 +50,14 @@ pub(crate) fn of(explained: &Value) -> String {
 /// A row of the table.
 fn step((index, step): (usize, &Value)) -> [String; 7] {
     let compared = ["draw_percent", "first_token_ms", "tokens_per_second"];
-    let compared = compared.into_iter().find_map(|name| Some(format!("{name} {}", step.get(name)?)));
+    let compared =
+        compared.into_iter().find_map(|name| Some(format!("{name} {}", step.get(name)?)));
     let health = &step["health"];
     let ill = ["outage", "cooldown"].into_iter().filter(|name| health[*name] == true);
     let mut notes: Vec<String> = compared.into_iter().chain(ill.map(str::to_owned)).collect();
-    if let Some(reason) = step["moved_by"].as_str().filter(|reason| !notes.iter().any(|note| note == reason)) {
+    if let Some(reason) =
+        step["moved_by"].as_str().filter(|reason| !notes.iter().any(|note| note == reason))
+    {
         notes.push(reason.to_owned());
     }
     [
@@ -57,7 +66,9 @@ fn step((index, step): (usize, &Value)) -> [String; 7] {
         shown(&step["model"]),
         format!("{} in", per_million(&step["prompt_price"])),
         format!("{} out", per_million(&step["completion_price"])),
-        step["most_cost"].as_str().map_or_else(|| "cost unknown".to_owned(), |cost| format!("at most ${cost}")),
+        step["most_cost"]
+            .as_str()
+            .map_or_else(|| "cost unknown".to_owned(), |cost| format!("at most ${cost}")),
         notes.join(", "),
     ]
 }
@@ -68,7 +79,11 @@ fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+            let width = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max();
             let _ = write!(line, "  {cell:width$}", width = width.unwrap_or_default());
         }
         text.push_str(line.trim_end());

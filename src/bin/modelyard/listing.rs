@@ -15,7 +15,8 @@ pub(crate) fn of(config: &Config) -> String {
         let aliases: String = model.aliases.iter().map(|alias| format!(", {alias}")).collect();
         let _ = writeln!(text, "{}{aliases}", model.id);
         for endpoint in &model.endpoints {
-            let [input, output] = [endpoint.pricing.prompt, endpoint.pricing.completion].map(per_million);
+            let [input, output] =
+                [endpoint.pricing.prompt, endpoint.pricing.completion].map(per_million);
             let _ = writeln!(text, "  {:<48} {input:>8} in {output:>8} out", endpoint.id);
         }
     }

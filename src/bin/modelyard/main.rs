@@ -1,4 +1,5 @@
-//! `modelyard`: checks gateway documents and explains requests, with the very code of the filter and without an Envoy.
+//! `modelyard`: checks gateway documents and explains requests, with the very code of the filter
+//! and without an Envoy.
 
 mod document;
 mod explanation;
@@ -52,7 +53,8 @@ enum Command {
         /// chat, completions, embeddings, messages or responses; default: as the body looks
         #[arg(long, value_parser = operation)]
         dialect: Option<Operation>,
-        /// A header of the request, as 'x-tier: gold', for rules that look at one; may be given more than once
+        /// A header of the request, as 'x-tier: gold', for rules that look at one; may be given
+        /// more than once
         #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
         headers: Vec<(String, String)>,
         /// Print it as the gateway's own api/explain answers it
@@ -88,7 +90,8 @@ fn hexadecimal(text: &str) -> Result<u64, String> {
 }
 
 fn operation(text: &str) -> Result<Operation, String> {
-    Operation::named(text).ok_or_else(|| "known: chat, completions, embeddings, messages, responses".to_owned())
+    Operation::named(text)
+        .ok_or_else(|| "known: chat, completions, embeddings, messages, responses".to_owned())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -104,11 +107,17 @@ fn main() -> ExitCode {
         Command::Check { document, keys } => check(&document, &keys),
         Command::Explain { config, request, seed, request_id, dialect, headers, json, keys } => {
             let seed = request_id.map_or(seed, |id| seed_of(&id));
-            let question = Question { operation: dialect, headers, body: Vec::new(), seed, now: now() };
-            let explained = read(&config, &keys).and_then(|config| explained(config, &request, question));
-            explained.map(|explained| if json { format!("{explained:#}\n") } else { explanation::of(&explained) })
+            let question =
+                Question { operation: dialect, headers, body: Vec::new(), seed, now: now() };
+            let explained =
+                read(&config, &keys).and_then(|config| explained(config, &request, question));
+            explained.map(|explained| {
+                if json { format!("{explained:#}\n") } else { explanation::of(&explained) }
+            })
         }
-        Command::Models { config } => read(&config, &Keys { env: false }).map(|config| listing::of(&config)),
+        Command::Models { config } => {
+            read(&config, &Keys { env: false }).map(|config| listing::of(&config))
+        }
     };
     match done {
         Ok(text) => match io::stdout().write_all(text.as_bytes()) {

@@ -1,4 +1,5 @@
-//! Whatever an upstream sends, cut however: no panic, no more memory than the limits, one settlement.
+//! Whatever an upstream sends, cut however: no panic, no more memory than the limits, one
+//! settlement.
 
 use super::*;
 use crate::exchange::answer::{Answer, Events, Progress};
@@ -54,9 +55,12 @@ fn whole_exchanges_survive_whatever_upstreams_send() {
     let mut random = Random::new(21);
     for _ in 0..4_000 {
         let face = FACES[random.below(2)];
-        let operation = [Operation::Chat, Operation::Completions, Operation::Embeddings][random.below(3)];
-        let request = [CHAT, STREAM, r#"{"models":["m/one","m/two","m/pass"],"stream":true}"#][random.below(3)];
-        let mut world = World::open_with(&config, (face, operation), &[], request, Health::default());
+        let operation =
+            [Operation::Chat, Operation::Completions, Operation::Embeddings][random.below(3)];
+        let request = [CHAT, STREAM, r#"{"models":["m/one","m/two","m/pass"],"stream":true}"#]
+            [random.below(3)];
+        let mut world =
+            World::open_with(&config, (face, operation), &[], request, Health::default());
         let steps = world.exchange.departure().unwrap().max_retries + 1;
         for step in 0..steps {
             world.begin();
@@ -68,7 +72,11 @@ fn whole_exchanges_survive_whatever_upstreams_send() {
                 continue;
             }
             if is_over {
-                assert!(world.got.body.len() <= 20 * sent + 20_000, "{} of {sent}", world.got.body.len());
+                assert!(
+                    world.got.body.len() <= 20 * sent + 20_000,
+                    "{} of {sent}",
+                    world.got.body.len()
+                );
                 break;
             }
         }
@@ -80,7 +88,8 @@ fn whole_exchanges_survive_whatever_upstreams_send() {
 
 /// One attempt of random headers, bytes, pauses and end.
 fn play_random(world: &mut World, random: &mut Random) -> (Verdict, usize) {
-    let status = [200, 200, 200, 200, 201, 204, 302, 400, 401, 404, 429, 500, 599, 999, 103][random.below(15)];
+    let status = [200, 200, 200, 200, 201, 204, 302, 400, 401, 404, 429, 500, 599, 999, 103]
+        [random.below(15)];
     let kind = ["application/json", "text/event-stream", "", "text/html"][random.below(4)];
     let encoding = ["identity", "identity", "identity", "gzip", ""][random.below(5)];
     let wait = ["1", "1e9", "-1", "x", "99999999999999999999", "NaN", "inf"][random.below(7)];
@@ -116,7 +125,11 @@ fn an_answer_never_holds_more_than_its_limits() {
     let mut random = Random::new(22);
     for _ in 0..4_000 {
         let mut answer = match random.below(7) {
-            0 => Answer::stream(limits, Events::Sse, Box::new(Passing::openai(Some(Box::new(HideUsageEvent))))),
+            0 => Answer::stream(
+                limits,
+                Events::Sse,
+                Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
+            ),
             1 => Answer::stream(limits, Events::Sse, Box::new(Passing::openai(None))),
             2 => Answer::stream(limits, Events::Sse, Box::new(Passing::openrouter(identity()))),
             3 => Answer::plain(limits),

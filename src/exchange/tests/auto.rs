@@ -34,8 +34,7 @@ fn ask(config: &Rc<Config>, body: &Value, acts: &[Act]) -> (World, Books) {
 #[test]
 fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
     let config = automatic(rules());
-    let body =
-        json!({"model": "openrouter/auto", "tools": [{"type": "function", "function": {"name": "f"}}], "messages": []});
+    let body = json!({"model": "openrouter/auto", "tools": [{"type": "function", "function": {"name": "f"}}], "messages": []});
     let (world, books) = ask(&config, &body, &[answers(503, ERROR), answers(200, ANSWER)]);
     let choice = "openrouter/auto is routing.auto.rules[0] (tools): m/two, m/pass";
     let answer = world.got.json();
@@ -45,8 +44,14 @@ fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
     let metadata = &answer["openrouter_metadata"];
     assert_eq!((&metadata["requested"], &metadata["strategy"]), (&body["model"], &json!("auto")));
     assert_eq!(metadata["summary"], format!("available=3, selected=C Ltd, {choice}"));
-    assert_eq!(metadata["pipeline"], json!([{"type": "plugin", "name": "auto-router", "summary": choice}]));
-    assert_eq!((&books.record["choice"], &books.record["request_model"]), (&json!(choice), &body["model"]));
+    assert_eq!(
+        metadata["pipeline"],
+        json!([{"type": "plugin", "name": "auto-router", "summary": choice}])
+    );
+    assert_eq!(
+        (&books.record["choice"], &books.record["request_model"]),
+        (&json!(choice), &body["model"])
+    );
     assert_eq!(
         (&books.record["plan"], &books.record["response_model"]),
         (&json!(["b/two", "c/p", "b/up-b"]), &json!("m/pass"))
@@ -56,14 +61,20 @@ fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
 #[test]
 fn auto_goes_together_with_fallbacks_presets_variants_and_the_default() {
     let config = automatic(rules());
-    // Model fields of the body, whether there are tools, the clusters of the plan, the strategy of the first answer.
+    // Model fields of the body, whether there are tools, the clusters of the plan, the strategy of
+    // the first answer.
     let rows = [
         (json!({"model": "auto"}), false, &["a", "b"][..], "auto"),
         (json!({"model": "auto:floor"}), false, &["a", "b"], "auto"),
         (json!({"model": "@preset/cheap"}), false, &["a", "b"], "auto"),
         (json!({"preset": "cheap"}), true, &["b", "c", "b"], "auto"),
         (json!({"model": "auto", "models": ["m/one", "m/two"]}), false, &["a", "b", "b"], "auto"),
-        (json!({"models": ["m/one", "openrouter/auto", "auto"]}), true, &["a", "b", "b", "c", "b"], "direct"),
+        (
+            json!({"models": ["m/one", "openrouter/auto", "auto"]}),
+            true,
+            &["a", "b", "b", "c", "b"],
+            "direct",
+        ),
         (json!({"model": "one"}), false, &["a", "b"], "alias"),
         (json!({"model": "~m/two-latest"}), false, &["b"], "latest"),
         (json!({"model": "~m/two-latest:nitro"}), false, &["b"], "latest"),
@@ -90,10 +101,15 @@ fn a_variant_and_an_alias_are_explained_and_a_plain_name_is_not() {
     let rows = [
         (json!({"model": "m/one"}), Value::Null),
         (json!({"model": "w/x"}), Value::Null),
-        (json!({"model": "one:floor"}), json!("one is m/one; :floor sorts by price and admits the tier flex")),
+        (
+            json!({"model": "one:floor"}),
+            json!("one is m/one; :floor sorts by price and admits the tier flex"),
+        ),
         (
             json!({"models": ["m/one:nitro", "~m/two-latest"]}),
-            json!(":nitro sorts by throughput and admits the tier priority; ~m/two-latest is m/two"),
+            json!(
+                ":nitro sorts by throughput and admits the tier priority; ~m/two-latest is m/two"
+            ),
         ),
         (
             json!({"models": ["m/one:exacto", "m/two:free"]}),
@@ -102,13 +118,21 @@ fn a_variant_and_an_alias_are_explained_and_a_plain_name_is_not() {
         (json!({"model": "auto"}), json!("auto is routing.auto.models: m/one")),
         (
             json!({"model": "auto:floor"}),
-            json!("auto:floor is routing.auto.models: m/one; :floor sorts by price and admits the tier flex"),
+            json!(
+                "auto:floor is routing.auto.models: m/one; :floor sorts by price and admits the tier flex"
+            ),
         ),
     ];
     for (body, choice) in rows {
-        let question =
-            Question { operation: None, headers: Vec::new(), body: body.to_string().into_bytes(), seed: 1, now: START };
-        let told: Value = serde_json::from_str(&explain::explain(&config, question, &Health::default())).unwrap();
+        let question = Question {
+            operation: None,
+            headers: Vec::new(),
+            body: body.to_string().into_bytes(),
+            seed: 1,
+            now: START,
+        };
+        let told: Value =
+            serde_json::from_str(&explain::explain(&config, question, &Health::default())).unwrap();
         assert_eq!(told["choice"], choice, "{body}");
         let (_, books) = ask(&config, &body, &[answers(200, ANSWER)]);
         assert_eq!(books.record.get("choice").cloned().unwrap_or_default(), choice, "{body}");
@@ -117,7 +141,8 @@ fn a_variant_and_an_alias_are_explained_and_a_plain_name_is_not() {
 
 #[test]
 fn a_rule_on_a_header_is_explained_with_the_header() {
-    let gold = json!({"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["m/two"]});
+    let gold =
+        json!({"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["m/two"]});
     let config = automatic(json!({"rules": [gold], "models": ["m/one"]}));
     let explained = |path: &str| {
         let body = br#"{"model":"auto"}"#.to_vec();
@@ -127,7 +152,10 @@ fn a_rule_on_a_header_is_explained_with_the_header() {
     };
     let path = "/modelyard/api/explain";
     assert_eq!(explained(path).1["plan"][0]["model"], "m/one");
-    assert_eq!(explained(&format!("{path}?header=a:b&header=X-Tier%3a+gold")).1["plan"][0]["model"], "m/two");
+    assert_eq!(
+        explained(&format!("{path}?header=a:b&header=X-Tier%3a+gold")).1["plan"][0]["model"],
+        "m/two"
+    );
     let (status, wrong) = explained(&format!("{path}?header=gold"));
     assert_eq!((status, &wrong["error"]["message"]), (400, &json!("header: must be name:value")));
 }
@@ -141,18 +169,29 @@ fn without_a_choice_left_or_configured_the_error_says_so() {
             json!({"model": "openrouter/auto"}),
             "openrouter/auto",
         ),
-        (rules(), json!({"model": "auto", "plugins": [{"id": "auto-router", "allowed_models": ["y/*"]}]}), "auto"),
+        (
+            rules(),
+            json!({"model": "auto", "plugins": [{"id": "auto-router", "allowed_models": ["y/*"]}]}),
+            "auto",
+        ),
     ];
     let told = ["excluded_models", "max_price", "allowed_models"];
     for ((auto, body, name), excluded) in rows.into_iter().zip(told) {
         let error = ask(&automatic(auto), &body, &[]).0.got.json()["error"].clone();
         let message = error["message"].as_str().unwrap();
-        assert!(message.starts_with("No models match your request and model restrictions."), "{message}");
         assert!(
-            message.contains(&format!("auto.{excluded})")) || message.contains("auto-router.allowed_models)"),
+            message.starts_with("No models match your request and model restrictions."),
             "{message}"
         );
-        assert_eq!((&error["code"], &error["availability"]["code"]), (&json!(404), &json!("constraint_filtered")));
+        assert!(
+            message.contains(&format!("auto.{excluded})"))
+                || message.contains("auto-router.allowed_models)"),
+            "{message}"
+        );
+        assert_eq!(
+            (&error["code"], &error["availability"]["code"]),
+            (&json!(404), &json!("constraint_filtered"))
+        );
         assert_eq!(error["availability"]["excluded_by"], json!([excluded]));
         assert_eq!(error["availability"]["requested_models"], json!([name]));
     }

@@ -10,7 +10,8 @@ fn twice(act: &Act) -> [Act; 2] {
 
 #[test]
 fn the_last_error_is_told_in_the_dialect_with_who_was_tried() {
-    let html = Act::Answer(500, vec![("content-type", "text/html".to_owned())], vec![b"<html>".to_vec()]);
+    let html =
+        Act::Answer(500, vec![("content-type", "text/html".to_owned())], vec![b"<html>".to_vec()]);
     // Act of both endpoints, streamed or not; status, reason, status in `tried`, error_type.
     let rows = [
         (Act::Refuse, CHAT, 502, "connect", None, "provider_unavailable"),
@@ -42,7 +43,8 @@ fn the_last_error_is_told_in_the_dialect_with_who_was_tried() {
         };
         assert_eq!(error["metadata"]["tried"], json!([one("a"), one("b")]), "{act:?}");
         let code = if status == 504 || seen.is_some_and(|seen| seen >= 400) { status } else { 502 };
-        let previous = json!([{"provider": "A Inc", "code": code, "status": seen, "reason": reason}]);
+        let previous =
+            json!([{"provider": "A Inc", "code": code, "status": seen, "reason": reason}]);
         assert_eq!(error["metadata"]["previous_errors"], previous, "{act:?}");
         assert_eq!(world.settle().properties["error_type"], kind);
 
@@ -63,8 +65,15 @@ fn an_openai_error_body_reaches_openais_face_as_it_came() {
         let world = play(Face::OpenAi, CHAT, &twice(&answers(500, body)));
         assert_eq!((world.got.status, world.got.text()), (500, body));
     }
-    for body in ["", "<html>", "{}", "[1]", "{\"message\":\"no\"}", "{\"error\":null}", "{\"error\":{\"message\":\"cut"]
-    {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        "[1]",
+        "{\"message\":\"no\"}",
+        "{\"error\":null}",
+        "{\"error\":{\"message\":\"cut",
+    ] {
         let world = play(Face::OpenAi, CHAT, &twice(&answers(500, body)));
         assert_eq!(world.got.status, 500);
         assert_eq!(world.got.json()["error"]["type"], "api_error", "{body}");
@@ -91,8 +100,18 @@ fn a_status_in_place_of_a_code_is_not_told_as_one() {
             "context_length_exceeded",
             "context_length_exceeded",
         ),
-        (400, json!({"message": "no", "type": "BadRequestError", "code": 400}), "BadRequestError", "invalid_request"),
-        (503, json!({"message": "no", "type": "api_error", "code": null}), "", "provider_overloaded"),
+        (
+            400,
+            json!({"message": "no", "type": "BadRequestError", "code": 400}),
+            "BadRequestError",
+            "invalid_request",
+        ),
+        (
+            503,
+            json!({"message": "no", "type": "api_error", "code": null}),
+            "",
+            "provider_overloaded",
+        ),
         (503, json!({"message": "no", "code": "500"}), "500", "provider_overloaded"),
         (500, json!({"message": "no", "type": "t", "code": 1302}), "1302", "server"),
     ];
@@ -126,7 +145,10 @@ fn a_rejected_keys_message_is_hidden() {
 fn nobody_is_sent_elsewhere() {
     for face in FACES {
         for status in [300, 302, 304, 307] {
-            let headers = vec![(JSON.0, JSON.1.to_owned()), ("location", "http://elsewhere.test/".to_owned())];
+            let headers = vec![
+                (JSON.0, JSON.1.to_owned()),
+                ("location", "http://elsewhere.test/".to_owned()),
+            ];
             let act = Act::Answer(status, headers, vec![ERROR.as_bytes().to_vec()]);
             let world = play(face, CHAT, &twice(&act));
             assert_eq!((world.got.status, world.got.header("location")), (502, None));
@@ -164,7 +186,13 @@ fn retry_after_becomes_a_cooldown_of_that_endpoint() {
     assert!(world.health.in_cooldown("a/up-a", world.now));
     assert!(!world.health.in_cooldown("a/up-a", world.now + Duration::from_secs(20)));
     assert!(!world.health.in_cooldown("b/up-b", world.now));
-    let mut world = World::open_with(&config(&document()), (Face::OpenAi, Operation::Chat), &[], CHAT, world.health);
+    let mut world = World::open_with(
+        &config(&document()),
+        (Face::OpenAi, Operation::Chat),
+        &[],
+        CHAT,
+        world.health,
+    );
     world.begin();
     assert_eq!(world.clusters, ["cluster-b"]);
 }
@@ -180,7 +208,12 @@ fn what_cannot_be_served_is_told_before_any_attempt() {
         ("{\"model\":\"a\",\"model\":\"b\"}", 400, json!("duplicate_key"), "invalid_request"),
         ("{\"model\":\"nobody/knows\"}", 400, json!("model_not_found"), "not_found"),
         ("{\"models\":[\"m/one\",\"nobody/knows\"]}", 400, json!("model_not_found"), "not_found"),
-        ("{\"model\":\"m/one\",\"provider\":{\"only\":[\"zzz\"]}}", 404, json!("no_endpoints"), "not_found"),
+        (
+            "{\"model\":\"m/one\",\"provider\":{\"only\":[\"zzz\"]}}",
+            404,
+            json!("no_endpoints"),
+            "not_found",
+        ),
     ];
     for (body, status, code, kind) in rows {
         for face in FACES {
@@ -188,7 +221,11 @@ fn what_cannot_be_served_is_told_before_any_attempt() {
             let error = world.got.json()["error"].clone();
             assert_eq!(world.got.status, status, "{body}");
             match face {
-                Face::OpenAi => assert_eq!((&error["code"], &error["error_type"]), (&code, &json!(kind)), "{body}"),
+                Face::OpenAi => assert_eq!(
+                    (&error["code"], &error["error_type"]),
+                    (&code, &json!(kind)),
+                    "{body}"
+                ),
                 Face::OpenRouter => {
                     assert_eq!(
                         (&error["code"], &error["metadata"]["error_type"]),
@@ -210,8 +247,10 @@ fn what_cannot_be_served_is_told_before_any_attempt() {
 
 #[test]
 fn routing_errors_have_the_texts_clients_match_on() {
-    let told =
-        |body: &str| World::open(&config(&document()), Face::OpenRouter, body).got.json()["error"]["message"].clone();
+    let told = |body: &str| {
+        World::open(&config(&document()), Face::OpenRouter, body).got.json()["error"]["message"]
+            .clone()
+    };
     assert_eq!(told("{\"model\":\"nobody/knows\"}"), "nobody/knows is not a valid model ID");
     let none = told("{\"model\":\"m/one\",\"provider\":{\"ignore\":[\"a\",\"b\"]}}");
     assert!(none.as_str().unwrap().starts_with("No allowed providers are available"), "{none}");
@@ -244,7 +283,11 @@ fn compressed_and_oversized_requests_are_refused() {
     let small = config(&document);
     let padded = |length: usize| format!("{STREAM}{}", " ".repeat(length - STREAM.len()));
     assert_eq!(open(&small, &[], &padded(1025)).status, 413);
-    assert_eq!(open(&small, &[], &padded(1024)).status, 413, "it would grow over the limit on its way");
+    assert_eq!(
+        open(&small, &[], &padded(1024)).status,
+        413,
+        "it would grow over the limit on its way"
+    );
     assert_eq!(open(&small, &[], &padded(900)).status, 0);
 }
 
@@ -287,7 +330,9 @@ fn a_retry_the_host_refused_is_named() {
         (Refusal::NoHealthyUpstream, ["no healthy hosts", "cluster-b"]),
         (Refusal::Unknown, ["retry_policy", "request_body_buffer_limit"]),
     ];
-    for (face, (refusal, named)) in FACES.into_iter().flat_map(|face| cases.map(|case| (face, case))) {
+    for (face, (refusal, named)) in
+        FACES.into_iter().flat_map(|face| cases.map(|case| (face, case)))
+    {
         let mut world = World::begun(&config(&document()), face, CHAT);
         assert_eq!(world.headers(500, &[JSON], false), Verdict::Retry);
         // It counts a retry that it has nobody to send to.
@@ -299,7 +344,10 @@ fn a_retry_the_host_refused_is_named() {
 
 #[test]
 fn an_attempt_the_host_could_not_make_names_the_cluster() {
-    let cases = [(Refusal::NoHealthyUpstream, "no_healthy_upstream"), (Refusal::Overflow, "upstream_overflow")];
+    let cases = [
+        (Refusal::NoHealthyUpstream, "no_healthy_upstream"),
+        (Refusal::Overflow, "upstream_overflow"),
+    ];
     for ((refusal, code), attempts) in cases.into_iter().flat_map(|case| [(case, 0), (case, 1)]) {
         let mut world = World::open(&config(&document()), Face::OpenAi, CHAT);
         if attempts > 0 {
@@ -309,7 +357,10 @@ fn an_attempt_the_host_could_not_make_names_the_cluster() {
         world.host_refuses(503, attempts + 1, refusal);
         let error = &world.got.json()["error"];
         assert_eq!((world.got.status, &error["code"]), (503, &json!(code)));
-        assert!(error["message"].to_string().contains(["cluster-a", "cluster-b"][attempts]), "{error}");
+        assert!(
+            error["message"].to_string().contains(["cluster-a", "cluster-b"][attempts]),
+            "{error}"
+        );
     }
 }
 
@@ -325,11 +376,17 @@ fn the_hosts_own_timeout_is_one_of_the_provider() {
             world.host_answers(504, 1);
             assert_eq!(world.got.status, 504, "{}", world.got.text());
             assert!(world.got.text().contains("did not answer in time"), "{}", world.got.text());
-            assert_eq!(world.settle().tags(&crate::stats::ATTEMPTS), [format!("a m/one {outcome}")]);
+            assert_eq!(
+                world.settle().tags(&crate::stats::ATTEMPTS),
+                [format!("a m/one {outcome}")]
+            );
         }
         let mut world = World::begun(&config(&document()), Face::OpenAi, body);
         world.wait(100_000).host_refuses(504, 1, Refusal::Overflow);
-        assert!(world.got.text().contains("max_retries"), "the attempt had its time: another one was refused");
+        assert!(
+            world.got.text().contains("max_retries"),
+            "the attempt had its time: another one was refused"
+        );
     }
 }
 
@@ -345,7 +402,10 @@ fn the_hosts_own_refusals_are_told_in_the_dialect() {
     }
     let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
     world.wait(20).host_answers(503, 1);
-    assert_eq!(world.got.status, 503, "an attempt that broke with others left: the host refused to try them");
+    assert_eq!(
+        world.got.status, 503,
+        "an attempt that broke with others left: the host refused to try them"
+    );
 }
 
 #[test]

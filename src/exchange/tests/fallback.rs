@@ -8,7 +8,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 /// The first endpoint does `act`, the second answers; how the first attempt must have ended.
 #[track_caller]
 fn check_moves_on(act: &Act, is_stream: bool, outcome: Outcome) {
-    let (body, good) = if is_stream { (STREAM, streams(&stream())) } else { (CHAT, answers(200, ANSWER)) };
+    let (body, good) =
+        if is_stream { (STREAM, streams(&stream())) } else { (CHAT, answers(200, ANSWER)) };
     for face in FACES {
         let mut world = play(face, body, &[act.clone(), good.clone()]);
         let told = format!("{act:?} {face:?} stream={is_stream}");
@@ -66,13 +67,21 @@ fn successes_without_content_move_on() {
         }
         let zero = vec![(JSON.0, JSON.1.to_owned()), ("content-length", "0".to_owned())];
         check_moves_on(&Act::Answer(200, zero, vec![b"".to_vec()]), is_stream, Outcome::Empty);
-        check_moves_on(&Act::Answer(200, headers(&JSON), vec![b"".to_vec()]), is_stream, Outcome::Empty);
+        check_moves_on(
+            &Act::Answer(200, headers(&JSON), vec![b"".to_vec()]),
+            is_stream,
+            Outcome::Empty,
+        );
         check_moves_on(
             &Act::Answer(200, headers(&JSON), vec![b" \r\n".to_vec(), b"\n".to_vec()]),
             is_stream,
             Outcome::Empty,
         );
-        check_moves_on(&Act::Answer(200, headers(&SSE), vec![b"".to_vec()]), is_stream, Outcome::Empty);
+        check_moves_on(
+            &Act::Answer(200, headers(&SSE), vec![b"".to_vec()]),
+            is_stream,
+            Outcome::Empty,
+        );
     }
     for body in [
         ": hi\n\n",
@@ -93,13 +102,20 @@ fn an_error_in_place_of_the_first_content_moves_on() {
     check_moves_on(&answers(200, ERROR), false, Outcome::ErrorEvent);
     check_moves_on(&answers(200, r#"{"error":"broken here"}"#), false, Outcome::ErrorEvent);
     check_moves_on(
-        &answers(200, "\n\n  {\"error\":{\"message\":\"broken here\",\"code\":500},\"user_id\":\"u\"}"),
+        &answers(
+            200,
+            "\n\n  {\"error\":{\"message\":\"broken here\",\"code\":500},\"user_id\":\"u\"}",
+        ),
         false,
         Outcome::ErrorEvent,
     );
     check_moves_on(&answers(200, ERROR), true, Outcome::ErrorEvent);
     check_moves_on(&streams(ERROR_EVENT), true, Outcome::ErrorEvent);
-    check_moves_on(&streams(&[": wait\n\n", ERROR_EVENT, DONE].concat()), true, Outcome::ErrorEvent);
+    check_moves_on(
+        &streams(&[": wait\n\n", ERROR_EVENT, DONE].concat()),
+        true,
+        Outcome::ErrorEvent,
+    );
     check_moves_on(&streams("data: {\"error\":\"broken here\"}\n\n"), true, Outcome::ErrorEvent);
     check_moves_on(
         &streams("event: error\ndata: {\"error\":{\"message\":\"broken here\"}}\n\n"),
@@ -109,19 +125,31 @@ fn an_error_in_place_of_the_first_content_moves_on() {
     check_moves_on(&streams(&[ERROR_EVENT, &content("hel")].concat()), true, Outcome::ErrorEvent);
     let bytes = [": wait\r\n\r\n", ERROR_EVENT].concat().into_bytes();
     let pieces = bytes.chunks(1).map(<[u8]>::to_vec).collect();
-    check_moves_on(&Act::Answer(200, vec![(SSE.0, SSE.1.to_owned())], pieces), true, Outcome::ErrorEvent);
+    check_moves_on(
+        &Act::Answer(200, vec![(SSE.0, SSE.1.to_owned())], pieces),
+        true,
+        Outcome::ErrorEvent,
+    );
 }
 
 #[test]
 fn what_is_not_the_promised_format_moves_on() {
     let html = "<!DOCTYPE html><html><body>It works!</body></html>";
-    let as_html = Act::Answer(200, vec![("content-type", "text/html".to_owned())], vec![html.as_bytes().to_vec()]);
+    let as_html = Act::Answer(
+        200,
+        vec![("content-type", "text/html".to_owned())],
+        vec![html.as_bytes().to_vec()],
+    );
     for is_stream in [false, true] {
         check_moves_on(&as_html, is_stream, Outcome::ErrorEvent);
         check_moves_on(&answers(200, html), is_stream, Outcome::ErrorEvent);
         check_moves_on(&answers(200, "[]"), is_stream, Outcome::ErrorEvent);
         check_moves_on(&answers(200, "ok"), is_stream, Outcome::ErrorEvent);
-        check_moves_on(&answers(200, ANSWER.strip_suffix('}').unwrap()), is_stream, Outcome::ErrorEvent);
+        check_moves_on(
+            &answers(200, ANSWER.strip_suffix('}').unwrap()),
+            is_stream,
+            Outcome::ErrorEvent,
+        );
     }
     check_moves_on(&streams(html), true, Outcome::Empty);
 }
@@ -140,7 +168,13 @@ fn connections_that_break_before_the_first_content_move_on() {
 #[test]
 fn nothing_moves_on_after_the_first_content() {
     for face in FACES {
-        for more in [ERROR_EVENT.to_owned(), DONE.to_owned(), String::new(), "garbage\n\n".to_owned(), content("lo")] {
+        for more in [
+            ERROR_EVENT.to_owned(),
+            DONE.to_owned(),
+            String::new(),
+            "garbage\n\n".to_owned(),
+            content("lo"),
+        ] {
             for ends in [true, false] {
                 let mut world = World::begun(&config(&document()), face, STREAM);
                 world.headers(200, &[SSE], false);
@@ -189,8 +223,7 @@ fn under_passthrough_a_rejected_key_is_the_clients() {
     assert_eq!(world.clusters, ["cluster-c", "cluster-b"]);
 }
 
-const TOO_LONG: &str =
-    r#"{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
+const TOO_LONG: &str = r#"{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
 
 #[test]
 fn context_and_moderation_errors_move_on_to_the_next_model() {
@@ -200,15 +233,18 @@ fn context_and_moderation_errors_move_on_to_the_next_model() {
             let error = TOO_LONG.replace("context_length_exceeded", code);
             let mut world = play(face, body, &[answers(400, &error), answers(200, ANSWER)]);
             assert_eq!(world.got.status, 200, "{code}");
-            assert_eq!(world.got.header("x-modelyard-model"), Some("m/two"), "past the same model's other endpoint");
+            assert_eq!(
+                world.got.header("x-modelyard-model"),
+                Some("m/two"),
+                "past the same model's other endpoint"
+            );
             let books = world.settle();
             assert_eq!(books.tags(&stats::FALLBACKS), ["a m/one status_4xx"]);
             assert_eq!(books.tags(&stats::REQUESTS), ["default m/two chat 2xx"]);
         }
     }
     // As OpenRouter and others say it.
-    let flagged =
-        r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#;
+    let flagged = r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#;
     for error in [flagged, &TOO_LONG.replace("context_length_exceeded", "content_filter")] {
         let world = play(Face::OpenAi, body, &[answers(403, error), answers(200, ANSWER)]);
         assert_eq!(world.got.header("x-modelyard-model"), Some("m/two"), "{error}");
@@ -216,7 +252,11 @@ fn context_and_moderation_errors_move_on_to_the_next_model() {
         assert_eq!((only.got.status, only.got.text(), only.clusters.len()), (403, error, 1));
     }
     let key = play(Face::OpenAi, body, &[answers(403, ERROR), answers(200, ANSWER)]);
-    assert_eq!(key.got.header("x-modelyard-model"), Some("m/one"), "the key is another endpoint's matter");
+    assert_eq!(
+        key.got.header("x-modelyard-model"),
+        Some("m/one"),
+        "the key is another endpoint's matter"
+    );
     let other = play(Face::OpenAi, body, &[answers(400, ERROR), answers(200, ANSWER)]);
     assert_eq!((other.got.status, other.clusters.len()), (400, 1), "any other mistake is returned");
 }
@@ -236,7 +276,8 @@ fn long_prompts_are_not_held_against_an_endpoint() {
     let mut health = Health::default();
     for _ in 0..5 {
         let body = r#"{"models":["m/one","m/two"]}"#;
-        let mut world = World::open_with(&config, (Face::OpenAi, Operation::Chat), &[], body, health);
+        let mut world =
+            World::open_with(&config, (Face::OpenAi, Operation::Chat), &[], body, health);
         world.play(&[answers(400, TOO_LONG), answers(200, ANSWER)]).settle();
         health = world.health;
     }
@@ -249,7 +290,8 @@ fn failures_are_held_against_an_endpoint() {
     let config = config(&document());
     let mut health = Health::default();
     for _ in 0..3 {
-        let mut world = World::open_with(&config, (Face::OpenAi, Operation::Chat), &[], CHAT, health);
+        let mut world =
+            World::open_with(&config, (Face::OpenAi, Operation::Chat), &[], CHAT, health);
         let books = world.play(&[answers(500, ERROR), answers(200, ANSWER)]).settle();
         health = world.health;
         assert_eq!(books.tags(&stats::ENDPOINT_HEALTH), ["a m/one", "b m/one"]);
@@ -277,14 +319,25 @@ fn each_attempt_gets_the_clients_request_made_for_its_provider() {
         ("openai-beta", "x"),
     ];
     let body = CHAT.replace("m/one", "one");
-    let mut world = World::open_with(&config, (Face::OpenAi, Operation::Chat), &headers, &body, Health::default());
+    let mut world = World::open_with(
+        &config,
+        (Face::OpenAi, Operation::Chat),
+        &headers,
+        &body,
+        Health::default(),
+    );
     let departure = world.exchange.departure().unwrap();
     assert_eq!((departure.cluster, departure.max_retries), ("cluster-a", 1));
     let mut seen = Vec::new();
     for (host, next, model) in [("a.example", "cluster-b", "up-a"), ("b.example", "", "up-b")] {
         let dispatch = world.begin();
-        let header =
-            |name: &str| dispatch.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let header = |name: &str| {
+            dispatch
+                .headers
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+        };
         assert_eq!(header(":authority"), Some(host));
         assert_eq!(header(":path"), Some("/v1/chat/completions"));
         assert_eq!(header("authorization"), Some("Bearer sk-gateway"));
@@ -306,8 +359,11 @@ fn each_attempt_gets_the_clients_request_made_for_its_provider() {
 
 #[test]
 fn passthrough_gives_the_client_s_own_key_and_nobody_else_gets_it() {
-    let mut world = World::open(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
-    let key = |dispatch: &Sent| dispatch.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone();
+    let mut world =
+        World::open(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
+    let key = |dispatch: &Sent| {
+        dispatch.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone()
+    };
     assert_eq!(key(&world.begin()), "Bearer client");
     world.close(Broken::Connect);
     assert_eq!(key(&world.begin()), "Bearer sk-gateway");

@@ -1,6 +1,7 @@
 //! Scripted exchanges: events in, effects out, time as an argument; no host and no sleep.
 //!
-//! [`World`] plays the host's part as the shell does, for one client and as many attempts as its script has.
+//! [`World`] plays the host's part as the shell does, for one client and as many attempts as its
+//! script has.
 
 mod arbitrary;
 mod auto;
@@ -29,17 +30,22 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
 
 const CHAT: &str = r#"{"model":"m/one","messages":[{"role":"user","content":"12345678"}]}"#;
-const STREAM: &str = r#"{"model":"m/one","stream":true,"messages":[{"role":"user","content":"12345678"}]}"#;
+const STREAM: &str =
+    r#"{"model":"m/one","stream":true,"messages":[{"role":"user","content":"12345678"}]}"#;
 /// A whole answer: 10 in, of which 4 cached, 5 out.
 const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#;
-const ERROR: &str = r#"{"error":{"message":"broken here","type":"server_error","param":null,"code":"oops"}}"#;
+const ERROR: &str =
+    r#"{"error":{"message":"broken here","type":"server_error","param":null,"code":"oops"}}"#;
 
 /// One content event.
 fn content(text: &str) -> String {
-    format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    format!(
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+    )
 }
 
-const FINISH: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const FINISH: &str =
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 const ERROR_EVENT: &str = "data: {\"error\":{\"message\":\"broken here\",\"code\":503}}\n\n";
@@ -49,9 +55,11 @@ fn stream() -> String {
     [&content("hel"), &content("lo"), FINISH, USAGE, DONE].concat()
 }
 
-/// Model `m/one` at `a`, then `b`; `m/two` at `b`, `m/pass` at `c`, which gets the client's own key.
+/// Model `m/one` at `a`, then `b`; `m/two` at `b`, `m/pass` at `c`, which gets the client's own
+/// key.
 fn document() -> Value {
-    let pricing = json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"});
+    let pricing =
+        json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"});
     let provider = |id: &str, name: &str, first: &str, whole: &str| {
         json!({
             "name": name, "api": "openai", "cluster": format!("cluster-{id}"), "host": format!("{id}.example"),
@@ -132,7 +140,8 @@ impl Got {
 
     #[track_caller]
     fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -152,9 +161,15 @@ struct Books {
 impl Books {
     /// The stats of one name, each as its tags' values.
     fn tags(&self, stat: &Stat) -> Vec<String> {
-        let names = self.stats.keys().filter_map(|name| name.strip_prefix(stat.name)?.strip_prefix('.'));
+        let names =
+            self.stats.keys().filter_map(|name| name.strip_prefix(stat.name)?.strip_prefix('.'));
         names
-            .map(|tags| tags.split('.').filter_map(|tag| Some(tag.split_once('=')?.1)).collect::<Vec<_>>().join(" "))
+            .map(|tags| {
+                tags.split('.')
+                    .filter_map(|tag| Some(tag.split_once('=')?.1))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
             .collect()
     }
 }
@@ -175,7 +190,13 @@ struct World {
 
 impl World {
     fn open(config: &Rc<Config>, face: Face, body: &str) -> Self {
-        Self::open_with(config, (face, Operation::Chat), &[("authorization", "Bearer client")], body, Health::default())
+        Self::open_with(
+            config,
+            (face, Operation::Chat),
+            &[("authorization", "Bearer client")],
+            body,
+            Health::default(),
+        )
     }
 
     fn open_with(
@@ -224,11 +245,16 @@ impl World {
     fn begin_attempt(&mut self) -> Sent {
         self.clusters.push(self.exchange.next_cluster().to_owned());
         let now = self.now;
-        let dispatch = self.exchange.begin_attempt(&[(":scheme", "http")], &|| now).expect("a further step");
+        let dispatch =
+            self.exchange.begin_attempt(&[(":scheme", "http")], &|| now).expect("a further step");
         self.attempt = dispatch.attempt;
         Sent {
             attempt: dispatch.attempt,
-            headers: dispatch.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect(),
+            headers: dispatch
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into_owned()))
+                .collect(),
             body: dispatch.body,
         }
     }
@@ -240,7 +266,8 @@ impl World {
 
     fn headers(&mut self, status: u16, headers: &[(&str, &str)], end: bool) -> Verdict {
         self.status = status;
-        let verdict = self.exchange.answer_headers(self.attempt, status, headers, end, &|| self.now);
+        let verdict =
+            self.exchange.answer_headers(self.attempt, status, headers, end, &|| self.now);
         self.obey(&verdict, &[]);
         verdict
     }
@@ -283,7 +310,9 @@ impl World {
 
     fn reply(&mut self, reply: Reply) {
         assert_eq!(self.got, Got::default(), "the client has an answer already");
-        self.got.headers.extend(reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self.got
+            .headers
+            .extend(reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         self.tell(reply.status);
         self.got.body = reply.body;
     }
@@ -291,8 +320,9 @@ impl World {
     fn tell(&mut self, status: u16) {
         self.got.status = status;
         let headers = &mut self.got.headers;
-        self.exchange
-            .client_headers(status, &mut |name, value| drop(headers.insert(name.to_owned(), value.to_owned())));
+        self.exchange.client_headers(status, &mut |name, value| {
+            drop(headers.insert(name.to_owned(), value.to_owned()))
+        });
     }
 
     /// The host's own answer, or one past the filter.
@@ -305,7 +335,8 @@ impl World {
         self.reply(reply);
     }
 
-    /// Plays a script, as the host does: one act to an attempt, until the client has an answer or the script is over.
+    /// Plays a script, as the host does: one act to an attempt, until the client has an answer or
+    /// the script is over.
     fn play(&mut self, acts: &[Act]) -> &mut Self {
         let Ok(departure) = self.exchange.departure() else { return self };
         let (retries, patience) = (departure.max_retries, departure.per_try_timeout);
@@ -333,7 +364,9 @@ impl World {
                 self.now += patience;
                 self.close(Broken::Reset);
             }
-            Act::Answer(status, headers, pieces) => return self.answer(*status, headers, pieces, true),
+            Act::Answer(status, headers, pieces) => {
+                return self.answer(*status, headers, pieces, true);
+            }
             Act::Broken(status, headers, pieces) => {
                 let again = self.answer(*status, headers, pieces, false);
                 self.close(Broken::Reset);
@@ -343,7 +376,13 @@ impl World {
         true
     }
 
-    fn answer(&mut self, status: u16, headers: &[(&str, String)], pieces: &[Vec<u8>], ends: bool) -> bool {
+    fn answer(
+        &mut self,
+        status: u16,
+        headers: &[(&str, String)],
+        pieces: &[Vec<u8>],
+        ends: bool,
+    ) -> bool {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut verdict = self.headers(status, &headers, ends && pieces.is_empty());
         for (index, piece) in pieces.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! A record says why its endpoint was chosen: what ordered the plan, by which figures, and what moved whom.
+//! A record says why its endpoint was chosen: what ordered the plan, by which figures, and what
+//! moved whom.
 
 use super::*;
 use crate::exchange::generation_id;
@@ -9,7 +10,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 /// The usual document, with prices for both endpoints of `m/one`, a cache, and this order.
 fn priced(sort: &str) -> Rc<Config> {
     let mut document = document();
-    let price = json!({"prompt": "0.000002", "completion": "0.000004", "input_cache_read": "0.0000001"});
+    let price =
+        json!({"prompt": "0.000002", "completion": "0.000004", "input_cache_read": "0.0000001"});
     document["models"][0]["endpoints"][1]["pricing"] = price;
     document["routing"] = json!({"sort": sort, "sticky": {"ttl": "10m"}});
     config(&document)
@@ -18,7 +20,8 @@ fn priced(sort: &str) -> Rc<Config> {
 fn record_of(config: &Rc<Config>, patch: &str, health: Health) -> Value {
     let body = CHAT.replace("\"messages\"", &format!("{patch}\"messages\""));
     let headers = [("x-request-id", "3f1c\n")];
-    let mut world = World::open_with(config, (Face::OpenAi, Operation::Chat), &headers, &body, health);
+    let mut world =
+        World::open_with(config, (Face::OpenAi, Operation::Chat), &headers, &body, health);
     world.play(&[answers(200, ANSWER)]);
     world.settle().record
 }
@@ -26,7 +29,8 @@ fn record_of(config: &Rc<Config>, patch: &str, health: Health) -> Value {
 /// The members that say why.
 fn reasons(record: &Value) -> Value {
     let names = ["rule", "draw_percent", "first_token_ms", "tokens_per_second", "prices", "moved"];
-    let told = names.into_iter().filter_map(|name| Some((name.to_owned(), record.get(name)?.clone())));
+    let told =
+        names.into_iter().filter_map(|name| Some((name.to_owned(), record.get(name)?.clone())));
     Value::Object(told.collect())
 }
 
@@ -40,7 +44,11 @@ fn the_rule_and_its_figures_are_told() {
         health
     };
     let rows = [
-        ("balanced", "", json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]})),
+        (
+            "balanced",
+            "",
+            json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]}),
+        ),
         ("price", "", json!({"rule": "routing.sort=price", "prices": [1.25, 2.5]})),
         ("order", "", json!({"rule": "routing.sort=order"})),
         ("latency", "", json!({"rule": "routing.sort=latency", "first_token_ms": [102, 296]})),
@@ -73,11 +81,14 @@ fn the_prices_told_are_those_that_were_compared() {
     let mut document = document();
     let price = json!({"prompt": "0.000002", "completion": "0.000002"});
     document["models"][0]["endpoints"][1]["pricing"] = price;
-    document["models"][0]["endpoints"][0]["overrides"] =
-        json!([{"utc_start": "0000", "utc_end": "2359", "prompt": "0.000008", "completion": "0.000008"}]);
+    document["models"][0]["endpoints"][0]["overrides"] = json!([{"utc_start": "0000", "utc_end": "2359", "prompt": "0.000008", "completion": "0.000008"}]);
     document["routing"] = json!({"sort": "price"});
     let record = record_of(&config(&document), "", Health::default());
-    assert_eq!((&record["plan"], &record["prices"]), (&json!(["b/up-b", "a/up-a"]), &json!([2, 8])), "{record}");
+    assert_eq!(
+        (&record["plan"], &record["prices"]),
+        (&json!(["b/up-b", "a/up-a"]), &json!([2, 8])),
+        "{record}"
+    );
 }
 
 #[test]

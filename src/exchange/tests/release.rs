@@ -18,12 +18,16 @@ fn chain(apis: &[&str]) -> Rc<Config> {
         }
         endpoints.push(json!({"provider": id, "model": "claude-sonnet-4-5"}));
     }
-    document["models"].as_array_mut().unwrap().push(json!({"id": "m/chain", "endpoints": endpoints}));
+    document["models"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": "m/chain", "endpoints": endpoints}));
     config(&document)
 }
 
 fn chat(model: &str) -> String {
-    json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "model": model}).to_string()
+    json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "model": model})
+        .to_string()
 }
 
 fn open(apis: &[&str], operation: Operation, body: &str) -> World {
@@ -47,10 +51,15 @@ fn every_attempt_is_the_same_as_with_a_body_that_was_kept() {
         assert_eq!(sent.headers, kept_sent.headers, "{api}");
         assert_eq!(sent.body, kept_sent.body, "{api}");
         assert_eq!(kept.exchange.request().released(), None);
-        assert_eq!(released.exchange.request().released(), (api == "openai").then_some(body.len()), "{api}");
+        assert_eq!(
+            released.exchange.request().released(),
+            (api == "openai").then_some(body.len()),
+            "{api}"
+        );
         for world in [&mut kept, &mut released] {
             world.wait(10).headers(200, &[JSON], false);
-            world.body(if api == "openai" && world.clusters.len() == 5 { ANSWER } else { "" }, true);
+            world
+                .body(if api == "openai" && world.clusters.len() == 5 { ANSWER } else { "" }, true);
         }
     }
     assert_eq!(released.got, kept.got);
@@ -60,13 +69,20 @@ fn every_attempt_is_the_same_as_with_a_body_that_was_kept() {
 
 #[test]
 fn what_the_answer_is_read_by_and_what_the_host_does_not_have_is_kept() {
-    let messages = r#"{"model":"m/chain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    let messages =
+        r#"{"model":"m/chain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
     let responses = r#"{"model":"m/chain","input":"hi"}"#;
     assert!(is_released("openai", Operation::Chat, &chat("m/chain")));
     assert!(!is_released("anthropic", Operation::Chat, &chat("m/chain")), "answers are translated");
-    assert!(!is_released("anthropic", Operation::Messages, messages), "answers are read with the request");
+    assert!(
+        !is_released("anthropic", Operation::Messages, messages),
+        "answers are read with the request"
+    );
     assert!(!is_released("openai", Operation::Responses, responses), "answers repeat the request");
-    assert!(!is_released("openai", Operation::Chat, &chat("m/chain@preset/cool")), "the preset changed it");
+    assert!(
+        !is_released("openai", Operation::Chat, &chat("m/chain@preset/cool")),
+        "the preset changed it"
+    );
     let mut world = open(&["openai"], Operation::Chat, &chat("m/chain"));
     world.begin_attempt();
     world.exchange.release_body(world.client_body.len() - 1);

@@ -12,7 +12,8 @@ fn listed(books: &Books) -> Vec<String> {
 
 #[test]
 fn a_plain_answer_after_a_failure_is_counted_in_full() {
-    let mut world = World::begun(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
+    let mut world =
+        World::begun(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
     world.wait(10).close(Broken::Connect);
     world.wait(5).begin();
     world.wait(100).headers(200, &[JSON], false);
@@ -36,7 +37,8 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
             "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=output.source=reported 5",
         ]
     );
-    let told: Vec<_> = books.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let told: Vec<_> =
+        books.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
         told,
         [
@@ -126,7 +128,8 @@ fn the_tier_that_served_the_request_is_paid() {
     // 10 in, 5 out, at 1 and 2 for the default tier, 10 and 20 for priority.
     const DEFAULT: &str = "0.00002";
     const PRIORITY: &str = "0.0002";
-    let prices = |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
+    let prices =
+        |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
     let mut document = document();
     document["models"][0]["endpoints"] = json!([
         {"provider": "a", "model": "up", "tag": "eu/priority", "pricing": prices("0.00001", "0.00002")},
@@ -137,7 +140,8 @@ fn the_tier_that_served_the_request_is_paid() {
     ]);
     let ask = |document: &Value, face, operation, body: &str, act: Act| {
         let body = body.replacen('{', r#"{"service_tier":"priority","#, 1);
-        let mut world = World::open_with(&config(document), (face, operation), &[], &body, Health::default());
+        let mut world =
+            World::open_with(&config(document), (face, operation), &[], &body, Health::default());
         world.play(&[act]);
         let answer = String::from_utf8(world.got.body.clone()).unwrap();
         (answer, world.settle())
@@ -151,7 +155,8 @@ fn the_tier_that_served_the_request_is_paid() {
         ("", PRIORITY, Value::Null),
     ] {
         let usage = r#""usage":{"prompt_tokens":10,"completion_tokens":5}"#;
-        let whole = format!(r#"{{"choices":[{{"message":{{}},"finish_reason":"stop"}}],{usage}{served}}}"#);
+        let whole =
+            format!(r#"{{"choices":[{{"message":{{}},"finish_reason":"stop"}}],{usage}{served}}}"#);
         let event = format!("data: {{\"choices\":[],{usage}{served}}}\n\n");
         let events = [&content("hello"), FINISH, &event, DONE].concat();
         for face in FACES {
@@ -165,8 +170,12 @@ fn the_tier_that_served_the_request_is_paid() {
         }
     }
     // Messages say it within their usage, and call the default tier otherwise.
-    let usage = |tier| format!(r#""usage":{{"input_tokens":10,"output_tokens":5,"service_tier":"{tier}"}}"#);
-    let message = |tier| format!(r#"{{"type":"message","content":[],"stop_reason":"end_turn",{}}}"#, usage(tier));
+    let usage = |tier| {
+        format!(r#""usage":{{"input_tokens":10,"output_tokens":5,"service_tier":"{tier}"}}"#)
+    };
+    let message = |tier| {
+        format!(r#"{{"type":"message","content":[],"stop_reason":"end_turn",{}}}"#, usage(tier))
+    };
     document["providers"]["a"]["api"] = json!("anthropic");
     for (tier, cost) in [("standard", DEFAULT), ("priority", PRIORITY), ("batch", PRIORITY)] {
         for (face, operation) in [
@@ -182,7 +191,13 @@ fn the_tier_that_served_the_request_is_paid() {
     // The provider's own word is not enough where its price is not known.
     document["models"][0]["endpoints"].as_array_mut().unwrap().truncate(3);
     let body = CHAT.replacen('{', "{\"max_tokens\":9,", 1);
-    let (_, books) = ask(&document, Face::OpenAi, Operation::Messages, &body, answers(200, &message("standard")));
+    let (_, books) = ask(
+        &document,
+        Face::OpenAi,
+        Operation::Messages,
+        &body,
+        answers(200, &message("standard")),
+    );
     assert_eq!(books.properties["cost_usd"], PRIORITY);
 }
 
@@ -193,8 +208,9 @@ fn every_kind_of_token_is_counted() {
     for face in FACES {
         let books = play(face, CHAT, &[answers(200, &answer)]).settle();
         let tokens = |kind: &str| {
-            books.stats
-                [&format!("modelyard.tokens.tenant=default.provider=a.model=m/one.token_type={kind}.source=reported")]
+            books.stats[&format!(
+                "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type={kind}.source=reported"
+            )]
         };
         let kinds = ["input", "output", "cached", "cache_write", "reasoning", "audio"];
         assert_eq!(kinds.map(tokens), [100, 50, 40, 20, 30, 7]);
@@ -210,7 +226,11 @@ fn an_exchange_is_settled_once() {
     let mut world = World::begun(&config(&document()), Face::OpenAi, STREAM);
     world.settle();
     world.close(Broken::Reset);
-    assert_eq!(world.settle(), Books::default(), "the upstream's end after the client's changes nothing");
+    assert_eq!(
+        world.settle(),
+        Books::default(),
+        "the upstream's end after the client's changes nothing"
+    );
 }
 
 #[test]
@@ -223,8 +243,14 @@ fn a_client_that_hangs_up_before_the_first_token_is_charged_nothing() {
         }
         let books = world.wait(500).settle();
         assert_eq!(books.tags(&stats::REQUESTS), ["default m/one chat aborted"]);
-        assert_eq!(books.tags(&stats::ATTEMPTS), if begin { vec!["a m/one aborted"] } else { vec![] });
-        assert_eq!((books.tags(&stats::TOKENS), books.tags(&stats::ENDPOINT_HEALTH)), (vec![], vec![]));
+        assert_eq!(
+            books.tags(&stats::ATTEMPTS),
+            if begin { vec!["a m/one aborted"] } else { vec![] }
+        );
+        assert_eq!(
+            (books.tags(&stats::TOKENS), books.tags(&stats::ENDPOINT_HEALTH)),
+            (vec![], vec![])
+        );
         assert_eq!(books.properties["error_type"], "aborted");
         assert!(!world.health.in_outage("a/up-a", world.now));
     }
@@ -240,7 +266,10 @@ fn a_client_that_hangs_up_in_mid_stream_pays_for_what_was_produced() {
     assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one aborted"]);
     assert_eq!(books.record["estimated"], true);
     // Two tokens of eight bytes and the quotes' share in, seven events out.
-    assert_eq!((&books.record["input_tokens"], &books.record["output_tokens"]), (&json!(3), &json!(7)));
+    assert_eq!(
+        (&books.record["input_tokens"], &books.record["output_tokens"]),
+        (&json!(3), &json!(7))
+    );
     assert_eq!(books.properties["cost_usd"], "0.000017");
     assert!(books.tags(&stats::TOKENS).iter().all(|tags| tags.ends_with("estimated")));
 }
@@ -270,7 +299,11 @@ fn answers_without_figures_are_estimated() {
             assert!(books.record["output_tokens"].as_u64().unwrap() > 5);
         }
     }
-    let mut world = play(Face::OpenAi, STREAM, &[streams(&[&content("a"), &content("b"), FINISH, DONE].concat())]);
+    let mut world = play(
+        Face::OpenAi,
+        STREAM,
+        &[streams(&[&content("a"), &content("b"), FINISH, DONE].concat())],
+    );
     assert_eq!(world.settle().record["estimated"], true);
 }
 
@@ -279,9 +312,11 @@ fn embeddings_have_no_output() {
     let config = config(&document());
     let body = r#"{"model":"m/one","input":"12345678"}"#;
     let long: Vec<String> = (0..100).map(|n| format!("0.{n}")).collect();
-    let answer = format!("{{\"object\":\"list\",\"data\":[{{\"embedding\":[{}]}}]}}", long.join(","));
+    let answer =
+        format!("{{\"object\":\"list\",\"data\":[{{\"embedding\":[{}]}}]}}", long.join(","));
     for face in FACES {
-        let mut world = World::open_with(&config, (face, Operation::Embeddings), &[], body, Health::default());
+        let mut world =
+            World::open_with(&config, (face, Operation::Embeddings), &[], body, Health::default());
         world.play(&[answers(200, &answer)]);
         let books = world.settle();
         assert_eq!(books.tags(&stats::TOKENS), ["default a m/one input estimated"]);
@@ -321,15 +356,24 @@ fn all_dropped_endpoints_are_in_the_record() {
     let body = CHAT.replace("}]}", r#"}],"provider":{"ignore":["a"],"zdr":null}}"#);
     let books = play(Face::OpenAi, &body, &[answers(200, ANSWER)]).settle();
     assert_eq!(books.record["plan"], json!(["b/up-b"]));
-    assert_eq!(books.record["dropped"], json!([{"endpoint": "a/up-a", "reason": "provider.ignore"}]));
+    assert_eq!(
+        books.record["dropped"],
+        json!([{"endpoint": "a/up-a", "reason": "provider.ignore"}])
+    );
 }
 
 #[test]
 fn the_seed_is_the_request_id_or_else_random() {
     let open = |headers: &[(&str, &str)]| {
-        World::open_with(&config(&document()), (Face::OpenAi, Operation::Chat), headers, CHAT, Health::default())
-            .settle()
-            .record["seed"]
+        World::open_with(
+            &config(&document()),
+            (Face::OpenAi, Operation::Chat),
+            headers,
+            CHAT,
+            Health::default(),
+        )
+        .settle()
+        .record["seed"]
             .clone()
     };
     assert_eq!(open(&[]), "0000000000000001");
@@ -375,7 +419,8 @@ fn a_probe_is_in_the_record_and_ends_with_its_exchange() {
     for request in 0..100 {
         let id = [("x-request-id", format!("request-{request}"))];
         let headers = [(id[0].0, id[0].1.as_str())];
-        let mut world = World::open_with(&config, (Face::OpenAi, Operation::Chat), &headers, CHAT, health);
+        let mut world =
+            World::open_with(&config, (Face::OpenAi, Operation::Chat), &headers, CHAT, health);
         let is_probe = world.exchange.plan.is_probe();
         assert_eq!(world.health.is_probed("a/up-a", START), is_probe);
         probes += usize::from(is_probe);

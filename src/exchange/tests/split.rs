@@ -123,7 +123,13 @@ fn run(
     (world.got, books)
 }
 
-fn check(config: &Rc<Config>, surface: (Face, Operation), body: &str, kind: (&str, &str), text: &[u8]) -> (Got, Books) {
+fn check(
+    config: &Rc<Config>,
+    surface: (Face, Operation),
+    body: &str,
+    kind: (&str, &str),
+    text: &[u8],
+) -> (Got, Books) {
     let whole = run(config, surface, body, kind, &[text]);
     every_split(text, |pieces| {
         let (got, books) = run(config, surface, body, kind, pieces);
@@ -140,7 +146,11 @@ fn streams_do_not_depend_on_how_they_are_cut() {
         for face in FACES {
             let (got, books) = check(&config, (face, *operation), STREAM, SSE, text.as_bytes());
             assert_eq!(got.status, 200, "{text}");
-            assert_eq!(books.properties.get("finish_reason").map(String::as_str), *reason, "{text}");
+            assert_eq!(
+                books.properties.get("finish_reason").map(String::as_str),
+                *reason,
+                "{text}"
+            );
             let record = &books.record;
             assert_eq!(record["estimated"], usage.is_none(), "{text}");
             if let Some((input, output)) = usage {
@@ -160,14 +170,19 @@ fn openais_face_gives_the_upstreams_bytes_but_for_the_usage_event() {
     for (text, operation, ..) in STREAMS {
         let (got, _) = run(&config, (Face::OpenAi, *operation), STREAM, SSE, &[text.as_bytes()]);
         let expected: String = match *text {
-            TOOLS_AND_USAGE | ALIKE => {
-                text.split_inclusive("\n\n").filter(|event| !event.contains("\"choices\":[],")).collect()
-            }
+            TOOLS_AND_USAGE | ALIKE => text
+                .split_inclusive("\n\n")
+                .filter(|event| !event.contains("\"choices\":[],"))
+                .collect(),
             CUT_IN_AN_EVENT => text.split_inclusive("\n\n").take(1).collect(),
             _ => text.to_string(),
         };
         if *text == CUT_IN_AN_EVENT {
-            assert!(got.text().starts_with(&expected) && got.text().contains("\"error\""), "{}", got.text());
+            assert!(
+                got.text().starts_with(&expected) && got.text().contains("\"error\""),
+                "{}",
+                got.text()
+            );
         } else {
             assert_eq!(got.text(), expected);
         }
@@ -178,21 +193,29 @@ fn openais_face_gives_the_upstreams_bytes_but_for_the_usage_event() {
 fn every_event_on_openrouters_face_is_in_its_form() {
     let config = config(&document());
     for (text, operation, ..) in STREAMS {
-        let (got, _) = run(&config, (Face::OpenRouter, *operation), STREAM, SSE, &[text.as_bytes()]);
+        let (got, _) =
+            run(&config, (Face::OpenRouter, *operation), STREAM, SSE, &[text.as_bytes()]);
         let mut costs = 0;
         for event in got.text().replace("\r\n", "\n").split_terminator("\n\n") {
-            let Some(chunk) = event.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok())
+            let Some(chunk) = event
+                .strip_prefix("data: ")
+                .and_then(|data| serde_json::from_str::<Value>(data).ok())
             else {
                 continue;
             };
             let Some(chunk) = chunk.as_object() else { continue };
             assert_eq!(chunk["id"], "gen-1800000000-00000000000000000000", "{event}");
-            assert_eq!((&chunk["model"], &chunk["provider"]), (&json!("m/one"), &json!("A Inc")), "{event}");
+            assert_eq!(
+                (&chunk["model"], &chunk["provider"]),
+                (&json!("m/one"), &json!("A Inc")),
+                "{event}"
+            );
             assert_ne!(chunk.get("usage"), Some(&Value::Null), "{event}");
             costs += usize::from(chunk.get("usage").is_some_and(|usage| usage["cost"].is_number()));
             for choice in chunk["choices"].as_array().into_iter().flatten() {
                 assert!(
-                    choice.get("finish_reason").is_some() && choice.get("native_finish_reason").is_some(),
+                    choice.get("finish_reason").is_some()
+                        && choice.get("native_finish_reason").is_some(),
                     "{event}"
                 );
                 assert_eq!(choice.get("delta").is_some(), *operation == Operation::Chat, "{event}");
@@ -207,8 +230,12 @@ fn every_event_on_openrouters_face_is_in_its_form() {
 #[test]
 fn plain_answers_do_not_depend_on_how_they_are_cut() {
     let config = config(&document());
-    let spaced = format!(" \r\n{}\n", ANSWER.replace(",\"", " ,\n\t\"").replace("hello", "é🦀\\\"}],\\u007b"));
-    let escaped = ANSWER.replace("\"usage\":", "\"x\":{\"usage\":{\"prompt_tokens\":99}},\"usage\":");
+    let spaced = format!(
+        " \r\n{}\n",
+        ANSWER.replace(",\"", " ,\n\t\"").replace("hello", "é🦀\\\"}],\\u007b")
+    );
+    let escaped =
+        ANSWER.replace("\"usage\":", "\"x\":{\"usage\":{\"prompt_tokens\":99}},\"usage\":");
     let no_usage = ANSWER.replace("\"usage\"", "\"other\"");
     for text in [ANSWER, spaced.as_str(), escaped.as_str(), no_usage.as_str()] {
         for face in FACES {
@@ -227,13 +254,22 @@ fn plain_answers_do_not_depend_on_how_they_are_cut() {
 #[test]
 fn an_error_in_a_success_moves_on_however_it_is_cut() {
     let config = config(&document());
-    for text in [ERROR, " \n{ \"error\" : \"broken\" , \"user_id\":1}", "{\"id\":\"c\"", "{]", "<html>", "\n"] {
+    for text in [
+        ERROR,
+        " \n{ \"error\" : \"broken\" , \"user_id\":1}",
+        "{\"id\":\"c\"",
+        "{]",
+        "<html>",
+        "\n",
+    ] {
         for face in FACES {
             every_split(text.as_bytes(), |pieces| {
                 let mut world = World::begun(&config, face, CHAT);
                 world.headers(200, &[JSON], false);
                 let mut verdict = None;
-                for (piece, end) in pieces.iter().map(|piece| (*piece, false)).chain([(&b""[..], true)]) {
+                for (piece, end) in
+                    pieces.iter().map(|piece| (*piece, false)).chain([(&b""[..], true)])
+                {
                     if world.exchange.is_open(0) {
                         verdict = Some(world.body(piece, end));
                     }

@@ -5,7 +5,8 @@ use crate::stats;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const ASKS_FOR_USAGE: &str = r#"{"model":"m/one","stream":true,"stream_options":{"include_usage":true}}"#;
+const ASKS_FOR_USAGE: &str =
+    r#"{"model":"m/one","stream":true,"stream_options":{"include_usage":true}}"#;
 
 fn with_limits(limits: Value) -> Rc<Config> {
     let mut document = document();
@@ -15,7 +16,8 @@ fn with_limits(limits: Value) -> Rc<Config> {
 
 /// The data of each event as JSON; other events as text.
 fn events(text: &str) -> Vec<Value> {
-    let data = |event: &str| event.strip_prefix("data: ").and_then(|data| serde_json::from_str(data).ok());
+    let data =
+        |event: &str| event.strip_prefix("data: ").and_then(|data| serde_json::from_str(data).ok());
     text.split_terminator("\n\n").map(|event| data(event).unwrap_or_else(|| event.into())).collect()
 }
 
@@ -38,7 +40,9 @@ fn comments_wait_for_the_first_content() {
 fn what_need_not_change_passes_without_a_copy() {
     let mut world = World::begun(&config(&document()), Face::OpenAi, ASKS_FOR_USAGE);
     world.headers(200, &[SSE], false);
-    for event in [&content("a"), "not json at all\n\n", "data: {broken\n\n", FINISH, USAGE, ": x\n\n"] {
+    for event in
+        [&content("a"), "not json at all\n\n", "data: {broken\n\n", FINISH, USAGE, ": x\n\n"]
+    {
         assert_eq!(world.body(event, false), Verdict::Pass, "{event}");
     }
     assert_eq!(world.body(DONE, true), Verdict::Pass);
@@ -109,7 +113,10 @@ fn a_stream_that_ends_too_early_is_told_as_an_error() {
         assert!(text.starts_with(&content("hel")), "{text}");
         let mut told = events(&text);
         let half = |event: &Value| event.as_str().is_some_and(|event| event.starts_with("data"));
-        assert!(!told.iter().any(half), "half an event would stop a client before the error: {text}");
+        assert!(
+            !told.iter().any(half),
+            "half an event would stop a client before the error: {text}"
+        );
         let last = told.pop().unwrap();
         assert_eq!(last["error"]["error_type"], "provider_unavailable", "{text}");
         assert!(!text.contains("[DONE]"));
@@ -120,20 +127,27 @@ fn a_stream_that_ends_too_early_is_told_as_an_error() {
 
         let world = play(Face::OpenRouter, STREAM, &[streams(&[&content("hel"), rest].concat())]);
         let last = events(world.got.text()).pop().unwrap();
-        assert_eq!((&last["error"]["code"], &last["choices"][0]["finish_reason"]), (&json!(502), &json!("error")));
+        assert_eq!(
+            (&last["error"]["code"], &last["choices"][0]["finish_reason"]),
+            (&json!(502), &json!("error"))
+        );
         assert_eq!((&last["provider"], &last["model"]), (&json!("A Inc"), &json!("m/one")));
     }
 }
 
 #[test]
 fn an_error_event_stands_apart_from_an_unfinished_one() {
-    let world = play(Face::OpenAi, STREAM, &[streams(&[&content("hel"), "data: {\"id\":"].concat())]);
+    let world =
+        play(Face::OpenAi, STREAM, &[streams(&[&content("hel"), "data: {\"id\":"].concat())]);
     let mut seen = Vec::new();
     let mut splitter = crate::wire::sse::Splitter::new(1 << 20);
     splitter.push(&world.got.body, &mut |piece| {
         if let crate::wire::sse::Piece::Event(event) = piece {
             let data = crate::wire::sse::fields(event).data.unwrap_or_default().into_owned();
-            seen.push(serde_json::from_slice::<Value>(&data).is_ok_and(|value| value.get("error").is_some()));
+            seen.push(
+                serde_json::from_slice::<Value>(&data)
+                    .is_ok_and(|value| value.get("error").is_some()),
+            );
         }
     });
     assert_eq!(seen.last(), Some(&true), "{}", world.got.text());
@@ -173,7 +187,8 @@ fn compressed_answers_pass_untouched_and_are_estimated() {
     let gzip: Vec<u8> = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".iter().copied().chain(0..90).collect();
     for face in FACES {
         for (kind, body) in [(SSE, STREAM), (JSON, CHAT)] {
-            let headers = vec![(kind.0, kind.1.to_owned()), ("content-encoding", "gzip".to_owned())];
+            let headers =
+                vec![(kind.0, kind.1.to_owned()), ("content-encoding", "gzip".to_owned())];
             let pieces = gzip.chunks(7).map(<[u8]>::to_vec).collect();
             let mut world = play(face, body, &[Act::Answer(200, headers, pieces)]);
             assert_eq!((world.got.status, &world.got.body), (200, &gzip));
@@ -184,7 +199,10 @@ fn compressed_answers_pass_untouched_and_are_estimated() {
         }
     }
     let mut world = World::begun(&config(&document()), Face::OpenRouter, CHAT);
-    assert_eq!(world.headers(200, &[JSON, ("content-encoding", "br")], false), Verdict::Hold { strip_length: false });
+    assert_eq!(
+        world.headers(200, &[JSON, ("content-encoding", "br")], false),
+        Verdict::Hold { strip_length: false }
+    );
 }
 
 #[test]
@@ -196,7 +214,12 @@ fn an_event_over_the_limit_passes_as_it_is() {
         world.play(&[Act::Answer(
             200,
             vec![(SSE.0, SSE.1.to_owned())],
-            [&long, &content("y"), FINISH, DONE].concat().as_bytes().chunks(100).map(<[u8]>::to_vec).collect(),
+            [&long, &content("y"), FINISH, DONE]
+                .concat()
+                .as_bytes()
+                .chunks(100)
+                .map(<[u8]>::to_vec)
+                .collect(),
         )]);
         assert!(world.got.text().starts_with(&long), "{face:?}");
         assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one ok"]);
@@ -221,7 +244,9 @@ fn an_answer_that_must_be_held_whole_has_a_limit() {
 #[test]
 fn an_upstream_that_only_sends_signs_of_life_is_given_up() {
     let config = with_limits(json!({"event_bytes": 1024}));
-    for (kind, body, sign) in [(SSE, STREAM, ": still thinking\n\n"), (JSON, CHAT, "                    \n")] {
+    for (kind, body, sign) in
+        [(SSE, STREAM, ": still thinking\n\n"), (JSON, CHAT, "                    \n")]
+    {
         let mut world = World::open(&config, Face::OpenAi, body);
         let pieces = vec![sign.as_bytes().to_vec(); 100];
         let good = if body == STREAM { streams(&stream()) } else { answers(200, ANSWER) };
@@ -237,7 +262,8 @@ fn a_plain_answer_to_a_streamed_request_stays_plain() {
     assert_eq!(world.got.text(), ANSWER);
     let (half, _) = ANSWER.split_at(ANSWER.len() / 2);
     let pieces = vec![half.as_bytes().to_vec(), b"".to_vec()];
-    let mut world = play(Face::OpenAi, STREAM, &[Act::Answer(200, vec![(JSON.0, JSON.1.to_owned())], pieces)]);
+    let mut world =
+        play(Face::OpenAi, STREAM, &[Act::Answer(200, vec![(JSON.0, JSON.1.to_owned())], pieces)]);
     assert_eq!(world.got.text(), half, "an event has no place in JSON");
     assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one reset"]);
 }
@@ -267,7 +293,10 @@ fn informational_headers_pass() {
 fn the_host_is_given_the_largest_deadline_of_the_plan() {
     for (body, seconds) in [(STREAM, 10), (CHAT, 100)] {
         let world = World::open(&config(&document()), Face::OpenAi, body);
-        assert_eq!(world.exchange.departure().unwrap().per_try_timeout, Duration::from_secs(seconds));
+        assert_eq!(
+            world.exchange.departure().unwrap().per_try_timeout,
+            Duration::from_secs(seconds)
+        );
     }
 }
 
@@ -288,7 +317,10 @@ fn each_endpoints_own_deadline_for_the_first_token_holds_after_headers() {
     assert_eq!(world.wait(9_999).tick(), None);
     assert!(matches!(world.wait(1).tick(), Some(Verdict::Answer(_))));
     assert_eq!(world.got.status, 504);
-    assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one first_token", "b m/one first_token"]);
+    assert_eq!(
+        world.settle().tags(&stats::ATTEMPTS),
+        ["a m/one first_token", "b m/one first_token"]
+    );
 }
 
 #[test]
@@ -307,7 +339,9 @@ fn a_stream_under_way_has_the_time_of_a_whole_answer() {
 
 #[test]
 fn a_plain_answer_has_its_time_and_then_moves_on_or_is_reset() {
-    for (piece, expected) in [(" ", Verdict::Retry), ("{\"id\":", Verdict::Retry), ("{\"id\":1,", Verdict::Reset)] {
+    for (piece, expected) in
+        [(" ", Verdict::Retry), ("{\"id\":", Verdict::Retry), ("{\"id\":1,", Verdict::Reset)]
+    {
         let mut world = World::begun(&config(&document()), Face::OpenAi, CHAT);
         world.wait(50_000).headers(200, &[JSON], false);
         world.body(piece, false);
@@ -327,7 +361,9 @@ fn a_plain_answer_that_ends_too_early_is_reset() {
 
 #[test]
 fn a_comment_may_be_sent_only_in_the_middle_of_a_stream() {
-    for (face, comment) in [(Face::OpenAi, ": keep-alive\n\n"), (Face::OpenRouter, ": OPENROUTER PROCESSING\n\n")] {
+    for (face, comment) in
+        [(Face::OpenAi, ": keep-alive\n\n"), (Face::OpenRouter, ": OPENROUTER PROCESSING\n\n")]
+    {
         let mut world = World::begun(&config(&document()), face, STREAM);
         assert_eq!(world.exchange.comment(), None);
         world.headers(200, &[SSE], false);
@@ -336,7 +372,11 @@ fn a_comment_may_be_sent_only_in_the_middle_of_a_stream() {
         world.body(content("a"), false);
         assert_eq!(world.exchange.comment(), Some(comment.as_bytes()));
         world.body("data: {\"choices\":", false);
-        assert_eq!(world.exchange.comment(), Some(comment.as_bytes()), "what is held has not been sent");
+        assert_eq!(
+            world.exchange.comment(),
+            Some(comment.as_bytes()),
+            "what is held has not been sent"
+        );
         world.body("x".repeat(1 << 20), false);
         assert_eq!(world.exchange.comment(), None, "the event was too long to be held");
         world.body("\n\n", false);

@@ -32,8 +32,11 @@ fn begun_at(face: Face, api: &str, operation: Operation, body: &str) -> World {
 
 /// A message of Converse's stream.
 fn message(kind: &str, payload: &str) -> Vec<u8> {
-    let (header, message) =
-        if kind.ends_with("Exception") { (":exception-type", "exception") } else { (":event-type", "event") };
+    let (header, message) = if kind.ends_with("Exception") {
+        (":exception-type", "exception")
+    } else {
+        (":event-type", "event")
+    };
     encode(&[(header, kind), (":message-type", message)], payload.as_bytes()).unwrap()
 }
 
@@ -62,7 +65,11 @@ fn the_content_type_is_of_what_an_answer_became() {
     let mut world = begun("anthropic", Operation::Messages, CHAT);
     world.headers(200, &[JSON], false);
     world.body(MESSAGE, true);
-    assert_eq!((world.got.header("content-type"), world.got.text()), (None, MESSAGE), "what passes keeps its own");
+    assert_eq!(
+        (world.got.header("content-type"), world.got.text()),
+        (None, MESSAGE),
+        "what passes keeps its own"
+    );
 }
 
 #[test]
@@ -75,7 +82,11 @@ fn an_exception_before_any_content_moves_on_and_after_it_ends_the_stream() {
     world.headers(200, &[AWS], false);
     let content = message("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hel"}}"#);
     world.body([content, throttled].concat(), true);
-    assert!(world.got.text().contains("\"hel\"") && world.got.text().contains("too fast"), "{}", world.got.text());
+    assert!(
+        world.got.text().contains("\"hel\"") && world.got.text().contains("too fast"),
+        "{}",
+        world.got.text()
+    );
 }
 
 #[test]
@@ -92,7 +103,8 @@ fn an_error_within_a_stream_names_its_provider() {
 
 #[test]
 fn a_translated_error_has_the_providers_own_code() {
-    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let overloaded =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     let mut document = document();
     document["providers"]["b"]["api"] = "anthropic".into();
     let asked = (Face::OpenAi, Operation::Chat);
@@ -110,8 +122,11 @@ fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
     let mut document = document();
     document["providers"]["a"]["api"] = "gemini".into();
     document["limits"] = json!({"event_bytes": 1024});
-    let event =
-        |text: &str| format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n");
+    let event = |text: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"
+        )
+    };
     let (small, large) = (event("hel"), event(&"x".repeat(2000)));
     for (before, verdict) in [("", Some(Verdict::Retry)), (small.as_str(), None)] {
         let asked = (Face::OpenAi, Operation::Chat);
@@ -123,8 +138,14 @@ fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
             Some(verdict) => assert_eq!(got, verdict),
             None => {
                 let text = world.got.text();
-                assert!(text.contains("\"hel\"") && !text.contains("\"lo\"") && !text.contains(DONE), "{text}");
-                assert!(text.contains("An event of the provider's answer is larger than 1024 bytes"), "{text}");
+                assert!(
+                    text.contains("\"hel\"") && !text.contains("\"lo\"") && !text.contains(DONE),
+                    "{text}"
+                );
+                assert!(
+                    text.contains("An event of the provider's answer is larger than 1024 bytes"),
+                    "{text}"
+                );
                 assert_eq!(world.settle().tags(&stats::ATTEMPTS), ["a m/one error_event"]);
             }
         }
@@ -137,7 +158,11 @@ fn an_html_page_in_place_of_an_answer_moves_on() {
         for (body, content_type) in [(CHAT, "text/html"), (STREAM, "text/html"), (CHAT, JSON.1)] {
             let mut world = begun(api, Operation::Chat, body);
             world.headers(200, &[("content-type", content_type)], false);
-            assert_eq!(world.body("<html>Welcome</html>", true), Verdict::Retry, "{api} {content_type}");
+            assert_eq!(
+                world.body("<html>Welcome</html>", true),
+                Verdict::Retry,
+                "{api} {content_type}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a client asks of routing, seen from the exchange: presets, conversations, deadlines, fields left out, errors.
+//! What a client asks of routing, seen from the exchange: presets, conversations, deadlines, fields
+//! left out, errors.
 
 use super::*;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -31,14 +32,21 @@ fn a_presets_fields_reach_upstream_and_plan() {
     ] {
         let mut world = World::open(&config, Face::OpenAi, body);
         let options = json!({"include_usage": true});
-        let expected = json!({"model": "up-b", "temperature": 0, "stream": true, "stream_options": options});
+        let expected =
+            json!({"model": "up-b", "temperature": 0, "stream": true, "stream_options": options});
         assert_eq!(sent(&mut world), expected, "{body}");
     }
-    let mut own =
-        World::open(&config, Face::OpenAi, r#"{"preset":"calm","provider":{},"temperature":1,"stream":false}"#);
+    let mut own = World::open(
+        &config,
+        Face::OpenAi,
+        r#"{"preset":"calm","provider":{},"temperature":1,"stream":false}"#,
+    );
     assert_eq!(sent(&mut own), json!({"model": "up-a", "temperature": 1, "stream": false}));
     let unknown = World::open(&config, Face::OpenAi, r#"{"model":"m/one@preset/wild"}"#).got;
-    assert_eq!((unknown.status, unknown.json()["error"]["message"].as_str()), (400, Some("preset: wild is not known")));
+    assert_eq!(
+        (unknown.status, unknown.json()["error"]["message"].as_str()),
+        (400, Some("preset: wild is not known"))
+    );
 }
 
 #[test]
@@ -52,8 +60,7 @@ fn a_merged_body_is_handed_over_whole() {
 
 #[test]
 fn what_is_left_out_of_a_request_is_told() {
-    let body =
-        r#"{"model":"m/one","messages":[],"transforms":["middle-out"],"plugins":[{"id":"context-compression"}]}"#;
+    let body = r#"{"model":"m/one","messages":[],"transforms":["middle-out"],"plugins":[{"id":"context-compression"}]}"#;
     let got = play(Face::OpenAi, body, &[answers(200, ANSWER)]).got;
     assert_eq!(got.header("x-modelyard-dropped"), Some("transforms, plugins"));
 }
@@ -61,20 +68,37 @@ fn what_is_left_out_of_a_request_is_told() {
 #[test]
 fn a_client_may_shorten_the_wait_for_the_first_token_and_not_lengthen_it() {
     // `provider` of the request; seconds until a is given up, and the longest wait of the plan.
-    let rows = [(r#"{}"#, 5, 10), (r#"{"first_token_timeout":2}"#, 2, 2), (r#"{"first_token_timeout":"60s"}"#, 5, 10)];
+    let rows = [
+        (r#"{}"#, 5, 10),
+        (r#"{"first_token_timeout":2}"#, 2, 2),
+        (r#"{"first_token_timeout":"60s"}"#, 5, 10),
+    ];
     for (preferences, seconds, longest) in rows {
-        let body = STREAM.replace("\"stream\":true", &format!("\"stream\":true,\"provider\":{preferences}"));
+        let body = STREAM
+            .replace("\"stream\":true", &format!("\"stream\":true,\"provider\":{preferences}"));
         let mut world = World::begun(&config(&document()), Face::OpenAi, &body);
-        assert_eq!(world.exchange.departure().unwrap().per_try_timeout, Duration::from_secs(longest), "{preferences}");
+        assert_eq!(
+            world.exchange.departure().unwrap().per_try_timeout,
+            Duration::from_secs(longest),
+            "{preferences}"
+        );
         world.headers(200, &[SSE], false);
         assert_eq!(world.wait(seconds * 1000 - 1).tick(), None, "{preferences}");
         assert_eq!(world.wait(1).tick(), Some(Verdict::Retry), "{preferences}");
     }
 }
 
-/// Plays a chat over the endpoints `a` and `b`, both with a cache, and returns what health knows then.
-fn turn(config: &Rc<Config>, headers: &[(&str, &str)], body: &str, health: Health, acts: &[Act]) -> (World, Books) {
-    let mut world = World::open_with(config, (Face::OpenAi, Operation::Chat), headers, body, health);
+/// Plays a chat over the endpoints `a` and `b`, both with a cache, and returns what health knows
+/// then.
+fn turn(
+    config: &Rc<Config>,
+    headers: &[(&str, &str)],
+    body: &str,
+    health: Health,
+    acts: &[Act],
+) -> (World, Books) {
+    let mut world =
+        World::open_with(config, (Face::OpenAi, Operation::Chat), headers, body, health);
     world.play(acts);
     let books = world.settle();
     (world, books)
@@ -110,7 +134,10 @@ fn a_conversation_goes_on_where_it_was_answered() {
     let other = CHAT.replace("12345678", "another");
     assert_eq!(turn(&config, &[], &other, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
     let sorted = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\"]},\"messages\"");
-    assert_eq!(turn(&config, &[], &sorted, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
+    assert_eq!(
+        turn(&config, &[], &sorted, world.health.clone(), &[ok()]).0.clusters,
+        ["cluster-a"]
+    );
     let off = self::config(&document());
     assert_eq!(turn(&off, &[], CHAT, world.health, &[ok()]).0.clusters, ["cluster-a"]);
 }
@@ -121,10 +148,17 @@ fn a_session_of_the_clients_own_goes_first_among_those_it_orders() {
     let ok = || answers(200, ANSWER);
     let session = [("x-session-id", "s1")];
     let (world, _) = turn(&config, &session, CHAT, Health::default(), &[answers(500, ERROR), ok()]);
-    let ordered = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\",\"b\"]},\"messages\"");
-    assert_eq!(turn(&config, &session, &ordered, world.health.clone(), &[ok()]).0.clusters, ["cluster-b"]);
+    let ordered =
+        CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\",\"b\"]},\"messages\"");
+    assert_eq!(
+        turn(&config, &session, &ordered, world.health.clone(), &[ok()]).0.clusters,
+        ["cluster-b"]
+    );
     let without = CHAT.replace("\"messages\"", "\"provider\":{\"order\":[\"a\"]},\"messages\"");
-    assert_eq!(turn(&config, &session, &without, world.health.clone(), &[ok()]).0.clusters, ["cluster-a"]);
+    assert_eq!(
+        turn(&config, &session, &without, world.health.clone(), &[ok()]).0.clusters,
+        ["cluster-a"]
+    );
     let priced = CHAT.replace("\"messages\"", "\"provider\":{\"sort\":\"price\"},\"messages\"");
     assert_eq!(turn(&config, &session, &priced, world.health, &[ok()]).0.clusters, ["cluster-a"]);
 }
@@ -167,7 +201,10 @@ fn what_cannot_go_elsewhere_or_costs_the_same_is_not_remembered() {
         let (world, _) = turn(config, &[], body, Health::default(), &[answers(200, ANSWER)]);
         let conversation = world.exchange.conversation.unwrap().key;
         let model = world.exchange.plan.steps[0].model_id(config);
-        world.health.place(route::conversation(DEFAULT_TENANT, &model, conversation), START).is_some()
+        world
+            .health
+            .place(route::conversation(DEFAULT_TENANT, &model, conversation), START)
+            .is_some()
     };
     assert!(key(&sticky(), CHAT));
     assert!(!key(&sticky(), &CHAT.replace("m/one", "w/any")), "its only endpoint");
@@ -177,12 +214,16 @@ fn what_cannot_go_elsewhere_or_costs_the_same_is_not_remembered() {
 #[test]
 fn variants_this_gateway_cannot_serve_are_refused() {
     let rows = [
-        ("m/one:online", "model: the variant :online is not supported: this gateway has no web search"),
+        (
+            "m/one:online",
+            "model: the variant :online is not supported: this gateway has no web search",
+        ),
         ("m/one:thinking", "m/one:thinking is not a valid model ID"),
         ("~m/none-latest", "~m/none-latest is not a valid model ID"),
     ];
     for (model, expected) in rows {
-        let got = World::open(&config(&document()), Face::OpenRouter, &CHAT.replace("m/one", model)).got;
+        let got =
+            World::open(&config(&document()), Face::OpenRouter, &CHAT.replace("m/one", model)).got;
         assert_eq!((got.status, got.json()["error"]["message"].as_str()), (400, Some(expected)));
     }
 }
@@ -192,8 +233,15 @@ fn openrouters_face_takes_three_fallback_models_and_openais_more() {
     let body = r#"{"models":["m/one","m/two","m/pass","w/x"]}"#;
     let got = World::open(&config(&document()), Face::OpenRouter, body).got;
     let message = got.json()["error"]["message"].clone();
-    assert_eq!((got.status, message.as_str()), (400, Some("models: 'models' array must have 3 items or fewer.")));
-    assert_eq!(World::open(&config(&document()), Face::OpenAi, body).got, Got::default(), "it is on its way");
+    assert_eq!(
+        (got.status, message.as_str()),
+        (400, Some("models: 'models' array must have 3 items or fewer."))
+    );
+    assert_eq!(
+        World::open(&config(&document()), Face::OpenAi, body).got,
+        Got::default(),
+        "it is on its way"
+    );
 }
 
 #[test]
@@ -259,7 +307,9 @@ fn what_removed_every_endpoint_is_told_in_openrouters_words() {
         ),
     ];
     for (members, text, code, excluded) in rows {
-        let got = World::open(&config, Face::OpenRouter, &format!(r#"{{"model":"m/one",{members}}}"#)).got;
+        let got =
+            World::open(&config, Face::OpenRouter, &format!(r#"{{"model":"m/one",{members}}}"#))
+                .got;
         let error = &got.json()["error"];
         assert_eq!(got.status, 404, "{members}");
         assert!(error["message"].as_str().unwrap().starts_with(text), "{members}: {error}");
@@ -279,13 +329,22 @@ fn every_other_filter_is_named_for_people_and_for_machines() {
         document["models"][0]["context_length"] = 100.into();
         document["models"][0]["max_completion_tokens"] = 50.into();
         document["models"][0]["input_modalities"] = json!(["text"]);
-        document["models"][0]["endpoints"] = json!([{"provider": "a", "model": "up", "tag": "flex"}]);
+        document["models"][0]["endpoints"] =
+            json!([{"provider": "a", "model": "up", "tag": "flex"}]);
     });
     let long = format!(r#""prompt":"{}""#, "x".repeat(900));
     // Members of the body, the reason, the name in `excluded_by`.
     let rows = [
-        (r#""provider":{"order":["a/flex"],"max_price":{"prompt":1}}"#, "provider.max_price", Some("max_price")),
-        (r#""provider":{"order":["a/flex"],"quantizations":["fp8"]}"#, "provider.quantizations", Some("quantization")),
+        (
+            r#""provider":{"order":["a/flex"],"max_price":{"prompt":1}}"#,
+            "provider.max_price",
+            Some("max_price"),
+        ),
+        (
+            r#""provider":{"order":["a/flex"],"quantizations":["fp8"]}"#,
+            "provider.quantizations",
+            Some("quantization"),
+        ),
         (
             r#""provider":{"order":["a/flex"],"enforce_distillable_text":true}"#,
             "provider.enforce_distillable_text",
@@ -293,24 +352,46 @@ fn every_other_filter_is_named_for_people_and_for_machines() {
         ),
         (r#""service_tier":"flex","max_tokens":51"#, "output length", Some("context_length")),
         (&format!(r#""service_tier":"flex",{long}"#), "context length", Some("context_length")),
-        (r#""service_tier":"priority""#, "service tier flex was not asked for", Some("service_tier")),
+        (
+            r#""service_tier":"priority""#,
+            "service tier flex was not asked for",
+            Some("service_tier"),
+        ),
         (r#""models":["m/one:free"],"service_tier":"flex""#, "not free", Some("free")),
     ];
     for (members, reason, excluded) in rows {
         let model = if members.contains("models") { "" } else { r#""model":"m/one","# };
-        let error =
-            World::open(&config, Face::OpenRouter, &format!("{{{model}{members}}}")).got.json()["error"].clone();
+        let error = World::open(&config, Face::OpenRouter, &format!("{{{model}{members}}}"))
+            .got
+            .json()["error"]
+            .clone();
         let message = error["message"].as_str().unwrap();
         assert!(message.starts_with("No endpoints found for m/one"), "{members}: {message}");
-        assert!(message.ends_with(&format!(". Removed: a/up#flex ({reason})")), "{members}: {message}");
+        assert!(
+            message.ends_with(&format!(". Removed: a/up#flex ({reason})")),
+            "{members}: {message}"
+        );
         let availability = &error["availability"];
-        assert_eq!((&availability["code"], &error["code"]), (&json!("constraint_filtered"), &json!(404)), "{members}");
-        assert_eq!(availability["excluded_by"], json!(excluded.into_iter().collect::<Vec<_>>()), "{members}");
+        assert_eq!(
+            (&availability["code"], &error["code"]),
+            (&json!("constraint_filtered"), &json!(404)),
+            "{members}"
+        );
+        assert_eq!(
+            availability["excluded_by"],
+            json!(excluded.into_iter().collect::<Vec<_>>()),
+            "{members}"
+        );
     }
-    let audio =
-        r#"{"model":"m/one","service_tier":"flex","messages":[{"role":"user","content":[{"type":"input_audio"}]}]}"#;
+    let audio = r#"{"model":"m/one","service_tier":"flex","messages":[{"role":"user","content":[{"type":"input_audio"}]}]}"#;
     let error = World::open(&config, Face::OpenRouter, audio).got.json()["error"].clone();
-    assert!(error["message"].as_str().unwrap().starts_with("No endpoints found that support audio input"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("No endpoints found that support audio input"),
+        "{error}"
+    );
     let flex = changed(|document| {
         document["models"][0]["endpoints"][0]["tag"] = "flex".into();
     });

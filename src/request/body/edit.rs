@@ -1,4 +1,5 @@
-//! What makes a client's body an upstream's of the same dialect: edits of a few members, and every other byte as it came.
+//! What makes a client's body an upstream's of the same dialect: edits of a few members, and every
+//! other byte as it came.
 
 use std::borrow::Cow;
 
@@ -19,9 +20,9 @@ pub enum StreamOptionsEdit {
 }
 
 impl Request {
-    /// The edits that make this a request for the upstream's `model` in the client's own dialect: its name in place of
-    /// the client's, the gateway's own fields and what does not fit the upstream gone, `service_tier` set where there is
-    /// one to set. Every other byte stays.
+    /// The edits that make this a request for the upstream's `model` in the client's own dialect:
+    /// its name in place of the client's, the gateway's own fields and what does not fit the
+    /// upstream gone, `service_tier` set where there is one to set. Every other byte stays.
     pub fn edits(
         &self,
         model: &str,
@@ -34,7 +35,9 @@ impl Request {
         match &self.model_span {
             Some(_) if self.model.as_deref() == Some(model) => {}
             Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
-            None => members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes()),
+            None => {
+                members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes())
+            }
         }
         if let Some(tier) = service_tier {
             self.set_service_tier(tier, &mut members, &mut edits);
@@ -71,14 +74,22 @@ impl Request {
     fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
         let wanted = br#""include_usage":true"#;
         match &self.stream_options {
-            None => members.insert_first(&[br#""stream_options":{"#, wanted.as_slice(), b"}"].concat()),
-            Some(StreamOptions { include_usage: Some((value, _)), .. }) => edits.replace(value.clone(), b"true"),
-            Some(StreamOptions { value, members, .. }) if self.fields.contains(Field::StreamOptions) => {
+            None => {
+                members.insert_first(&[br#""stream_options":{"#, wanted.as_slice(), b"}"].concat())
+            }
+            Some(StreamOptions { include_usage: Some((value, _)), .. }) => {
+                edits.replace(value.clone(), b"true")
+            }
+            Some(StreamOptions { value, members, .. })
+                if self.fields.contains(Field::StreamOptions) =>
+            {
                 let mut members = members.clone();
                 members.insert_first(wanted);
                 members.write(value, edits);
             }
-            Some(StreamOptions { value, .. }) => edits.replace(value.clone(), br#"{"include_usage":true}"#),
+            Some(StreamOptions { value, .. }) => {
+                edits.replace(value.clone(), br#"{"include_usage":true}"#)
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect without them.
+//! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect
+//! without them.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,8 @@ const PARTS: [(&str, &str); 4] = [
     ("cache_control", "messages.cache_control"),
 ];
 
-/// What the loss of a member of a message, or of one of its parts, is called, if it is OpenRouter's.
+/// What the loss of a member of a message, or of one of its parts, is called, if it is
+/// OpenRouter's.
 fn loss(key: &Text<'_>) -> Option<&'static str> {
     PARTS.iter().find(|(name, _)| key.is(name)).map(|(_, loss)| *loss)
 }
@@ -73,7 +75,12 @@ impl Request {
 
     /// Does what an upstream needs that does not take all of it.
     #[cold]
-    pub(super) fn take_out(&self, unfit: &Unfit, members: &mut Cow<'_, Members>, edits: &mut Edits) {
+    pub(super) fn take_out(
+        &self,
+        unfit: &Unfit,
+        members: &mut Cow<'_, Members>,
+        edits: &mut Edits,
+    ) {
         for name in &unfit.fields {
             if let Some((index, _)) = members.find(self.body(), name) {
                 members.to_mut().remove(index);

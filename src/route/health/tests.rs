@@ -2,8 +2,13 @@ use super::*;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const FAILED: Observation =
-    Observation { failed: true, neutral: false, retry_after: None, first_token: None, tokens_per_second: None };
+const FAILED: Observation = Observation {
+    failed: true,
+    neutral: false,
+    retry_after: None,
+    first_token: None,
+    tokens_per_second: None,
+};
 const WELL: Observation = Observation { failed: false, ..FAILED };
 
 fn at(seconds: u64) -> Duration {
@@ -55,7 +60,10 @@ fn three_failures_and_half_of_the_tries_are_an_outage_for_thirty_seconds() {
     assert!(!health.in_outage("a", at(3)), "three of seven");
     health.observe("a", FAILED, at(4));
     assert!(health.in_outage("a", at(4)), "four of eight");
-    assert_eq!((health.standing("a", at(4)), health.standing("b", at(4))), (Standing::Down, Standing::Normal));
+    assert_eq!(
+        (health.standing("a", at(4)), health.standing("b", at(4))),
+        (Standing::Down, Standing::Normal)
+    );
     assert!(!health.in_outage("a", at(40)), "forgotten");
     assert!(!health.in_outage("b", at(4)), "another endpoint");
 }
@@ -127,7 +135,10 @@ fn nothing_is_read_again_that_has_not_changed_nor_told_on_a_healthy_path() {
         health.observe("a", FAILED, at(0));
     }
     let (_, writes) = store.1.take();
-    assert_eq!(writes, 10, "from half of the tries on, that the outage goes on is not told at once");
+    assert_eq!(
+        writes, 10,
+        "from half of the tries on, that the outage goes on is not told at once"
+    );
 }
 
 #[test]
@@ -161,9 +172,13 @@ fn percentiles_are_of_the_last_minutes_and_of_all_workers() {
     (1..=100).for_each(|n| all[n as usize % 2].observe("a", seen(n), at(n)));
     assert_eq!(all[0].percentile("b", Measure::FirstToken, Window::FiveMinutes, 50, at(100)), None);
     tell(&mut all, at(100));
-    let near = |found: Option<f64>, expected: f64| found.is_some_and(|it| (it / expected - 1.0).abs() < 0.035);
+    let near = |found: Option<f64>, expected: f64| {
+        found.is_some_and(|it| (it / expected - 1.0).abs() < 0.035)
+    };
     for health in &all {
-        for (share, latency, throughput) in [(50, 50.0, 51.0), (75, 75.0, 26.0), (90, 90.0, 11.0), (99, 99.0, 2.0)] {
+        for (share, latency, throughput) in
+            [(50, 50.0, 51.0), (75, 75.0, 26.0), (90, 90.0, 11.0), (99, 99.0, 2.0)]
+        {
             let of = |measure| health.percentile("a", measure, Window::FiveMinutes, share, at(100));
             assert!(near(of(Measure::FirstToken), latency), "{share}");
             assert!(near(of(Measure::Throughput), throughput), "{share}");
@@ -181,7 +196,10 @@ fn uptimes_leave_out_what_was_limited_or_the_clients_mistake() {
     all[0].observe("a", WELL, at(0));
     all[1].observe("a", FAILED, at(0));
     tell(&mut all, at(0));
-    assert_eq!([Window::FiveMinutes, Window::HalfHour].map(|it| all[0].uptime("a", it, at(0))), [Some(50.0); 2]);
+    assert_eq!(
+        [Window::FiveMinutes, Window::HalfHour].map(|it| all[0].uptime("a", it, at(0))),
+        [Some(50.0); 2]
+    );
     all[1].observe("a", WELL, at(4_000));
     all[1].observe("a", Observation { neutral: true, ..FAILED }, at(4_000));
     all[1].observe("a", Observation { neutral: true, ..WELL }, at(4_000));
@@ -211,14 +229,21 @@ fn a_worker_that_begins_later_knows_what_the_others_do() {
     new.refresh(at(1));
     assert!(new.in_outage("a", at(1)));
     new.flush(at(1));
-    assert_eq!((new.uptime("a", Window::Day, at(1)), new.uptime("b", Window::Day, at(1))), (Some(0.0), Some(100.0)));
+    assert_eq!(
+        (new.uptime("a", Window::Day, at(1)), new.uptime("b", Window::Day, at(1))),
+        (Some(0.0), Some(100.0))
+    );
 }
 
 #[test]
 fn a_probe_ends_when_it_is_told_or_forgotten() {
     let mut health = Health::default();
     health.begin_probe("a", at(0));
-    assert!(health.is_probed("a", at(59)) && !health.is_probed("b", at(0)) && !health.is_probed("a", at(60)));
+    assert!(
+        health.is_probed("a", at(59))
+            && !health.is_probed("b", at(0))
+            && !health.is_probed("a", at(60))
+    );
     health.end_probe("a");
     assert!(!health.is_probed("a", at(1)));
 }

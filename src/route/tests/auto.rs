@@ -32,7 +32,8 @@ fn the_first_rule_that_holds_decides() {
     let auto = config.routing.auto.as_ref().unwrap();
     let long = "x".repeat(1_000);
     let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]);
-    let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}});
+    let schema =
+        json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}});
     let (none, gold): (Headers, Headers) = (&[], &[("x-tier", "lead"), ("x-tier", "gold")]);
     let default = ("routing.auto.models", "x/m");
     let rows = [
@@ -48,18 +49,38 @@ fn the_first_rule_that_holds_decides() {
         ),
         (json!({"prompt": "x".repeat(90)}), none, default),
         (json!({"messages": image}), none, ("routing.auto.rules[3] (images)", "wild/images")),
-        (json!({"messages": image, "prompt": long}), none, ("routing.auto.rules[3] (images)", "wild/images")),
-        (json!({"response_format": schema}), none, ("routing.auto.rules[4] (response_format)", "wild/schema")),
-        (json!({"text": {"format": schema}}), none, ("routing.auto.rules[4] (response_format)", "wild/schema")),
+        (
+            json!({"messages": image, "prompt": long}),
+            none,
+            ("routing.auto.rules[3] (images)", "wild/images"),
+        ),
+        (
+            json!({"response_format": schema}),
+            none,
+            ("routing.auto.rules[4] (response_format)", "wild/schema"),
+        ),
+        (
+            json!({"text": {"format": schema}}),
+            none,
+            ("routing.auto.rules[4] (response_format)", "wild/schema"),
+        ),
         (json!({"response_format": {"type": "json_object"}}), none, default),
-        (json!({"reasoning_effort": "low"}), none, ("routing.auto.rules[5] (reasoning)", "wild/thinks")),
+        (
+            json!({"reasoning_effort": "low"}),
+            none,
+            ("routing.auto.rules[5] (reasoning)", "wild/thinks"),
+        ),
         (json!({"reasoning_effort": "none"}), none, default),
         (json!({"reasoning": {"enabled": false}}), none, default),
     ];
     for (body, headers, (reason, first)) in rows {
         let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
         let choice = choose(auto, &request, headers);
-        assert_eq!((choice.reason.as_str(), choice.models[0].as_str()), (reason, first), "{body} {headers:?}");
+        assert_eq!(
+            (choice.reason.as_str(), choice.models[0].as_str()),
+            (reason, first),
+            "{body} {headers:?}"
+        );
     }
 }
 
@@ -72,9 +93,11 @@ fn chosen(auto: &Value, body: &Value) -> (Vec<String>, Vec<(String, String)>) {
     }
     let config = config(&document);
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked = ["x/m", "x/other"].map(|name| Asked { auto: true, ..config.catalog.resolve(name).unwrap() });
+    let asked = ["x/m", "x/other"]
+        .map(|name| Asked { auto: true, ..config.catalog.resolve(name).unwrap() });
     let health = Health::default();
-    let with = Circumstances { health: &health, tenant: "t", conversation: None, seed: 1, now: NOW };
+    let with =
+        Circumstances { health: &health, tenant: "t", conversation: None, seed: 1, now: NOW };
     let plan = plan(&config, &asked, (Operation::Chat, &request), &with);
     assert!(plan.steps.iter().all(Step::is_auto));
     let dropped = plan.dropped.iter().map(|drop| (drop.endpoint.clone(), drop.reason.to_string()));
@@ -93,11 +116,31 @@ fn what_may_not_be_chosen_is_dropped_with_what_forbids_it() {
     let rows: [(Value, Value, &[&str], Option<&str>); 14] = [
         (json!({}), json!({}), &all, None),
         (json!({"allowed_models": ["x/*"]}), json!({}), &all, None),
-        (json!({"allowed_models": ["x/o*", "y/*"]}), json!({}), &["gamma/other"], Some("routing.auto.allowed_models")),
-        (json!({"excluded_models": ["*/m"]}), json!({}), &["gamma/other"], Some("routing.auto.excluded_models")),
-        (json!({}), router(json!({"allowed_models": ["*/m"]})), &m, Some("plugins.auto-router.allowed_models")),
+        (
+            json!({"allowed_models": ["x/o*", "y/*"]}),
+            json!({}),
+            &["gamma/other"],
+            Some("routing.auto.allowed_models"),
+        ),
+        (
+            json!({"excluded_models": ["*/m"]}),
+            json!({}),
+            &["gamma/other"],
+            Some("routing.auto.excluded_models"),
+        ),
+        (
+            json!({}),
+            router(json!({"allowed_models": ["*/m"]})),
+            &m,
+            Some("plugins.auto-router.allowed_models"),
+        ),
         (json!({}), router(json!({"allowed_models": []})), &all, None),
-        (json!({}), router(json!({"excluded_models": ["x/other"]})), &m, Some("plugins.auto-router.excluded_models")),
+        (
+            json!({}),
+            router(json!({"excluded_models": ["x/other"]})),
+            &m,
+            Some("plugins.auto-router.excluded_models"),
+        ),
         (json!({}), router(json!({"excluded_models": ["x/other"], "enabled": false})), &all, None),
         // Both lists hold, and what is excluded is out even if it is allowed.
         (
@@ -112,7 +155,12 @@ fn what_may_not_be_chosen_is_dropped_with_what_forbids_it() {
             &m,
             Some("plugins.auto-router.excluded_models"),
         ),
-        (json!({"excluded_models": ["x/m"]}), router(json!({"allowed_models": ["x/m"]})), &[], None),
+        (
+            json!({"excluded_models": ["x/m"]}),
+            router(json!({"allowed_models": ["x/m"]})),
+            &[],
+            None,
+        ),
         // Per million tokens; what nobody knows the price of is above it.
         (json!({"max_price": {"prompt": "2"}}), json!({}), &[A, B], None),
         (json!({"max_price": {"prompt": 3, "completion": "1.5"}}), json!({}), &[A], None),
@@ -138,7 +186,11 @@ fn what_a_client_asks_for_by_name_is_not_bound_by_auto() {
     let mut document = automatic();
     document["routing"]["auto"]["excluded_models"] = json!(["*"]);
     let config = config(&document);
-    let body = json!({"model": "x/m", "plugins": [{"id": "auto-router", "allowed_models": ["y/*"]}]});
+    let body =
+        json!({"model": "x/m", "plugins": [{"id": "auto-router", "allowed_models": ["y/*"]}]});
     let plan = plan_in(&config, &body, &Health::default(), 1);
-    assert_eq!((ids(&config, &plan), plan.dropped), (vec![A.to_owned(), B.to_owned(), C.to_owned()], vec![]));
+    assert_eq!(
+        (ids(&config, &plan), plan.dropped),
+        (vec![A.to_owned(), B.to_owned(), C.to_owned()], vec![])
+    );
 }

@@ -50,17 +50,20 @@ fn a_weight_multiplies_and_an_unknown_price_is_the_highest_known() {
 
 #[test]
 fn the_prices_of_the_hour_and_of_the_prompt_weigh_the_draw() {
-    // At 8:00 `alpha` costs twice as much, and for a prompt of more than no tokens `beta` as much as `gamma`.
+    // At 8:00 `alpha` costs twice as much, and for a prompt of more than no tokens `beta` as much
+    // as `gamma`.
     let mut endpoints = priced();
     endpoints[1]["overrides"] = json!([
         {"utc_start": "0800", "utc_end": "0801", "prompt": "0.000002", "completion": "0.000002"},
         {"utc_start": "0801", "utc_end": "0800", "prompt": "9", "completion": "9"},
     ]);
-    endpoints[2]["overrides"] = json!([{"min_prompt_tokens": 0, "prompt": "0.000003", "completion": "0.000003"}]);
+    endpoints[2]["overrides"] =
+        json!([{"min_prompt_tokens": 0, "prompt": "0.000003", "completion": "0.000003"}]);
     let first = first_places(&endpoints, 5_000);
     assert!((first[A] / first[B] - 1.0).abs() < 0.1, "{first:?}");
     assert!((first[B] / first[C] - 2.25).abs() < 0.3, "{first:?}");
-    let first = first_places_of(&json!({"model": "m", "prompt": "a few tokens"}), &endpoints, 5_000);
+    let first =
+        first_places_of(&json!({"model": "m", "prompt": "a few tokens"}), &endpoints, 5_000);
     assert!((first[A] / first[B] - 2.25).abs() < 0.3, "{first:?}");
     assert!((first[B] / first[C] - 1.0).abs() < 0.1, "{first:?}");
 }

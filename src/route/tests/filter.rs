@@ -35,7 +35,8 @@ fn what_a_wire_format_cannot_say_takes_its_endpoint_out() {
 
 #[test]
 fn an_endpoint_without_a_key_is_dropped() {
-    let endpoints = json!([{"provider": "keyless", "model": "k"}, {"provider": "beta", "model": "b"}]);
+    let endpoints =
+        json!([{"provider": "keyless", "model": "k"}, {"provider": "beta", "model": "b"}]);
     check(&endpoints, &json!({}), &[B], &[("keyless/k", Reason::NoKey("NOT_SET".to_owned()))]);
 }
 
@@ -49,10 +50,25 @@ fn only_and_ignore_name_providers_in_every_way_a_client_knows() {
     let (eu, us) = ("alpha/a#eu", "alpha/a#us/fp8");
     for name in ["alpha", "ALPHA", "Alpha AI", "alpha ai"] {
         check(&tagged, &json!({"provider": {"only": [name]}}), &[eu, us], &[(B, Reason::Only)]);
-        check(&tagged, &json!({"provider": {"ignore": [name]}}), &[B], &[(eu, Reason::Ignore), (us, Reason::Ignore)]);
+        check(
+            &tagged,
+            &json!({"provider": {"ignore": [name]}}),
+            &[B],
+            &[(eu, Reason::Ignore), (us, Reason::Ignore)],
+        );
     }
-    check(&tagged, &json!({"provider": {"only": ["alpha/eu"]}}), &[eu], &[(us, Reason::Only), (B, Reason::Only)]);
-    check(&tagged, &json!({"provider": {"ignore": ["alpha/us/fp8"]}}), &[eu, B], &[(us, Reason::Ignore)]);
+    check(
+        &tagged,
+        &json!({"provider": {"only": ["alpha/eu"]}}),
+        &[eu],
+        &[(us, Reason::Only), (B, Reason::Only)],
+    );
+    check(
+        &tagged,
+        &json!({"provider": {"ignore": ["alpha/us/fp8"]}}),
+        &[eu, B],
+        &[(us, Reason::Ignore)],
+    );
     check(
         &tagged,
         &json!({"provider": {"only": ["beta/eu", "beta/", "alpha/x", "al"]}}),
@@ -73,7 +89,12 @@ fn data_policy_is_a_hard_filter_and_unknown_counts_as_the_worst() {
     let body = |preferences: Value| json!({ "provider": preferences });
     check(&three(), &body(json!({"data_collection": "deny"})), &[A, B], &[(C, Reason::Trains)]);
     check(&three(), &body(json!({"data_collection": "allow"})), &[A, B, C], &[]);
-    check(&three(), &body(json!({"zdr": true})), &[A], &[(B, Reason::Retains), (C, Reason::Retains)]);
+    check(
+        &three(),
+        &body(json!({"zdr": true})),
+        &[A],
+        &[(B, Reason::Retains), (C, Reason::Retains)],
+    );
     check(&three(), &body(json!({"zdr": false})), &[A, B, C], &[]);
 }
 
@@ -107,7 +128,12 @@ fn prices_are_bounded_per_million_tokens_and_unknown_ones_are_too_high() {
     let body = |max: Value| json!({"provider": {"max_price": max}});
     let high = Reason::MaxPrice;
     for one in [json!(1), json!("1"), json!(1.0), json!("1.00")] {
-        check(&endpoints, &body(json!({"prompt": one})), &[A], &[(B, high.clone()), (C, high.clone())]);
+        check(
+            &endpoints,
+            &body(json!({"prompt": one})),
+            &[A],
+            &[(B, high.clone()), (C, high.clone())],
+        );
     }
     check(&endpoints, &body(json!({"completion": 2})), &[A, B], &[(C, high.clone())]);
     check(
@@ -132,7 +158,12 @@ fn what_does_not_fit_is_dropped() {
     let (output, context) = (Reason::OutputLength, Reason::ContextLength);
     check(&endpoints, &json!({"max_tokens": 50}), &[A, B, C], &[]);
     check(&endpoints, &json!({"max_tokens": 51}), &[B, C], &[(A, output.clone())]);
-    check(&endpoints, &json!({"max_completion_tokens": 1001}), &[C], &[(A, output), (B, context.clone())]);
+    check(
+        &endpoints,
+        &json!({"max_completion_tokens": 1001}),
+        &[C],
+        &[(A, output), (B, context.clone())],
+    );
     check(&endpoints, &json!({"prompt": long}), &[A, B, C], &[]);
     check(&endpoints, &json!({"prompt": long, "max_tokens": 1}), &[B, C], &[(A, context)]);
 }
@@ -143,7 +174,9 @@ fn kinds_of_input_are_a_hard_filter() {
     document["models"][0]["input_modalities"] = json!(["text", "image"]);
     let config = config(&document);
     let part = |kind: &str| json!({"model": "m", "messages": [{"content": [{"type": kind}]}]});
-    for (kind, dropped) in [("image_url", None), ("text", None), ("input_audio", Some(Modality::Audio))] {
+    for (kind, dropped) in
+        [("image_url", None), ("text", None), ("input_audio", Some(Modality::Audio))]
+    {
         let plan = plan_in(&config, &part(kind), &Health::default(), 1);
         let reasons: Vec<_> = plan.dropped.iter().map(|drop| drop.reason.clone()).collect();
         match dropped {
@@ -169,7 +202,12 @@ fn required_parameters_are_a_hard_filter_and_capabilities_a_preference() {
     check(&endpoints, &required(json!({"temperature": 1})), &[A], &[(B, lacks("temperature"))]);
     check(&endpoints, &required(json!({"seed": 1})), &[B], &[(A, lacks("seed"))]);
     check(&endpoints, &required(json!({"seed": null})), &[A, B], &[]);
-    check(&endpoints, &required(json!({"top_k": 1})), &[], &[(A, lacks("top_k")), (B, lacks("top_k"))]);
+    check(
+        &endpoints,
+        &required(json!({"top_k": 1})),
+        &[],
+        &[(A, lacks("top_k")), (B, lacks("top_k"))],
+    );
     check(&endpoints, &required(json!({"unheard_of": 1})), &[A, B], &[]);
     // Preferred: tools and the response format, where anyone has them.
     check(&endpoints, &json!({"temperature": 1, "top_k": 1}), &[A, B], &[]);
@@ -178,8 +216,7 @@ fn required_parameters_are_a_hard_filter_and_capabilities_a_preference() {
     check(&endpoints, &json!({"tools": null}), &[A, B], &[]);
     let nobody = json!([{"provider": "alpha", "model": "a", "supported_parameters": []}]);
     check(&nobody, &json!({"tools": [{}]}), &[A], &[]);
-    let unknown =
-        json!([{"provider": "alpha", "model": "a"}, {"provider": "beta", "model": "b", "supported_parameters": []}]);
+    let unknown = json!([{"provider": "alpha", "model": "a"}, {"provider": "beta", "model": "b", "supported_parameters": []}]);
     check(&unknown, &json!({"tools": [{}]}), &[A], &[(B, lacks("tools"))]);
 }
 
@@ -192,7 +229,12 @@ fn only_distillable_models_may_be_asked_for_by_name() {
     let mut document = document(&three());
     document["models"][0]["distillable"] = true.into();
     let config = config(&document);
-    let plan = plan_in(&config, &json!({"model": "m", "provider": body["provider"]}), &Health::default(), 1);
+    let plan = plan_in(
+        &config,
+        &json!({"model": "m", "provider": body["provider"]}),
+        &Health::default(),
+        1,
+    );
     assert_eq!(plan.steps.len(), 3);
 }
 
@@ -212,11 +254,13 @@ fn audio_has_a_price_bound_where_there_is_audio() {
 
 #[test]
 fn a_fallback_model_never_loses_a_capability_in_silence() {
-    let mut document = document(&json!([{"provider": "alpha", "model": "a", "supported_parameters": ["tools"]}]));
+    let mut document =
+        document(&json!([{"provider": "alpha", "model": "a", "supported_parameters": ["tools"]}]));
     document["models"][1]["endpoints"][0]["supported_parameters"] = json!([]);
     let config = config(&document);
     for models in [["x/m", "x/other"], ["x/other", "x/m"]] {
-        let plan = plan_in(&config, &json!({"models": models, "tools": [{}]}), &Health::default(), 1);
+        let plan =
+            plan_in(&config, &json!({"models": models, "tools": [{}]}), &Health::default(), 1);
         assert_eq!(ids(&config, &plan), [A], "{models:?}");
         assert_eq!(plan.dropped[0].reason, Reason::Parameter("tools"));
     }
@@ -224,8 +268,7 @@ fn a_fallback_model_never_loses_a_capability_in_silence() {
 
 #[test]
 fn full_slugs_are_read_without_regard_to_case() {
-    let tagged =
-        json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
+    let tagged = json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
     let only = |name: &str| json!({"provider": {"only": [name]}});
     for name in ["alpha/us", "Alpha/US"] {
         check(&tagged, &only(name), &["alpha/a#us"], &[("alpha/a#eu", Reason::Only)]);

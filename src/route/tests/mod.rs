@@ -50,7 +50,8 @@ fn config(document: &Value) -> Config {
 /// The plan for a body that asks for models of the catalogue.
 fn plan_in(config: &Config, body: &Value, health: &Health, seed: u64) -> Plan {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked: Vec<_> = request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
+    let asked: Vec<_> =
+        request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
     let conversation = request.conversation(None);
     let with = Circumstances { health, tenant: "t", conversation, seed, now: NOW };
     plan(config, &asked, (Operation::Chat, &request), &with)
@@ -60,7 +61,8 @@ fn ids(config: &Config, plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.endpoint(config).unwrap().id.clone()).collect()
 }
 
-/// Endpoints of `x/m`, members of the body beside `model`, the expected steps, and what was dropped why.
+/// Endpoints of `x/m`, members of the body beside `model`, the expected steps, and what was dropped
+/// why.
 #[track_caller]
 fn check(endpoints: &Value, body: &Value, steps: &[&str], dropped: &[(&str, Reason)]) {
     let config = config(&document(endpoints));
@@ -70,7 +72,8 @@ fn check(endpoints: &Value, body: &Value, steps: &[&str], dropped: &[(&str, Reas
     }
     let plan = plan_in(&config, &body, &Health::default(), 1);
     assert_eq!(ids(&config, &plan), steps, "{body}");
-    let told: Vec<_> = plan.dropped.iter().map(|drop| (drop.endpoint.as_str(), drop.reason.clone())).collect();
+    let told: Vec<_> =
+        plan.dropped.iter().map(|drop| (drop.endpoint.as_str(), drop.reason.clone())).collect();
     assert_eq!(told, dropped, "{body}");
 }
 

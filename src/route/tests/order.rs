@@ -16,7 +16,12 @@ fn without_wishes_the_configured_order_holds() {
 #[test]
 fn an_asked_order_comes_first_and_the_rest_follows() {
     check(&three(), &json!({"provider": {"order": ["gamma"]}}), &[C, A, B], &[]);
-    check(&three(), &json!({"provider": {"order": ["Beta", "nobody", "alpha ai"]}}), &[B, A, C], &[]);
+    check(
+        &three(),
+        &json!({"provider": {"order": ["Beta", "nobody", "alpha ai"]}}),
+        &[B, A, C],
+        &[],
+    );
     check(&three(), &json!({"provider": {"order": []}}), &[A, B, C], &[]);
     check(
         &three(),
@@ -24,9 +29,13 @@ fn an_asked_order_comes_first_and_the_rest_follows() {
         &[C],
         &[(B, Reason::AllowFallbacks), (A, Reason::AllowFallbacks)],
     );
-    let tagged =
-        json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
-    check(&tagged, &json!({"provider": {"order": ["alpha/us"]}}), &["alpha/a#us", "alpha/a#eu"], &[]);
+    let tagged = json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
+    check(
+        &tagged,
+        &json!({"provider": {"order": ["alpha/us"]}}),
+        &["alpha/a#us", "alpha/a#eu"],
+        &[],
+    );
 }
 
 #[test]
@@ -36,7 +45,8 @@ fn a_plan_has_at_most_as_many_steps_as_configured() {
     let config = config(&document);
     let plan = plan_in(&config, &json!({"models": ["x/m", "x/other"]}), &Health::default(), 1);
     assert_eq!(ids(&config, &plan), [A, B]);
-    let told: Vec<_> = plan.dropped.iter().map(|drop| (drop.endpoint.as_str(), drop.reason.clone())).collect();
+    let told: Vec<_> =
+        plan.dropped.iter().map(|drop| (drop.endpoint.as_str(), drop.reason.clone())).collect();
     assert_eq!(told, [(C, Reason::MaxAttempts), ("gamma/other", Reason::MaxAttempts)]);
 }
 
@@ -104,7 +114,8 @@ fn latency_and_throughput_sort_by_what_was_seen() {
 
 #[test]
 fn trouble_goes_last_within_what_was_asked_and_never_away() {
-    // The request's preferences, the configured sort, an outage of alpha, a cooldown of beta; the plan.
+    // The request's preferences, the configured sort, an outage of alpha, a cooldown of beta; the
+    // plan.
     let rows = [
         (json!({}), "price", false, false, [A, B, C]),
         (json!({}), "price", true, false, [B, C, A]),
@@ -145,12 +156,19 @@ fn without_partition_one_order_holds_over_all_models() {
         (json!({"sort": {"by": "price", "partition": "model"}}), [B, A, C, nc, na]),
         (json!({"sort": {"by": "price", "partition": "none"}}), [nc, B, na, A, C]),
         (json!({"sort": {"partition": "none"}}), [A, B, C, na, nc]),
-        (json!({"sort": {"by": "price", "partition": "none"}, "order": ["gamma"]}), [nc, C, B, na, A]),
+        (
+            json!({"sort": {"by": "price", "partition": "none"}, "order": ["gamma"]}),
+            [nc, C, B, na, A],
+        ),
         (json!({"order": ["gamma"]}), [C, A, B, nc, na]),
     ];
     for (preferences, expected) in rows {
         let body = json!({"models": ["x/m", "x/n"], "provider": preferences});
-        assert_eq!(ids(&config, &plan_in(&config, &body, &Health::default(), 1)), expected, "{body}");
+        assert_eq!(
+            ids(&config, &plan_in(&config, &body, &Health::default(), 1)),
+            expected,
+            "{body}"
+        );
     }
     let body = json!({"models": ["x/m", "x/n"], "provider": {"sort": "price"}, "route": "sort"});
     let plan = plan_in(&config, &body, &Health::default(), 1);
@@ -191,7 +209,11 @@ fn a_preferred_speed_moves_endpoints_last_and_never_away() {
     let mut health = Health::default();
     let seen = Observation::measured;
     for slow in [false, false, false, true] {
-        health.observe(A, seen(if slow { 9_000 } else { 500 }, if slow { 1.0 } else { 100.0 }), NOW);
+        health.observe(
+            A,
+            seen(if slow { 9_000 } else { 500 }, if slow { 1.0 } else { 100.0 }),
+            NOW,
+        );
         health.observe(B, seen(2_000, 40.0), NOW);
     }
     let rows = [

@@ -6,9 +6,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// `alpha` costs 1, but 5 beyond 200 tokens of input; `beta` costs 3, but nothing from 22:00 to 6:00.
+/// `alpha` costs 1, but 5 beyond 200 tokens of input; `beta` costs 3, but nothing from 22:00 to
+/// 6:00.
 fn conditional() -> Value {
-    let price = |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.000002"});
+    let price =
+        |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.000002"});
     json!([
         {"provider": "alpha", "model": "a", "pricing": price("0.000001"), "overrides": [
             {"min_prompt_tokens": 200, "prompt": "0.000005", "completion": "0.000005"},
@@ -29,7 +31,8 @@ fn plan_at(now: Duration, body: &Value) -> (Config, Plan) {
         body["model"] = "x/m".into();
     }
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-    let asked: Vec<_> = request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
+    let asked: Vec<_> =
+        request.models().map(|model| config.catalog.resolve(model).unwrap()).collect();
     let health = Health::default();
     let with = Circumstances { health: &health, tenant: "t", conversation: None, seed: 1, now };
     let plan = plan(&config, &asked, (Operation::Chat, &request), &with);
@@ -66,9 +69,11 @@ fn cached_input_is_compared_with_the_price_that_holds() {
     // Cached input at `alpha` is dearer than input, until a long prompt makes that dear.
     for (prompt, is_sticky) in [("short".to_owned(), false), ("x".repeat(1_000), true)] {
         let health = Health::default();
-        let request = Request::parse(body(&prompt).to_string().into_bytes(), &Limits::default()).unwrap();
+        let request =
+            Request::parse(body(&prompt).to_string().into_bytes(), &Limits::default()).unwrap();
         let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
-        let endpoint = config.catalog.models()[0].endpoints.iter().find(|endpoint| endpoint.id == A).unwrap();
+        let endpoint =
+            config.catalog.models()[0].endpoints.iter().find(|endpoint| endpoint.id == A).unwrap();
         health.learn(&Place::at(conversation, endpoint, NOW, Duration::from_secs(60)));
         assert_eq!(plan_in(&config, &body(&prompt), &health, 1).is_sticky(), is_sticky);
     }

@@ -31,7 +31,8 @@ fn a_plan_never_holds_what_it_dropped_nor_anything_twice_that_was_not_asked_twic
     let mut random = Random::new(7);
     for seed in 0..3_000 {
         let mut document = document(&endpoints);
-        document["routing"]["sort"] = ["order", "price", "balanced", "throughput"][random.below(4)].into();
+        document["routing"]["sort"] =
+            ["order", "price", "balanced", "throughput"][random.below(4)].into();
         document["routing"]["max_attempts"] = (1 + random.below(8)).into();
         let config = config(&document);
         let first = ["m", "x/other", "wild/z"][random.below(3)];
@@ -51,7 +52,11 @@ fn a_plan_never_holds_what_it_dropped_nor_anything_twice_that_was_not_asked_twic
         let count = all.len();
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), count, "{body}: each endpoint once, in the plan or dropped: {plan:?}");
+        assert_eq!(
+            all.len(),
+            count,
+            "{body}: each endpoint once, in the plan or dropped: {plan:?}"
+        );
         assert!(kept <= config.routing.max_attempts);
         assert_eq!(plan.seed, seed);
         assert_eq!(plan, plan_in(&config, &body, &health, seed));
@@ -133,13 +138,22 @@ fn random_request(random: &mut Random) -> Value {
     body
 }
 
-/// What a hard filter must say of an endpoint, told from the two documents alone. `estimate` is the input's tokens.
-fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (least, estimate): (u64, u64)) -> bool {
+/// What a hard filter must say of an endpoint, told from the two documents alone. `estimate` is the
+/// input's tokens.
+fn is_forbidden(
+    model: &Value,
+    endpoint: &Value,
+    (body, name): (&Value, &str),
+    (least, estimate): (u64, u64),
+) -> bool {
     let preferences = &body["provider"];
-    let (provider, tag) = (endpoint["provider"].as_str().unwrap(), endpoint["tag"].as_str().unwrap_or_default());
+    let (provider, tag) =
+        (endpoint["provider"].as_str().unwrap(), endpoint["tag"].as_str().unwrap_or_default());
     let slug = format!("{provider}/{tag}");
     let listed = |list: &Value, wanted: &str| {
-        list.as_array().is_some_and(|list| list.iter().any(|name| name.as_str().unwrap().eq_ignore_ascii_case(wanted)))
+        list.as_array().is_some_and(|list| {
+            list.iter().any(|name| name.as_str().unwrap().eq_ignore_ascii_case(wanted))
+        })
     };
     let tier = tag.rsplit('/').next().filter(|last| ["flex", "priority"].contains(last));
     let service_tier = match body["service_tier"].as_str() {
@@ -154,7 +168,9 @@ fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (
     } else {
         "none"
     };
-    let asked = tier.is_none_or(|tier| tier == service_tier || !ordered && service_tier != "default" && tier == admits);
+    let asked = tier.is_none_or(|tier| {
+        tier == service_tier || !ordered && service_tier != "default" && tier == admits
+    });
     let is_named = |list: &Value| asked && listed(list, provider) || listed(list, &slug);
 
     let mut prices = endpoint["pricing"].clone();
@@ -166,7 +182,9 @@ fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (
             }
         }
     }
-    let micro = |price: &Value| price.as_str().map(|price| (price.parse::<f64>().unwrap() * 1e6).round() as u64);
+    let micro = |price: &Value| {
+        price.as_str().map(|price| (price.parse::<f64>().unwrap() * 1e6).round() as u64)
+    };
     let too_dear = |key: &str| {
         let bound = &preferences["max_price"][key];
         let bound = bound.as_u64().or_else(|| bound.as_str().map(|bound| bound.parse().unwrap()));
@@ -177,8 +195,12 @@ fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (
     let trains = endpoint["data_policy"]["trains"].as_bool();
     // What is not told of an endpoint its provider tells.
     let (trains, retains) = match provider {
-        "alpha" => (trains.unwrap_or(false), endpoint["data_policy"]["retains"].as_bool().unwrap_or(false)),
-        "beta" => (trains.unwrap_or(false), endpoint["data_policy"]["retains"].as_bool().unwrap_or(true)),
+        "alpha" => {
+            (trains.unwrap_or(false), endpoint["data_policy"]["retains"].as_bool().unwrap_or(false))
+        }
+        "beta" => {
+            (trains.unwrap_or(false), endpoint["data_policy"]["retains"].as_bool().unwrap_or(true))
+        }
         _ => (trains.unwrap_or(true), endpoint["data_policy"]["retains"].as_bool().unwrap_or(true)),
     };
     let output = body["max_tokens"].as_u64();
@@ -195,7 +217,8 @@ fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (
         || listed(&preferences["ignore"], &slug)
         || !asked && !listed(&preferences["order"], &slug) && !listed(&preferences["only"], &slug)
         || service_tier == "flex" && !is_flex(endpoint) && siblings.iter().any(is_flex)
-        || name.ends_with(":free") && !(micro(&prices["prompt"]) == Some(0) && micro(&prices["completion"]) == Some(0))
+        || name.ends_with(":free")
+            && !(micro(&prices["prompt"]) == Some(0) && micro(&prices["completion"]) == Some(0))
         || preferences["data_collection"] == "deny" && trains
         || preferences["zdr"] == true && retains
         || preferences["enforce_distillable_text"] == true && model["distillable"] != true
@@ -203,8 +226,12 @@ fn is_forbidden(model: &Value, endpoint: &Value, (body, name): (&Value, &str), (
             && ![quantization, width].iter().any(|name| listed(&preferences["quantizations"], name))
         || too_dear("prompt")
         || too_dear("completion")
-        || output.zip(endpoint["max_completion_tokens"].as_u64()).is_some_and(|(output, most)| output > most)
-        || endpoint["context_length"].as_u64().is_some_and(|most| least + output.unwrap_or(0) > most)
+        || output
+            .zip(endpoint["max_completion_tokens"].as_u64())
+            .is_some_and(|(output, most)| output > most)
+        || endpoint["context_length"]
+            .as_u64()
+            .is_some_and(|most| least + output.unwrap_or(0) > most)
         || body.get("messages").is_some() && model["input_modalities"].is_array()
         || preferences["require_parameters"] == true && (lacks("tools") || lacks("max_tokens"))
 }
@@ -221,8 +248,10 @@ fn hard_filters_drop_what_they_must_and_nothing_else() {
         let plan = plan_in(&config, &body, &Health::default(), seed);
         assert_eq!(plan, plan_in(&config, &body, &Health::default(), seed), "the same inputs");
         let mut steps = ids(&config, &plan);
-        let mut dropped: HashMap<_, _> = plan.dropped.into_iter().map(|drop| (drop.endpoint, drop.reason)).collect();
-        let models = document["models"].as_array().unwrap().iter().zip(body["models"].as_array().unwrap());
+        let mut dropped: HashMap<_, _> =
+            plan.dropped.into_iter().map(|drop| (drop.endpoint, drop.reason)).collect();
+        let models =
+            document["models"].as_array().unwrap().iter().zip(body["models"].as_array().unwrap());
         for (model, name) in models {
             for endpoint in model["endpoints"].as_array().unwrap() {
                 let (id, name) = (id(endpoint), name.as_str().unwrap());
@@ -233,14 +262,19 @@ fn hard_filters_drop_what_they_must_and_nothing_else() {
                     assert!(!must_go, "{id} must go: {body} {endpoint}");
                     continue;
                 }
-                let reason = dropped.remove(&id).unwrap_or_else(|| panic!("{id} is neither in nor out: {body}"));
+                let reason = dropped
+                    .remove(&id)
+                    .unwrap_or_else(|| panic!("{id} is neither in nor out: {body}"));
                 forbidden += usize::from(must_go);
                 // What others support better is out by preference.
                 let is_soft = matches!(reason, Reason::Parameter("tools"));
                 assert!(must_go || is_soft, "{id} may stay, but {reason}: {body} {endpoint}");
             }
         }
-        assert!(steps.is_empty() && dropped.is_empty(), "nothing is there twice: {steps:?} {dropped:?}");
+        assert!(
+            steps.is_empty() && dropped.is_empty(),
+            "nothing is there twice: {steps:?} {dropped:?}"
+        );
     }
     assert!(kept > 1_000 && forbidden > 1_000, "{kept} {forbidden}");
 }

@@ -35,7 +35,10 @@ fn one_in_twenty_requests_finds_out_if_an_outage_is_over() {
     assert!((share * 20.0 - 1.0).abs() < 0.2, "{share}");
     // Of weights 1, 1/4 and 1/9.
     let share = probes(&sorted("balanced"), &none, &troubled(true, false)) as f64 / DRAWS as f64;
-    assert!((share * 20.0 / (36.0 / 49.0) - 1.0).abs() < 0.2, "of those that it would be first for: {share}");
+    assert!(
+        (share * 20.0 / (36.0 / 49.0) - 1.0).abs() < 0.2,
+        "of those that it would be first for: {share}"
+    );
 }
 
 #[test]
@@ -55,7 +58,11 @@ fn nobody_probes_in_vain() {
     assert_eq!(probes(&config, &json!({}), &probing), 0, "one is under way");
     probing.observe(
         A,
-        Observation { failed: true, retry_after: Some(Duration::from_secs(9)), ..Default::default() },
+        Observation {
+            failed: true,
+            retry_after: Some(Duration::from_secs(9)),
+            ..Default::default()
+        },
         NOW,
     );
     probing.end_probe(A);
@@ -63,7 +70,9 @@ fn nobody_probes_in_vain() {
     let mut document = document(&priced());
     document["routing"] = json!({"sort": "price", "max_attempts": 1});
     let single = self::config(&document);
-    assert!((0..DRAWS).all(|seed| !plan_in(&single, &json!({"model": "m"}), &health, seed).is_probe()));
+    assert!(
+        (0..DRAWS).all(|seed| !plan_in(&single, &json!({"model": "m"}), &health, seed).is_probe())
+    );
 }
 
 #[test]
@@ -111,14 +120,25 @@ fn a_conversation_does_not_probe_while_its_own_endpoint_is_well_and_follows_it_w
     let body = json!({"model": "m", "session_id": "s"});
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
     let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
-    let endpoint = |id: &str| config.catalog.models()[0].endpoints.iter().find(|it| it.id == id).unwrap();
+    let endpoint =
+        |id: &str| config.catalog.models()[0].endpoints.iter().find(|it| it.id == id).unwrap();
     let health = troubled(true, false);
     health.learn(&Place::at(conversation, endpoint(B), NOW, Duration::from_secs(60)));
     for seed in 0..200 {
         let plan = plan_in(&config, &body, &health, seed);
-        assert_eq!((ids(&config, &plan)[0].as_str(), plan.is_sticky(), plan.is_probe()), (B, true, false));
+        assert_eq!(
+            (ids(&config, &plan)[0].as_str(), plan.is_sticky(), plan.is_probe()),
+            (B, true, false)
+        );
     }
     health.learn(&Place::at(conversation, endpoint(A), NOW, Duration::from_secs(60)));
-    let firsts = |sticky| (0..200).filter(|seed| plan_in(&config, &body, &health, *seed).is_sticky() == sticky).count();
-    assert!(firsts(false) > 150 && firsts(true) > 0, "an outage ends a conversation's stay, but for probes");
+    let firsts = |sticky| {
+        (0..200)
+            .filter(|seed| plan_in(&config, &body, &health, *seed).is_sticky() == sticky)
+            .count()
+    };
+    assert!(
+        firsts(false) > 150 && firsts(true) > 0,
+        "an outage ends a conversation's stay, but for probes"
+    );
 }

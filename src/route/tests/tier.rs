@@ -41,7 +41,9 @@ fn check_tiers(model: &str, body: &Value, steps: &[&str], dropped: &[(&str, Reas
 #[test]
 fn a_tier_is_for_those_who_ask_for_it() {
     let by = |provider: Value| json!({ "provider": provider });
-    for tier in [json!(null), json!("auto"), json!("default"), json!("scale"), json!("ultrafast"), json!(7)] {
+    for tier in
+        [json!(null), json!("auto"), json!("default"), json!("scale"), json!("ultrafast"), json!(7)]
+    {
         check_tiers("x/m", &json!({"service_tier": tier}), &[B, A], &[]);
     }
     // Variants admit, and what they admit must win the sort.
@@ -80,7 +82,12 @@ fn a_base_slug_never_means_a_tier_and_a_full_one_does() {
     // Who wants nothing of a provider wants nothing of its tiers.
     let out = [(PRIORITY, Reason::Ignore), (A, Reason::Ignore), (FLEX, Reason::Ignore)];
     check_tiers("x/m:floor", &by(json!({"ignore": ["alpha"]})), &[B], &out);
-    check_tiers("x/m:floor", &by(json!({"ignore": ["alpha/flex"]})), &[A, B], &[(FLEX, Reason::Ignore)]);
+    check_tiers(
+        "x/m:floor",
+        &by(json!({"ignore": ["alpha/flex"]})),
+        &[A, B],
+        &[(FLEX, Reason::Ignore)],
+    );
 }
 
 #[test]
@@ -100,7 +107,8 @@ fn priority_goes_first_and_flex_goes_alone() {
     check_tiers("x/m", &tier("flex"), &[FLEX], &[(B, Reason::NotFlex), (A, Reason::NotFlex)]);
     let mut none_left = tier("flex");
     none_left["provider"] = json!({"only": ["beta"]});
-    let out = [(B, Reason::NotFlex), (PRIORITY, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)];
+    let out =
+        [(B, Reason::NotFlex), (PRIORITY, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)];
     check_tiers("x/m", &none_left, &[], &out);
     // Where nobody has the tier, the request runs as any other.
     for name in ["flex", "priority"] {
@@ -111,16 +119,29 @@ fn priority_goes_first_and_flex_goes_alone() {
 #[test]
 fn within_the_priority_tier_the_fastest_goes_first_and_trouble_last_of_all() {
     let mut endpoints = tiered();
-    endpoints.as_array_mut().unwrap().push(json!({"provider": "gamma", "model": "c", "tag": "priority"}));
+    endpoints
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"provider": "gamma", "model": "c", "tag": "priority"}));
     let config = config(&document(&endpoints));
     let body = json!({"model": "x/m", "service_tier": "priority"});
     let mut health = Health::default();
     let fast = Observation { tokens_per_second: Some(50.0), ..Observation::default() };
     health.observe("gamma/c#priority", fast, NOW);
-    assert_eq!(ids(&config, &plan_in(&config, &body, &health, 1)), ["gamma/c#priority", PRIORITY, B, A]);
-    let failed = Observation { retry_after: Some(Duration::from_secs(9)), failed: true, ..Observation::default() };
+    assert_eq!(
+        ids(&config, &plan_in(&config, &body, &health, 1)),
+        ["gamma/c#priority", PRIORITY, B, A]
+    );
+    let failed = Observation {
+        retry_after: Some(Duration::from_secs(9)),
+        failed: true,
+        ..Observation::default()
+    };
     health.observe("gamma/c#priority", failed, NOW);
-    assert_eq!(ids(&config, &plan_in(&config, &body, &health, 1)), [PRIORITY, B, A, "gamma/c#priority"]);
+    assert_eq!(
+        ids(&config, &plan_in(&config, &body, &health, 1)),
+        [PRIORITY, B, A, "gamma/c#priority"]
+    );
 }
 
 #[test]
@@ -130,7 +151,8 @@ fn an_upstream_is_told_the_tier_of_its_endpoint() {
         let body = json!({"model": model, "service_tier": tier});
         let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
         let plan = plan_in(&config, &body, &Health::default(), 1);
-        let targets = plan.steps.iter().map(|step| step.target(&config, &request).unwrap().service_tier);
+        let targets =
+            plan.steps.iter().map(|step| step.target(&config, &request).unwrap().service_tier);
         targets.collect::<Vec<_>>()
     };
     let default = Some("default");

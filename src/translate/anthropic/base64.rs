@@ -4,7 +4,11 @@
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut held, mut bits) = (0u32, 0u32);
-    for letter in text.trim_end_matches(['=', '\n', '\r', ' ']).bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+    for letter in text
+        .trim_end_matches(['=', '\n', '\r', ' '])
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+    {
         held = held << 6 | value(letter)?;
         bits += 6;
         if bits >= 8 {
@@ -36,8 +40,14 @@ mod tests {
 
     #[test]
     fn the_rfcs_examples_are_decoded() {
-        let rows =
-            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob"), ("Zm9v\nYmE=\n", "fooba")];
+        let rows = [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg", "foob"),
+            ("Zm9v\nYmE=\n", "fooba"),
+        ];
         for (text, bytes) in rows {
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }

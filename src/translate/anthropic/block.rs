@@ -1,7 +1,8 @@
 //! A client's content blocks as parts of the common form.
 //!
-//! Blocks are read in one pass, whatever the order of their fields, into [`Block`], and then become parts by their type.
-//! What only Anthropic's own servers understand (server tools and their results) is left out and noted as dropped.
+//! Blocks are read in one pass, whatever the order of their fields, into [`Block`], and then become
+//! parts by their type. What only Anthropic's own servers understand (server tools and their
+//! results) is left out and noted as dropped.
 
 use super::dialect::{Wrong, note};
 use super::field::{raw, text};
@@ -56,7 +57,9 @@ impl<'a, 'r> Blocks<'a, 'r> {
     pub(super) fn content(&mut self, reader: &mut Reader<'a>) -> Result<Vec<Part<'a>>, Wrong> {
         let mut parts = Vec::new();
         match reader.peek()? {
-            Kind::String => parts.extend(text(reader)?.filter(|text| !text.is_empty()).map(Part::text)),
+            Kind::String => {
+                parts.extend(text(reader)?.filter(|text| !text.is_empty()).map(Part::text))
+            }
             Kind::Array => {
                 reader.array(|reader, _| self.element(reader, &mut parts))?;
             }
@@ -81,13 +84,20 @@ impl<'a, 'r> Blocks<'a, 'r> {
         Ok(())
     }
 
-    fn member(&mut self, reader: &mut Reader<'a>, key: &str, block: &mut Block<'a>) -> Result<(), Wrong> {
+    fn member(
+        &mut self,
+        reader: &mut Reader<'a>,
+        key: &str,
+        block: &mut Block<'a>,
+    ) -> Result<(), Wrong> {
         match key {
             "type" => block.kind = text(reader)?.unwrap_or_default(),
             "text" => block.text = text(reader)?,
             "id" => block.id = text(reader)?,
             "name" => block.name = text(reader)?,
-            "input" if reader.peek()? == Kind::Object => block.input = Some(raw(self.json, reader)?),
+            "input" if reader.peek()? == Kind::Object => {
+                block.input = Some(raw(self.json, reader)?)
+            }
             "tool_use_id" => block.tool_use_id = text(reader)?,
             "content" => block.content = self.content(reader)?,
             "is_error" => block.is_error = reader.boolean()? == Some(true),
@@ -120,9 +130,10 @@ impl<'a, 'r> Blocks<'a, 'r> {
             Ok::<_, Wrong>(())
         })?;
         Ok(match (kind.as_ref(), value) {
-            ("base64", Some(base64)) => {
-                Some(Where::Media(Source::Data { mime: mime.unwrap_or("application/pdf".into()), base64 }))
-            }
+            ("base64", Some(base64)) => Some(Where::Media(Source::Data {
+                mime: mime.unwrap_or("application/pdf".into()),
+                base64,
+            })),
             ("url", Some(url)) => Some(Where::Media(Source::Url(url))),
             ("file", Some(id)) => Some(Where::Media(Source::Id(id))),
             ("text", Some(text)) => Some(Where::Text(text)),
@@ -140,10 +151,12 @@ impl<'a, 'r> Blocks<'a, 'r> {
             "image" => Content::Media(image(block)?),
             "document" => return document(block, parts),
             "thinking" => thinking(block.thinking.unwrap_or_default(), block.signature),
-            "redacted_thinking" => match self.redacted(needed(block.data, "redacted_thinking needs data")?) {
-                Some(thinking) => thinking,
-                None => return Ok(()),
-            },
+            "redacted_thinking" => {
+                match self.redacted(needed(block.data, "redacted_thinking needs data")?) {
+                    Some(thinking) => thinking,
+                    None => return Ok(()),
+                }
+            }
             "tool_use" => Content::ToolCall {
                 id: needed(block.id, "tool_use needs id")?,
                 name: needed(block.name, "tool_use needs name")?,
@@ -209,18 +222,26 @@ fn thinking<'a>(readable: Text<'a>, signature: Option<Text<'a>>) -> Content<'a> 
 
 fn image(block: Block<'_>) -> Result<Media<'_>, Wrong> {
     match block.source {
-        Some(Where::Media(source)) => Ok(Media { kind: MediaKind::Image, source, name: None, detail: None }),
+        Some(Where::Media(source)) => {
+            Ok(Media { kind: MediaKind::Image, source, name: None, detail: None })
+        }
         _ => Err(Wrong::Field("messages", "image needs a source of type base64, url or file")),
     }
 }
 
-/// A document's title and context are read by the model, so they come before it as text where they have no other place.
+/// A document's title and context are read by the model, so they come before it as text where they
+/// have no other place.
 fn document<'a>(block: Block<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), Wrong> {
     let mut texts = Vec::new();
     let document = match block.source {
         Some(Where::Media(source)) => {
             texts.extend(block.context);
-            Some(Content::Media(Media { kind: MediaKind::File, source, name: block.title, detail: None }))
+            Some(Content::Media(Media {
+                kind: MediaKind::File,
+                source,
+                name: block.title,
+                detail: None,
+            }))
         }
         Some(Where::Text(text)) => {
             texts.extend(block.title.into_iter().chain(block.context));
@@ -232,7 +253,10 @@ fn document<'a>(block: Block<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), Wrong
             None
         }
         _ => {
-            return Err(Wrong::Field("messages", "document needs a source of type base64, url, file, text or content"));
+            return Err(Wrong::Field(
+                "messages",
+                "document needs a source of type base64, url, file, text or content",
+            ));
         }
     };
     parts.extend(texts.into_iter().map(Part::text));
@@ -250,7 +274,8 @@ fn search_result<'a>(block: Block<'a>, parts: &mut Vec<Part<'a>>) {
     parts.extend(block.content);
 }
 
-/// Whether `citations` are asked for (`{"enabled": true}`), or stand here (an array that is not empty).
+/// Whether `citations` are asked for (`{"enabled": true}`), or stand here (an array that is not
+/// empty).
 fn is_cited(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
     let mut cited = false;
     match reader.peek()? {

@@ -1,7 +1,8 @@
 //! Tool calls on their way to a client that wants one after the other, whole.
 //!
-//! Other formats may tell of several calls at once and go on with any of them. Here only the first that is not complete
-//! goes out as it comes; what is told of later ones is held until it is their turn.
+//! Other formats may tell of several calls at once and go on with any of them. Here only the first
+//! that is not complete goes out as it comes; what is told of later ones is held until it is their
+//! turn.
 
 use std::collections::VecDeque;
 
@@ -27,7 +28,15 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(index: usize, id: String, name: String, proof: Option<String>) -> Self {
-        Self { index, id, name, proof, held: String::new(), begun: false, extent: Extent::default() }
+        Self {
+            index,
+            id,
+            name,
+            proof,
+            held: String::new(),
+            begun: false,
+            extent: Extent::default(),
+        }
     }
 }
 
@@ -53,10 +62,12 @@ impl Calls {
         self.waiting.front_mut()
     }
 
-    /// Ends the present call if another waits and this one is complete, or nothing more can come for it (`all`).
+    /// Ends the present call if another waits and this one is complete, or nothing more can come
+    /// for it (`all`).
     pub(super) fn advance(&mut self, all: bool) -> bool {
-        let done =
-            all || (self.waiting.len() > 1 && self.waiting.front().is_some_and(|call| call.extent.is_complete()));
+        let done = all
+            || (self.waiting.len() > 1
+                && self.waiting.front().is_some_and(|call| call.extent.is_complete()));
         done && self.waiting.pop_front().is_some()
     }
 }

@@ -1,7 +1,8 @@
 //! Parts of the common form as content blocks for an upstream.
 //!
-//! What a block cannot be is left out and noted by OpenAI's name of it. The API rejects empty texts, so those are left
-//! out too; ids of calls lose characters the API does not allow, on call and result alike.
+//! What a block cannot be is left out and noted by OpenAI's name of it. The API rejects empty
+//! texts, so those are left out too; ids of calls lose characters the API does not allow, on call
+//! and result alike.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,9 @@ use serde_json::value::RawValue;
 
 use super::dialect::note;
 use super::{THINKING_FORMAT, base64};
-use crate::translate::form::{Breakpoints, Cache, Content, Media, MediaKind, Part, Role, Source, Thinking};
+use crate::translate::form::{
+    Breakpoints, Cache, Content, Media, MediaKind, Part, Role, Source, Thinking,
+};
 
 /// A content block; the fields of all types.
 #[derive(Debug, Default, Serialize)]
@@ -99,7 +102,8 @@ impl<'d> Blocks<'d> {
     /// The blocks of `parts`, said by `role`; tool results first, as the API demands.
     pub(super) fn of<'a>(&mut self, role: Role, parts: &'a [Part<'a>]) -> Vec<Block<'a>> {
         let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult { .. });
-        let (results, others) = (parts.iter().filter(is_result), parts.iter().filter(|part| !is_result(part)));
+        let (results, others) =
+            (parts.iter().filter(is_result), parts.iter().filter(|part| !is_result(part)));
         results.chain(others).filter_map(|part| self.block(role, part)).collect()
     }
 
@@ -133,7 +137,9 @@ impl<'d> Blocks<'d> {
             return None;
         }
         Some(match &thinking.encrypted {
-            Some(data) => Block { r#type: "redacted_thinking", data: Some(data), ..Block::default() },
+            Some(data) => {
+                Block { r#type: "redacted_thinking", data: Some(data), ..Block::default() }
+            }
             None => Block {
                 r#type: "thinking",
                 thinking: Some(&thinking.text),
@@ -151,7 +157,13 @@ impl<'d> Blocks<'d> {
                 Cow::Owned(wrapped(arguments))
             }
         };
-        Block { r#type: "tool_use", id: Some(allowed(id)), name: Some(name), input: Some(input), ..Block::default() }
+        Block {
+            r#type: "tool_use",
+            id: Some(allowed(id)),
+            name: Some(name),
+            input: Some(input),
+            ..Block::default()
+        }
     }
 
     fn media<'a>(&mut self, role: Role, media: &'a Media<'a>) -> Option<Block<'a>> {
@@ -164,7 +176,11 @@ impl<'d> Blocks<'d> {
             MediaKind::Audio => ("", "messages.input_audio"),
             MediaKind::Video => ("", "messages.video_url"),
         };
-        let source = if kind.is_empty() || role == Role::Assistant { None } else { source(kind, &media.source) };
+        let source = if kind.is_empty() || role == Role::Assistant {
+            None
+        } else {
+            source(kind, &media.source)
+        };
         if source.is_none() {
             note(self.dropped, name);
         }
@@ -184,16 +200,18 @@ fn source<'a>(kind: &str, source: &'a Source<'a>) -> Option<Where<'a>> {
             ("image", "image/jpg") => Where::Base64 { media_type: "image/jpeg", data: base64 },
             ("image", media_type) => Where::Base64 { media_type, data: base64 },
             (_, "application/pdf") => Where::Base64 { media_type: "application/pdf", data: base64 },
-            (_, mime) if is_text(mime) => {
-                Where::Text { media_type: "text/plain", data: String::from_utf8(base64::decode(base64)?).ok()? }
-            }
+            (_, mime) if is_text(mime) => Where::Text {
+                media_type: "text/plain",
+                data: String::from_utf8(base64::decode(base64)?).ok()?,
+            },
             _ => return None,
         },
     })
 }
 
 fn is_text(mime: &str) -> bool {
-    mime.starts_with("text/") || matches!(mime, "application/json" | "application/xml" | "application/yaml")
+    mime.starts_with("text/")
+        || matches!(mime, "application/json" | "application/xml" | "application/yaml")
 }
 
 /// Whether Claude thought it, and proves it.

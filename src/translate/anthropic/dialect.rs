@@ -1,7 +1,8 @@
 //! A client's request (`POST messages`, `POST messages/count_tokens`) in the common form.
 //!
-//! Server tools run at Anthropic and nowhere else: they are left out and noted as dropped, and a request that forces one
-//! is the client's error. Fields of OpenRouter's own (`models`, `provider` …) are read elsewhere.
+//! Server tools run at Anthropic and nowhere else: they are left out and noted as dropped, and a
+//! request that forces one is the client's error. Fields of OpenRouter's own (`models`, `provider`
+//! …) are read elsewhere.
 
 use serde_json::value::RawValue;
 
@@ -9,7 +10,8 @@ use super::block::{Blocks, cache};
 use super::field::{is_set, number, object, raw, text};
 use crate::error::Error;
 use crate::translate::form::{
-    Cache, Content, Conversation, Effort, Part, Reasoning, ResponseFormat, Role, Text, Tool, ToolChoice, Turn,
+    Cache, Content, Conversation, Effort, Part, Reasoning, ResponseFormat, Role, Text, Tool,
+    ToolChoice, Turn,
 };
 use crate::wire::json::{JsonError, Kind, Reader};
 
@@ -29,7 +31,9 @@ impl From<Wrong> for Error {
     fn from(wrong: Wrong) -> Self {
         match wrong {
             Wrong::Json(error) => error.into(),
-            Wrong::Field(field, problem) => Self::InvalidField { field, problem: problem.to_owned() },
+            Wrong::Field(field, problem) => {
+                Self::InvalidField { field, problem: problem.to_owned() }
+            }
         }
     }
 }
@@ -136,7 +140,9 @@ impl<'a> Request<'a> {
                     Ok::<_, Wrong>(())
                 })?;
             }
-            "max_tokens" if is_set(reader)? => self.said.max_tokens = Some(whole(reader, "max_tokens")?),
+            "max_tokens" if is_set(reader)? => {
+                self.said.max_tokens = Some(whole(reader, "max_tokens")?)
+            }
             "stop_sequences" if reader.peek()? == Kind::Array => {
                 reader.array(|reader, _| {
                     self.said.stop.extend(text(reader)?);
@@ -147,7 +153,9 @@ impl<'a> Request<'a> {
             "temperature" if is_set(reader)? => {
                 self.said.sampling.temperature = Some(fraction(self.json, reader, "temperature")?);
             }
-            "top_p" if is_set(reader)? => self.said.sampling.top_p = Some(fraction(self.json, reader, "top_p")?),
+            "top_p" if is_set(reader)? => {
+                self.said.sampling.top_p = Some(fraction(self.json, reader, "top_p")?)
+            }
             "top_k" if is_set(reader)? => self.said.sampling.top_k = Some(whole(reader, "top_k")?),
             "cache_control" => self.cache = cache(reader)?,
             "user" => self.said.user = self.said.user.take().or(text(reader)?),
@@ -156,7 +164,8 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Notes a field that has no place, unless it says nothing. One that has a place comes here with a wrong type.
+    /// Notes a field that has no place, unless it says nothing. One that has a place comes here
+    /// with a wrong type.
     fn other(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), Wrong> {
         if !is_set(reader)? {
             return Ok(());
@@ -182,7 +191,9 @@ impl<'a> Request<'a> {
         reader.object(|reader, member| {
             match member.key.decode().as_ref() {
                 "role" => role = text(reader)?,
-                "content" => parts = Blocks::new(self.json, &mut self.said.dropped).content(reader)?,
+                "content" => {
+                    parts = Blocks::new(self.json, &mut self.said.dropped).content(reader)?
+                }
                 _ => {}
             }
             Ok::<_, Wrong>(())
@@ -190,7 +201,8 @@ impl<'a> Request<'a> {
         match role.as_deref() {
             Some("user") => self.said.say(Role::User, parts),
             Some("assistant") => self.said.say(Role::Assistant, parts),
-            // What it says counts more than where: not every upstream has instructions between turns.
+            // What it says counts more than where: not every upstream has instructions between
+            // turns.
             Some("system") => {
                 note(&mut self.said.dropped, "messages.role.system");
                 self.said.system.extend(parts);
@@ -204,7 +216,13 @@ impl<'a> Request<'a> {
         if reader.peek()? != Kind::Object {
             return Err(Wrong::Field("tools", "each must be an object"));
         }
-        let mut tool = Tool { name: Text::default(), description: None, parameters: None, strict: None, cache: None };
+        let mut tool = Tool {
+            name: Text::default(),
+            description: None,
+            parameters: None,
+            strict: None,
+            cache: None,
+        };
         let mut kind = None;
         reader.object(|reader, member| {
             match member.key.decode().as_ref() {
@@ -219,7 +237,9 @@ impl<'a> Request<'a> {
             Ok::<_, Wrong>(())
         })?;
         match kind.as_deref() {
-            None | Some("custom") if tool.name.is_empty() => return Err(Wrong::Field("tools", "name is missing")),
+            None | Some("custom") if tool.name.is_empty() => {
+                return Err(Wrong::Field("tools", "name is missing"));
+            }
             None | Some("custom") => self.said.tools.push(tool),
             Some(kind) => {
                 note(&mut self.said.dropped, server_tool(kind));
@@ -236,7 +256,8 @@ impl<'a> Request<'a> {
                 "type" => kind = text(reader)?.unwrap_or_default(),
                 "name" => name = text(reader)?,
                 "disable_parallel_tool_use" => {
-                    self.said.parallel_tool_calls = reader.boolean()?.filter(|disabled| *disabled).map(|_| false);
+                    self.said.parallel_tool_calls =
+                        reader.boolean()?.filter(|disabled| *disabled).map(|_| false);
                 }
                 _ => {}
             }
@@ -247,7 +268,12 @@ impl<'a> Request<'a> {
             ("any", _) => ToolChoice::Required,
             ("none", _) => ToolChoice::None,
             ("tool", Some(name)) => ToolChoice::Tool(name),
-            _ => return Err(Wrong::Field("tool_choice", "must be auto, any, none, or tool with a name")),
+            _ => {
+                return Err(Wrong::Field(
+                    "tool_choice",
+                    "must be auto, any, none, or tool with a name",
+                ));
+            }
         });
         Ok(())
     }
@@ -258,7 +284,9 @@ impl<'a> Request<'a> {
             match member.key.decode().as_ref() {
                 "type" => reasoning.enabled = thinks(text(reader)?.unwrap_or_default().as_ref()),
                 "budget_tokens" => reasoning.max_tokens = reader.u64()?,
-                "display" => reasoning.exclude = text(reader)?.is_some_and(|display| display == "omitted"),
+                "display" => {
+                    reasoning.exclude = text(reader)?.is_some_and(|display| display == "omitted")
+                }
                 _ => {}
             }
             Ok::<_, Wrong>(())
@@ -275,7 +303,9 @@ impl<'a> Request<'a> {
                     }
                 }
                 "format" => self.said.response_format = response_format(self.json, reader)?,
-                "task_budget" if is_set(reader)? => note(&mut self.said.dropped, "output_config.task_budget"),
+                "task_budget" if is_set(reader)? => {
+                    note(&mut self.said.dropped, "output_config.task_budget")
+                }
                 _ => {}
             }
             Ok::<_, Wrong>(())
@@ -291,14 +321,21 @@ impl<'a> Request<'a> {
             Some(ToolChoice::Tool(name)) if self.server_tools.contains(name) => {
                 return Err(Wrong::Field("tool_choice", "this tool runs at Anthropic only"));
             }
-            Some(ToolChoice::Required) if self.said.tools.is_empty() && !self.server_tools.is_empty() => {
+            Some(ToolChoice::Required)
+                if self.said.tools.is_empty() && !self.server_tools.is_empty() =>
+            {
                 return Err(Wrong::Field("tool_choice", "these tools run at Anthropic only"));
             }
             _ => {}
         }
         self.said.reasoning = self.reasoning;
         self.said.turns.iter_mut().for_each(put_results_first);
-        let last = self.said.turns.last_mut().and_then(|turn| turn.parts.last_mut()).or(self.said.system.last_mut());
+        let last = self
+            .said
+            .turns
+            .last_mut()
+            .and_then(|turn| turn.parts.last_mut())
+            .or(self.said.system.last_mut());
         if let Some(last) = last {
             last.cache = last.cache.or(self.cache);
         }
@@ -320,7 +357,11 @@ fn whole(reader: &mut Reader<'_>, field: &'static str) -> Result<u64, Wrong> {
     reader.u64()?.ok_or(Wrong::Field(field, "must be a whole number"))
 }
 
-fn fraction<'a>(json: &'a [u8], reader: &mut Reader<'a>, field: &'static str) -> Result<f64, Wrong> {
+fn fraction<'a>(
+    json: &'a [u8],
+    reader: &mut Reader<'a>,
+    field: &'static str,
+) -> Result<f64, Wrong> {
     number(json, reader)?.ok_or(Wrong::Field(field, "must be a number"))
 }
 
@@ -350,7 +391,10 @@ fn server_tool(kind: &str) -> &'static str {
 }
 
 /// Reads `output_config.format`. Anthropic's has no name, which others demand.
-fn response_format<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Option<ResponseFormat<'a>>, Wrong> {
+fn response_format<'a>(
+    json: &'a [u8],
+    reader: &mut Reader<'a>,
+) -> Result<Option<ResponseFormat<'a>>, Wrong> {
     if reader.peek()? != Kind::Object {
         return Ok(None);
     }

@@ -1,4 +1,5 @@
-//! Errors in Anthropic's form: `{"type":"error","error":{"type":…,"message":…}}`, as a body or as an event.
+//! Errors in Anthropic's form: `{"type":"error","error":{"type":…,"message":…}}`, as a body or as
+//! an event.
 
 use serde::Serialize;
 
@@ -20,8 +21,10 @@ const TYPES: [(&str, &str); 11] = [
     ("overloaded_error", "529"),
 ];
 
-/// How a message begins that says the context window is too small. There is no type or code of its own.
-const TOO_LONG: [&str; 2] = ["prompt is too long", "input length and `max_tokens` exceed context limit"];
+/// How a message begins that says the context window is too small. There is no type or code of its
+/// own.
+const TOO_LONG: [&str; 2] =
+    ["prompt is too long", "input length and `max_tokens` exceed context limit"];
 
 /// What Anthropic's clients look for to shorten a conversation.
 const CLIENTS_TOO_LONG: &str = "prompt is too long";
@@ -34,7 +37,10 @@ pub(super) fn read(json: &[u8]) -> Option<ErrorFields> {
         error.code = Some("context_length_exceeded".to_owned());
     } else if error.code.is_none() {
         let kind = error.kind.as_deref();
-        error.code = TYPES.iter().find(|(name, _)| Some(*name) == kind).map(|(_, status)| (*status).to_owned());
+        error.code = TYPES
+            .iter()
+            .find(|(name, _)| Some(*name) == kind)
+            .map(|(_, status)| (*status).to_owned());
     }
     Some(error)
 }
@@ -49,7 +55,11 @@ pub fn error_body(error: &Error) -> Vec<u8> {
     if error.error_type() == "context_length_exceeded" && !begins(&message, CLIENTS_TOO_LONG) {
         message = format!("{CLIENTS_TOO_LONG}: {message}");
     }
-    let fields = Fields { r#type: type_of(error.status()), message: &message, error_type: error.error_type() };
+    let fields = Fields {
+        r#type: type_of(error.status()),
+        message: &message,
+        error_type: error.error_type(),
+    };
     let body = Body { r#type: "error", error: fields, request_id: None };
     serde_json::to_vec(&body).unwrap_or_default()
 }
@@ -74,7 +84,8 @@ fn type_of(status: u16) -> &'static str {
 struct Body<'a> {
     r#type: &'static str,
     error: Fields<'a>,
-    /// Strict clients of OpenRouter's want it; what the gateway has to say stands in `x-generation-id`.
+    /// Strict clients of OpenRouter's want it; what the gateway has to say stands in
+    /// `x-generation-id`.
     request_id: Option<&'a str>,
 }
 

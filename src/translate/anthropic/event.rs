@@ -58,7 +58,12 @@ impl<'a> Event<'a> {
         Some(event)
     }
 
-    fn object(&mut self, json: &'a [u8], reader: &mut Reader<'a>, tally: &mut Tally) -> Result<(), JsonError> {
+    fn object(
+        &mut self,
+        json: &'a [u8],
+        reader: &mut Reader<'a>,
+        tally: &mut Tally,
+    ) -> Result<(), JsonError> {
         reader.object(|reader, member| {
             match member.key.decode().as_ref() {
                 "type" => self.kind = text(reader)?.unwrap_or_default(),
@@ -67,7 +72,8 @@ impl<'a> Event<'a> {
                 "message" if reader.peek()? == Kind::Object => {
                     let mut message = Self::default();
                     message.object(json, reader, tally)?;
-                    *self = Self { kind: std::mem::take(&mut self.kind), index: self.index, ..message };
+                    *self =
+                        Self { kind: std::mem::take(&mut self.kind), index: self.index, ..message };
                 }
                 "usage" => self.counted = tally.take(reader)?,
                 "id" => self.id = text(reader)?,

@@ -15,7 +15,10 @@ pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, Json
 }
 
 /// Any number.
-pub(super) fn number<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Option<f64>, JsonError> {
+pub(super) fn number<'a>(
+    json: &'a [u8],
+    reader: &mut Reader<'a>,
+) -> Result<Option<f64>, JsonError> {
     match reader.peek()? {
         Kind::Number => Ok(raw(json, reader)?.parse().ok()),
         _ => Ok(None),
@@ -29,7 +32,10 @@ pub(super) fn raw<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<&'a str
 }
 
 /// An object as it stands in `json`.
-pub(super) fn object<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Option<&'a RawValue>, JsonError> {
+pub(super) fn object<'a>(
+    json: &'a [u8],
+    reader: &mut Reader<'a>,
+) -> Result<Option<&'a RawValue>, JsonError> {
     match reader.peek()? {
         Kind::Object => Ok(serde_json::from_str(raw(json, reader)?).ok()),
         _ => Ok(None),

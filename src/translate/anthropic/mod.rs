@@ -1,9 +1,10 @@
 //! Anthropic's Messages API: an upstream's wire format and a client's dialect.
 //!
-//! Follows `anthropic-version: 2023-06-01` as documented on platform.claude.com and typed in the Python SDK 2.11
-//! (2026-11). No `anthropic-beta` is needed: structured outputs, one-hour caches, files and effort left beta.
-//! Upstream: [`Anthropic`] as a [`Format`]: `request` writes, `reader` reads the answer. Client: [`Anthropic`] as a
-//! [`Dialect`]: `dialect` and `block` read the request, `writer` writes the answer.
+//! Follows `anthropic-version: 2023-06-01` as documented on platform.claude.com and typed in the
+//! Python SDK 2.11 (2026-11). No `anthropic-beta` is needed: structured outputs, one-hour caches,
+//! files and effort left beta. Upstream: [`Anthropic`] as a [`Format`]: `request` writes, `reader`
+//! reads the answer. Client: [`Anthropic`] as a [`Dialect`]: `dialect` and `block` read the
+//! request, `writer` writes the answer.
 
 mod answer;
 mod base64;
@@ -97,7 +98,12 @@ impl Format for Anthropic {
         LOSSES
     }
 
-    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+    fn request(
+        &self,
+        conversation: &Conversation<'_>,
+        model: &str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Vec<u8> {
         request::write(conversation, model, dropped)
     }
 

@@ -1,7 +1,8 @@
 //! What a Claude model accepts, told by its name: each generation took request fields away.
 //!
-//! Source: platform.claude.com, "Thinking support by model", "Effort", migration guides up to Claude 5.5 (2026-10).
-//! A name that says nothing of a Claude is a compatible server's, and those follow the API as it was before 4.6.
+//! Source: platform.claude.com, "Thinking support by model", "Effort", migration guides up to
+//! Claude 5.5 (2026-10). A name that says nothing of a Claude is a compatible server's, and those
+//! follow the API as it was before 4.6.
 
 use crate::translate::form::Effort;
 
@@ -90,17 +91,19 @@ const COMPATIBLE: Model = Model {
 };
 
 impl Model {
-    /// Reads a model's name at any provider: `claude-opus-4-5-20251101`, `anthropic.claude-opus-5-v1`, `claude-opus-5.5`.
+    /// Reads a model's name at any provider: `claude-opus-4-5-20251101`,
+    /// `anthropic.claude-opus-5-v1`, `claude-opus-5.5`.
     pub(super) fn named(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let family = words
-            .iter()
-            .enumerate()
-            .find_map(|(at, word)| FAMILIES.iter().find(|(known, _)| known == word).map(|(_, family)| (at, *family)));
+        let family = words.iter().enumerate().find_map(|(at, word)| {
+            FAMILIES.iter().find(|(known, _)| known == word).map(|(_, family)| (at, *family))
+        });
         match family {
             Some((at, family)) => Self::of(family, version(&words, at)),
-            None if words.contains(&"claude") => Self { thinks: Thinks::Never, ..Self::of(Family::Sonnet, (3, 0)) },
+            None if words.contains(&"claude") => {
+                Self { thinks: Thinks::Never, ..Self::of(Family::Sonnet, (3, 0)) }
+            }
             None => COMPATIBLE,
         }
     }
@@ -154,11 +157,15 @@ fn off(family: Family, version: Version) -> Off {
     }
 }
 
-/// The numbers behind the family's name, or for the third generation those before it. Dates are no versions.
+/// The numbers behind the family's name, or for the third generation those before it. Dates are no
+/// versions.
 fn version(words: &[&str], family: usize) -> Version {
-    let number = |at: usize| words.get(at).filter(|word| word.len() <= 2).and_then(|word| word.parse::<u32>().ok());
+    let number = |at: usize| {
+        words.get(at).filter(|word| word.len() <= 2).and_then(|word| word.parse::<u32>().ok())
+    };
     let pair = |at: usize| number(at).map(|major| (major, number(at + 1).unwrap_or(0)));
-    let before = words.iter().position(|word| *word == "claude").and_then(|claude| pair(claude + 1));
+    let before =
+        words.iter().position(|word| *word == "claude").and_then(|claude| pair(claude + 1));
     pair(family + 1).or(before).unwrap_or(NEWEST)
 }
 

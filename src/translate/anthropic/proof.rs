@@ -1,8 +1,9 @@
 //! How other providers' proofs of thinking travel through an Anthropic client and back.
 //!
-//! The client gives `signature` and `data` back as they came, but has no field for whose they are. A foreign proof is
-//! therefore stamped with the name of its form and a colon, which Claude's own (base64) never contain. A proof on a tool
-//! call (Gemini's) goes before the call as a `redacted_thinking` block with a stamp of its own.
+//! The client gives `signature` and `data` back as they came, but has no field for whose they are.
+//! A foreign proof is therefore stamped with the name of its form and a colon, which Claude's own
+//! (base64) never contain. A proof on a tool call (Gemini's) goes before the call as a
+//! `redacted_thinking` block with a stamp of its own.
 
 use std::borrow::Cow;
 
@@ -18,7 +19,9 @@ const OF_CALL: &str = "modelyard-call-v1";
 /// A proof as the client gets it.
 pub(super) fn stamp<'a>(format: Option<&str>, proof: &'a str) -> Cow<'a, str> {
     match format {
-        Some(format) if format != THINKING_FORMAT && !proof.is_empty() => format!("{format}:{proof}").into(),
+        Some(format) if format != THINKING_FORMAT && !proof.is_empty() => {
+            format!("{format}:{proof}").into()
+        }
         _ => proof.into(),
     }
 }
@@ -47,18 +50,20 @@ pub(in crate::translate) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<
     }
 }
 
-/// Whether a client's body carries what answers of other providers left in it: thinking whose proof is foreign or missing,
-/// proofs of calls, citations nobody searched for. Anthropic rejects these, so such a body must not pass as bytes to an
-/// Anthropic upstream but be read and written anew.
+/// Whether a client's body carries what answers of other providers left in it: thinking whose proof
+/// is foreign or missing, proofs of calls, citations nobody searched for. Anthropic rejects these,
+/// so such a body must not pass as bytes to an Anthropic upstream but be read and written anew.
 ///
 /// A body without a word of thinking or citations is not parsed.
 #[inline(never)]
 pub fn has_foreign_parts(body: &[u8]) -> bool {
-    let is_foreign = |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
+    let is_foreign =
+        |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
     let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
     let thinks = || {
         has("thinking\"")
-            && dialect::read(body).is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
+            && dialect::read(body)
+                .is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
     };
     has(OF_CALL) || has_empty_index(body) || thinks()
 }

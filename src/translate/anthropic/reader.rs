@@ -1,7 +1,8 @@
 //! An upstream's answer as deltas: one message, or the events of its stream.
 //!
-//! What Anthropic's own tools did (`server_tool_use` and its results) is passed over: only requests that pass as bytes
-//! can ask for it. Citations are told where they are of the web; those of documents name nothing a client could open.
+//! What Anthropic's own tools did (`server_tool_use` and its results) is passed over: only requests
+//! that pass as bytes can ask for it. Citations are told where they are of the web; those of
+//! documents name nothing a client could open.
 
 use serde::Serialize;
 
@@ -74,7 +75,8 @@ impl AnswerReader for Reader {
 
 impl Reader {
     fn start(&mut self, event: &mut Event<'_>, tell: Tell<'_>) {
-        let (id, model) = (event.id.take().unwrap_or_default(), event.model.take().unwrap_or_default());
+        let (id, model) =
+            (event.id.take().unwrap_or_default(), event.model.take().unwrap_or_default());
         tell(Delta::Start { id, model });
     }
 
@@ -106,7 +108,9 @@ impl Reader {
 
     /// More of a block. A start may carry the same fields, mostly empty.
     fn add(&mut self, index: Option<u64>, piece: Piece<'_>, tell: Tell<'_>) {
-        if let Some(text) = piece.text.filter(|text| !text.is_empty() && matches!(&*piece.kind, "text" | "text_delta"))
+        if let Some(text) = piece
+            .text
+            .filter(|text| !text.is_empty() && matches!(&*piece.kind, "text" | "text_delta"))
         {
             self.characters += text.chars().count();
             tell(Delta::Text(text));
@@ -118,8 +122,9 @@ impl Reader {
             tell(Delta::Signature(signature));
         }
         if let Some(json) = piece.partial_json.filter(|json| !json.is_empty()) {
-            let call = index
-                .map_or(self.calls.len().checked_sub(1), |index| self.calls.iter().rposition(|block| *block == index));
+            let call = index.map_or(self.calls.len().checked_sub(1), |index| {
+                self.calls.iter().rposition(|block| *block == index)
+            });
             if let Some(index) = call {
                 self.whole_input = None;
                 tell(Delta::Arguments { index, json });

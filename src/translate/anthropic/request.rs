@@ -1,6 +1,7 @@
 //! A request in the common form as the body for an upstream.
 //!
-//! What models of a generation reject (see [`super::model`]) is left out or put the way they take it, and noted.
+//! What models of a generation reject (see [`super::model`]) is left out or put the way they take
+//! it, and noted.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,9 @@ use super::content::{Block, Blocks, CacheControl, breakpoints};
 use super::dialect::note;
 use super::model::{Model, Samples};
 use super::thinking::{Plan, Thinking};
-use crate::translate::form::{Conversation, ResponseFormat, Role, Sampling, Text, Tool, ToolChoice};
+use crate::translate::form::{
+    Conversation, ResponseFormat, Role, Sampling, Text, Tool, ToolChoice,
+};
 use crate::translate::schema;
 
 /// Longest `metadata.user_id` the API takes, in characters.
@@ -94,7 +97,11 @@ struct Metadata<'a> {
 }
 
 /// Writes the body for `model`.
-pub(super) fn write(conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+pub(super) fn write(
+    conversation: &Conversation<'_>,
+    model: &str,
+    dropped: &mut Vec<&'static str>,
+) -> Vec<u8> {
     let rules = Model::named(model);
     let mut max_tokens = conversation.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let plan = Plan::of(conversation, &rules, &mut max_tokens, dropped);
@@ -143,7 +150,10 @@ fn messages<'a>(conversation: &'a Conversation<'a>, blocks: &mut Blocks<'_>) -> 
     }
     if messages.first().is_none_or(|first| first.role != "user") {
         note(blocks.dropped, "messages");
-        messages.insert(0, Message { role: "user", content: vec![Block::text("(The conversation begins.)")] });
+        messages.insert(
+            0,
+            Message { role: "user", content: vec![Block::text("(The conversation begins.)")] },
+        );
     }
     // The beginning of an answer that Claude is to go on from may not end in white space.
     let begun = messages.last_mut().filter(|last| last.role == "assistant");
@@ -215,11 +225,18 @@ fn output_config<'a>(
         }
         Some(ResponseFormat::Text) | None => None,
     };
-    (format.is_some() || plan.effort.is_some()).then_some(OutputConfig { effort: plan.effort, format })
+    (format.is_some() || plan.effort.is_some())
+        .then_some(OutputConfig { effort: plan.effort, format })
 }
 
-/// What of the sampling numbers the model takes. One that is left out but says the default is no loss.
-fn sampling(wanted: &Sampling, rules: &Model, plan: &Plan, dropped: &mut Vec<&'static str>) -> Sampling {
+/// What of the sampling numbers the model takes. One that is left out but says the default is no
+/// loss.
+fn sampling(
+    wanted: &Sampling,
+    rules: &Model,
+    plan: &Plan,
+    dropped: &mut Vec<&'static str>,
+) -> Sampling {
     let mut taken = Sampling { top_p: wanted.top_p, top_k: wanted.top_k, ..Sampling::default() };
     taken.temperature = wanted.temperature.map(|temperature| temperature.clamp(0.0, 1.0));
     if plan.thinks() {
@@ -246,14 +263,18 @@ fn sampling(wanted: &Sampling, rules: &Model, plan: &Plan, dropped: &mut Vec<&'s
 
 /// The API rejects a stop sequence of white space only.
 fn stop_sequences<'a>(stop: &'a [Text<'a>], dropped: &mut Vec<&'static str>) -> Vec<&'a str> {
-    let kept: Vec<&str> = stop.iter().map(AsRef::as_ref).filter(|text: &&str| !text.trim().is_empty()).collect();
+    let kept: Vec<&str> =
+        stop.iter().map(AsRef::as_ref).filter(|text: &&str| !text.trim().is_empty()).collect();
     if kept.len() < stop.len() {
         note(dropped, "stop");
     }
     kept
 }
 
-fn metadata<'a>(user: Option<&'a Text<'a>>, dropped: &mut Vec<&'static str>) -> Option<Metadata<'a>> {
+fn metadata<'a>(
+    user: Option<&'a Text<'a>>,
+    dropped: &mut Vec<&'static str>,
+) -> Option<Metadata<'a>> {
     let user_id: &str = user?;
     if user_id.chars().nth(LONGEST_USER).is_some() {
         note(dropped, "user");

@@ -1,6 +1,7 @@
 //! `usage` and `stop_reason`, read and written.
 //!
-//! Anthropic counts fresh, cached and newly cached input apart; in a stream its counts are totals so far.
+//! Anthropic counts fresh, cached and newly cached input apart; in a stream its counts are totals
+//! so far.
 
 use serde::Serialize;
 
@@ -21,7 +22,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Reads a `usage` object; whether it said anything. Totals only grow, so a zero in a later event is no news.
+    /// Reads a `usage` object; whether it said anything. Totals only grow, so a zero in a later
+    /// event is no news.
     pub(super) fn take(&mut self, reader: &mut Reader<'_>) -> Result<bool, JsonError> {
         let mut counted = false;
         if reader.peek()? != Kind::Object {
@@ -105,7 +107,8 @@ impl From<Usage> for Counts {
             cache_creation_input_tokens: written,
             cache_read_input_tokens: cached,
             output_tokens: usage.output,
-            output_tokens_details: (usage.reasoning > 0).then_some(Details { thinking_tokens: usage.reasoning }),
+            output_tokens_details: (usage.reasoning > 0)
+                .then_some(Details { thinking_tokens: usage.reasoning }),
             cache_creation: (),
             inference_geo: (),
             server_tool_use: (),
@@ -127,11 +130,16 @@ const REASONS: [(&str, FinishReason); 7] = [
 
 /// A stop reason in OpenAI's words; an unknown one is an end like any other.
 pub(super) fn finish_reason(native: &str) -> FinishReason {
-    REASONS.iter().find(|(name, _)| *name == native).map_or(FinishReason::Stop, |(_, reason)| *reason)
+    REASONS
+        .iter()
+        .find(|(name, _)| *name == native)
+        .map_or(FinishReason::Stop, |(_, reason)| *reason)
 }
 
-/// The stop reason for an end that an upstream calls `native`: its own word where that is one of Anthropic's.
+/// The stop reason for an end that an upstream calls `native`: its own word where that is one of
+/// Anthropic's.
 pub(super) fn stop_reason(reason: FinishReason, native: &str) -> &'static str {
     let own = REASONS.iter().find(|(name, meant)| *name == native && *meant == reason);
-    own.or_else(|| REASONS.iter().find(|(_, meant)| *meant == reason)).map_or("end_turn", |(name, _)| name)
+    own.or_else(|| REASONS.iter().find(|(_, meant)| *meant == reason))
+        .map_or("end_turn", |(name, _)| name)
 }

@@ -1,15 +1,18 @@
 //! How much a Claude shall think, and what may stand beside it.
 //!
-//! Older models take a budget of at least 1,024 tokens and less than `max_tokens`; newer ones decide themselves
-//! (`adaptive`) and take an effort. While thinking, no call may be forced, `temperature` and `top_k` must be left out, and
-//! with a budget the turn that called the tools must begin with its thinking.
+//! Older models take a budget of at least 1,024 tokens and less than `max_tokens`; newer ones
+//! decide themselves (`adaptive`) and take an effort. While thinking, no call may be forced,
+//! `temperature` and `top_k` must be left out, and with a budget the turn that called the tools
+//! must begin with its thinking.
 
 use serde::Serialize;
 
 use super::content::is_own;
 use super::dialect::note;
 use super::model::{Model, Off, Thinks};
-use crate::translate::form::{Content, Conversation, Effort, Part, Reasoning, Role, ToolChoice, Turn};
+use crate::translate::form::{
+    Content, Conversation, Effort, Part, Reasoning, Role, ToolChoice, Turn,
+};
 
 /// `thinking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,14 +50,19 @@ impl Plan {
         max_tokens: &mut u64,
         dropped: &mut Vec<&'static str>,
     ) -> Self {
-        let Some((reasoning, level)) = conversation.reasoning.and_then(|it| Some((it, it.level()?))) else {
+        let Some((reasoning, level)) =
+            conversation.reasoning.and_then(|it| Some((it, it.level()?)))
+        else {
             return Self::default();
         };
         if level == Effort::None {
             return Self::off(model, dropped);
         }
-        let forced = matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
-        if model.thinks == Thinks::Never || (forced && model.forces_tools && !conversation.tools.is_empty()) {
+        let forced =
+            matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
+        if model.thinks == Thinks::Never
+            || (forced && model.forces_tools && !conversation.tools.is_empty())
+        {
             note(dropped, "reasoning");
             return Self::default();
         }
@@ -67,7 +75,10 @@ impl Plan {
                     note(dropped, "reasoning.max_tokens");
                 }
                 let display = if reasoning.exclude { "omitted" } else { "summarized" };
-                Self { thinking: Some(Thinking::Adaptive { display }), effort: Some(model.effort(level)) }
+                Self {
+                    thinking: Some(Thinking::Adaptive { display }),
+                    effort: Some(model.effort(level)),
+                }
             }
         }
     }
@@ -106,11 +117,14 @@ impl Plan {
     }
 }
 
-/// Whether no tools are being used, or the turn that called them begins with thinking of Claude's own.
+/// Whether no tools are being used, or the turn that called them begins with thinking of Claude's
+/// own.
 fn may_begin_anew(turns: &[Turn<'_>]) -> bool {
     let is_result = |part: &Part<'_>| matches!(part.content, Content::ToolResult { .. });
     match turns {
-        [.., called, answered] if answered.parts.iter().any(is_result) && called.role == Role::Assistant => {
+        [.., called, answered]
+            if answered.parts.iter().any(is_result) && called.role == Role::Assistant =>
+        {
             matches!(called.parts.first().map(|part| &part.content), Some(Content::Thinking(first)) if is_own(first))
         }
         _ => true,

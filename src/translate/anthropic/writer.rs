@@ -1,8 +1,8 @@
 //! An answer for a client: one message, or the events of its stream.
 //!
-//! Blocks come one after the other, each started, added to and stopped; the end of the message and its usage are told
-//! last, as upstreams tell them in any order. A tool call that an upstream ends with `stop` is `tool_use` all the same:
-//! clients act on the reason.
+//! Blocks come one after the other, each started, added to and stopped; the end of the message and
+//! its usage are told last, as upstreams tell them in any order. A tool call that an upstream ends
+//! with `stop` is `tool_use` all the same: clients act on the reason.
 
 use std::borrow::Cow;
 
@@ -105,7 +105,8 @@ impl AnswerWriter for Writer {
 
     fn whole(&mut self, answer: &Answer, _: u64) -> Vec<u8> {
         self.finish.clone_from(&answer.finish);
-        self.called = answer.blocks.iter().any(|block| matches!(block, delta::Block::ToolCall { .. }));
+        self.called =
+            answer.blocks.iter().any(|block| matches!(block, delta::Block::ToolCall { .. }));
         self.refused = answer.blocks.iter().any(|block| matches!(block, delta::Block::Refusal(_)));
         let sequence = self.stop_sequence();
         let message = Message {
@@ -177,7 +178,12 @@ impl Writer {
                 if let Some(proof) = proof {
                     self.block(Block::RedactedThinking { data: proof.into() }, events);
                 }
-                let block = || Block::ToolUse { id: id.into(), name: &name, input: no_input(), caller: Caller {} };
+                let block = || Block::ToolUse {
+                    id: id.into(),
+                    name: &name,
+                    input: no_input(),
+                    caller: Caller {},
+                };
                 self.open(Open::Call, block, events);
                 if !held.is_empty() {
                     self.add(Piece::Input { partial_json: &held }, events);
@@ -268,17 +274,25 @@ impl Writer {
                 }
                 delta::Block::Thinking { text, signature } => content.push(Block::Thinking {
                     thinking: text,
-                    signature: proof::stamp(self.about.thinking_format, signature.as_deref().unwrap_or_default()),
+                    signature: proof::stamp(
+                        self.about.thinking_format,
+                        signature.as_deref().unwrap_or_default(),
+                    ),
                 }),
                 delta::Block::EncryptedThinking(data) => {
-                    content.push(Block::RedactedThinking { data: proof::stamp(self.about.thinking_format, data) });
+                    content.push(Block::RedactedThinking {
+                        data: proof::stamp(self.about.thinking_format, data),
+                    });
                 }
                 delta::Block::ToolCall { id, name, arguments, signature } => {
                     if let Some(signature) = signature {
-                        content.push(Block::RedactedThinking { data: proof::stamp_call(signature).into() });
+                        content.push(Block::RedactedThinking {
+                            data: proof::stamp_call(signature).into(),
+                        });
                     }
                     let id = self.call_id(id, calls.next().unwrap_or(0));
-                    let input = as_object(arguments).map_or_else(|| Cow::Owned(wrapped(arguments)), Cow::Borrowed);
+                    let input = as_object(arguments)
+                        .map_or_else(|| Cow::Owned(wrapped(arguments)), Cow::Borrowed);
                     content.push(Block::ToolUse { id, name, input, caller: Caller {} });
                 }
                 // Told as text: see `Delta::without_images`.

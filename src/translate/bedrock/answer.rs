@@ -1,7 +1,8 @@
-//! Answers, whole or streamed, into deltas. A field of a wrong type counts as absent; an event without sense is nothing.
+//! Answers, whole or streamed, into deltas. A field of a wrong type counts as absent; an event
+//! without sense is nothing.
 //!
-//! A stream is `messageStart`, blocks, `messageStop`, `metadata`. It ended well when both of the last two were there: one
-//! that stops between them was cut, and its usage is not known.
+//! A stream is `messageStart`, blocks, `messageStop`, `metadata`. It ended well when both of the
+//! last two were there: one that stops between them was cut, and its usage is not known.
 
 use std::borrow::Cow;
 
@@ -47,7 +48,9 @@ impl AnswerReader for Reading {
     fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed> {
         let parts = Parts::of(body)?;
         self.start(tell);
-        let _ = each(&mut Reader::new(parts.content), &mut |reader| self.block(reader, parts.content, tell));
+        let _ = each(&mut Reader::new(parts.content), &mut |reader| {
+            self.block(reader, parts.content, tell)
+        });
         self.finish(parts.stop_reason.unwrap_or_default(), tell);
         if let Some(usage) = parts.usage.and_then(usage) {
             tell(Delta::Usage(usage));
@@ -73,7 +76,8 @@ impl AnswerReader for Reading {
             }
             _ => {
                 let kind = message.header(":event-type").unwrap_or_default();
-                // An event is told once all of its JSON was read, so that one that is none is not told in part.
+                // An event is told once all of its JSON was read, so that one that is none is not
+                // told in part.
                 let _ = self.modelled(kind, message.payload, tell);
             }
         }
@@ -130,12 +134,14 @@ impl Reading {
         tell(Delta::Finish { reason, native });
     }
 
-    /// A call; one without a name cannot be made. Calls of the provider's own tools are not the client's.
+    /// A call; one without a name cannot be made. Calls of the provider's own tools are not the
+    /// client's.
     fn call(&mut self, block: Option<u64>, call: ToolUse<'_>, tell: Tell<'_>) -> Option<usize> {
         let name = call.name.filter(|name| !name.is_empty() && !call.by_server)?;
         let index = self.calls.len();
         self.calls.push(block);
-        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{index}").into());
+        let id =
+            call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{index}").into());
         tell(Delta::ToolCall { index, id, name, signature: None });
         Some(index)
     }
@@ -183,13 +189,19 @@ impl Reading {
     }
 
     /// A block of a whole answer.
-    fn block<'a>(&mut self, reader: &mut Reader<'a>, json: &'a [u8], tell: Tell<'_>) -> Result<(), JsonError> {
+    fn block<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        json: &'a [u8],
+        tell: Tell<'_>,
+    ) -> Result<(), JsonError> {
         object(reader, &mut |reader, member| {
             match member.key.decode().as_ref() {
                 "text" => string(reader)?.into_iter().for_each(|text| say(Delta::Text(text), tell)),
                 "toolUse" => {
                     if let Some(mut call) = ToolUse::read(reader)? {
-                        let input = call.input.take().and_then(|span| json.get(span)).unwrap_or_default();
+                        let input =
+                            call.input.take().and_then(|span| json.get(span)).unwrap_or_default();
                         if let Some(index) = self.call(None, call, tell) {
                             tell(Delta::Arguments { index, json: String::from_utf8_lossy(input) });
                         }
@@ -218,7 +230,9 @@ impl<'a> Parts<'a> {
         let mut reader = Reader::new(body);
         let read = object(&mut reader, &mut |reader, found| {
             match found.key.decode().as_ref() {
-                "output" => content = nested(reader, "message", |reader| nested(reader, "content", list))?,
+                "output" => {
+                    content = nested(reader, "message", |reader| nested(reader, "content", list))?
+                }
                 "stopReason" => stop_reason = string(reader)?,
                 "usage" => usage = Some(reader.skip()?),
                 _ => {}

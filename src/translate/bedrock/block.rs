@@ -14,9 +14,10 @@ type Tell<'t> = &'t mut dyn FnMut(Delta<'_>);
 /// Tells what has something in it: streams begin blocks with empty pieces.
 pub(super) fn say(delta: Delta<'_>, tell: Tell<'_>) {
     let empty = match &delta {
-        Delta::Text(text) | Delta::Thinking(text) | Delta::Signature(text) | Delta::EncryptedThinking(text) => {
-            text.is_empty()
-        }
+        Delta::Text(text)
+        | Delta::Thinking(text)
+        | Delta::Signature(text)
+        | Delta::EncryptedThinking(text) => text.is_empty(),
         Delta::Arguments { json, .. } => json.is_empty(),
         _ => false,
     };
@@ -45,7 +46,9 @@ impl<'a> ToolUse<'a> {
                 "toolUseId" => call.id = string(reader)?,
                 "name" => call.name = string(reader)?,
                 "input" => call.input = Some(reader.skip()?),
-                "type" => call.by_server = string(reader)?.is_some_and(|kind| kind == "server_tool_use"),
+                "type" => {
+                    call.by_server = string(reader)?.is_some_and(|kind| kind == "server_tool_use")
+                }
                 _ => {}
             }
             Ok(())
@@ -72,7 +75,9 @@ impl<'a> Piece<'a> {
                 "text" => piece = string(reader)?.map(|text| Self::Say(Delta::Text(text))),
                 "toolUse" => piece = nested(reader, "input", string)?.map(Self::Arguments),
                 "reasoningContent" => piece = thought_delta(reader)?.map(Self::Say),
-                "citation" => piece = citation(reader)?.map(|json| Self::Say(Delta::Annotation(json.into()))),
+                "citation" => {
+                    piece = citation(reader)?.map(|json| Self::Say(Delta::Annotation(json.into())))
+                }
                 _ => {}
             }
             Ok(())
@@ -190,7 +195,8 @@ struct UrlCitation<'a> {
     content: Option<String>,
 }
 
-/// Reads a citation of something on the web, as JSON text. Places in the request's own documents have no such form.
+/// Reads a citation of something on the web, as JSON text. Places in the request's own documents
+/// have no such form.
 fn citation(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
     let (mut cited, mut url, mut source) = (UrlCitation::default(), None, None);
     object(reader, &mut |reader, member| {
@@ -209,7 +215,8 @@ fn citation(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
         Ok(())
     })?;
     Ok(url.or(source).and_then(|url| {
-        let annotation = Annotation { r#type: "url_citation", url_citation: UrlCitation { url, ..cited } };
+        let annotation =
+            Annotation { r#type: "url_citation", url_citation: UrlCitation { url, ..cited } };
         serde_json::to_string(&annotation).ok()
     }))
 }
@@ -231,7 +238,8 @@ pub(super) fn usage(json: &[u8]) -> Option<Usage> {
     if read.is_err() || (input.is_none() && output.is_none()) {
         return None;
     }
-    let [input, output, cached, cache_write] = [input, output, cached, cache_write].map(Option::unwrap_or_default);
+    let [input, output, cached, cache_write] =
+        [input, output, cached, cache_write].map(Option::unwrap_or_default);
     let input = input.saturating_add(cached).saturating_add(cache_write);
     Some(Usage { input, output, cached, cache_write, source: Source::Reported, ..Usage::default() })
 }

@@ -1,12 +1,14 @@
 //! Errors: bodies of error statuses, and exceptions inside a stream.
 //!
-//! The API has no code for a prompt that is too long, only messages, which it takes from the models.
+//! The API has no code for a prompt that is too long, only messages, which it takes from the
+//! models.
 
 use super::json::object;
 use crate::wire::json::{Kind, Reader};
 use crate::wire::openai::ErrorFields;
 
-/// Statuses of the API's exceptions. An error of the model is not the client's: where the API says 424, 502 is said.
+/// Statuses of the API's exceptions. An error of the model is not the client's: where the API says
+/// 424, 502 is said.
 const STATUSES: &[(&str, u16)] = &[
     ("ValidationException", 400),
     ("SerializationException", 400),
@@ -29,7 +31,8 @@ const STATUSES: &[(&str, u16)] = &[
 /// What comes before a message of the model itself.
 const RELAYED: &str = "The model returned the following errors: ";
 
-/// Beginnings of messages about prompts that are too long: Bedrock's own, Claude's, Nova's, and those of open models.
+/// Beginnings of messages about prompts that are too long: Bedrock's own, Claude's, Nova's, and
+/// those of open models.
 const TOO_LONG: &[&str] = &[
     "Input is too long",
     "prompt is too long",
@@ -53,7 +56,8 @@ pub(super) fn unmodelled(kind: &str, message: &str) -> ErrorFields {
     fields(kind, told, Some(status(kind).unwrap_or(500).to_string()))
 }
 
-/// The body of an error status. Its kind stands there in some versions of the protocol; the status is the HTTP one.
+/// The body of an error status. Its kind stands there in some versions of the protocol; the status
+/// is the HTTP one.
 pub(super) fn body(body: &[u8]) -> Option<ErrorFields> {
     let told = Told::read(body)?;
     if told.message.is_none() && told.kind.is_none() {
@@ -96,7 +100,9 @@ impl Told {
                 "message" | "Message" if reader.peek()? == Kind::String => {
                     told.message = Some(reader.string()?.decode().into_owned());
                 }
-                "__type" if reader.peek()? == Kind::String => told.kind = Some(plain(&reader.string()?.decode())),
+                "__type" if reader.peek()? == Kind::String => {
+                    told.kind = Some(plain(&reader.string()?.decode()))
+                }
                 "originalStatusCode" => {
                     let status = reader.u64()?.and_then(|status| u16::try_from(status).ok());
                     told.original_status = status.filter(|status| (400..=599).contains(status));

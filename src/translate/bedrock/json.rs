@@ -1,4 +1,5 @@
-//! Reading JSON whose values may be of any type: a wrong one is as good as none, and is left to be skipped.
+//! Reading JSON whose values may be of any type: a wrong one is as good as none, and is left to be
+//! skipped.
 
 use crate::translate::form::Text;
 use crate::wire::json::{JsonError, Kind, Member, Reader, Span};

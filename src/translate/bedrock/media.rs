@@ -1,4 +1,5 @@
-//! Images, documents, videos and sounds: their formats, where they are, and what documents are called.
+//! Images, documents, videos and sounds: their formats, where they are, and what documents are
+//! called.
 
 use serde::Serialize;
 
@@ -14,7 +15,8 @@ enum Slot {
     Audio,
 }
 
-/// The API's formats. By media type, and by the endings of names that have no type; the first that fits.
+/// The API's formats. By media type, and by the endings of names that have no type; the first that
+/// fits.
 const FORMATS: &[(Slot, &str, &[&str], &[&str])] = &[
     (Slot::Image, "png", &["image/png"], &["png"]),
     (Slot::Image, "jpeg", &["image/jpeg", "image/jpg"], &["jpg", "jpeg"]),
@@ -23,12 +25,27 @@ const FORMATS: &[(Slot, &str, &[&str], &[&str])] = &[
     (Slot::Document, "pdf", &["application/pdf"], &["pdf"]),
     (Slot::Document, "csv", &["text/csv"], &["csv"]),
     (Slot::Document, "doc", &["application/msword"], &["doc"]),
-    (Slot::Document, "docx", &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"], &["docx"]),
+    (
+        Slot::Document,
+        "docx",
+        &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+        &["docx"],
+    ),
     (Slot::Document, "xls", &["application/vnd.ms-excel"], &["xls"]),
-    (Slot::Document, "xlsx", &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"], &["xlsx"]),
+    (
+        Slot::Document,
+        "xlsx",
+        &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+        &["xlsx"],
+    ),
     (Slot::Document, "html", &["text/html"], &["html", "htm"]),
     (Slot::Document, "md", &["text/markdown", "text/x-markdown"], &["md", "markdown"]),
-    (Slot::Document, "txt", &["text/plain", "application/json", "application/xml"], &["txt", "json", "xml", "log"]),
+    (
+        Slot::Document,
+        "txt",
+        &["text/plain", "application/json", "application/xml"],
+        &["txt", "json", "xml", "log"],
+    ),
     (Slot::Video, "mp4", &["video/mp4"], &["mp4"]),
     (Slot::Video, "mov", &["video/quicktime"], &["mov"]),
     (Slot::Video, "mkv", &["video/x-matroska"], &["mkv"]),
@@ -71,7 +88,10 @@ enum Source<'c> {
 }
 
 /// The block for `media`, or the field that is lost.
-pub(super) fn block<'c>(media: &'c form::Media<'_>, names: &mut Names) -> Result<Block<'c>, &'static str> {
+pub(super) fn block<'c>(
+    media: &'c form::Media<'_>,
+    names: &mut Names,
+) -> Result<Block<'c>, &'static str> {
     let name = media.name.as_deref();
     let (found, source, name) = match &media.source {
         form::Source::Data { mime, base64 } => (by_type(mime, name), Source::Bytes(base64), name),
@@ -98,7 +118,9 @@ pub(super) fn has_detail(media: &form::Media<'_>) -> bool {
 
 fn by_type(mime: &str, name: Option<&str>) -> Option<(Slot, &'static str)> {
     let essence = mime.split(';').next().unwrap_or_default().trim();
-    let known = FORMATS.iter().find(|(_, _, types, _)| types.iter().any(|known| known.eq_ignore_ascii_case(essence)));
+    let known = FORMATS
+        .iter()
+        .find(|(_, _, types, _)| types.iter().any(|known| known.eq_ignore_ascii_case(essence)));
     let known = known.map(|(slot, format, ..)| (*slot, *format));
     let is_text = essence.get(..5).is_some_and(|lead| lead.eq_ignore_ascii_case("text/"));
     known.or_else(|| name.and_then(by_ending)).or(is_text.then_some((Slot::Document, "txt")))
@@ -106,12 +128,14 @@ fn by_type(mime: &str, name: Option<&str>) -> Option<(Slot, &'static str)> {
 
 fn by_ending(name: &str) -> Option<(Slot, &'static str)> {
     let (_, ending) = name.rsplit_once('.')?;
-    let known =
-        FORMATS.iter().find(|(_, _, _, endings)| endings.iter().any(|known| known.eq_ignore_ascii_case(ending)));
+    let known = FORMATS
+        .iter()
+        .find(|(_, _, _, endings)| endings.iter().any(|known| known.eq_ignore_ascii_case(ending)));
     known.map(|(slot, format, ..)| (*slot, *format))
 }
 
-/// Names of the documents of one request: within the API's alphabet, and each once, also across turns.
+/// Names of the documents of one request: within the API's alphabet, and each once, also across
+/// turns.
 #[derive(Default)]
 pub(super) struct Names(Vec<String>);
 
@@ -120,8 +144,10 @@ impl Names {
     fn take(&mut self, wanted: Option<&str>) -> String {
         let stem = wanted.map_or("", |name| name.rsplit_once('.').map_or(name, |(stem, _)| stem));
         let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-()[]".contains(letter);
-        let spaced: String = stem.chars().map(|letter| if allowed(letter) { letter } else { ' ' }).collect();
-        let short: String = spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(190).collect();
+        let spaced: String =
+            stem.chars().map(|letter| if allowed(letter) { letter } else { ' ' }).collect();
+        let short: String =
+            spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(190).collect();
         let base = if short.is_empty() { "Document" } else { short.trim_end() };
         let mut name = base.to_owned();
         let mut count = 1;

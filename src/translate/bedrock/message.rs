@@ -143,7 +143,8 @@ impl<'d> Writer<'d> {
         }
         if messages.first().is_none_or(|first| first.role != "user") {
             lose(self.dropped, "messages.role");
-            messages.insert(0, Message { role: "user", content: vec![Block::Text(NOTHING.into())] });
+            messages
+                .insert(0, Message { role: "user", content: vec![Block::Text(NOTHING.into())] });
         }
         messages.iter_mut().for_each(introduce_documents);
         messages.last_mut().into_iter().for_each(trim_begun);
@@ -160,7 +161,12 @@ impl<'d> Writer<'d> {
     }
 
     /// Adds the block for `part`. A breakpoint inside it, where none may be, is returned.
-    fn part<'c>(&mut self, part: &'c Part<'_>, role: Role, blocks: &mut Vec<Block<'c>>) -> Option<Cache> {
+    fn part<'c>(
+        &mut self,
+        part: &'c Part<'_>,
+        role: Role,
+        blocks: &mut Vec<Block<'c>>,
+    ) -> Option<Cache> {
         match &part.content {
             Content::Text(text) => push_text(text, blocks),
             Content::Media(media) if role == Role::User => self.media(media, blocks),
@@ -232,8 +238,10 @@ impl<'d> Writer<'d> {
             lose(self.dropped, "messages.cache_control.ttl");
             cache = Cache::Short;
         }
-        // One that stood behind nothing but blanks marks what the one before it does; behind thinking there may be none.
-        if !matches!(blocks.last(), None | Some(Block::CachePoint(_) | Block::ReasoningContent(_))) {
+        // One that stood behind nothing but blanks marks what the one before it does; behind
+        // thinking there may be none.
+        if !matches!(blocks.last(), None | Some(Block::CachePoint(_) | Block::ReasoningContent(_)))
+        {
             blocks.push(Block::CachePoint(cache.into()));
         }
     }

@@ -1,8 +1,10 @@
-//! Amazon Bedrock's `Converse` and `ConverseStream`, API version 2023-09-30 (botocore's model of 2026-11).
+//! Amazon Bedrock's `Converse` and `ConverseStream`, API version 2023-09-30 (botocore's model of
+//! 2026-11).
 //!
-//! Requests are written by `request`, answers read by `answer`, and an event handed to the reader is one message of
-//! the binary event stream ([`crate::wire::event_stream`]), checked before. What models differ in is told by their name
-//! (`model`): the API itself takes the same request for all and refuses what the model behind it does not know.
+//! Requests are written by `request`, answers read by `answer`, and an event handed to the reader
+//! is one message of the binary event stream ([`crate::wire::event_stream`]), checked before. What
+//! models differ in is told by their name (`model`): the API itself takes the same request for all
+//! and refuses what the model behind it does not know.
 
 mod answer;
 mod block;
@@ -25,7 +27,8 @@ use crate::wire::openai::ErrorFields;
 #[derive(Clone, Copy, Debug)]
 pub struct Bedrock;
 
-/// Fields that are lost always, or for some models or values only; the latter are told by each request.
+/// Fields that are lost always, or for some models or values only; the latter are told by each
+/// request.
 const LOSSES: &[(&str, Loss)] = &[
     // The API has nothing of the kind.
     ("n", Loss::Refused),
@@ -84,7 +87,12 @@ impl Format for Bedrock {
         LOSSES
     }
 
-    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+    fn request(
+        &self,
+        conversation: &Conversation<'_>,
+        model: &str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Vec<u8> {
         request::write(conversation, model, dropped)
     }
 

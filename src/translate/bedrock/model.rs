@@ -1,8 +1,9 @@
-//! What a model takes, told by its name: an id, the id of an inference profile, or an ARN with one of them in it.
+//! What a model takes, told by its name: an id, the id of an inference profile, or an ARN with one
+//! of them in it.
 //!
-//! Only Anthropic's and Amazon's own models are known, because only their extras are sent. A name that tells nothing (an
-//! application's own inference profile) is a model without extras.
-//! Sources: Bedrock's user guide on adaptive thinking and prompt caching, model cards (2026-11).
+//! Only Anthropic's and Amazon's own models are known, because only their extras are sent. A name
+//! that tells nothing (an application's own inference profile) is a model without extras. Sources:
+//! Bedrock's user guide on adaptive thinking and prompt caching, model cards (2026-11).
 
 /// What of a request depends on the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,9 @@ impl Model {
             let version = rest.strip_prefix("claude-").unwrap_or(rest);
             let known = CLAUDE.iter().find(|(beginning, ..)| version.starts_with(beginning));
             let (thinking, sampling) = known
-                .map_or((Thinking::LevelByDefault, Sampling::Fixed), |(_, thinking, sampling)| (*thinking, *sampling));
+                .map_or((Thinking::LevelByDefault, Sampling::Fixed), |(_, thinking, sampling)| {
+                    (*thinking, *sampling)
+                });
             return Self { family: Family::Anthropic, thinking, sampling };
         }
         let family = if name.contains("amazon.nova") { Family::Nova } else { Family::Other };
@@ -113,7 +116,11 @@ mod tests {
             ("anthropic.claude-instant-v1", Thinking::Untold, Sampling::All),
             ("eu.anthropic.claude-sonnet-4-20250514-v1:0", Thinking::Budget, Sampling::All),
             ("us.anthropic.claude-opus-4-1-20250805-v1:0", Thinking::Budget, Sampling::OneOfTwo),
-            ("global.anthropic.claude-haiku-4-5-20251001-v1:0", Thinking::Budget, Sampling::OneOfTwo),
+            (
+                "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+                Thinking::Budget,
+                Sampling::OneOfTwo,
+            ),
             ("anthropic.claude-opus-4-6-v1", Thinking::Level, Sampling::OneOfTwo),
             ("anthropic.claude-opus-4-7", Thinking::Level, Sampling::Fixed),
             ("us.anthropic.claude-sonnet-5", Thinking::LevelByDefault, Sampling::Fixed),
@@ -126,13 +133,20 @@ mod tests {
                 Sampling::OneOfTwo,
             ),
         ] {
-            assert_eq!(Model::of(name), Model { family: Family::Anthropic, thinking, sampling }, "{name}");
+            assert_eq!(
+                Model::of(name),
+                Model { family: Family::Anthropic, thinking, sampling },
+                "{name}"
+            );
         }
         for (name, family) in [
             ("us.amazon.nova-pro-v1:0", Family::Nova),
             ("meta.llama3-70b-instruct-v1:0", Family::Other),
             ("openai.gpt-oss-120b-1:0", Family::Other),
-            ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123", Family::Other),
+            (
+                "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123",
+                Family::Other,
+            ),
         ] {
             assert_eq!(
                 Model::of(name),

@@ -13,7 +13,11 @@ use crate::translate::form::{Conversation, ResponseFormat};
 use crate::translate::schema;
 
 /// The request for the model `name`.
-pub(super) fn write(conversation: &Conversation<'_>, name: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+pub(super) fn write(
+    conversation: &Conversation<'_>,
+    name: &str,
+    dropped: &mut Vec<&'static str>,
+) -> Vec<u8> {
     let model = Model::of(name);
     let mut tool_config = tool::config(conversation, model, dropped);
     let plan = thinking::plan(conversation, model, dropped);
@@ -51,7 +55,8 @@ struct Body<'c> {
     output_config: Option<OutputConfig<'c>>,
 }
 
-/// System blocks and messages. Instructions that nothing follows are what the user says: there must be a message.
+/// System blocks and messages. Instructions that nothing follows are what the user says: there must
+/// be a message.
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
 #[inline(never)]
 fn said<'c>(
@@ -74,7 +79,8 @@ fn limit_breakpoints(
     dropped: &mut Vec<&'static str>,
 ) {
     let in_messages: usize = messages.iter().map(|message| breakpoints(&message.content)).sum();
-    let all = tools.as_deref().map_or(0, ToolConfig::breakpoints) + breakpoints(system) + in_messages;
+    let all =
+        tools.as_deref().map_or(0, ToolConfig::breakpoints) + breakpoints(system) + in_messages;
     let mut limit = Limit::new(all, dropped);
     if let Some(tools) = tools {
         tools.limit(&mut limit);
@@ -102,13 +108,19 @@ fn inference_config<'c>(
     plan: &Plan,
     dropped: &mut Vec<&'static str>,
 ) -> Option<InferenceConfig<'c>> {
-    let stop_sequences: Vec<_> = conversation.stop.iter().map(AsRef::as_ref).filter(|stop| !is_blank(stop)).collect();
+    let stop_sequences: Vec<_> =
+        conversation.stop.iter().map(AsRef::as_ref).filter(|stop| !is_blank(stop)).collect();
     if stop_sequences.len() < conversation.stop.len() {
         // Claude refuses stop sequences that are all white space.
         lose(dropped, "stop");
     }
     let max_tokens = plan.max_tokens.or(conversation.max_tokens);
-    let config = InferenceConfig { max_tokens, temperature: numbers.temperature, top_p: numbers.top_p, stop_sequences };
+    let config = InferenceConfig {
+        max_tokens,
+        temperature: numbers.temperature,
+        top_p: numbers.top_p,
+        stop_sequences,
+    };
     let is_empty = max_tokens.is_none()
         && config.temperature.is_none()
         && config.top_p.is_none()
@@ -124,7 +136,12 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(conversation: &Conversation<'_>, model: Model, plan: &Plan, dropped: &mut Vec<&'static str>) -> Self {
+    fn of(
+        conversation: &Conversation<'_>,
+        model: Model,
+        plan: &Plan,
+        dropped: &mut Vec<&'static str>,
+    ) -> Self {
         let fixed = model.sampling == Sampling::Fixed;
         let thinks = plan.thinks();
         // What a model without these numbers does anyway is no loss.
@@ -134,9 +151,15 @@ impl Numbers {
         let allowed = !fixed && (!thinks || asked.temperature == Some(1.0));
         let temperature = keep(wanted(asked.temperature), allowed, "temperature", dropped);
         let alone = model.sampling == Sampling::All || temperature.is_none();
-        let allowed = !fixed && alone && (!thinks || asked.top_p.is_some_and(|top_p| top_p >= 0.95));
+        let allowed =
+            !fixed && alone && (!thinks || asked.top_p.is_some_and(|top_p| top_p >= 0.95));
         let top_p = keep(wanted(asked.top_p), allowed, "top_p", dropped);
-        let top_k = keep(asked.top_k, model.family == Family::Anthropic && !fixed && !thinks, "top_k", dropped);
+        let top_k = keep(
+            asked.top_k,
+            model.family == Family::Anthropic && !fixed && !thinks,
+            "top_k",
+            dropped,
+        );
         if temperature.is_some_and(|temperature| temperature > 1.0) {
             lose(dropped, "temperature");
         }
@@ -145,7 +168,12 @@ impl Numbers {
 }
 
 /// The value if it is allowed; if it is not, its field is lost.
-fn keep<T>(value: Option<T>, allowed: bool, field: &'static str, dropped: &mut Vec<&'static str>) -> Option<T> {
+fn keep<T>(
+    value: Option<T>,
+    allowed: bool,
+    field: &'static str,
+    dropped: &mut Vec<&'static str>,
+) -> Option<T> {
     if value.is_some() && !allowed {
         lose(dropped, field);
     }
@@ -162,7 +190,8 @@ struct Additional {
 }
 
 fn additional(numbers: &Numbers, thinking: Option<ThinkingField>) -> Option<Additional> {
-    (numbers.top_k.is_some() || thinking.is_some()).then_some(Additional { top_k: numbers.top_k, thinking })
+    (numbers.top_k.is_some() || thinking.is_some())
+        .then_some(Additional { top_k: numbers.top_k, thinking })
 }
 
 /// What the account's invocation log keeps with the request.
@@ -171,9 +200,13 @@ struct Metadata<'c> {
     user: &'c str,
 }
 
-fn metadata<'c>(conversation: &'c Conversation<'_>, dropped: &mut Vec<&'static str>) -> Option<Metadata<'c>> {
+fn metadata<'c>(
+    conversation: &'c Conversation<'_>,
+    dropped: &mut Vec<&'static str>,
+) -> Option<Metadata<'c>> {
     let user = conversation.user.as_deref()?;
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ' || b":_@$#=/+,-.".contains(&byte);
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ' || b":_@$#=/+,-.".contains(&byte);
     let user = keep(Some(user), user.len() <= 256 && user.bytes().all(allowed), "user", dropped)?;
     Some(Metadata { user })
 }
@@ -233,8 +266,10 @@ fn output_config<'c>(
         }
         Some(ResponseFormat::Text) | None => None,
     };
-    let text_format =
-        text_format.map(|schema| TextFormat { r#type: "json_schema", structure: Structure::JsonSchema(schema) });
+    let text_format = text_format.map(|schema| TextFormat {
+        r#type: "json_schema",
+        structure: Structure::JsonSchema(schema),
+    });
     (text_format.is_some() || effort.is_some()).then_some(OutputConfig { text_format, effort })
 }
 

@@ -1,5 +1,5 @@
-//! Golden requests, answers and streams, written after the API's reference; `UPDATE_GOLDEN=1 cargo test` rewrites what
-//! is expected.
+//! Golden requests, answers and streams, written after the API's reference; `UPDATE_GOLDEN=1 cargo
+//! test` rewrites what is expected.
 
 mod answer;
 mod fault;
@@ -14,7 +14,9 @@ use crate::translate::{AnswerReader, Format};
 fn check_golden(path: &str, expected: &str, actual: &str) {
     #[cfg(not(target_family = "wasm"))]
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/translate/bedrock/fixtures").join(path);
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/translate/bedrock/fixtures")
+            .join(path);
         return std::fs::write(file, actual).unwrap();
     }
     assert_eq!(actual, expected, "{path}");

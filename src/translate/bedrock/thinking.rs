@@ -1,6 +1,7 @@
 //! How a model is told to think, and what it thought before given back to it.
 //!
-//! Only Claude is told, by `additionalModelRequestFields.thinking`: with a budget or, since version 4.6, with a level.
+//! Only Claude is told, by `additionalModelRequestFields.thinking`: with a budget or, since version
+//! 4.6, with a level.
 
 use serde::Serialize;
 
@@ -8,7 +9,8 @@ use super::lose;
 use super::model::{Family, Model, Sampling, Thinking};
 use crate::translate::form::{self, Content, Conversation, Effort, Reasoning, Role, ToolChoice};
 
-/// Output tokens of a request that bounds only its thinking, or neither: the least that every model told by budget has.
+/// Output tokens of a request that bounds only its thinking, or neither: the least that every model
+/// told by budget has.
 const OUTPUT: u64 = 32_000;
 /// The smallest budget.
 const LEAST: u64 = 1024;
@@ -46,23 +48,38 @@ pub(super) enum ThinkingField {
 impl Plan {
     /// Whether the request turns thinking on.
     pub(super) fn thinks(&self) -> bool {
-        matches!(self.thinking, Some(ThinkingField::Enabled { .. } | ThinkingField::Adaptive { .. }))
+        matches!(
+            self.thinking,
+            Some(ThinkingField::Enabled { .. } | ThinkingField::Adaptive { .. })
+        )
     }
 }
 
 /// What `conversation` asks for, as far as `model` can be told.
-pub(super) fn plan(conversation: &Conversation<'_>, model: Model, dropped: &mut Vec<&'static str>) -> Plan {
+pub(super) fn plan(
+    conversation: &Conversation<'_>,
+    model: Model,
+    dropped: &mut Vec<&'static str>,
+) -> Plan {
     let Some((reasoning, level)) = asked(conversation) else {
         return Plan::default();
     };
     let plan = match (model.thinking, level) {
-        (Thinking::Untold | Thinking::Budget | Thinking::Level, Effort::None) => Some(Plan::default()),
+        (Thinking::Untold | Thinking::Budget | Thinking::Level, Effort::None) => {
+            Some(Plan::default())
+        }
         (Thinking::LevelByDefault, Effort::None) => {
             Some(Plan { thinking: Some(ThinkingField::Disabled), ..Plan::default() })
         }
         (Thinking::Untold, _) | (Thinking::LevelAlways, Effort::None) => None,
         // A forced call leaves no room for thinking, and it is what was asked for in so many words.
-        _ if matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) => None,
+        _ if matches!(
+            conversation.tool_choice,
+            Some(ToolChoice::Required | ToolChoice::Tool(_))
+        ) =>
+        {
+            None
+        }
         (Thinking::Budget, _) => with_budget(conversation, reasoning, model, dropped),
         (Thinking::Level | Thinking::LevelByDefault | Thinking::LevelAlways, level) => {
             if reasoning.max_tokens.is_some() {
@@ -89,10 +106,15 @@ fn with_level(level: Effort, reasoning: &Reasoning, model: Model) -> Plan {
         Effort::High => "high",
         Effort::Max => "max",
     };
-    // The models that take no sampling numbers are also those that do not show their thinking unless asked.
+    // The models that take no sampling numbers are also those that do not show their thinking
+    // unless asked.
     let hidden = model.sampling == Sampling::Fixed;
     let display = (hidden && !reasoning.exclude).then_some("summarized");
-    Plan { thinking: Some(ThinkingField::Adaptive { display }), effort: Some(effort), max_tokens: None }
+    Plan {
+        thinking: Some(ThinkingField::Adaptive { display }),
+        effort: Some(effort),
+        max_tokens: None,
+    }
 }
 
 /// `None`: there is no room for thinking, or the turn being continued began without it.
@@ -103,7 +125,8 @@ fn with_budget(
     dropped: &mut Vec<&'static str>,
 ) -> Option<Plan> {
     let wanted = reasoning.budget(conversation.max_tokens.unwrap_or(OUTPUT))?;
-    let max_tokens = conversation.max_tokens.unwrap_or_else(|| OUTPUT.max(wanted.saturating_add(LEAST)));
+    let max_tokens =
+        conversation.max_tokens.unwrap_or_else(|| OUTPUT.max(wanted.saturating_add(LEAST)));
     let budget_tokens = wanted.min(max_tokens.saturating_sub(1));
     if budget_tokens < LEAST || continues_without_thinking(conversation, model) {
         return None;
@@ -118,8 +141,8 @@ fn with_budget(
     })
 }
 
-/// Whether the model's last turn called tools without any thinking that can be given back: while Claude thinks by
-/// budget, such a turn must begin with thinking.
+/// Whether the model's last turn called tools without any thinking that can be given back: while
+/// Claude thinks by budget, such a turn must begin with thinking.
 fn continues_without_thinking(conversation: &Conversation<'_>, model: Model) -> bool {
     let last = conversation.turns.iter().rfind(|turn| turn.role == Role::Assistant);
     let mut parts = last.into_iter().flat_map(|turn| &turn.parts);
@@ -146,16 +169,22 @@ pub(super) enum ReasoningContent<'c> {
     RedactedContent(&'c str),
 }
 
-/// A piece of thinking for the model that thought it. `None`: it is without proof, or of another make. Only Claude's is
-/// ever asked for.
-pub(super) fn give_back<'c>(thinking: &'c form::Thinking<'_>, model: Model) -> Option<ReasoningContent<'c>> {
-    let claudes = matches!(thinking.format.as_deref(), None | Some("" | "unknown" | "anthropic-claude-v1"));
+/// A piece of thinking for the model that thought it. `None`: it is without proof, or of another
+/// make. Only Claude's is ever asked for.
+pub(super) fn give_back<'c>(
+    thinking: &'c form::Thinking<'_>,
+    model: Model,
+) -> Option<ReasoningContent<'c>> {
+    let claudes =
+        matches!(thinking.format.as_deref(), None | Some("" | "unknown" | "anthropic-claude-v1"));
     if !claudes || model.family != Family::Anthropic {
         return None;
     }
     match (&thinking.signature, &thinking.encrypted) {
         (_, Some(data)) => Some(ReasoningContent::RedactedContent(data)),
-        (Some(signature), None) => Some(ReasoningContent::ReasoningText { text: &thinking.text, signature }),
+        (Some(signature), None) => {
+            Some(ReasoningContent::ReasoningText { text: &thinking.text, signature })
+        }
         (None, None) => None,
     }
 }

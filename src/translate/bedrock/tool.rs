@@ -68,7 +68,8 @@ impl ToolConfig<'_> {
     }
 }
 
-/// The tools a request offers. Where earlier turns have calls the API demands tools, even if none may be called now.
+/// The tools a request offers. Where earlier turns have calls the API demands tools, even if none
+/// may be called now.
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
 #[inline(never)]
 pub(super) fn config<'c>(
@@ -84,7 +85,8 @@ pub(super) fn config<'c>(
     if forbidden || conversation.tools.is_empty() {
         lose(dropped, "tool_choice");
     }
-    let mut tools: Vec<_> = conversation.tools.iter().flat_map(|tool| entries(tool, model, &mut *dropped)).collect();
+    let mut tools: Vec<_> =
+        conversation.tools.iter().flat_map(|tool| entries(tool, model, &mut *dropped)).collect();
     if tools.is_empty() {
         tools = called.into_iter().map(|name| Entry::ToolSpec(spec(name, None, None))).collect();
     }
@@ -100,17 +102,28 @@ fn choice<'c>(conversation: &'c Conversation<'_>) -> Option<Choice<'c>> {
     })
 }
 
-fn entries<'c>(tool: &'c Tool<'_>, model: Model, dropped: &mut Vec<&'static str>) -> Vec<Entry<'c>> {
-    let mut entries = vec![Entry::ToolSpec(spec(&tool.name, tool.description.as_deref(), tool.parameters))];
+fn entries<'c>(
+    tool: &'c Tool<'_>,
+    model: Model,
+    dropped: &mut Vec<&'static str>,
+) -> Vec<Entry<'c>> {
+    let mut entries =
+        vec![Entry::ToolSpec(spec(&tool.name, tool.description.as_deref(), tool.parameters))];
     match tool.cache {
-        Some(cache) if model.caches_tools_and_longer() => entries.push(Entry::CachePoint(cache.into())),
+        Some(cache) if model.caches_tools_and_longer() => {
+            entries.push(Entry::CachePoint(cache.into()))
+        }
         Some(Cache::Short | Cache::Long) => lose(dropped, "tools.cache_control"),
         None => {}
     }
     entries
 }
 
-fn spec<'c>(name: &'c str, description: Option<&'c str>, parameters: Option<&'c RawValue>) -> ToolSpec<'c> {
+fn spec<'c>(
+    name: &'c str,
+    description: Option<&'c str>,
+    parameters: Option<&'c RawValue>,
+) -> ToolSpec<'c> {
     let description = description.filter(|description| !is_blank(description));
     let json = schema::of_object(parameters, &[schema::TYPE]);
     ToolSpec { name, description, input_schema: InputSchema { json } }
@@ -155,9 +168,16 @@ enum Input<'c> {
 
 impl<'c> ToolUse<'c> {
     /// A call with these arguments.
-    pub(super) fn new(id: Cow<'c, str>, name: &'c str, arguments: &'c str, dropped: &mut Vec<&'static str>) -> Self {
+    pub(super) fn new(
+        id: Cow<'c, str>,
+        name: &'c str,
+        arguments: &'c str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Self {
         let arguments = arguments.trim();
-        let object = serde_json::from_str::<&RawValue>(arguments).ok().filter(|_| arguments.starts_with('{'));
+        let object = serde_json::from_str::<&RawValue>(arguments)
+            .ok()
+            .filter(|_| arguments.starts_with('{'));
         let input = match object {
             Some(object) => Input::Object(object),
             None if arguments.is_empty() => Input::Empty {},
@@ -170,8 +190,8 @@ impl<'c> ToolUse<'c> {
     }
 }
 
-/// A call's id within the API's alphabet and length; other providers' ids may have neither. Same ids stay the same.
-/// The API takes more signs than Claude does.
+/// A call's id within the API's alphabet and length; other providers' ids may have neither. Same
+/// ids stay the same. The API takes more signs than Claude does.
 pub(super) fn call_id(id: &str, model: Model) -> Cow<'_, str> {
     let signs: &[u8] = if model.family == Family::Anthropic { b"_-" } else { b"_.:-" };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || signs.contains(&byte);

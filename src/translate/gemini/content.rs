@@ -1,7 +1,7 @@
 //! `contents`: what was said.
 //!
-//! A thought's signature stands on the part that came after the thought: on the first call of a step, or on the text that
-//! ends a turn. It is given back on the part it came on.
+//! A thought's signature stands on the part that came after the thought: on the first call of a
+//! step, or on the text that ends a turn. It is given back on the part it came on.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,9 @@ use super::model::Model;
 use super::{Dropped, THINKING_FORMAT};
 use crate::translate::form::{Content as Said, Conversation, Part as Piece, Role, Thinking, Turn};
 
-/// From the third generation on, the first call of each step must be signed. Calls made by another provider's model, or
-/// given back by a client that lost the signature, get the value the documentation has for that.
+/// From the third generation on, the first call of each step must be signed. Calls made by another
+/// provider's model, or given back by a client that lost the signature, get the value the
+/// documentation has for that.
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// One side's parts.
@@ -106,7 +107,10 @@ impl<'a> Part<'a> {
 }
 
 /// Instructions: text only.
-pub(super) fn system<'a>(pieces: &'a [Piece<'_>], dropped: &mut Dropped<'_>) -> Option<Content<'a>> {
+pub(super) fn system<'a>(
+    pieces: &'a [Piece<'_>],
+    dropped: &mut Dropped<'_>,
+) -> Option<Content<'a>> {
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
         dropped.add_if(piece.cache.is_some(), "messages.cache_control");
@@ -184,11 +188,14 @@ impl<'a> Writer<'a, '_, '_> {
         self.parts
     }
 
-    /// The turn's pieces, results in the order of their calls: without ids the model tells them by it.
+    /// The turn's pieces, results in the order of their calls: without ids the model tells them by
+    /// it.
     fn pieces(&self) -> Vec<&'a Piece<'a>> {
         let calls = self.before.last().map(|turn| turn.parts.as_slice()).unwrap_or_default();
         let place = |piece: &&Piece<'_>| match &piece.content {
-            Said::ToolResult { id, .. } => calls.iter().position(|call| is_call(call, id)).unwrap_or(usize::MAX),
+            Said::ToolResult { id, .. } => {
+                calls.iter().position(|call| is_call(call, id)).unwrap_or(usize::MAX)
+            }
             _ => usize::MAX,
         };
         let mut pieces: Vec<_> = self.turn.parts.iter().collect();
@@ -210,7 +217,9 @@ impl<'a> Writer<'a, '_, '_> {
                 }
             }
             Said::Thinking(thinking) => self.thinking(thinking),
-            Said::ToolCall { id, name, arguments, signature } => self.call(id, name, arguments, signature.as_deref()),
+            Said::ToolCall { id, name, arguments, signature } => {
+                self.call(id, name, arguments, signature.as_deref())
+            }
             Said::ToolResult { id, parts, is_error } => self.result(id, parts, *is_error),
         }
     }
@@ -226,7 +235,8 @@ impl<'a> Writer<'a, '_, '_> {
         } else if signature.is_some() {
             self.signature = signature;
         }
-        if thinking.encrypted.is_some() && !thinking.id.as_deref().is_some_and(|id| self.calls(id)) {
+        if thinking.encrypted.is_some() && !thinking.id.as_deref().is_some_and(|id| self.calls(id))
+        {
             self.signature = thinking.encrypted.as_deref();
         }
     }
@@ -237,7 +247,9 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn call(&mut self, id: &'a str, name: &'a str, arguments: &'a str, signature: Option<&'a str>) {
-        let signature = signature.or_else(|| signature_of_call(self.turn, id)).or_else(|| self.signature.take());
+        let signature = signature
+            .or_else(|| signature_of_call(self.turn, id))
+            .or_else(|| self.signature.take());
         let is_first = !std::mem::replace(&mut self.called, true);
         let signature = signature.or((is_first && self.with_ids).then_some(UNSIGNED));
         let args = self.arguments(arguments);
@@ -278,8 +290,12 @@ impl<'a> Writer<'a, '_, '_> {
             return self.orphan(texts, inside);
         };
         let response = returned(&texts, is_error);
-        let function_response =
-            Some(FunctionResponse { id: self.with_ids.then_some(id), name, response, parts: inside });
+        let function_response = Some(FunctionResponse {
+            id: self.with_ids.then_some(id),
+            name,
+            response,
+            parts: inside,
+        });
         self.parts.push(Part { function_response, ..Part::default() });
     }
 
@@ -306,11 +322,12 @@ fn tool_of_call<'a>(turn: &'a Turn<'_>, id: &str) -> Option<&'a str> {
 /// OpenRouter's clients hold a call's signature as encrypted thinking that has the call's id.
 fn signature_of_call<'a>(turn: &'a Turn<'_>, call: &str) -> Option<&'a str> {
     turn.parts.iter().find_map(|piece| match &piece.content {
-        Said::Thinking(Thinking { id: Some(id), encrypted: Some(signature), format: Some(format), .. })
-            if id == call && format == THINKING_FORMAT =>
-        {
-            Some(signature.as_ref())
-        }
+        Said::Thinking(Thinking {
+            id: Some(id),
+            encrypted: Some(signature),
+            format: Some(format),
+            ..
+        }) if id == call && format == THINKING_FORMAT => Some(signature.as_ref()),
         _ => None,
     })
 }

@@ -1,13 +1,16 @@
-//! Errors, in the form all Google APIs share: `{"error": {code, message, status, details}}`, in a list of one where a
-//! stream was asked for.
+//! Errors, in the form all Google APIs share: `{"error": {code, message, status, details}}`, in a
+//! list of one where a stream was asked for.
 //!
-//! `code` becomes the HTTP status as text, unless there is something exact to say; `kind` is Google's own status.
+//! `code` becomes the HTTP status as text, unless there is something exact to say; `kind` is
+//! Google's own status.
 
 use crate::wire::json::{JsonError, Kind, Reader};
 use crate::wire::openai::ErrorFields;
 
-/// What the documentation gives for a prompt that is too long, on the Gemini API and on Vertex: there is no code for it.
-const TOO_LONG: [&str; 2] = ["The input token count", "Unable to submit request because the input token count"];
+/// What the documentation gives for a prompt that is too long, on the Gemini API and on Vertex:
+/// there is no code for it.
+const TOO_LONG: [&str; 2] =
+    ["The input token count", "Unable to submit request because the input token count"];
 
 /// `google.rpc.Code` as HTTP statuses.
 const STATUSES: &[(&str, u16)] = &[
@@ -87,13 +90,17 @@ impl Status {
     fn fields(self) -> ErrorFields {
         let is = |name| self.status.as_deref() == Some(name);
         let too_long = is("INVALID_ARGUMENT")
-            && self.message.as_deref().is_some_and(|message| TOO_LONG.iter().any(|start| message.starts_with(start)));
+            && self
+                .message
+                .as_deref()
+                .is_some_and(|message| TOO_LONG.iter().any(|start| message.starts_with(start)));
         let code = if too_long {
             Some("context_length_exceeded".to_owned())
         } else if self.bad_key {
             Some("invalid_api_key".to_owned())
         } else {
-            let known = || STATUSES.iter().find(|(name, _)| is(name)).map(|(_, status)| u64::from(*status));
+            let known =
+                || STATUSES.iter().find(|(name, _)| is(name)).map(|(_, status)| u64::from(*status));
             self.code.or_else(known).map(|code| code.to_string())
         };
         ErrorFields { message: self.message, code, kind: self.status }

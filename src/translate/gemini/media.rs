@@ -1,7 +1,8 @@
 //! Images, documents, sound and video as `inlineData` or `fileData`.
 //!
-//! `fileData.fileUri` takes files of the Files API, `gs://` objects, YouTube videos and, since 2026-01, any public https
-//! URL, so URLs are left to the upstream. Vertex wants a type with each of them.
+//! `fileData.fileUri` takes files of the Files API, `gs://` objects, YouTube videos and, since
+//! 2026-01, any public https URL, so URLs are left to the upstream. Vertex wants a type with each
+//! of them.
 
 use std::borrow::Cow;
 
@@ -39,13 +40,17 @@ pub(super) enum Located<'a> {
 impl Blob<'_> {
     /// Whether it may stand inside a function's result.
     pub(super) fn suits_result(&self) -> bool {
-        self.mime_type.starts_with("image/") || matches!(self.mime_type, "application/pdf" | "text/plain")
+        self.mime_type.starts_with("image/")
+            || matches!(self.mime_type, "application/pdf" | "text/plain")
     }
 }
 
 /// `None`: known to another provider only.
 pub(super) fn locate<'a>(media: &'a Media<'_>, dropped: &mut Dropped<'_>) -> Option<Located<'a>> {
-    dropped.add_if(matches!(media.detail.as_deref(), Some("low" | "high")), "messages.image_url.detail");
+    dropped.add_if(
+        matches!(media.detail.as_deref(), Some("low" | "high")),
+        "messages.image_url.detail",
+    );
     dropped.add_if(media.name.is_some(), "messages.file.filename");
     let file = |uri: Cow<'a, str>| {
         // The Files API knows what it keeps, better than any guess.
@@ -54,9 +59,13 @@ pub(super) fn locate<'a>(media: &'a Media<'_>, dropped: &mut Dropped<'_>) -> Opt
         Some(Located::File(FileData { mime_type, file_uri: uri }))
     };
     match &media.source {
-        Source::Data { mime, base64 } => Some(Located::Inline(Blob { mime_type: mime_name(mime), data: base64 })),
+        Source::Data { mime, base64 } => {
+            Some(Located::Inline(Blob { mime_type: mime_name(mime), data: base64 }))
+        }
         Source::Url(url) => file(Cow::Borrowed(url)),
-        Source::Id(id) if id.starts_with("https://") || id.starts_with("gs://") => file(Cow::Borrowed(id)),
+        Source::Id(id) if id.starts_with("https://") || id.starts_with("gs://") => {
+            file(Cow::Borrowed(id))
+        }
         Source::Id(id) if id.starts_with("files/") => file(Cow::Owned(format!("{FILES}{id}"))),
         Source::Id(_) => {
             dropped.add("messages.file_id");

@@ -1,8 +1,9 @@
 //! Google's Gemini API: `generateContent` and `streamGenerateContent?alt=sse`.
 //!
-//! Source: Gemini API reference, v1beta of generativelanguage (2026-09), and Vertex AI v1 `publishers/google/models`,
-//! whose bodies are the same: where the two differ, what both take is written. What a model can do beyond that depends
-//! on its generation, which is read from its name (`model`). The reader is `reader`, the request `request`.
+//! Source: Gemini API reference, v1beta of generativelanguage (2026-09), and Vertex AI v1
+//! `publishers/google/models`, whose bodies are the same: where the two differ, what both take is
+//! written. What a model can do beyond that depends on its generation, which is read from its name
+//! (`model`). The reader is `reader`, the request `request`.
 
 mod content;
 mod error;
@@ -78,7 +79,12 @@ impl Format for Gemini {
         LOSSES
     }
 
-    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+    fn request(
+        &self,
+        conversation: &Conversation<'_>,
+        model: &str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Vec<u8> {
         request::write(conversation, model, &mut Dropped(dropped))
     }
 
@@ -96,12 +102,15 @@ impl Format for Gemini {
 }
 
 /// The path of a model's method, behind the provider's base path (`/v1beta`, or on Vertex
-/// `/v1/projects/{project}/locations/{location}/publishers/google`). The name is one path segment whatever it holds.
+/// `/v1/projects/{project}/locations/{location}/publishers/google`). The name is one path segment
+/// whatever it holds.
 pub fn path(model: &str, stream: bool) -> String {
     let mut path = String::from("models/");
     for byte in model.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                path.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(path, "%{byte:02X}");
             }

@@ -1,5 +1,6 @@
-//! What a model's name says of what it takes. Gemini's API refuses a field that a model does not know with status 400,
-//! and a model's abilities stand in its documentation only, so its generation and size are read from its name.
+//! What a model's name says of what it takes. Gemini's API refuses a field that a model does not
+//! know with status 400, and a model's abilities stand in its documentation only, so its generation
+//! and size are read from its name.
 
 /// A model, as far as its name tells.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +49,9 @@ impl Level {
 }
 
 impl<'a> Model<'a> {
-    /// Reads `gemini-2.5-flash`, `gemini-3-pro-preview` …; `gemini-flash-latest` is taken for the newest generation, and
-    /// what is no Gemini at all (`gemma-…`, the number of a tuned model) for the oldest, which knows the least.
+    /// Reads `gemini-2.5-flash`, `gemini-3-pro-preview` …; `gemini-flash-latest` is taken for the
+    /// newest generation, and what is no Gemini at all (`gemma-…`, the number of a tuned model) for
+    /// the oldest, which knows the least.
     pub(super) fn of(name: &'a str) -> Self {
         let generation = match name.split_once("gemini-") {
             Some((_, rest)) => version(rest).unwrap_or((u32::MAX, 0)),
@@ -58,8 +60,9 @@ impl<'a> Model<'a> {
         Self { name, generation }
     }
 
-    /// From the third generation on: calls and results carry ids (Vertex refuses them before), the signatures of calls
-    /// are checked, results may hold media, and tools go together with a response schema.
+    /// From the third generation on: calls and results carry ids (Vertex refuses them before), the
+    /// signatures of calls are checked, results may hold media, and tools go together with a
+    /// response schema.
     pub(super) fn is_third_generation(self) -> bool {
         self.generation >= (3, 0)
     }
@@ -69,7 +72,8 @@ impl<'a> Model<'a> {
         self.generation < (2, 5)
     }
 
-    /// How its thinking is steered: budgets in 2.5, levels from 3 on; which ones, after the documentation's tables.
+    /// How its thinking is steered: budgets in 2.5, levels from 3 on; which ones, after the
+    /// documentation's tables.
     pub(super) fn control(self) -> Control {
         use Level::{High, Low, Medium, Minimal};
         let is = |part| self.name.contains(part);

@@ -1,7 +1,8 @@
-//! Answers as deltas. The streamed and the whole form are the same, so a whole answer is a stream of one event.
+//! Answers as deltas. The streamed and the whole form are the same, so a whole answer is a stream
+//! of one event.
 //!
-//! A stream has no terminal event: the event that gives a finish reason, or refuses the prompt, ends it. Models of 2024
-//! gave one with each event, so whatever else comes is told as well.
+//! A stream has no terminal event: the event that gives a finish reason, or refuses the prompt,
+//! ends it. Models of 2024 gave one with each event, so whatever else comes is told as well.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -88,7 +89,11 @@ impl Reader {
     }
 
     /// Returns the finish reason.
-    fn candidate<'a>(&mut self, candidate: Candidate<'a>, tell: &mut Tell<'_>) -> Option<Cow<'a, str>> {
+    fn candidate<'a>(
+        &mut self,
+        candidate: Candidate<'a>,
+        tell: &mut Tell<'_>,
+    ) -> Option<Cow<'a, str>> {
         for part in candidate.parts {
             self.part(part, tell);
         }
@@ -130,14 +135,19 @@ impl Reader {
         tell(Delta::Arguments { index, json: compact(args) });
     }
 
-    /// An id for a call that has none, the same each time the answer is read; without an answer's id, the call itself
-    /// tells it from calls of other answers.
+    /// An id for a call that has none, the same each time the answer is read; without an answer's
+    /// id, the call itself tells it from calls of other answers.
     fn call_id(&self, index: usize, name: &str, args: &str) -> String {
         let mut id = String::from("call_");
-        let safe = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+        let safe =
+            |character: &char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
         id.extend(self.id.iter().flat_map(|id| id.chars()).filter(safe).take(28));
         if id.len() == "call_".len() {
-            let _ = write!(id, "{:016x}", Fnv::of(name.as_bytes()) ^ Fnv::of(args.as_bytes()).rotate_left(1));
+            let _ = write!(
+                id,
+                "{:016x}",
+                Fnv::of(name.as_bytes()) ^ Fnv::of(args.as_bytes()).rotate_left(1)
+            );
         }
         let _ = write!(id, "_{index}");
         id
@@ -150,7 +160,8 @@ impl Reader {
         }
         self.sources.push(hash);
         // Gemini counts offsets in bytes of one part, so none are given.
-        let url_citation = UrlCitation { url: &source.uri, title: &source.title, start_index: 0, end_index: 0 };
+        let url_citation =
+            UrlCitation { url: &source.uri, title: &source.title, start_index: 0, end_index: 0 };
         let annotation = Annotation { r#type: "url_citation", url_citation };
         if let Ok(json) = serde_json::to_string(&annotation) {
             tell(Delta::Annotation(Cow::Owned(json)));
@@ -213,7 +224,10 @@ const REASONS: &[(&str, FinishReason)] = &[
 ];
 
 fn reason_of(native: &str) -> FinishReason {
-    REASONS.iter().find(|(name, _)| *name == native).map_or(FinishReason::Stop, |(_, reason)| *reason)
+    REASONS
+        .iter()
+        .find(|(name, _)| *name == native)
+        .map_or(FinishReason::Stop, |(_, reason)| *reason)
 }
 
 /// JSON without the white space between its tokens: whole answers are indented.

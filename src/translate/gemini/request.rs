@@ -1,8 +1,9 @@
 //! The body of a request.
 //!
-//! Schemas go into `parametersJsonSchema` and `responseJsonSchema`, which take JSON Schema as clients write it: the older
-//! `parameters` and `responseSchema` are protobuf messages and refuse `$schema`, `additionalProperties`, `$ref` and lists
-//! of types with status 400. Both APIs have the new fields.
+//! Schemas go into `parametersJsonSchema` and `responseJsonSchema`, which take JSON Schema as
+//! clients write it: the older `parameters` and `responseSchema` are protobuf messages and refuse
+//! `$schema`, `additionalProperties`, `$ref` and lists of types with status 400. Both APIs have the
+//! new fields.
 
 use std::borrow::Cow;
 
@@ -90,7 +91,11 @@ struct GenerationConfig<'a> {
 }
 
 /// The whole body.
-pub(super) fn write(conversation: &Conversation<'_>, model: &str, dropped: &mut Dropped<'_>) -> Vec<u8> {
+pub(super) fn write(
+    conversation: &Conversation<'_>,
+    model: &str,
+    dropped: &mut Dropped<'_>,
+) -> Vec<u8> {
     let model = Model::of(model);
     let mut system_instruction = content::system(&conversation.system, dropped);
     let mut contents = content::contents(conversation, model, dropped);
@@ -109,13 +114,17 @@ pub(super) fn write(conversation: &Conversation<'_>, model: &str, dropped: &mut 
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn tools<'a>(conversation: &'a Conversation<'_>, dropped: &mut Dropped<'_>) -> Option<[Tools<'a>; 1]> {
+fn tools<'a>(
+    conversation: &'a Conversation<'_>,
+    dropped: &mut Dropped<'_>,
+) -> Option<[Tools<'a>; 1]> {
     if conversation.tools.is_empty() {
         return None;
     }
     dropped.add_if(conversation.parallel_tool_calls == Some(false), "parallel_tool_calls");
     // Where a call is forced, it always follows the schema.
-    let forced = matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
+    let forced =
+        matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
     for tool in &conversation.tools {
         dropped.add_if(tool.strict == Some(true) && !forced, "tools.strict");
         dropped.add_if(tool.cache.is_some(), "tools.cache_control");
@@ -152,7 +161,9 @@ fn tool_config<'a>(conversation: &'a Conversation<'_>) -> Option<ToolConfig<'a>>
         ToolChoice::Required => ("ANY", None),
         ToolChoice::Tool(name) => ("ANY", Some([name.as_ref()])),
     };
-    Some(ToolConfig { function_calling_config: FunctionCallingConfig { mode, allowed_function_names } })
+    Some(ToolConfig {
+        function_calling_config: FunctionCallingConfig { mode, allowed_function_names },
+    })
 }
 
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
@@ -168,26 +179,37 @@ fn generation_config<'a>(
         temperature: sampling.temperature,
         top_p: sampling.top_p,
         top_k: sampling.top_k,
-        max_output_tokens: conversation.max_tokens.map(|tokens| i32::try_from(tokens).unwrap_or(i32::MAX)),
+        max_output_tokens: conversation
+            .max_tokens
+            .map(|tokens| i32::try_from(tokens).unwrap_or(i32::MAX)),
         stop_sequences: stop_sequences(conversation, dropped),
         seed: sampling.seed.map(|seed| small_seed(seed, dropped)),
         presence_penalty: penalty(sampling.presence_penalty, "presence_penalty", model, dropped),
         frequency_penalty: penalty(sampling.frequency_penalty, "frequency_penalty", model, dropped),
         response_mime_type,
         response_json_schema,
-        thinking_config: conversation
-            .reasoning
-            .and_then(|reasoning| ThinkingConfig::of(&reasoning, conversation.max_tokens, model, dropped)),
+        thinking_config: conversation.reasoning.and_then(|reasoning| {
+            ThinkingConfig::of(&reasoning, conversation.max_tokens, model, dropped)
+        }),
     }
 }
 
-fn stop_sequences<'a>(conversation: &'a Conversation<'_>, dropped: &mut Dropped<'_>) -> Vec<&'a str> {
-    let stops = || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
+fn stop_sequences<'a>(
+    conversation: &'a Conversation<'_>,
+    dropped: &mut Dropped<'_>,
+) -> Vec<&'a str> {
+    let stops =
+        || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
     dropped.add_if(stops().nth(MAX_STOPS).is_some(), "stop");
     stops().take(MAX_STOPS).collect()
 }
 
-fn penalty(wanted: Option<f64>, name: &'static str, model: Model<'_>, dropped: &mut Dropped<'_>) -> Option<f64> {
+fn penalty(
+    wanted: Option<f64>,
+    name: &'static str,
+    model: Model<'_>,
+    dropped: &mut Dropped<'_>,
+) -> Option<f64> {
     let taken = wanted.filter(|penalty| *penalty == 0.0 || model.takes_penalties());
     dropped.add_if(taken != wanted, name);
     taken

@@ -1,7 +1,8 @@
-//! One `GenerateContentResponse`: a whole answer, or one event of a stream, which has the same form.
+//! One `GenerateContentResponse`: a whole answer, or one event of a stream, which has the same
+//! form.
 //!
-//! The id and the model stand behind the content, so a response is read to its end before any of it is told. A member of
-//! a wrong type counts as absent.
+//! The id and the model stand behind the content, so a response is read to its end before any of it
+//! is told. A member of a wrong type counts as absent.
 
 use std::borrow::Cow;
 
@@ -92,7 +93,8 @@ impl<'a> Response<'a> {
     fn candidates(&mut self, reader: &mut Reader<'a>, json: &'a [u8]) -> Result<(), JsonError> {
         reader.array(|reader, _| {
             if self.candidate.is_none() && reader.peek()? == Kind::Object {
-                self.candidate = Some(Candidate::read(reader, json)?).filter(|candidate| !candidate.is_other);
+                self.candidate =
+                    Some(Candidate::read(reader, json)?).filter(|candidate| !candidate.is_other);
             }
             Ok::<_, JsonError>(())
         })?;
@@ -118,7 +120,9 @@ impl<'a> Candidate<'a> {
             match (member.key.decode().as_ref(), kind) {
                 ("content", Kind::Object) => candidate.content(reader, json)?,
                 ("finishReason", Kind::String) => candidate.finish_reason = text(reader)?,
-                ("index", Kind::Number) => candidate.is_other = reader.u64()?.is_some_and(|index| index > 0),
+                ("index", Kind::Number) => {
+                    candidate.is_other = reader.u64()?.is_some_and(|index| index > 0)
+                }
                 ("groundingMetadata", Kind::Object) => candidate.grounding(reader)?,
                 ("citationMetadata", Kind::Object) => candidate.citations(reader)?,
                 _ => {}
@@ -169,7 +173,9 @@ impl<'a> Candidate<'a> {
     /// `citationSources` in the Gemini API, `citations` on Vertex.
     fn citations(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
         reader.object(|reader, member| {
-            if !(member.key.is("citationSources") || member.key.is("citations")) || reader.peek()? != Kind::Array {
+            if !(member.key.is("citationSources") || member.key.is("citations"))
+                || reader.peek()? != Kind::Array
+            {
                 return Ok(());
             }
             reader.array(|reader, _| {
@@ -253,8 +259,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `usageMetadata`; `None` where it counts nothing. What tools brought in is input that the prompt's count leaves out;
-/// thoughts are output that the candidates' count leaves out.
+/// `usageMetadata`; `None` where it counts nothing. What tools brought in is input that the
+/// prompt's count leaves out; thoughts are output that the candidates' count leaves out.
 fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, JsonError> {
     let (mut prompt, mut tools, mut candidates, mut thoughts) = (None, None, None, None);
     let mut usage = Usage::default();

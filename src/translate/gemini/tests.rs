@@ -1,4 +1,5 @@
-//! Golden tests of requests and answers; `UPDATE_GOLDEN=1 cargo test gemini` rewrites what is expected.
+//! Golden tests of requests and answers; `UPDATE_GOLDEN=1 cargo test gemini` rewrites what is
+//! expected.
 
 use super::*;
 use crate::translate::delta::{Answer, Block, FinishReason};
@@ -17,7 +18,9 @@ mod requests;
 fn golden(name: &str, expected: &str, actual: &str) {
     #[cfg(not(target_family = "wasm"))]
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/translate/gemini/fixtures").join(name);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/translate/gemini/fixtures")
+            .join(name);
         return std::fs::write(path, actual).unwrap();
     }
     assert_eq!(actual, expected, "{name}");
@@ -26,8 +29,14 @@ fn golden(name: &str, expected: &str, actual: &str) {
 #[test]
 fn models_are_one_segment_of_the_path() {
     assert_eq!(path("gemini-2.5-flash", false), "models/gemini-2.5-flash:generateContent");
-    assert_eq!(path("gemini-2.5-flash", true), "models/gemini-2.5-flash:streamGenerateContent?alt=sse");
-    assert_eq!(path("../a/b:c?d#e%é", false), "models/..%2Fa%2Fb%3Ac%3Fd%23e%25%C3%A9:generateContent");
+    assert_eq!(
+        path("gemini-2.5-flash", true),
+        "models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+    );
+    assert_eq!(
+        path("../a/b:c?d#e%é", false),
+        "models/..%2Fa%2Fb%3Ac%3Fd%23e%25%C3%A9:generateContent"
+    );
 }
 
 fn check_error(body: &str, code: Option<&str>, kind: Option<&str>, message: Option<&str>) {
@@ -42,14 +51,26 @@ fn errors_are_read_alone_and_in_a_list() {
     let quota = r#"{"error": {"code": 429, "message": "Resource exhausted.", "status": "RESOURCE_EXHAUSTED",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]}}"#;
     check_error(quota, Some("429"), Some("RESOURCE_EXHAUSTED"), Some("Resource exhausted."));
-    check_error(&format!("[{quota}\n]\n"), Some("429"), Some("RESOURCE_EXHAUSTED"), Some("Resource exhausted."));
+    check_error(
+        &format!("[{quota}\n]\n"),
+        Some("429"),
+        Some("RESOURCE_EXHAUSTED"),
+        Some("Resource exhausted."),
+    );
     check_error(r#"{"error": {"status": "UNAVAILABLE"}}"#, Some("503"), Some("UNAVAILABLE"), None);
-    check_error(r#"{"error": {"code": "x", "message": 1, "status": [], "details": {}}}"#, None, None, None);
+    check_error(
+        r#"{"error": {"code": "x", "message": 1, "status": [], "details": {}}}"#,
+        None,
+        None,
+        None,
+    );
 }
 
 #[test]
 fn errors_that_have_no_code_get_one() {
-    let of = |message: &str| format!(r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}"#);
+    let of = |message: &str| {
+        format!(r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}"#)
+    };
     let kind = Some("INVALID_ARGUMENT");
     for message in [
         "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
@@ -57,7 +78,12 @@ fn errors_that_have_no_code_get_one() {
     ] {
         check_error(&of(message), Some("context_length_exceeded"), kind, Some(message));
     }
-    check_error(&of("contents is not specified"), Some("400"), kind, Some("contents is not specified"));
+    check_error(
+        &of("contents is not specified"),
+        Some("400"),
+        kind,
+        Some("contents is not specified"),
+    );
     let key = r#"{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [
         7, {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}}"#;
     check_error(key, Some("invalid_api_key"), kind, Some("API key not valid."));
@@ -65,7 +91,17 @@ fn errors_that_have_no_code_get_one() {
 
 #[test]
 fn what_is_no_error_is_none() {
-    for body in ["", "<html>", "{}", "[]", "[1]", "7", r#"{"error":"x"}"#, r#"{"error":{}"#, r#"{"error":{}}x"#] {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        "[1]",
+        "7",
+        r#"{"error":"x"}"#,
+        r#"{"error":{}"#,
+        r#"{"error":{}}x"#,
+    ] {
         assert_eq!(Gemini.error(body.as_bytes()), None, "{body}");
     }
 }

@@ -37,7 +37,9 @@ impl ThinkingConfig {
             Control::Budget { least, most, .. } => {
                 config.thinking_budget = budget(reasoning, off, max_tokens, (least, most), dropped);
             }
-            Control::Levels(levels) => config.thinking_level = level(reasoning, levels, dropped).map(Level::name),
+            Control::Levels(levels) => {
+                config.thinking_level = level(reasoning, levels, dropped).map(Level::name)
+            }
         }
         config.include_thoughts = (!off && !reasoning.exclude).then_some(true);
         let silent = config.thinking_budget.is_none() && config.thinking_level.is_none();
@@ -63,8 +65,8 @@ fn budget(
     Some(budget)
 }
 
-/// The budget of a level: OpenRouter's share of the output, or what Google's OpenAI-compatible endpoint makes of a level
-/// where the output is not bounded.
+/// The budget of a level: OpenRouter's share of the output, or what Google's OpenAI-compatible
+/// endpoint makes of a level where the output is not bounded.
 fn share(effort: Effort, max_tokens: Option<u64>) -> u64 {
     match (max_tokens, effort) {
         (Some(tokens), effort) => tokens.saturating_mul(effort.percent()) / 100,
@@ -76,7 +78,8 @@ fn share(effort: Effort, max_tokens: Option<u64>) -> u64 {
     }
 }
 
-/// The least level that is no lower than asked; the highest where there is none. `None`: the model's default.
+/// The least level that is no lower than asked; the highest where there is none. `None`: the
+/// model's default.
 fn level(reasoning: &Reasoning, levels: &[Level], dropped: &mut Dropped<'_>) -> Option<Level> {
     let (wanted, exact) = match reasoning.level()? {
         Effort::None => (Level::Minimal, false),
@@ -86,7 +89,8 @@ fn level(reasoning: &Reasoning, levels: &[Level], dropped: &mut Dropped<'_>) -> 
         Effort::High => (Level::High, true),
         Effort::Max => (Level::High, false),
     };
-    let level = levels.iter().copied().find(|level| *level >= wanted).or_else(|| levels.last().copied());
+    let level =
+        levels.iter().copied().find(|level| *level >= wanted).or_else(|| levels.last().copied());
     dropped.add_if(!exact || reasoning.max_tokens.is_some() || level != Some(wanted), "reasoning");
     level
 }

@@ -1,8 +1,9 @@
 //! Reads the answers of OpenAI-compatible upstreams, whole or streamed, into deltas.
 //!
-//! Holds nothing but which calls there are. A call is told when its name is known, and what came of its arguments before
-//! that is told then; calls without an id get one made of the answer's id. Upstreams that number calls wrongly, or not at
-//! all, are understood as far as their ids or names tell calls apart.
+//! Holds nothing but which calls there are. A call is told when its name is known, and what came of
+//! its arguments before that is told then; calls without an id get one made of the answer's id.
+//! Upstreams that number calls wrongly, or not at all, are understood as far as their ids or names
+//! tell calls apart.
 
 use super::chunk::{CallFields, Choice, Chunk, Said};
 use super::error_body;
@@ -63,7 +64,11 @@ impl AnswerReader for ChatReader {
         }
         let Some(chunk) = Chunk::parse(&data) else { return };
         if chunk.choice.is_none() && !chunk.error {
-            let bare = if fields.event == Some(b"error") { error_body::bare(&data) } else { error_body::parse(&data) };
+            let bare = if fields.event == Some(b"error") {
+                error_body::bare(&data)
+            } else {
+                error_body::parse(&data)
+            };
             if let Some(error) = bare {
                 return tell(Delta::Error(error));
             }
@@ -115,7 +120,8 @@ impl ChatReader {
         let Said { content, refusal, reasoning, mut details, mut calls, annotations } = said;
         attach_proofs(&mut details, &mut calls);
         // Where details have a text, `reasoning` is the same text once more.
-        if let Some(text) = reasoning.filter(|_| details.iter().all(|detail| detail.text.is_none())) {
+        if let Some(text) = reasoning.filter(|_| details.iter().all(|detail| detail.text.is_none()))
+        {
             tell(Delta::Thinking(text));
         }
         for detail in details {
@@ -168,7 +174,8 @@ impl ChatReader {
                 let call = self.calls.get(place)?;
                 // Some servers give every call the number 0, but an id and a name of its own.
                 let is_known = call.index.is_some() || !call.id.is_empty();
-                let is_other = fields.id.is_some() && fields.name.is_some() && is_known && !same_id(call);
+                let is_other =
+                    fields.id.is_some() && fields.name.is_some() && is_known && !same_id(call);
                 (!is_other).then_some(place)
             }
             None if fields.id.is_some() => self.calls.iter().rposition(same_id),

@@ -1,9 +1,9 @@
 //! Writes an answer as OpenAI does: chunks of a stream, or one body.
 //!
-//! The role goes before the first content, not with the start, so that nothing is sent while the attempt can still be
-//! taken back. `end` writes what is owed: arguments of calls that came without any, a finish reason, usage, `[DONE]`.
-//! Thinking takes OpenRouter's form. Sources: OpenAI's API reference, chat completion and chunk objects (2026-11);
-//! OpenRouter's API description (2026-08).
+//! The role goes before the first content, not with the start, so that nothing is sent while the
+//! attempt can still be taken back. `end` writes what is owed: arguments of calls that came without
+//! any, a finish reason, usage, `[DONE]`. Thinking takes OpenRouter's form. Sources: OpenAI's API
+//! reference, chat completion and chunk objects (2026-11); OpenRouter's API description (2026-08).
 
 use std::io::Write as _;
 
@@ -82,8 +82,13 @@ impl Writer {
     pub(super) fn new(about: About) -> Self {
         let asked = Asked::of(&about.request);
         let mut head = b"data: ".to_vec();
-        let _ = write!(head, "{{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\"", Escaped(&about.id));
-        let _ = write!(head, ",\"created\":{},\"model\":\"{}\"", about.created, Escaped(&about.model));
+        let _ = write!(
+            head,
+            "{{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\"",
+            Escaped(&about.id)
+        );
+        let _ =
+            write!(head, ",\"created\":{},\"model\":\"{}\"", about.created, Escaped(&about.model));
         head.extend_from_slice(b",\"choices\":[");
         Self {
             about,
@@ -101,12 +106,19 @@ impl Writer {
     /// One chunk whose `delta` has the members that `members` writes.
     fn chunk(&mut self, events: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
         if !std::mem::replace(&mut self.begun, true) {
-            self.choice(events, None, |delta| delta.extend_from_slice(br#""role":"assistant","content":"""#));
+            self.choice(events, None, |delta| {
+                delta.extend_from_slice(br#""role":"assistant","content":"""#)
+            });
         }
         self.choice(events, None, members);
     }
 
-    fn choice(&self, events: &mut Vec<u8>, finish: Option<(&str, &str)>, members: impl FnOnce(&mut Vec<u8>)) {
+    fn choice(
+        &self,
+        events: &mut Vec<u8>,
+        finish: Option<(&str, &str)>,
+        members: impl FnOnce(&mut Vec<u8>),
+    ) {
         events.extend_from_slice(&self.head);
         events.extend_from_slice(b"{\"index\":0,\"delta\":{");
         members(events);
@@ -119,7 +131,8 @@ impl Writer {
             }
             None => events.extend_from_slice(b"null"),
         }
-        let usage: &[u8] = if self.about.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
+        let usage: &[u8] =
+            if self.about.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
         events.extend_from_slice(usage);
     }
 
@@ -127,7 +140,13 @@ impl Writer {
         self.about.thinking_format.unwrap_or(DEFAULT_FORMAT)
     }
 
-    fn think(&mut self, readable: Option<&str>, detail: DetailJson<'_>, next: ThoughtState, events: &mut Vec<u8>) {
+    fn think(
+        &mut self,
+        readable: Option<&str>,
+        detail: DetailJson<'_>,
+        next: ThoughtState,
+        events: &mut Vec<u8>,
+    ) {
         if self.asked.no_reasoning {
             return;
         }
@@ -142,7 +161,14 @@ impl Writer {
         });
     }
 
-    fn call(&mut self, index: usize, id: &str, name: &str, signature: Option<&str>, events: &mut Vec<u8>) {
+    fn call(
+        &mut self,
+        index: usize,
+        id: &str,
+        name: &str,
+        signature: Option<&str>,
+        events: &mut Vec<u8>,
+    ) {
         self.thought.close();
         self.bare.push(index);
         self.calls += 1;
@@ -182,7 +208,10 @@ impl Writer {
                 push(delta, json);
                 delta.push(b'}');
             } else {
-                let _ = write!(delta, "\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":");
+                let _ = write!(
+                    delta,
+                    "\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":"
+                );
                 push(delta, json);
                 delta.extend_from_slice(b"}}]");
             }
@@ -205,7 +234,11 @@ impl Writer {
 
 /// The client's name for why an answer ended.
 pub(super) fn finish_name(reason: FinishReason, asked: Asked) -> &'static str {
-    if reason == FinishReason::ToolCalls && asked.functions { "function_call" } else { reason.name() }
+    if reason == FinishReason::ToolCalls && asked.functions {
+        "function_call"
+    } else {
+        reason.name()
+    }
 }
 
 impl AnswerWriter for Writer {
@@ -223,10 +256,20 @@ impl AnswerWriter for Writer {
                 self.chunk(events, |delta| member(delta, "refusal", text));
             }
             Delta::Thinking(text) => {
-                self.think(Some(text), DetailJson::text(Some(text), None, format), ThoughtState::Text, events);
+                self.think(
+                    Some(text),
+                    DetailJson::text(Some(text), None, format),
+                    ThoughtState::Text,
+                    events,
+                );
             }
             Delta::Signature(proof) => {
-                self.think(None, DetailJson::text(None, Some(proof), format), ThoughtState::Signature, events);
+                self.think(
+                    None,
+                    DetailJson::text(None, Some(proof), format),
+                    ThoughtState::Signature,
+                    events,
+                );
             }
             Delta::EncryptedThinking(data) => {
                 self.think(None, DetailJson::encrypted(data, format), ThoughtState::Closed, events);
@@ -238,12 +281,16 @@ impl AnswerWriter for Writer {
             Delta::Annotation(json) => self.chunk(events, |delta| {
                 delta.extend_from_slice(b"\"annotations\":[");
                 // Line ends are white space in JSON, but would end the event's line.
-                delta.extend(json.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+                delta.extend(
+                    json.bytes()
+                        .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+                );
                 delta.push(b']');
             }),
             Delta::Image { mime, base64 } => self.chunk(events, |delta| {
                 delta.extend_from_slice(b"\"images\":[");
-                let _ = serde_json::to_writer(&mut *delta, &whole_writer::ImageJson::of(mime, base64));
+                let _ =
+                    serde_json::to_writer(&mut *delta, &whole_writer::ImageJson::of(mime, base64));
                 delta.push(b']');
             }),
             Delta::Finish { reason, native } => self.finish(*reason, native, events),

@@ -1,9 +1,9 @@
 //! What a chunk of a stream or a whole answer says, read once from left to right.
 //!
-//! Members come in any order, so all of them are read before anything is told; a text that is not JSON tells nothing.
-//! Values of a wrong type count as absent. Only the first choice is read. Beyond OpenAI's (2026-11): OpenRouter's
-//! `reasoning` and `reasoning_details`, DeepSeek's `reasoning_content`, Mistral's content in parts, Gemini's
-//! `extra_content` of tool calls.
+//! Members come in any order, so all of them are read before anything is told; a text that is not
+//! JSON tells nothing. Values of a wrong type count as absent. Only the first choice is read.
+//! Beyond OpenAI's (2026-11): OpenRouter's `reasoning` and `reasoning_details`, DeepSeek's
+//! `reasoning_content`, Mistral's content in parts, Gemini's `extra_content` of tool calls.
 
 use super::reasoning::Detail;
 use super::value::{maybe_array, maybe_object, maybe_text};
@@ -67,7 +67,12 @@ impl<'a> Chunk<'a> {
         Some(chunk)
     }
 
-    fn member(&mut self, reader: &mut Reader<'a>, key: &str, json: &'a [u8]) -> Result<(), JsonError> {
+    fn member(
+        &mut self,
+        reader: &mut Reader<'a>,
+        key: &str,
+        json: &'a [u8],
+    ) -> Result<(), JsonError> {
         match key {
             "id" => self.id = maybe_text(reader)?,
             "model" => self.model = maybe_text(reader)?,
@@ -96,8 +101,12 @@ impl<'a> Choice<'a> {
         maybe_object(reader, |reader, key| {
             match key {
                 "index" => index = reader.u64()?.unwrap_or(0),
-                "finish_reason" => choice.finish = maybe_text(reader)?.filter(|reason| !reason.is_empty()),
-                "native_finish_reason" => choice.native = maybe_text(reader)?.filter(|reason| !reason.is_empty()),
+                "finish_reason" => {
+                    choice.finish = maybe_text(reader)?.filter(|reason| !reason.is_empty())
+                }
+                "native_finish_reason" => {
+                    choice.native = maybe_text(reader)?.filter(|reason| !reason.is_empty())
+                }
                 "delta" => choice.said = Said::read(reader, json)?,
                 "message" => message = Said::read(reader, json)?,
                 _ => {}
@@ -117,12 +126,19 @@ impl<'a> Said<'a> {
         Ok(is_object.then_some(said))
     }
 
-    fn member(&mut self, reader: &mut Reader<'a>, key: &str, json: &'a [u8]) -> Result<(), JsonError> {
+    fn member(
+        &mut self,
+        reader: &mut Reader<'a>,
+        key: &str,
+        json: &'a [u8],
+    ) -> Result<(), JsonError> {
         match key {
             "content" if reader.peek()? == Kind::Array => self.parts(reader)?,
             "content" => self.content = something(reader)?,
             "refusal" => self.refusal = something(reader)?,
-            "reasoning" | "reasoning_content" => self.reasoning = self.reasoning.take().or(something(reader)?),
+            "reasoning" | "reasoning_content" => {
+                self.reasoning = self.reasoning.take().or(something(reader)?)
+            }
             "reasoning_details" => maybe_array(reader, |reader| {
                 self.details.push(Detail::read(reader)?);
                 Ok(())
@@ -204,7 +220,8 @@ impl<'a> CallFields<'a> {
                 "name" => self.name = something(reader)?,
                 // Some servers write the arguments as the object they mean.
                 "arguments" if reader.peek()? == Kind::Object => {
-                    let text = json.get(reader.skip()?).and_then(|text| std::str::from_utf8(text).ok());
+                    let text =
+                        json.get(reader.skip()?).and_then(|text| std::str::from_utf8(text).ok());
                     self.arguments = text.map(Text::from);
                 }
                 "arguments" => self.arguments = something(reader)?,
@@ -215,8 +232,11 @@ impl<'a> CallFields<'a> {
     }
 }
 
-/// `extra_content.google.thought_signature` of a tool call: how Gemini's own OpenAI face writes a call's proof.
-pub(super) fn thought_signature<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
+/// `extra_content.google.thought_signature` of a tool call: how Gemini's own OpenAI face writes a
+/// call's proof.
+pub(super) fn thought_signature<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<Text<'a>>, JsonError> {
     let mut signature = None;
     maybe_object(reader, |reader, key| {
         if key == "google" {

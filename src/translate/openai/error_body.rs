@@ -1,6 +1,7 @@
 //! Errors of OpenAI-compatible upstreams, in a body or an event.
 //!
-//! Besides OpenAI's `{"error": {…}}` (2026-11): the bare object with `"object": "error"` of vLLM and Mistral.
+//! Besides OpenAI's `{"error": {…}}` (2026-11): the bare object with `"object": "error"` of vLLM
+//! and Mistral.
 
 use super::value::{maybe_object, maybe_text};
 use crate::wire::json::Reader;

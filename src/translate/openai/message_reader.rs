@@ -1,9 +1,10 @@
 //! `messages`: each is read by itself and then said in the conversation.
 //!
-//! System and developer messages at the start are the conversation's instructions. Later ones stay where they are, as
-//! text of the user's turn, and that is noted: most formats know no instructions in the middle, and to move them to the
-//! front would change what they refer to and spoil prompt caches. A speaker's `name` is put before the text, as
-//! OpenRouter does. Source: OpenAI's API reference, message types (2026-11).
+//! System and developer messages at the start are the conversation's instructions. Later ones stay
+//! where they are, as text of the user's turn, and that is noted: most formats know no instructions
+//! in the middle, and to move them to the front would change what they refer to and spoil prompt
+//! caches. A speaker's `name` is put before the text, as OpenRouter does. Source: OpenAI's API
+//! reference, message types (2026-11).
 
 use super::part;
 use super::reasoning::{self, Detail};
@@ -67,7 +68,11 @@ struct Call<'a> {
 
 impl Messages {
     /// Reads one message and says it.
-    pub(super) fn read<'a>(&mut self, reader: &mut Reader<'a>, conversation: &mut Conversation<'a>) -> Read<()> {
+    pub(super) fn read<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        conversation: &mut Conversation<'a>,
+    ) -> Read<()> {
         let mut message = Message::default();
         if !object(reader, |reader, key| message.member(reader, key))? {
             return Err(Problem::wrong("must be an object"));
@@ -89,7 +94,8 @@ impl Messages {
             Speaker::Assistant => self.answer(message, conversation)?,
             Speaker::Tool => {
                 let id = message.tool_call_id.take();
-                let id = id.ok_or_else(|| Problem::wrong("must be a string").in_member("tool_call_id"))?;
+                let id =
+                    id.ok_or_else(|| Problem::wrong("must be a string").in_member("tool_call_id"))?;
                 message.give_back(id, conversation);
             }
             Speaker::Function => {
@@ -102,18 +108,28 @@ impl Messages {
     }
 
     /// An assistant's message: thinking, then text, then calls.
-    fn answer<'a>(&mut self, mut message: Message<'a>, conversation: &mut Conversation<'a>) -> Read<()> {
+    fn answer<'a>(
+        &mut self,
+        mut message: Message<'a>,
+        conversation: &mut Conversation<'a>,
+    ) -> Read<()> {
         let mut calls = Vec::with_capacity(message.tool_calls.len());
         for (index, call) in std::mem::take(&mut message.tool_calls).into_iter().enumerate() {
-            calls.push(call.content().map_err(|problem| problem.in_element(index).in_member("tool_calls"))?);
+            calls.push(
+                call.content()
+                    .map_err(|problem| problem.in_element(index).in_member("tool_calls"))?,
+            );
         }
         if let Some(call) = message.function_call.take() {
             let call = Call { id: Some(call_id(self.function_calls)), ..call };
             calls.push(call.content().map_err(|problem| problem.in_member("function_call"))?);
             self.function_calls += 1;
         }
-        let mut parts: Vec<_> =
-            message.thinking(&mut calls).into_iter().map(|thinking| plain(Content::Thinking(thinking))).collect();
+        let mut parts: Vec<_> = message
+            .thinking(&mut calls)
+            .into_iter()
+            .map(|thinking| plain(Content::Thinking(thinking)))
+            .collect();
         if let Some(refusal) = message.refusal.take().filter(|refusal| !refusal.is_empty()) {
             message.content.push(Part::text(refusal));
             conversation.lose("messages.refusal");
@@ -198,7 +214,11 @@ impl<'a> Message<'a> {
             _ => true,
         });
         match self.reasoning.take() {
-            Some(text) if thinking.iter().all(|thinking| thinking.text.is_empty() && thinking.signature.is_none()) => {
+            Some(text)
+                if thinking
+                    .iter()
+                    .all(|thinking| thinking.text.is_empty() && thinking.signature.is_none()) =>
+            {
                 thinking.insert(0, Thinking { text, ..Thinking::default() });
             }
             _ => {}
@@ -211,7 +231,9 @@ impl<'a> Message<'a> {
         let mut parts = std::mem::take(&mut self.content);
         if let Some(name) = self.name.take().filter(|name| !name.is_empty()) {
             match parts.first_mut() {
-                Some(Part { content: Content::Text(text), .. }) => *text = format!("{name}: {text}").into(),
+                Some(Part { content: Content::Text(text), .. }) => {
+                    *text = format!("{name}: {text}").into()
+                }
                 _ => parts.insert(0, Part::text(format!("{name}:"))),
             }
         }
@@ -236,7 +258,10 @@ impl<'a> Message<'a> {
         let result = Part { content: result, cache: self.cache };
         match conversation.turns.last_mut().filter(|turn| turn.role == Role::User) {
             Some(turn) => {
-                let results = turn.parts.iter().take_while(|part| matches!(part.content, Content::ToolResult { .. }));
+                let results = turn
+                    .parts
+                    .iter()
+                    .take_while(|part| matches!(part.content, Content::ToolResult { .. }));
                 let place = results.count();
                 turn.parts.insert(place, result);
             }
@@ -246,7 +271,10 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn read(reader: &mut Reader<'a>, member: fn(&mut Self, &mut Reader<'a>, &str) -> Read<()>) -> Read<Option<Self>> {
+    fn read(
+        reader: &mut Reader<'a>,
+        member: fn(&mut Self, &mut Reader<'a>, &str) -> Read<()>,
+    ) -> Read<Option<Self>> {
         let mut call = Self::default();
         Ok(object(reader, |reader, key| member(&mut call, reader, key))?.then_some(call))
     }
@@ -277,7 +305,8 @@ impl<'a> Call<'a> {
 
     fn content(self) -> Read<Content<'a>> {
         if self.kind.is_some_and(|kind| kind != "function") {
-            return Err(Problem::wrong("must be function: no other call can be translated").in_member("type"));
+            return Err(Problem::wrong("must be function: no other call can be translated")
+                .in_member("type"));
         }
         let required = |name| move || Problem::wrong("must be a string").in_member(name);
         Ok(Content::ToolCall {

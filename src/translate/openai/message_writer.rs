@@ -1,8 +1,9 @@
 //! The turns of a conversation as `messages` for an upstream.
 //!
-//! One turn becomes as many messages as OpenAI wants: each tool result is a message of its own, before what else the
-//! user says. Results are text only, so their pictures and files follow in the user's message, each under the call's id.
-//! Sources: OpenAI's API reference, messages (2026-11); `reasoning_details` is OpenRouter's, `reasoning_content` DeepSeek's.
+//! One turn becomes as many messages as OpenAI wants: each tool result is a message of its own,
+//! before what else the user says. Results are text only, so their pictures and files follow in the
+//! user's message, each under the call's id. Sources: OpenAI's API reference, messages (2026-11);
+//! `reasoning_details` is OpenRouter's, `reasoning_content` DeepSeek's.
 
 use std::borrow::Cow;
 
@@ -96,13 +97,22 @@ impl Writer<'_> {
                     let mut texts = self.result(&id, parts, *is_error, &mut said);
                     self.mark(part, texts.last_mut());
                     let content = self.said(texts, BETWEEN);
-                    messages.push(Message { role: "tool", content, tool_call_id: Some(id), ..Message::default() });
+                    messages.push(Message {
+                        role: "tool",
+                        content,
+                        tool_call_id: Some(id),
+                        ..Message::default()
+                    });
                 }
                 _ => said.extend(Piece::of(part, self.quirks, self.dropped)),
             }
         }
         if !said.is_empty() {
-            messages.push(Message { role: "user", content: self.said(said, BETWEEN), ..Message::default() });
+            messages.push(Message {
+                role: "user",
+                content: self.said(said, BETWEEN),
+                ..Message::default()
+            });
         }
     }
 
@@ -135,8 +145,12 @@ impl Writer<'_> {
     fn mark(&mut self, part: &Part<'_>, piece: Option<&mut Piece<'_>>) {
         let Some(cache) = part.cache else { return };
         match piece {
-            Some(Piece::Text { cache_control, .. }) if self.quirks.cache_control => *cache_control = Some(cache.into()),
-            _ if self.quirks.cache_control => note(self.dropped, "messages.tool_calls.cache_control"),
+            Some(Piece::Text { cache_control, .. }) if self.quirks.cache_control => {
+                *cache_control = Some(cache.into())
+            }
+            _ if self.quirks.cache_control => {
+                note(self.dropped, "messages.tool_calls.cache_control")
+            }
             _ => note(self.dropped, "messages.cache_control"),
         }
     }

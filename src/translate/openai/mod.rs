@@ -1,9 +1,11 @@
-//! OpenAI's chat completions, as a client's dialect and as an upstream's format, with OpenRouter's additions.
+//! OpenAI's chat completions, as a client's dialect and as an upstream's format, with OpenRouter's
+//! additions.
 //!
-//! Used where only one side speaks it; where both do, bytes pass and nothing comes here. Sources: OpenAI's API reference
-//! and the types of openai-python (2026-11), OpenRouter's API description (2026-08), DeepSeek's and Mistral's references.
-//! Folder: `request_reader` → `message_reader`, `part`, `tool`, `reasoning` read what clients send; `request_writer`
-//! writes it for upstreams; `chunk` and `answer_reader` read what upstreams answer; `answer_writer` writes it for clients.
+//! Used where only one side speaks it; where both do, bytes pass and nothing comes here. Sources:
+//! OpenAI's API reference and the types of openai-python (2026-11), OpenRouter's API description
+//! (2026-08), DeepSeek's and Mistral's references. Folder: `request_reader` → `message_reader`,
+//! `part`, `tool`, `reasoning` read what clients send; `request_writer` writes it for upstreams;
+//! `chunk` and `answer_reader` read what upstreams answer; `answer_writer` writes it for clients.
 
 mod answer_reader;
 mod answer_writer;
@@ -58,7 +60,12 @@ impl Format for Upstream {
         self.quirks.losses
     }
 
-    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Vec<&'static str>) -> Vec<u8> {
+    fn request(
+        &self,
+        conversation: &Conversation<'_>,
+        model: &str,
+        dropped: &mut Vec<&'static str>,
+    ) -> Vec<u8> {
         request_writer::write(conversation, model, &self.quirks, dropped)
     }
 

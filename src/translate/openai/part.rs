@@ -1,7 +1,9 @@
-//! Parts of a message's content: text, pictures, sound, files, video; and their prompt cache breakpoints.
+//! Parts of a message's content: text, pictures, sound, files, video; and their prompt cache
+//! breakpoints.
 //!
-//! Read here and, as far as tables go, written from here. Source: OpenAI's API reference, content parts (2026-11);
-//! `video_url`, `input_video`, `cache_control` and `prompt_cache_breakpoint` are OpenRouter's (2026-08).
+//! Read here and, as far as tables go, written from here. Source: OpenAI's API reference, content
+//! parts (2026-11); `video_url`, `input_video`, `cache_control` and `prompt_cache_breakpoint` are
+//! OpenRouter's (2026-08).
 
 use std::borrow::Cow;
 
@@ -39,7 +41,9 @@ const FILES: &[(&str, &str)] = &[
 pub(super) fn audio_format(mime: &str) -> &str {
     match AUDIO.iter().find(|(_, known)| *known == mime) {
         Some((format, _)) => format,
-        None => mime.strip_prefix("audio/").map_or(mime, |name| name.strip_prefix("x-").unwrap_or(name)),
+        None => {
+            mime.strip_prefix("audio/").map_or(mime, |name| name.strip_prefix("x-").unwrap_or(name))
+        }
     }
 }
 
@@ -94,10 +98,13 @@ fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Vec<&'static str>) -> Read<Pa
         match key {
             "type" => members.kind = text(reader)?,
             "text" | "refusal" => members.text = text(reader)?,
-            "image_url" | "input_audio" | "file" | "video_url" => members.media = Some(MediaFields::read(reader)?),
+            "image_url" | "input_audio" | "file" | "video_url" => {
+                members.media = Some(MediaFields::read(reader)?)
+            }
             "cache_control" => members.cache = cache_control(reader)?,
             "prompt_cache_breakpoint" => {
-                members.cache = members.cache.or(object(reader, |_, _| Ok(()))?.then_some(Cache::Short));
+                members.cache =
+                    members.cache.or(object(reader, |_, _| Ok(()))?.then_some(Cache::Short));
             }
             _ => {}
         }
@@ -115,18 +122,24 @@ fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Vec<&'static str>) -> Read<Pa
 
 impl<'a> Members<'a> {
     fn content(self) -> Read<Content<'a>> {
-        let media = |kind: &str| self.media.ok_or_else(|| Problem::wrong("is required").in_member(kind));
+        let media =
+            |kind: &str| self.media.ok_or_else(|| Problem::wrong("is required").in_member(kind));
         let kind = self.kind.as_deref().unwrap_or_default();
         Ok(Content::Media(match kind {
             "text" | "refusal" => {
-                let text = self.text.ok_or_else(|| Problem::wrong("is required").in_member(kind))?;
+                let text =
+                    self.text.ok_or_else(|| Problem::wrong("is required").in_member(kind))?;
                 return Ok(Content::Text(text));
             }
-            "image_url" => media(kind)?.at_url(MediaKind::Image).map_err(|problem| problem.in_member(kind))?,
-            "video_url" => media(kind)?.at_url(MediaKind::Video).map_err(|problem| problem.in_member(kind))?,
-            "input_video" => {
-                media("video_url")?.at_url(MediaKind::Video).map_err(|problem| problem.in_member("video_url"))?
+            "image_url" => {
+                media(kind)?.at_url(MediaKind::Image).map_err(|problem| problem.in_member(kind))?
             }
+            "video_url" => {
+                media(kind)?.at_url(MediaKind::Video).map_err(|problem| problem.in_member(kind))?
+            }
+            "input_video" => media("video_url")?
+                .at_url(MediaKind::Video)
+                .map_err(|problem| problem.in_member("video_url"))?,
             "input_audio" => media(kind)?.audio().map_err(|problem| problem.in_member(kind))?,
             "file" => media(kind)?.file().map_err(|problem| problem.in_member(kind))?,
             _ => {
@@ -171,7 +184,9 @@ impl<'a> MediaFields<'a> {
         let source = if data.starts_with("data:") {
             source_of_url(data)
         } else {
-            let format = self.format.ok_or_else(|| Problem::wrong("must be a string").in_member("format"))?;
+            let format = self
+                .format
+                .ok_or_else(|| Problem::wrong("must be a string").in_member("format"))?;
             let mime = match AUDIO.iter().find(|(known, _)| *known == format) {
                 Some((_, mime)) => Cow::Borrowed(*mime),
                 None => Cow::Owned(format!("audio/{format}")),
@@ -220,13 +235,16 @@ pub(super) fn cache_control(reader: &mut Reader<'_>) -> Read<Option<Cache>> {
 fn source_of_url(url: Text<'_>) -> Source<'_> {
     match url {
         Cow::Borrowed(url) => match data_url(url) {
-            Some((mime, base64)) => Source::Data { mime: Cow::Borrowed(mime), base64: Cow::Borrowed(base64) },
+            Some((mime, base64)) => {
+                Source::Data { mime: Cow::Borrowed(mime), base64: Cow::Borrowed(base64) }
+            }
             None => Source::Url(Cow::Borrowed(url)),
         },
         Cow::Owned(url) => match data_url(&url) {
-            Some((mime, base64)) => {
-                Source::Data { mime: Cow::Owned(mime.to_owned()), base64: Cow::Owned(base64.to_owned()) }
-            }
+            Some((mime, base64)) => Source::Data {
+                mime: Cow::Owned(mime.to_owned()),
+                base64: Cow::Owned(base64.to_owned()),
+            },
             None => Source::Url(Cow::Owned(url)),
         },
     }
@@ -246,6 +264,9 @@ fn source_of_file<'a>(data: Text<'a>, name: Option<&str>) -> Source<'a> {
         return source_of_url(data);
     }
     let name = name.unwrap_or_default().to_ascii_lowercase();
-    let mime = FILES.iter().find(|(end, _)| name.ends_with(end)).map_or("application/pdf", |(_, mime)| mime);
+    let mime = FILES
+        .iter()
+        .find(|(end, _)| name.ends_with(end))
+        .map_or("application/pdf", |(_, mime)| mime);
     Source::Data { mime: Cow::Borrowed(mime), base64: data }
 }

@@ -1,7 +1,8 @@
 //! Parts of a message's content as JSON for an upstream.
 //!
-//! Data go out as data URLs, written without being joined in memory. What the upstream has no form for is left out and
-//! noted. Source: OpenAI's API reference, content parts (2026-11); `video_url` and URLs of files are OpenRouter's.
+//! Data go out as data URLs, written without being joined in memory. What the upstream has no form
+//! for is left out and noted. Source: OpenAI's API reference, content parts (2026-11); `video_url`
+//! and URLs of files are OpenRouter's.
 
 use std::borrow::Cow;
 
@@ -76,7 +77,9 @@ impl Serialize for Place<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Url(url) => serializer.serialize_str(url),
-            Self::Data { mime, base64 } => serializer.collect_str(&format_args!("data:{mime};base64,{base64}")),
+            Self::Data { mime, base64 } => {
+                serializer.collect_str(&format_args!("data:{mime};base64,{base64}"))
+            }
         }
     }
 }
@@ -109,7 +112,11 @@ impl<'a> Piece<'a> {
     }
 
     /// A part's JSON; `None` if the upstream has no form for it, or it is no content.
-    pub(super) fn of(part: &'a Part<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Option<Self> {
+    pub(super) fn of(
+        part: &'a Part<'_>,
+        quirks: &Quirks,
+        dropped: &mut Vec<&'static str>,
+    ) -> Option<Self> {
         let cache_control = part.cache.filter(|_| quirks.cache_control).map(CacheControl::from);
         if part.cache.is_some() && !quirks.cache_control {
             note(dropped, "messages.cache_control");
@@ -133,7 +140,10 @@ impl<'a> Piece<'a> {
         Ok(match media.kind {
             MediaKind::Image => {
                 let url = Place::of(&media.source).ok_or("messages.content.image_url.file_id")?;
-                Self::ImageUrl { image_url: ImageUrl { url, detail: media.detail.as_deref() }, cache_control }
+                Self::ImageUrl {
+                    image_url: ImageUrl { url, detail: media.detail.as_deref() },
+                    cache_control,
+                }
             }
             MediaKind::Audio => match &media.source {
                 Source::Data { mime, base64 } => Self::InputAudio {
@@ -144,7 +154,9 @@ impl<'a> Piece<'a> {
             },
             MediaKind::File => Self::File { file: File::of(media, quirks)?, cache_control },
             MediaKind::Video => {
-                let url = Place::of(&media.source).filter(|_| quirks.video).ok_or("messages.content.video_url")?;
+                let url = Place::of(&media.source)
+                    .filter(|_| quirks.video)
+                    .ok_or("messages.content.video_url")?;
                 Self::VideoUrl { video_url: ImageUrl { url, detail: None }, cache_control }
             }
         })
@@ -167,7 +179,9 @@ impl<'a> File<'a> {
         Ok(match &media.source {
             Source::Id(id) => Self { file_id: Some(id), filename, ..Self::default() },
             Source::Url(_) if !quirks.file_urls => return Err("messages.content.file.url"),
-            Source::Url(url) => Self { file_data: Some(Place::Url(url)), filename, ..Self::default() },
+            Source::Url(url) => {
+                Self { file_data: Some(Place::Url(url)), filename, ..Self::default() }
+            }
             Source::Data { mime, base64 } => Self {
                 filename: filename.or_else(|| Some(file_name(mime).into())),
                 file_data: Some(Place::Data { mime, base64 }),

@@ -1,7 +1,8 @@
 //! In what OpenAI-compatible upstreams differ, as data.
 //!
-//! Sources: OpenAI's API reference (2026-11), OpenRouter's API description (2026-08), DeepSeek's "Thinking Mode"
-//! (2026-11), vLLM's "OpenAI-Compatible Server". [`Quirks::COMPATIBLE`] sends only what all of them take.
+//! Sources: OpenAI's API reference (2026-11), OpenRouter's API description (2026-08), DeepSeek's
+//! "Thinking Mode" (2026-11), vLLM's "OpenAI-Compatible Server". [`Quirks::COMPATIBLE`] sends only
+//! what all of them take.
 
 use std::borrow::Cow;
 
@@ -25,7 +26,8 @@ pub struct Quirks {
     pub top_k: bool,
     /// It understands `video_url`.
     pub video: bool,
-    /// A text may come in parts wherever it stands; others (Groq) want one string for all but the user's.
+    /// A text may come in parts wherever it stands; others (Groq) want one string for all but the
+    /// user's.
     pub text_parts: bool,
     /// It fetches files by URL.
     pub file_urls: bool,
@@ -37,7 +39,8 @@ pub struct Quirks {
     pub user_limit: usize,
     /// Which ids of tool calls it takes.
     pub call_ids: CallIds,
-    /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does not know.
+    /// OpenRouter's fields that it refuses. Where there are none, it takes or ignores what it does
+    /// not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
     pub losses: &'static [(&'static str, Loss)],
@@ -171,7 +174,9 @@ impl CallIds {
         };
         match self {
             _ if fits => Cow::Borrowed(id),
-            Self::Any | Self::Short => Cow::Owned(id_in_place_of(id, SHORT, |byte| byte.is_ascii_graphic())),
+            Self::Any | Self::Short => {
+                Cow::Owned(id_in_place_of(id, SHORT, |byte| byte.is_ascii_graphic()))
+            }
             Self::Nine => {
                 let mut hash = Fnv::of(id.as_bytes());
                 let mut digit = || {
@@ -247,7 +252,13 @@ impl Quirks {
     };
 
     /// vLLM.
-    pub const VLLM: Self = Self { top_k: true, video: true, text_parts: true, losses: VLLM_LOSSES, ..Self::COMPATIBLE };
+    pub const VLLM: Self = Self {
+        top_k: true,
+        video: true,
+        text_parts: true,
+        losses: VLLM_LOSSES,
+        ..Self::COMPATIBLE
+    };
 
     /// All of them by name.
     pub const ALL: &'static [(&'static str, Self)] = &[
@@ -269,7 +280,8 @@ impl Quirks {
         ("api.mistral.ai", Upstream { quirks: Self::MISTRAL }),
     ];
 
-    /// Those of an upstream, told by its host; a model server of one's own can be anything compatible.
+    /// Those of an upstream, told by its host; a model server of one's own can be anything
+    /// compatible.
     pub fn of_host(host: &str) -> &'static Upstream {
         let known = Self::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
         known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)

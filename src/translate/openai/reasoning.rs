@@ -1,8 +1,8 @@
 //! `reasoning_details`: OpenRouter's form of thinking that is to be given back, read and written.
 //!
-//! Read without objection, as clients give back what they got from whomever. Source: OpenRouter's API description
-//! (2026-08): `reasoning.text`, `reasoning.summary`, `reasoning.encrypted`; the proof of a Gemini tool call is an
-//! encrypted detail with the call's id.
+//! Read without objection, as clients give back what they got from whomever. Source: OpenRouter's
+//! API description (2026-08): `reasoning.text`, `reasoning.summary`, `reasoning.encrypted`; the
+//! proof of a Gemini tool call is an encrypted detail with the call's id.
 
 use std::borrow::Cow;
 
@@ -55,7 +55,10 @@ impl<'a> Detail<'a> {
                 }
                 "type" => {
                     let kind = maybe_text(reader)?.unwrap_or_default();
-                    detail.unknown = !matches!(&*kind, "reasoning.text" | "reasoning.summary" | "reasoning.encrypted");
+                    detail.unknown = !matches!(
+                        &*kind,
+                        "reasoning.text" | "reasoning.summary" | "reasoning.encrypted"
+                    );
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -76,10 +79,15 @@ impl<'a> Detail<'a> {
         self.text.is_none() && self.data.is_none() && self.signature.is_none()
     }
 
-    /// Whether `next` is another fragment of the same block: clients give streamed fragments back unjoined.
+    /// Whether `next` is another fragment of the same block: clients give streamed fragments back
+    /// unjoined.
     fn is_continued_by(&self, next: &Self) -> bool {
         let readable = self.data.is_none() && next.data.is_none();
-        readable && self.signature.is_none() && self.index.is_some() && self.index == next.index && self.id == next.id
+        readable
+            && self.signature.is_none()
+            && self.index.is_some()
+            && self.index == next.index
+            && self.id == next.id
     }
 
     fn join(&mut self, next: Self) {
@@ -135,7 +143,11 @@ pub(super) struct DetailJson<'a> {
 
 impl<'a> DetailJson<'a> {
     /// Readable thinking; the forms of the Responses API call it a summary.
-    pub(super) fn text(text: Option<&'a str>, signature: Option<&'a str>, format: Option<&'a str>) -> Self {
+    pub(super) fn text(
+        text: Option<&'a str>,
+        signature: Option<&'a str>,
+        format: Option<&'a str>,
+    ) -> Self {
         if signature.is_none() && format.is_some_and(|format| format.ends_with("-responses-v1")) {
             return Self { r#type: "reasoning.summary", summary: text, format, ..Self::default() };
         }
@@ -162,9 +174,13 @@ impl<'a> DetailJson<'a> {
         let format = thinking.format.as_deref();
         let text = Some(&*thinking.text).filter(|text| !text.is_empty());
         let signature = thinking.signature.as_deref();
-        let readable = (text.is_some() || signature.is_some()).then(|| Self::text(text, signature, format));
+        let readable =
+            (text.is_some() || signature.is_some()).then(|| Self::text(text, signature, format));
         let encrypted = thinking.encrypted.as_deref().map(|data| Self::encrypted(data, format));
         let id = thinking.id.as_deref();
-        readable.into_iter().chain(encrypted).map(move |detail| Self { id: id.map(Cow::Borrowed), ..detail })
+        readable
+            .into_iter()
+            .chain(encrypted)
+            .map(move |detail| Self { id: id.map(Cow::Borrowed), ..detail })
     }
 }

@@ -1,8 +1,9 @@
 //! A client's chat request, read into the common form.
 //!
-//! What the form has no place for is noted by name, unless its value changes nothing. Wrong types are the client's fault
-//! and told with their path. Fields for the gateway alone (`models`, `provider` …) are read elsewhere. Sources: OpenAI's
-//! API reference (2026-11); OpenRouter's API description (2026-08) for `reasoning`, `cache_control`, `prompt`.
+//! What the form has no place for is noted by name, unless its value changes nothing. Wrong types
+//! are the client's fault and told with their path. Fields for the gateway alone (`models`,
+//! `provider` …) are read elsewhere. Sources: OpenAI's API reference (2026-11); OpenRouter's API
+//! description (2026-08) for `reasoning`, `cache_control`, `prompt`.
 
 use super::message_reader::Messages;
 use super::part;
@@ -41,7 +42,8 @@ const FIELDS: &[&str] = &[
     "cache_control",
 ];
 
-/// Fields the common form has no place for, each with the values that ask for nothing; `null` is one of them.
+/// Fields the common form has no place for, each with the values that ask for nothing; `null` is
+/// one of them.
 const UNEXPRESSED: &[(&str, &[&str])] = &[
     ("n", &["1"]),
     ("logit_bias", &["{}"]),
@@ -87,12 +89,16 @@ const ELSEWHERE: &[&str] = &[
 /// Reads a body, which is known to be valid JSON and an object.
 pub(super) fn read(body: &[u8]) -> Result<Conversation<'_>, Error> {
     let mut request = Request { body, ..Request::default() };
-    match object(&mut Reader::new(body), |reader, key| request.field(key, reader)).and_then(|_| request.finish()) {
+    match object(&mut Reader::new(body), |reader, key| request.field(key, reader))
+        .and_then(|_| request.finish())
+    {
         Ok(()) => Ok(request.conversation),
         Err(Problem::Json(error)) => Err(error.into()),
         Err(Problem::Wrong { path, what }) => {
-            let (field, rest) =
-                FIELDS.iter().find_map(|field| Some((*field, below(&path, field)?))).unwrap_or_default();
+            let (field, rest) = FIELDS
+                .iter()
+                .find_map(|field| Some((*field, below(&path, field)?)))
+                .unwrap_or_default();
             Err(Problem::Wrong { path: rest.to_owned(), what }.of_field(field))
         }
     }
@@ -132,7 +138,9 @@ impl<'a> Request<'a> {
             "prompt" => self.prompt(reader)?,
             "tools" => tool::tools(reader, body, conversation)?,
             "functions" => self.functions(reader)?,
-            "tool_choice" | "function_call" => tool::tool_choice(reader, conversation, &mut self.allowed)?,
+            "tool_choice" | "function_call" => {
+                tool::tool_choice(reader, conversation, &mut self.allowed)?
+            }
             "parallel_tool_calls" => conversation.parallel_tool_calls = boolean(reader)?,
             "response_format" => tool::response_format(reader, body, conversation)?,
             "reasoning" => self.reasoning(reader)?,
@@ -159,7 +167,8 @@ impl<'a> Request<'a> {
             "presence_penalty" => sampling.presence_penalty = number(reader, body)?,
             // Some servers' "all tokens" is 0 or -1.
             "top_k" => {
-                sampling.top_k = integer(reader, body)?.and_then(|k| u64::try_from(k).ok()).filter(|k| *k > 0);
+                sampling.top_k =
+                    integer(reader, body)?.and_then(|k| u64::try_from(k).ok()).filter(|k| *k > 0);
             }
             "seed" => sampling.seed = integer(reader, body)?,
             _ => self.unexpressed(name, reader)?,
@@ -233,7 +242,9 @@ impl<'a> Request<'a> {
                 "context" if text(reader)?.is_some_and(|context| context != "auto") => {
                     conversation.lose("reasoning.context");
                 }
-                "mode" if text(reader)?.is_some_and(|mode| mode != "standard") => conversation.lose("reasoning.mode"),
+                "mode" if text(reader)?.is_some_and(|mode| mode != "standard") => {
+                    conversation.lose("reasoning.mode")
+                }
                 _ => {}
             }
             Ok(())
@@ -273,7 +284,9 @@ impl<'a> Request<'a> {
         if let Some(effort) = self.effort {
             let reasoning = reasoning.get_or_insert_default();
             if *reasoning.effort.get_or_insert(effort) != effort {
-                return Err(Problem::wrong("differs from reasoning.effort").in_member("reasoning_effort"));
+                return Err(
+                    Problem::wrong("differs from reasoning.effort").in_member("reasoning_effort")
+                );
             }
         }
         if let (Some(include), None) = (self.include_reasoning, &reasoning) {
@@ -307,7 +320,8 @@ fn effort(reader: &mut Reader<'_>) -> Read<Option<Effort>> {
     Effort::of(&name).map(Some).ok_or_else(|| Problem::wrong(known))
 }
 
-/// A breakpoint after the last part that can bear one: the automatic caching of a top-level `cache_control`.
+/// A breakpoint after the last part that can bear one: the automatic caching of a top-level
+/// `cache_control`.
 fn mark_end(conversation: &mut Conversation<'_>, cache: Cache) {
     let turns = conversation.turns.iter_mut().rev().flat_map(|turn| turn.parts.iter_mut().rev());
     let mut parts = turns.chain(conversation.system.iter_mut().rev());

@@ -1,7 +1,8 @@
 //! The common form as a chat request for an upstream.
 //!
-//! Written in one pass, members always in the same order, so that the same conversation gives the same bytes. Usage is
-//! asked for on streams, as the gateway counts it. Source: OpenAI's API reference, chat completions (2026-11).
+//! Written in one pass, members always in the same order, so that the same conversation gives the
+//! same bytes. Usage is asked for on streams, as the gateway counts it. Source: OpenAI's API
+//! reference, chat completions (2026-11).
 
 use std::borrow::Cow;
 
@@ -150,7 +151,10 @@ pub(super) fn write(
         parallel_tool_calls: conversation.parallel_tool_calls.filter(|_| has_tools),
         response_format: conversation.response_format.as_ref().map(ResponseFormat::of),
         reasoning_effort: effort(conversation, quirks, dropped),
-        reasoning: conversation.reasoning.filter(|_| quirks.reasoning == ReasoningForm::Object).map(Reasoning::of),
+        reasoning: conversation
+            .reasoning
+            .filter(|_| quirks.reasoning == ReasoningForm::Object)
+            .map(Reasoning::of),
         max_completion_tokens: limit(OutputLimit::MaxCompletionTokens),
         max_tokens: limit(OutputLimit::MaxTokens),
         sampling: Sampling::of(&conversation.sampling, quirks, dropped),
@@ -158,7 +162,9 @@ pub(super) fn write(
         user: user(conversation, quirks, dropped),
         service_tier: conversation.service_tier,
         stream,
-        stream_options: stream.filter(|_| quirks.stream_options).map(|include_usage| StreamOptions { include_usage }),
+        stream_options: stream
+            .filter(|_| quirks.stream_options)
+            .map(|include_usage| StreamOptions { include_usage }),
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }
@@ -176,7 +182,11 @@ pub fn effort(
     reasoning.level().map(Effort::name)
 }
 
-fn stop<'a>(stop: &'a [form::Text<'a>], quirks: &Quirks, dropped: &mut Vec<&'static str>) -> &'a [form::Text<'a>] {
+fn stop<'a>(
+    stop: &'a [form::Text<'a>],
+    quirks: &Quirks,
+    dropped: &mut Vec<&'static str>,
+) -> &'a [form::Text<'a>] {
     match stop.get(..quirks.stop_limit) {
         Some(first) if first.len() < stop.len() => {
             note(dropped, "stop");
@@ -187,7 +197,11 @@ fn stop<'a>(stop: &'a [form::Text<'a>], quirks: &Quirks, dropped: &mut Vec<&'sta
 }
 
 /// Agents make a user of account, device and session: longer than most upstreams take.
-fn user<'a>(conversation: &'a Conversation<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Option<&'a str> {
+fn user<'a>(
+    conversation: &'a Conversation<'_>,
+    quirks: &Quirks,
+    dropped: &mut Vec<&'static str>,
+) -> Option<&'a str> {
     let user = conversation.user.as_deref()?;
     if user.chars().nth(quirks.user_limit).is_some() {
         note(dropped, "user");
@@ -198,7 +212,8 @@ fn user<'a>(conversation: &'a Conversation<'_>, quirks: &Quirks, dropped: &mut V
 
 impl Sampling {
     fn of(sampling: &form::Sampling, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Self {
-        let form::Sampling { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed } = *sampling;
+        let form::Sampling { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed } =
+            *sampling;
         if top_k.is_some() && !quirks.top_k {
             note(dropped, "top_k");
         }
@@ -213,10 +228,16 @@ impl<'a> Tool<'a> {
             note(dropped, "tools.cache_control");
         }
         let form::Tool { name, description, parameters, strict, cache } = tool;
-        let parameters = parameters.map(|schema| schema::of_object(Some(schema), &[schema::TYPE, schema::PROPERTIES]));
+        let parameters = parameters
+            .map(|schema| schema::of_object(Some(schema), &[schema::TYPE, schema::PROPERTIES]));
         Self {
             r#type: "function",
-            function: Function { name, description: description.as_deref(), parameters, strict: *strict },
+            function: Function {
+                name,
+                description: description.as_deref(),
+                parameters,
+                strict: *strict,
+            },
             cache_control: cache.filter(|_| quirks.cache_control).map(CacheControl::from),
         }
     }
@@ -240,7 +261,9 @@ impl<'a> ResponseFormat<'a> {
             form::ResponseFormat::JsonObject => Self::JsonObject,
             form::ResponseFormat::JsonSchema { name, description, schema, strict } => {
                 let description = description.as_deref();
-                Self::JsonSchema { json_schema: JsonSchema { name, description, schema, strict: *strict } }
+                Self::JsonSchema {
+                    json_schema: JsonSchema { name, description, schema, strict: *strict },
+                }
             }
         }
     }

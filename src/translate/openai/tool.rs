@@ -1,7 +1,8 @@
 //! What a client says of tools and of the answer's form: `tools`, `tool_choice`, `response_format`.
 //!
-//! Only functions are understood. Tools that run at OpenAI or OpenRouter, and free-form `custom` ones, are noted as lost.
-//! Source: OpenAI's API reference (2026-11); `functions` and `function_call` are its deprecated first form.
+//! Only functions are understood. Tools that run at OpenAI or OpenRouter, and free-form `custom`
+//! ones, are noted as lost. Source: OpenAI's API reference (2026-11); `functions` and
+//! `function_call` are its deprecated first form.
 
 use super::part::cache_control;
 use super::value::{array, boolean, object, schema, text};
@@ -10,7 +11,11 @@ use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
 /// `tools`
-pub(super) fn tools<'a>(reader: &mut Reader<'a>, body: &'a [u8], conversation: &mut Conversation<'a>) -> Read<()> {
+pub(super) fn tools<'a>(
+    reader: &mut Reader<'a>,
+    body: &'a [u8],
+    conversation: &mut Conversation<'a>,
+) -> Read<()> {
     array(reader, |reader, _| {
         let (mut kind, mut function, mut cache) = (None, None, None);
         object(reader, |reader, key| {
@@ -24,7 +29,8 @@ pub(super) fn tools<'a>(reader: &mut Reader<'a>, body: &'a [u8], conversation: &
         })?;
         match kind.as_deref() {
             Some("function") => {
-                let function = function.ok_or_else(|| Problem::wrong("is required").in_member("function"))?;
+                let function =
+                    function.ok_or_else(|| Problem::wrong("is required").in_member("function"))?;
                 conversation.tools.push(Tool { cache, ..function });
             }
             Some(_) => conversation.lose("tools"),
@@ -46,7 +52,13 @@ pub(super) fn functions<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Read<Vec
 }
 
 fn function<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Read<Tool<'a>> {
-    let mut tool = Tool { name: Text::default(), description: None, parameters: None, strict: None, cache: None };
+    let mut tool = Tool {
+        name: Text::default(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+    };
     object(reader, |reader, key| {
         match key {
             "name" => tool.name = text(reader)?.unwrap_or_default(),
@@ -75,7 +87,8 @@ struct Choice<'a> {
     allowed: Vec<Text<'a>>,
 }
 
-/// `tool_choice` or `function_call`; `allowed` takes the names of the only tools that may be used, where it says so.
+/// `tool_choice` or `function_call`; `allowed` takes the names of the only tools that may be used,
+/// where it says so.
 pub(super) fn tool_choice<'a>(
     reader: &mut Reader<'a>,
     conversation: &mut Conversation<'a>,
@@ -91,7 +104,9 @@ pub(super) fn tool_choice<'a>(
         return Ok(());
     }
     match (choice.kind.as_deref(), choice.name) {
-        (Some("function") | None, Some(name)) => conversation.tool_choice = Some(ToolChoice::Tool(name)),
+        (Some("function") | None, Some(name)) => {
+            conversation.tool_choice = Some(ToolChoice::Tool(name))
+        }
         (Some("function") | None, None) => {
             return Err(Problem::wrong("must be a string").in_member("name").in_member("function"));
         }
@@ -109,7 +124,11 @@ fn mode<'a>(name: &str) -> Read<ToolChoice<'a>> {
         "auto" => ToolChoice::Auto,
         "none" => ToolChoice::None,
         "required" | "any" => ToolChoice::Required,
-        _ => return Err(Problem::wrong("must be auto, none, required, or an object that names a function")),
+        _ => {
+            return Err(Problem::wrong(
+                "must be auto, none, required, or an object that names a function",
+            ));
+        }
     })
 }
 
@@ -201,9 +220,12 @@ fn json_schema<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Read<ResponseForm
         Ok(())
     })?;
     Ok(match rules {
-        Some(schema) => {
-            ResponseFormat::JsonSchema { name: name.unwrap_or("response".into()), description, schema, strict }
-        }
+        Some(schema) => ResponseFormat::JsonSchema {
+            name: name.unwrap_or("response".into()),
+            description,
+            schema,
+            strict,
+        },
         None => ResponseFormat::JsonObject,
     })
 }

@@ -1,7 +1,8 @@
-//! Reads one JSON value of a client's request as the type it must have, or tells where it has another one.
+//! Reads one JSON value of a client's request as the type it must have, or tells where it has
+//! another one.
 //!
-//! `null` counts as absent everywhere, as it does at OpenAI. The `maybe_` readers never object: they are for answers of
-//! upstreams and for what clients only give back.
+//! `null` counts as absent everywhere, as it does at OpenAI. The `maybe_` readers never object:
+//! they are for answers of upstreams and for what clients only give back.
 
 use serde_json::value::RawValue;
 
@@ -54,7 +55,11 @@ pub(super) fn integer(reader: &mut Reader<'_>, body: &[u8]) -> Read<Option<i64>>
     parsed(reader, body, "must be a whole number")
 }
 
-fn parsed<T: std::str::FromStr>(reader: &mut Reader<'_>, body: &[u8], otherwise: &'static str) -> Read<Option<T>> {
+fn parsed<T: std::str::FromStr>(
+    reader: &mut Reader<'_>,
+    body: &[u8],
+    otherwise: &'static str,
+) -> Read<Option<T>> {
     if null(reader)? {
         return Ok(None);
     }
@@ -85,7 +90,10 @@ pub(super) fn object<'a>(
 }
 
 /// [`object`] for any caller: one copy of it. So are the others below.
-fn members<'a>(reader: &mut Reader<'a>, member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Read<()>) -> Read<bool> {
+fn members<'a>(
+    reader: &mut Reader<'a>,
+    member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Read<()>,
+) -> Read<bool> {
     match reader.peek()? {
         Kind::Object => {}
         _ if null(reader)? => return Ok(false),
@@ -106,13 +114,18 @@ pub(super) fn array<'a>(
     elements(reader, &mut element)
 }
 
-fn elements<'a>(reader: &mut Reader<'a>, element: &mut dyn FnMut(&mut Reader<'a>, usize) -> Read<()>) -> Read<bool> {
+fn elements<'a>(
+    reader: &mut Reader<'a>,
+    element: &mut dyn FnMut(&mut Reader<'a>, usize) -> Read<()>,
+) -> Read<bool> {
     match reader.peek()? {
         Kind::Array => {}
         _ if null(reader)? => return Ok(false),
         _ => return Err(Problem::wrong("must be an array")),
     }
-    reader.array(|reader, index| element(reader, index).map_err(|problem| problem.in_element(index)))?;
+    reader.array(|reader, index| {
+        element(reader, index).map_err(|problem| problem.in_element(index))
+    })?;
     Ok(true)
 }
 

@@ -1,4 +1,5 @@
-//! Writes a whole answer as OpenAI's chat completion object (2026-11), thinking in OpenRouter's form (2026-08).
+//! Writes a whole answer as OpenAI's chat completion object (2026-11), thinking in OpenRouter's
+//! form (2026-08).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -67,7 +68,10 @@ struct ImageUrl {
 impl ImageJson {
     /// A picture as a data URL.
     pub(super) fn of(mime: &str, base64: &str) -> Self {
-        Self { r#type: "image_url", image_url: ImageUrl { url: format!("data:{mime};base64,{base64}") } }
+        Self {
+            r#type: "image_url",
+            image_url: ImageUrl { url: format!("data:{mime};base64,{base64}") },
+        }
     }
 }
 
@@ -183,17 +187,25 @@ impl<'a> Message<'a> {
                 }
                 self.detail(DetailJson::text(readable, signature.as_deref(), Some(format)));
             }
-            Block::EncryptedThinking(data) => self.detail(DetailJson::encrypted(data, Some(format))),
+            Block::EncryptedThinking(data) => {
+                self.detail(DetailJson::encrypted(data, Some(format)))
+            }
             Block::ToolCall { id, name, arguments, signature } => {
                 if let Some(proof) = signature {
                     self.detail(DetailJson::of_call(id, proof));
                 }
                 // Clients parse the arguments, and an empty text is no JSON.
                 let arguments = if arguments.is_empty() { "{}" } else { arguments };
-                self.tool_calls.push(Call { id, r#type: "function", function: Function { name, arguments } });
+                self.tool_calls.push(Call {
+                    id,
+                    r#type: "function",
+                    function: Function { name, arguments },
+                });
             }
             Block::Image { mime, base64 } => self.images.push(ImageJson::of(mime, base64)),
-            Block::Annotation(json) => self.annotations.extend(serde_json::from_str::<&RawValue>(json)),
+            Block::Annotation(json) => {
+                self.annotations.extend(serde_json::from_str::<&RawValue>(json))
+            }
         }
     }
 

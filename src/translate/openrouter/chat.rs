@@ -1,4 +1,5 @@
-//! OpenAI's own answers, whole or in chunks: OpenRouter's ids, `provider`, `native_finish_reason`, `usage.cost`.
+//! OpenAI's own answers, whole or in chunks: OpenRouter's ids, `provider`, `native_finish_reason`,
+//! `usage.cost`.
 
 use memchr::memmem;
 
@@ -28,8 +29,8 @@ const EMPTY_DELTA: &str = r#""index":0,"delta":{"role":"assistant","content":""}
 const EMPTY_TEXT: &str = r#""index":0,"text":"""#;
 
 impl Identity {
-    /// The answer or chunk `json` in OpenRouter's form, with the usage that is known by now; `None` if it is not a JSON
-    /// object.
+    /// The answer or chunk `json` in OpenRouter's form, with the usage that is known by now; `None`
+    /// if it is not a JSON object.
     pub(super) fn rewrite(&self, json: &[u8], part: Part, known: &Usage) -> Option<Vec<u8>> {
         let mut rewriting = Rewriting {
             identity: self,
@@ -42,8 +43,11 @@ impl Identity {
             has_usage: false,
         };
         let mut reader = Reader::new(json);
-        let span =
-            reader.object(|reader, member| rewriting.member(reader, member.key.start, &member.key.decode())).ok()?;
+        let span = reader
+            .object(|reader, member| {
+                rewriting.member(reader, member.key.start, &member.key.decode())
+            })
+            .ok()?;
         reader.end().ok()?;
         rewriting.add_missing();
         rewriting.add_usage();
@@ -60,7 +64,8 @@ impl Identity {
         let output = if is_generated { usage.output } else { 0 };
         let total = input.saturating_add(output);
         let cost = self.cost(&Usage { output, ..*usage }, "prompt", "completions");
-        let completion = if is_generated { format!("\"completion_tokens\":{output},") } else { String::new() };
+        let completion =
+            if is_generated { format!("\"completion_tokens\":{output},") } else { String::new() };
         let completion_details = match is_generated {
             true => format!(",\"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}"),
             false => String::new(),
@@ -74,7 +79,8 @@ impl Identity {
 
     /// The chunk that carries usage where the upstream gave none.
     fn usage_chunk(&self, usage: &Usage) -> Vec<u8> {
-        let (choices, usage, metadata) = (self.empty_choices(), self.usage(usage), self.metadata_member());
+        let (choices, usage, metadata) =
+            (self.empty_choices(), self.usage(usage), self.metadata_member());
         self.chunk(&format!("\"choices\":{choices},\"usage\":{usage}{metadata}"))
     }
 
@@ -88,15 +94,21 @@ impl Identity {
         ))
     }
 
-    /// The choice that stands beside `usage` in a stream: clients index `choices[0]` of every chunk.
+    /// The choice that stands beside `usage` in a stream: clients index `choices[0]` of every
+    /// chunk.
     fn empty_choices(&self) -> String {
         let empty = self.empty();
-        format!("[{{{empty},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}}]")
+        format!(
+            "[{{{empty},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}}]"
+        )
     }
 
     /// To follow another member.
     fn metadata_member(&self) -> String {
-        self.metadata.as_ref().map(|metadata| format!(",\"openrouter_metadata\":{metadata}")).unwrap_or_default()
+        self.metadata
+            .as_ref()
+            .map(|metadata| format!(",\"openrouter_metadata\":{metadata}"))
+            .unwrap_or_default()
     }
 
     fn empty(&self) -> &'static str {
@@ -107,7 +119,11 @@ impl Identity {
     fn chunk(&self, members: &str) -> Vec<u8> {
         let Self { id, model, provider, created, .. } = self;
         let [id, model, provider] = [id, model, provider].map(|text| Json(text));
-        let object = if self.operation == Operation::Completions { "text_completion" } else { "chat.completion.chunk" };
+        let object = if self.operation == Operation::Completions {
+            "text_completion"
+        } else {
+            "chat.completion.chunk"
+        };
         format!(
             "data: {{\"id\":{id},\"object\":\"{object}\",\"created\":{created},\"model\":{model},\
              \"provider\":{provider},{members}}}\n\n"
@@ -204,7 +220,12 @@ const FINGERPRINT: (&str, u8) = ("system_fingerprint", 8);
 const NULLABLE: [&str; 3] = ["content", "reasoning", "refusal"];
 
 impl Rewriting<'_> {
-    fn member(&mut self, reader: &mut Reader<'_>, start: usize, key: &str) -> Result<(), JsonError> {
+    fn member(
+        &mut self,
+        reader: &mut Reader<'_>,
+        start: usize,
+        key: &str,
+    ) -> Result<(), JsonError> {
         if let Some((key, bit)) = OWN.into_iter().find(|(own, _)| *own == key) {
             let value = reader.skip()?;
             self.found |= bit;
@@ -290,7 +311,11 @@ impl Rewriting<'_> {
         let mut empty = true;
         let span = reader.array(|reader, _| {
             empty = false;
-            if reader.peek()? == Kind::Object { self.choice(reader) } else { reader.skip().map(|_| ()) }
+            if reader.peek()? == Kind::Object {
+                self.choice(reader)
+            } else {
+                reader.skip().map(|_| ())
+            }
         })?;
         if empty && self.part == Part::Chunk {
             self.edits.replace(span, self.identity.empty_choices().as_bytes());
@@ -314,7 +339,10 @@ impl Rewriting<'_> {
         match reason {
             Some(value) => self.finish_reason(value, has_native),
             None if self.part == Part::Chunk && !empty => {
-                self.edits.insert(object.start + 1, br#""finish_reason":null,"native_finish_reason":null,"#);
+                self.edits.insert(
+                    object.start + 1,
+                    br#""finish_reason":null,"native_finish_reason":null,"#,
+                );
             }
             None => {}
         }

@@ -1,4 +1,5 @@
-//! Messages and responses: the model and provider that answered, `usage.cost`, and the metadata that was asked for.
+//! Messages and responses: the model and provider that answered, `usage.cost`, and the metadata
+//! that was asked for.
 //!
 //! Told in the events where OpenRouter has them; all others pass untouched.
 
@@ -21,7 +22,8 @@ struct Told {
 }
 
 const NOTHING: Told = Told { inside: None, identity: false, cost: None, metadata: false };
-const MESSAGE: Told = Told { identity: true, cost: Some(("prompt", "completions")), metadata: true, ..NOTHING };
+const MESSAGE: Told =
+    Told { identity: true, cost: Some(("prompt", "completions")), metadata: true, ..NOTHING };
 const RESPONSE: Told = Told { cost: Some(("input", "output")), metadata: true, ..NOTHING };
 const LAST_RESPONSE: Told = Told { inside: Some("response"), ..RESPONSE };
 
@@ -45,13 +47,21 @@ impl Identity {
         self.tell(json, RESPONSE, usage)
     }
 
-    /// An event of a message's or response's stream in OpenRouter's form; `None`: it stays as it is. `meter` has read
-    /// the upstream's so far.
+    /// An event of a message's or response's stream in OpenRouter's form; `None`: it stays as it
+    /// is. `meter` has read the upstream's so far.
     pub fn event(&self, event: &[u8], meter: &Meter) -> Option<Vec<u8>> {
         // Most events are let go by their first line.
-        let name = event.strip_prefix(b"event:")?.split(|byte| matches!(byte, b'\r' | b'\n')).next()?.trim_ascii();
+        let name = event
+            .strip_prefix(b"event:")?
+            .split(|byte| matches!(byte, b'\r' | b'\n'))
+            .next()?
+            .trim_ascii();
         let (_, told) = EVENTS.iter().find(|(told, _)| *told == name)?;
-        let json = one_line(self.tell(&sse::fields(event).data?, *told, &meter.usage(self.input_estimate))?);
+        let json = one_line(self.tell(
+            &sse::fields(event).data?,
+            *told,
+            &meter.usage(self.input_estimate),
+        )?);
         Some([b"event: ", name, b"\ndata: ", &json, b"\n\n"].concat())
     }
 
@@ -76,7 +86,11 @@ impl Telling<'_> {
     fn outer(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
         let Some(inside) = self.told.inside else { return self.object(reader) };
         reader.object(|reader, member| {
-            if member.key.is(inside) && reader.peek()? == Kind::Object { self.object(reader) } else { Ok(()) }
+            if member.key.is(inside) && reader.peek()? == Kind::Object {
+                self.object(reader)
+            } else {
+                Ok(())
+            }
         })?;
         Ok(())
     }
@@ -87,9 +101,12 @@ impl Telling<'_> {
         let span = reader.object(|reader, member| {
             let key = member.key.decode();
             match (key.as_ref(), told.cost) {
-                ("usage", Some(names)) if reader.peek()? == Kind::Object => self.cost(reader, names)?,
+                ("usage", Some(names)) if reader.peek()? == Kind::Object => {
+                    self.cost(reader, names)?
+                }
                 ("model", _) if told.identity => {
-                    self.edits.replace(reader.skip()?, Json(&identity.model).to_string().as_bytes());
+                    self.edits
+                        .replace(reader.skip()?, Json(&identity.model).to_string().as_bytes());
                 }
                 _ => {
                     reader.skip()?;
@@ -112,7 +129,11 @@ impl Telling<'_> {
         Ok(())
     }
 
-    fn cost(&mut self, reader: &mut Reader<'_>, (input, output): (&str, &str)) -> Result<(), JsonError> {
+    fn cost(
+        &mut self,
+        reader: &mut Reader<'_>,
+        (input, output): (&str, &str),
+    ) -> Result<(), JsonError> {
         let mut members = Members::new();
         let span = reader.object(|reader, member| {
             reader.skip()?;
@@ -141,22 +162,32 @@ mod tests {
     /// 60 fresh and 40 cached input tokens, 10 output tokens.
     fn meter() -> Meter {
         let mut meter = Meter::default();
-        meter.delta(&Delta::Usage(Usage { input: 100, cached: 40, output: 10, ..Usage::default() }));
+        meter.delta(&Delta::Usage(Usage {
+            input: 100,
+            cached: 40,
+            output: 10,
+            ..Usage::default()
+        }));
         meter
     }
 
     const COST: &str = r#""cost":0.000044,"is_byok":false,"cost_details":{"upstream_inference_cost":0.000044,"upstream_inference_I_cost":0.000028,"upstream_inference_O_cost":0.000016}"#;
 
-    /// `COST` and `MORE` stand for what is told of the cost, and for the metadata that was asked for.
+    /// `COST` and `MORE` stand for what is told of the cost, and for the metadata that was asked
+    /// for.
     #[track_caller]
     fn check(operation: Operation, text: &str, expected: &str) {
-        let identity = Identity { metadata: Some(r#"{"attempt":1}"#.to_owned()), ..identity(operation) };
+        let identity =
+            Identity { metadata: Some(r#"{"attempt":1}"#.to_owned()), ..identity(operation) };
         let told = match text.starts_with("event") {
             true => identity.event(text.as_bytes(), &meter()),
             false => identity.whole(text.as_bytes(), &meter()),
         };
-        let (input, output) =
-            if operation == Operation::Messages { ("prompt", "completions") } else { ("input", "output") };
+        let (input, output) = if operation == Operation::Messages {
+            ("prompt", "completions")
+        } else {
+            ("input", "output")
+        };
         let expected = expected
             .replace("COST", &COST.replace('I', input).replace('O', output))
             .replace("MORE", r#""openrouter_metadata":{"attempt":1}"#)
@@ -229,9 +260,15 @@ mod tests {
 
     #[test]
     fn an_unknown_cost_has_no_parts() {
-        let identity =
-            Identity { prices: vec![(None, Pricing::default(), Vec::new())], ..identity(Operation::Messages) };
+        let identity = Identity {
+            prices: vec![(None, Pricing::default(), Vec::new())],
+            ..identity(Operation::Messages)
+        };
         let told = identity.whole(br#"{"usage":{}}"#, &meter()).unwrap();
-        assert!(told.ends_with(br#""usage":{"cost":null,"is_byok":false}}"#), "{}", String::from_utf8_lossy(&told));
+        assert!(
+            told.ends_with(br#""usage":{"cost":null,"is_byok":false}}"#),
+            "{}",
+            String::from_utf8_lossy(&told)
+        );
     }
 }

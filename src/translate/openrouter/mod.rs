@@ -1,8 +1,8 @@
 //! Answers in OpenRouter's form: whose they are, and what they cost.
 //!
-//! Works on spans: every byte that need not change stays as the upstream wrote it. `chat` is for chat completions,
-//! completions and embeddings, `message` for messages and responses.
-//! Source: OpenRouter's API description and captured answers (2026-11).
+//! Works on spans: every byte that need not change stays as the upstream wrote it. `chat` is for
+//! chat completions, completions and embeddings, `message` for messages and responses. Source:
+//! OpenRouter's API description and captured answers (2026-11).
 
 mod chat;
 mod message;
@@ -31,7 +31,8 @@ pub struct Identity {
     pub provider: String,
     /// What the client wanted done; answers differ in form.
     pub operation: Operation,
-    /// The endpoint's prices, and behind them those of the other tiers in which its provider may serve a request.
+    /// The endpoint's prices, and behind them those of the other tiers in which its provider may
+    /// serve a request.
     pub prices: Vec<TierPricing>,
     /// Minutes after midnight UTC, for those that hold at times.
     pub minute_of_day: u16,
@@ -56,7 +57,9 @@ impl Identity {
 
     /// What it costs; `None`: a price that is needed is unknown.
     fn charge(&self, usage: &Usage) -> Option<Charge> {
-        let served = usage.tier.and_then(|served| self.prices.iter().find(|(tier, ..)| *tier == served.tier()));
+        let served = usage
+            .tier
+            .and_then(|served| self.prices.iter().find(|(tier, ..)| *tier == served.tier()));
         let (_, pricing, overrides) = served.or(self.prices.first())?;
         usage.charge(&pricing.at(overrides, usage.input, self.minute_of_day))
     }
@@ -64,7 +67,9 @@ impl Identity {
     /// The members of `usage` that tell the cost; its parts are named after `input` and `output`.
     fn cost(&self, usage: &Usage, input: &str, output: &str) -> String {
         // An unknown part has no place in the details.
-        let Some(charge) = self.charge(usage) else { return "\"cost\":null,\"is_byok\":false".to_owned() };
+        let Some(charge) = self.charge(usage) else {
+            return "\"cost\":null,\"is_byok\":false".to_owned();
+        };
         let (total, input_cost, output_cost) = (charge.total(), charge.input, charge.output);
         format!(
             "\"cost\":{total},\"is_byok\":false,\"cost_details\":{{\"upstream_inference_cost\":{total},\
@@ -125,14 +130,22 @@ mod tests {
             (usage, row(&[]), 0.0045, 0.003, 0.0015),
             (cached, row(&[]), 0.0045, 0.003, 0.0015),
             (cached, row(&[("read", "0.0000003")]), 0.00342, 0.00192, 0.0015),
-            (cached, row(&[("read", "0.0000003"), ("write", "0.00000375")]), 0.003495, 0.001995, 0.0015),
+            (
+                cached,
+                row(&[("read", "0.0000003"), ("write", "0.00000375")]),
+                0.003495,
+                0.001995,
+                0.0015,
+            ),
             (reasoning, row(&[("reasoning", "0.00003")]), 0.0051, 0.003, 0.0021),
             (usage, row(&[("request", "0.01")]), 0.0145, 0.013, 0.0015),
             (Usage { output: 0, ..usage }, pricing(&[("prompt", "0.000003")]), 0.003, 0.003, 0.0),
             (usage, pricing(&[("prompt", "0"), ("completion", "0")]), 0.0, 0.0, 0.0),
         ] {
-            let identity = Identity { prices: vec![(None, pricing, Vec::new())], ..identity(Operation::Chat) };
-            let told: Value = serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
+            let identity =
+                Identity { prices: vec![(None, pricing, Vec::new())], ..identity(Operation::Chat) };
+            let told: Value =
+                serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
             let details = json!({
                 "upstream_inference_cost": total, "upstream_inference_a_cost": input, "upstream_inference_b_cost": output,
             });
@@ -148,12 +161,16 @@ mod tests {
     #[test]
     fn the_prices_of_the_moment_hold() {
         let at = |input: u64| {
-            let told = identity(Operation::Chat).cost(&Usage { input, ..Usage::default() }, "a", "b");
+            let told =
+                identity(Operation::Chat).cost(&Usage { input, ..Usage::default() }, "a", "b");
             serde_json::from_str::<Value>(&format!("{{{told}}}")).unwrap()["cost"].clone()
         };
         assert_eq!(at(1000).as_f64(), Some(0.0004));
         assert_eq!(at(1001).as_f64(), Some(1.001), "above the bound another price holds");
-        let unknown = Identity { prices: vec![(None, Pricing::default(), Vec::new())], ..identity(Operation::Chat) };
+        let unknown = Identity {
+            prices: vec![(None, Pricing::default(), Vec::new())],
+            ..identity(Operation::Chat)
+        };
         let usage = Usage { input: 1, ..Usage::default() };
         assert_eq!(unknown.cost(&usage, "a", "b"), r#""cost":null,"is_byok":false"#);
     }

@@ -22,7 +22,8 @@ struct Call {
     index: usize,
     output_index: usize,
     kind: Kind,
-    /// The arguments so far. Only a function's are told piece by piece: others have another form in the end.
+    /// The arguments so far. Only a function's are told piece by piece: others have another form in
+    /// the end.
     json: String,
 }
 
@@ -39,7 +40,13 @@ impl Calls {
     }
 
     /// Adds to the arguments of the open call `index`; what comes for any other says nothing.
-    pub(super) fn extend(&mut self, index: usize, json: &str, output: &mut Output, events: &mut Vec<u8>) {
+    pub(super) fn extend(
+        &mut self,
+        index: usize,
+        json: &str,
+        output: &mut Output,
+        events: &mut Vec<u8>,
+    ) {
         let Some(call) = self.open.iter_mut().rfind(|call| call.index == index) else { return };
         call.json.push_str(json);
         if call.kind == Kind::Function && !json.is_empty() {
@@ -97,18 +104,25 @@ impl Call {
         match output.items.get_mut(self.output_index) {
             Some(Item::FunctionCall { arguments, .. }) => arguments.clone_from(&self.json),
             Some(Item::CustomToolCall { input, .. }) => *input = free_form(&self.json),
-            Some(Item::ToolSearchCall { arguments, .. }) => *arguments = serde_json::from_str(&self.json).ok(),
+            Some(Item::ToolSearchCall { arguments, .. }) => {
+                *arguments = serde_json::from_str(&self.json).ok()
+            }
             _ => {}
         }
     }
 
     fn tell(&self, output: &mut Output, events: &mut Vec<u8>) {
         let Some(item) = output.items.get(self.output_index) else { return };
-        let event = || Event { item_id: Some(item.id()), output_index: Some(self.output_index), ..Event::default() };
+        let event = || Event {
+            item_id: Some(item.id()),
+            output_index: Some(self.output_index),
+            ..Event::default()
+        };
         match item {
             Item::FunctionCall { name, arguments, .. } => {
                 let r#type = "response.function_call_arguments.done";
-                let done = Event { r#type, name: Some(name), arguments: Some(arguments), ..event() };
+                let done =
+                    Event { r#type, name: Some(name), arguments: Some(arguments), ..event() };
                 output.numbering.write(done, events);
             }
             Item::CustomToolCall { input, .. } => {
@@ -148,7 +162,8 @@ fn is_whole(json: &str) -> bool {
     reader.peek() == Ok(JsonKind::Object) && reader.skip().is_ok() && reader.end().is_ok()
 }
 
-/// The text a free-form tool gets; the arguments as they are where the model did not keep to their form.
+/// The text a free-form tool gets; the arguments as they are where the model did not keep to their
+/// form.
 fn free_form(json: &str) -> String {
     const ARGUMENTS: &[Field] = &[must("input", Shape::Text)];
     let arguments = parse(json.as_bytes(), &Shape::Object(ARGUMENTS)).ok().and_then(Value::object);

@@ -90,13 +90,16 @@ fn file(mut part: Object<'_>) -> Result<Media<'_>, String> {
         },
         (None, Some(url), _) => url_or_data(url),
         (None, None, Some(id)) => Source::Id(id),
-        (None, None, None) => return Err("input_file: file_data, file_url or file_id is missing".to_owned()),
+        (None, None, None) => {
+            return Err("input_file: file_data, file_url or file_id is missing".to_owned());
+        }
     };
     Ok(Media { kind: MediaKind::File, source, name, detail: part.text("detail") })
 }
 
 fn audio(mut part: Object<'_>) -> Result<Media<'_>, String> {
-    let mut audio = part.take("input_audio").object().ok_or("input_audio: input_audio is missing")?;
+    let mut audio =
+        part.take("input_audio").object().ok_or("input_audio: input_audio is missing")?;
     let mime = format!("audio/{}", audio.str("format").unwrap_or_default()).into();
     let source = Source::Data { mime, base64: required(&mut audio, "data")? };
     Ok(Media { kind: MediaKind::Audio, source, name: None, detail: None })
@@ -127,7 +130,9 @@ fn url_or_data(url: Text<'_>) -> Source<'_> {
             None => Source::Url(text.into()),
         },
         Cow::Owned(text) => match data(&text) {
-            Some((mime, base64)) => Source::Data { mime: mime.to_owned().into(), base64: base64.to_owned().into() },
+            Some((mime, base64)) => {
+                Source::Data { mime: mime.to_owned().into(), base64: base64.to_owned().into() }
+            }
             None => Source::Url(text.into()),
         },
     }

@@ -46,7 +46,8 @@ pub(super) struct Event<'a> {
     pub(super) logprobs: Option<[(); 0]>,
 }
 
-/// The event that says why a stream broke, as documented and, in `error`, as OpenAI sends it: the SDKs raise on that.
+/// The event that says why a stream broke, as documented and, in `error`, as OpenAI sends it: the
+/// SDKs raise on that.
 #[derive(Serialize)]
 struct ErrorEvent<'a> {
     r#type: &'static str,
@@ -71,10 +72,16 @@ const OUTPUT_TEXT: PieceEvents = PieceEvents {
     text_done: "response.output_text.done",
     done: "response.content_part.done",
 };
-const REFUSAL: PieceEvents =
-    PieceEvents { delta: "response.refusal.delta", text_done: "response.refusal.done", ..OUTPUT_TEXT };
-const REASONING_TEXT: PieceEvents =
-    PieceEvents { delta: "response.reasoning_text.delta", text_done: "response.reasoning_text.done", ..OUTPUT_TEXT };
+const REFUSAL: PieceEvents = PieceEvents {
+    delta: "response.refusal.delta",
+    text_done: "response.refusal.done",
+    ..OUTPUT_TEXT
+};
+const REASONING_TEXT: PieceEvents = PieceEvents {
+    delta: "response.reasoning_text.delta",
+    text_done: "response.reasoning_text.done",
+    ..OUTPUT_TEXT
+};
 const SUMMARY_TEXT: PieceEvents = PieceEvents {
     added: "response.reasoning_summary_part.added",
     delta: "response.reasoning_summary_text.delta",
@@ -136,7 +143,8 @@ impl Numbering {
 
     pub(super) fn write_error(&mut self, error: &OpenAiError<'_>, events: &mut Vec<u8>) {
         let OpenAiError { code, message, param, .. } = *error;
-        let event = ErrorEvent { r#type: "error", sequence_number: self.next, code, message, param, error };
+        let event =
+            ErrorEvent { r#type: "error", sequence_number: self.next, code, message, param, error };
         self.append("error", &event, events);
     }
 

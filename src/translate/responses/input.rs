@@ -11,8 +11,10 @@ use crate::error::{Error, echo};
 use crate::translate::form::{Content, Conversation, Part, Role, Text, Thinking};
 
 /// Calls of tools that OpenAI's servers ran; nothing refers to them. By what the loss is called.
-const LEFT_OUT: [(&str, &str); 2] =
-    [("web_search_call", "input.web_search_call"), ("image_generation_call", "input.image_generation_call")];
+const LEFT_OUT: [(&str, &str); 2] = [
+    ("web_search_call", "input.web_search_call"),
+    ("image_generation_call", "input.image_generation_call"),
+];
 
 /// An item, whatever its type; each type uses some of the fields.
 const ITEM: &[Field] = &[
@@ -41,7 +43,10 @@ const ITEM: &[Field] = &[
 const PARTS: Shape = Shape::TextOrList(&Shape::Object(PART));
 
 /// Reads `input` into turns, and the tools that its items bring along.
-pub(super) fn read<'a>(json: Option<&'a str>, conversation: &mut Conversation<'a>) -> Result<(), Error> {
+pub(super) fn read<'a>(
+    json: Option<&'a str>,
+    conversation: &mut Conversation<'a>,
+) -> Result<(), Error> {
     match field("input", json, &Shape::TextOrList(&Shape::Object(ITEM)))? {
         Value::Null => Err(wrong("input", "is missing")),
         Value::Text(text) => {
@@ -51,7 +56,9 @@ pub(super) fn read<'a>(json: Option<&'a str>, conversation: &mut Conversation<'a
         items => {
             let mut reading = Reading { conversation, proof: None };
             for (index, item) in items.objects().into_iter().enumerate() {
-                reading.item(item).map_err(|problem| wrong("input", &format!("[{index}]: {problem}")))?;
+                reading
+                    .item(item)
+                    .map_err(|problem| wrong("input", &format!("[{index}]: {problem}")))?;
             }
             Ok(())
         }
@@ -74,11 +81,16 @@ impl<'a> Reading<'_, 'a> {
                 self.reasoning(item);
                 Ok(())
             }
-            Some(call @ ("function_call" | "custom_tool_call" | "tool_search_call")) => self.call(call, item),
-            Some("function_call_output" | "custom_tool_call_output" | "tool_search_output") => self.result(item),
+            Some(call @ ("function_call" | "custom_tool_call" | "tool_search_call")) => {
+                self.call(call, item)
+            }
+            Some("function_call_output" | "custom_tool_call_output" | "tool_search_output") => {
+                self.result(item)
+            }
             Some("additional_tools") => self.offer(item.raw("tools")),
             Some("item_reference") | None => {
-                Err("item_reference is not supported: no items are kept, send the item itself".to_owned())
+                Err("item_reference is not supported: no items are kept, send the item itself"
+                    .to_owned())
             }
             Some(other) => match LEFT_OUT.iter().find(|(name, _)| *name == other) {
                 Some((_, lost)) => {
@@ -106,9 +118,12 @@ impl<'a> Reading<'_, 'a> {
         match role.as_ref() {
             "user" => self.conversation.say(Role::User, content),
             "assistant" => self.conversation.say(Role::Assistant, content),
-            "system" | "developer" if self.conversation.turns.is_empty() => self.conversation.system.extend(content),
+            "system" | "developer" if self.conversation.turns.is_empty() => {
+                self.conversation.system.extend(content)
+            }
             "system" | "developer" => {
-                // Moved to the front it would say something else, and no cached prompt would fit any more.
+                // Moved to the front it would say something else, and no cached prompt would fit
+                // any more.
                 self.conversation.lose("input.role");
                 self.conversation.say(Role::User, content);
             }
@@ -138,14 +153,18 @@ impl<'a> Reading<'_, 'a> {
             Some(Proof::Call(proof)) => self.proof = Some(proof),
             None => {}
         }
-        if !thinking.text.is_empty() || thinking.signature.is_some() || thinking.encrypted.is_some() {
-            self.conversation.say(Role::Assistant, [Part { content: Content::Thinking(thinking), cache: None }]);
+        if !thinking.text.is_empty() || thinking.signature.is_some() || thinking.encrypted.is_some()
+        {
+            self.conversation
+                .say(Role::Assistant, [Part { content: Content::Thinking(thinking), cache: None }]);
         }
     }
 
     fn call(&mut self, r#type: &str, mut item: Object<'a>) -> Result<(), String> {
         let (name, arguments) = match r#type {
-            "custom_tool_call" => (item.text("name"), free_form(&item.text("input").ok_or("input is missing")?)),
+            "custom_tool_call" => {
+                (item.text("name"), free_form(&item.text("input").ok_or("input is missing")?))
+            }
             "tool_search_call" => (Some(SEARCH.into()), arguments(item.raw("arguments"))),
             _ => (item.text("name"), arguments(item.raw("arguments"))),
         };
@@ -162,10 +181,15 @@ impl<'a> Reading<'_, 'a> {
         let id = item.text("call_id").ok_or("call_id is missing")?;
         let parts = parts(item.take("output"))?;
         let parts = tools.map(Part::text).into_iter().chain(parts).collect();
-        let result = Part { content: Content::ToolResult { id, parts, is_error: false }, cache: None };
+        let result =
+            Part { content: Content::ToolResult { id, parts, is_error: false }, cache: None };
         self.conversation.say(Role::User, []);
         if let Some(turn) = self.conversation.turns.last_mut() {
-            let at = turn.parts.iter().take_while(|part| matches!(part.content, Content::ToolResult { .. })).count();
+            let at = turn
+                .parts
+                .iter()
+                .take_while(|part| matches!(part.content, Content::ToolResult { .. }))
+                .count();
             turn.parts.insert(at, result);
         }
         Ok(())

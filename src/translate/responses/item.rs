@@ -92,7 +92,13 @@ impl Item {
     /// A piece of thinking that begins.
     pub(super) fn reasoning(id: &str) -> Self {
         let (id, status) = (format!("rs_{id}"), Status::InProgress);
-        Self::Reasoning { id, status, summary: Vec::new(), content: Vec::new(), encrypted_content: None }
+        Self::Reasoning {
+            id,
+            status,
+            summary: Vec::new(),
+            content: Vec::new(),
+            encrypted_content: None,
+        }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -141,7 +147,9 @@ impl Piece {
     pub(super) fn empty(kind: PieceKind) -> Self {
         let text = String::new();
         match kind {
-            PieceKind::OutputText => Self::OutputText { text, annotations: Vec::new(), logprobs: [] },
+            PieceKind::OutputText => {
+                Self::OutputText { text, annotations: Vec::new(), logprobs: [] }
+            }
             PieceKind::Refusal => Self::Refusal { refusal: text },
             PieceKind::SummaryText => Self::SummaryText { text },
             PieceKind::ReasoningText => Self::ReasoningText { text },
@@ -159,14 +167,18 @@ impl Piece {
 
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::OutputText { text, .. } | Self::SummaryText { text } | Self::ReasoningText { text } => text,
+            Self::OutputText { text, .. }
+            | Self::SummaryText { text }
+            | Self::ReasoningText { text } => text,
             Self::Refusal { refusal } => refusal,
         }
     }
 
     pub(super) fn text_mut(&mut self) -> &mut String {
         match self {
-            Self::OutputText { text, .. } | Self::SummaryText { text } | Self::ReasoningText { text } => text,
+            Self::OutputText { text, .. }
+            | Self::SummaryText { text }
+            | Self::ReasoningText { text } => text,
             Self::Refusal { refusal } => refusal,
         }
     }
@@ -199,7 +211,8 @@ const KIND: &str = "url_citation";
 impl Citation {
     /// Reads one of chat's annotations; `None` if it is of a kind this dialect does not have.
     pub(super) fn parse(json: &str) -> Option<Self> {
-        let object = |fields| parse(json.as_bytes(), &Shape::Object(fields)).ok().and_then(Value::object);
+        let object =
+            |fields| parse(json.as_bytes(), &Shape::Object(fields)).ok().and_then(Value::object);
         if let Some(nested) = object(ANNOTATION)?.take(KIND).object() {
             return Some(Self::of(nested));
         }
@@ -211,6 +224,13 @@ impl Citation {
         let (url, title, content) =
             (text("url").unwrap_or_default(), text("title").unwrap_or_default(), text("content"));
         let mut index = |name| fields.take(name).whole().unwrap_or_default();
-        Self { r#type: KIND, url, title, start_index: index("start_index"), end_index: index("end_index"), content }
+        Self {
+            r#type: KIND,
+            url,
+            title,
+            start_index: index("start_index"),
+            end_index: index("end_index"),
+            content,
+        }
     }
 }

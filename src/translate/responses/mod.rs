@@ -1,9 +1,11 @@
-//! OpenAI's Responses API as a client dialect, without state: requests in, answers and event streams out.
+//! OpenAI's Responses API as a client dialect, without state: requests in, answers and event
+//! streams out.
 //!
-//! Follows the `openai` SDK 3.51 (2026-11), OpenRouter's description of `/responses`, and what Codex 0.169 sends. Nothing
-//! is kept between requests, so whatever refers to an earlier response is refused. Tools of other kinds than functions
-//! are offered to the model as functions and their calls told in their own form (see `tool`); what the model must give
-//! back unchanged in the next turn (proofs of thinking) travels in `encrypted_content` (see `proof`).
+//! Follows the `openai` SDK 3.51 (2026-11), OpenRouter's description of `/responses`, and what
+//! Codex 0.169 sends. Nothing is kept between requests, so whatever refers to an earlier response
+//! is refused. Tools of other kinds than functions are offered to the model as functions and their
+//! calls told in their own form (see `tool`); what the model must give back unchanged in the next
+//! turn (proofs of thinking) travels in `encrypted_content` (see `proof`).
 
 mod call;
 mod content;
@@ -53,14 +55,16 @@ pub fn error_body(error: &Error) -> Vec<u8> {
     serde_json::to_vec(&Body { error: error_object(error, &message) }).unwrap_or_default()
 }
 
-/// OpenAI's `error` object, its `code` never null: OpenRouter's clients of this dialect read nothing else.
+/// OpenAI's `error` object, its `code` never null: OpenRouter's clients of this dialect read
+/// nothing else.
 fn error_object<'a>(error: &'a Error, message: &'a str) -> OpenAiError<'a> {
     let mut object = error.openai(message);
     object.code.get_or_insert(code(error));
     object
 }
 
-/// The code of a failed response, from the words this dialect has for it. Codex tells by it whether to try again.
+/// The code of a failed response, from the words this dialect has for it. Codex tells by it whether
+/// to try again.
 fn code(error: &Error) -> &'static str {
     if error.error_type() == "context_length_exceeded" {
         return "context_length_exceeded";

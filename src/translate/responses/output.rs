@@ -3,7 +3,8 @@
 use super::event::{Event, Numbering, PieceEvents, Place};
 use super::item::{Citation, Item, Piece, PieceKind, Status};
 
-/// All items so far. An index of an item is one that [`Output::add`] has returned; others change nothing.
+/// All items so far. An index of an item is one that [`Output::add`] has returned; others change
+/// nothing.
 #[derive(Default)]
 pub(super) struct Output {
     pub(super) items: Vec<Item>,
@@ -15,13 +16,19 @@ impl Output {
     pub(super) fn add(&mut self, item: Item, events: &mut Vec<u8>) -> usize {
         let output_index = self.items.len();
         let event = Event { r#type: "response.output_item.added", ..Event::default() };
-        self.numbering.write(Event { output_index: Some(output_index), item: Some(&item), ..event }, events);
+        self.numbering
+            .write(Event { output_index: Some(output_index), item: Some(&item), ..event }, events);
         self.items.push(item);
         output_index
     }
 
     /// Opens another part of an item that has such parts.
-    pub(super) fn open_piece(&mut self, output_index: usize, kind: PieceKind, events: &mut Vec<u8>) {
+    pub(super) fn open_piece(
+        &mut self,
+        output_index: usize,
+        kind: PieceKind,
+        events: &mut Vec<u8>,
+    ) {
         let Some(item) = self.items.get_mut(output_index) else { return };
         if let Some(pieces) = item.pieces(kind) {
             pieces.push(Piece::empty(kind));
@@ -34,7 +41,13 @@ impl Output {
     }
 
     /// Adds text to the last part, which is of this kind.
-    pub(super) fn extend_piece(&mut self, output_index: usize, kind: PieceKind, more: &str, events: &mut Vec<u8>) {
+    pub(super) fn extend_piece(
+        &mut self,
+        output_index: usize,
+        kind: PieceKind,
+        more: &str,
+        events: &mut Vec<u8>,
+    ) {
         let Some(item) = self.items.get_mut(output_index) else { return };
         if let Some(piece) = item.pieces(kind).and_then(|pieces| pieces.last_mut()) {
             piece.text_mut().push_str(more);
@@ -61,7 +74,8 @@ impl Output {
             ..Event::of_piece(types.text_done, kind, place)
         };
         self.numbering.write(done, events);
-        self.numbering.write(Event { part: Some(piece), ..Event::of_piece(types.done, kind, place) }, events);
+        self.numbering
+            .write(Event { part: Some(piece), ..Event::of_piece(types.done, kind, place) }, events);
     }
 
     /// Adds a citation to the last part, which is a text.
@@ -73,8 +87,13 @@ impl Output {
         annotations.push(citation.clone());
         if let Some((piece_index, _)) = item.last_piece() {
             let place = Place { item_id: item.id(), output_index, piece_index };
-            let event = Event::of_piece("response.output_text.annotation.added", PieceKind::OutputText, place);
-            self.numbering.write(Event { annotation_index, annotation: Some(&citation), ..event }, events);
+            let event = Event::of_piece(
+                "response.output_text.annotation.added",
+                PieceKind::OutputText,
+                place,
+            );
+            self.numbering
+                .write(Event { annotation_index, annotation: Some(&citation), ..event }, events);
         }
     }
 
@@ -83,7 +102,8 @@ impl Output {
         let Some(item) = self.items.get_mut(output_index) else { return };
         *item.status() = ended;
         let event = Event { r#type: "response.output_item.done", ..Event::default() };
-        self.numbering.write(Event { output_index: Some(output_index), item: Some(item), ..event }, events);
+        self.numbering
+            .write(Event { output_index: Some(output_index), item: Some(item), ..event }, events);
     }
 
     /// Marks what is open as incomplete, and tells nobody.

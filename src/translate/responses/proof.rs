@@ -1,9 +1,11 @@
-//! How a model's proofs travel through clients that know nothing of them: in `encrypted_content` of reasoning items.
+//! How a model's proofs travel through clients that know nothing of them: in `encrypted_content` of
+//! reasoning items.
 //!
-//! Clients give that field back unread, and some (Codex) give back nothing else but the summary. What is encrypted
-//! already goes in as it is; a proof gets a prefix with a colon, which no base64 has, so that the two are told apart.
-//! A function call has no such field: its proof travels in a reasoning item before it. What is not Claude's is stamped
-//! with the name of its form and another colon: only who made it can check it.
+//! Clients give that field back unread, and some (Codex) give back nothing else but the summary.
+//! What is encrypted already goes in as it is; a proof gets a prefix with a colon, which no base64
+//! has, so that the two are told apart. A function call has no such field: its proof travels in a
+//! reasoning item before it. What is not Claude's is stamped with the name of its form and another
+//! colon: only who made it can check it.
 
 use std::borrow::Cow;
 
@@ -15,7 +17,8 @@ pub(super) const THINKING: &str = "signature:";
 /// The proof of the tool call that follows.
 pub(super) const CALL: &str = "call_signature:";
 
-/// What stands before a proof or something encrypted in an upstream's form; `kind` is one of the above, or empty.
+/// What stands before a proof or something encrypted in an upstream's form; `kind` is one of the
+/// above, or empty.
 pub(super) fn prefix(kind: &str, format: Option<&str>) -> String {
     match format {
         Some(format) if format != THINKING_FORMAT => [kind, format, ":"].concat(),

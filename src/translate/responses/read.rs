@@ -6,7 +6,9 @@ use super::value::{Object, Value};
 use super::{input, tool};
 use crate::error::{Error, echo};
 use crate::translate::Loss;
-use crate::translate::form::{Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice};
+use crate::translate::form::{
+    Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice,
+};
 
 /// What the common form cannot carry, by the field's name.
 pub const LOSSES: &[(&str, Loss)] = &[
@@ -94,8 +96,13 @@ const BODY: &[Field] = &[
 
 const TEXT: &[Field] = &[maybe("format", Shape::Object(FORMAT)), text("verbosity")];
 
-const FORMAT: &[Field] =
-    &[must("type", Shape::Text), text("name"), text("description"), raw("schema"), maybe("strict", Shape::Flag)];
+const FORMAT: &[Field] = &[
+    must("type", Shape::Text),
+    text("name"),
+    text("description"),
+    raw("schema"),
+    maybe("strict", Shape::Flag),
+];
 
 /// The last three are OpenRouter's.
 const REASONING: &[Field] = &[
@@ -140,7 +147,10 @@ pub(super) fn conversation(json: &[u8]) -> Result<Conversation<'_>, Error> {
     tool::check(&conversation)?;
     body.tool_choice(&mut conversation)?;
     body.cache(&mut conversation)?;
-    unknown.iter().filter(|name| *name != "metadata").for_each(|name| conversation.lose_unknown(name));
+    unknown
+        .iter()
+        .filter(|name| *name != "metadata")
+        .for_each(|name| conversation.lose_unknown(name));
     Ok(conversation)
 }
 
@@ -165,12 +175,19 @@ impl<'a> Body<'a> {
             return Err(wrong("store", "must be false: this gateway keeps no responses"));
         }
         if self.field("background", &Shape::Flag)?.flag() == Some(true) {
-            return Err(wrong("background", "must be false: this gateway keeps no responses to be asked for later"));
+            return Err(wrong(
+                "background",
+                "must be false: this gateway keeps no responses to be asked for later",
+            ));
         }
-        match ["previous_response_id", "conversation", "prompt"].into_iter().find(|name| self.raw(name).is_some()) {
-            Some(name) => {
-                Err(wrong(name, "is not supported: this gateway keeps nothing; send the whole conversation in input"))
-            }
+        match ["previous_response_id", "conversation", "prompt"]
+            .into_iter()
+            .find(|name| self.raw(name).is_some())
+        {
+            Some(name) => Err(wrong(
+                name,
+                "is not supported: this gateway keeps nothing; send the whole conversation in input",
+            )),
             None => Ok(()),
         }
     }
@@ -194,7 +211,9 @@ impl<'a> Body<'a> {
             }
         }
         let mut include = self.field("include", &Shape::List(&Shape::Text))?.list().into_iter();
-        if include.any(|name| name.text().is_some_and(|name| name == "message.output_text.logprobs")) {
+        if include
+            .any(|name| name.text().is_some_and(|name| name == "message.output_text.logprobs"))
+        {
             conversation.lose("logprobs");
         }
         Ok(())
@@ -221,16 +240,21 @@ impl<'a> Body<'a> {
     }
 
     fn text(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(mut text) = self.field("text", &Shape::Object(TEXT))?.object() else { return Ok(()) };
+        let Some(mut text) = self.field("text", &Shape::Object(TEXT))?.object() else {
+            return Ok(());
+        };
         if text.str("verbosity").is_some_and(|verbosity| verbosity != "medium") {
             conversation.lose("verbosity");
         }
-        conversation.response_format = text.take("format").object().map(response_format).transpose()?;
+        conversation.response_format =
+            text.take("format").object().map(response_format).transpose()?;
         Ok(())
     }
 
     fn reasoning(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(fields) = self.field("reasoning", &Shape::Object(REASONING))?.object() else { return Ok(()) };
+        let Some(fields) = self.field("reasoning", &Shape::Object(REASONING))?.object() else {
+            return Ok(());
+        };
         let lost = [
             ("summary", "auto", "reasoning.summary"),
             ("context", "auto", "reasoning.context"),
@@ -254,18 +278,23 @@ impl<'a> Body<'a> {
         let choice = field("tool_choice", Some(json), &Shape::Object(&CHOICE))?;
         let mut choice = choice.object().unwrap_or_default();
         conversation.tool_choice = Some(if choice.str("type") == Some("allowed_tools") {
-            let allowed: Vec<_> = choice.take("tools").objects().into_iter().filter_map(tool_name).collect();
+            let allowed: Vec<_> =
+                choice.take("tools").objects().into_iter().filter_map(tool_name).collect();
             conversation.tools.retain(|tool| allowed.contains(&tool.name));
             mode_of(choice.str("mode").unwrap_or("auto"))?
         } else {
-            ToolChoice::Tool(tool_name(choice).ok_or_else(|| wrong("tool_choice", "names no function"))?)
+            ToolChoice::Tool(
+                tool_name(choice).ok_or_else(|| wrong("tool_choice", "names no function"))?,
+            )
         });
         Ok(())
     }
 
     /// OpenRouter's `cache_control` for the whole request: a breakpoint after the last part.
     fn cache(&self, conversation: &mut Conversation<'a>) -> Result<(), Error> {
-        let Some(cache) = cache(self.field("cache_control", &Shape::Object(CACHE))?) else { return Ok(()) };
+        let Some(cache) = cache(self.field("cache_control", &Shape::Object(CACHE))?) else {
+            return Ok(());
+        };
         if let Some(part) = conversation.turns.last_mut().and_then(|turn| turn.parts.last_mut()) {
             part.cache = Some(cache);
         }
@@ -278,7 +307,9 @@ fn mode_of(mode: &str) -> Result<ToolChoice<'static>, Error> {
         "auto" => Ok(ToolChoice::Auto),
         "none" => Ok(ToolChoice::None),
         "required" => Ok(ToolChoice::Required),
-        other => Err(wrong("tool_choice", &format!("{:?} is not auto, none or required", echo(other)))),
+        other => {
+            Err(wrong("tool_choice", &format!("{:?} is not auto, none or required", echo(other))))
+        }
     }
 }
 

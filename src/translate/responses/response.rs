@@ -42,7 +42,8 @@ pub(super) struct Echo(Vec<(&'static str, Box<RawValue>)>);
 impl Echo {
     /// Reads a request that was accepted before.
     pub(super) fn of(request: &[u8]) -> Self {
-        // A line end would end the line of the event. In JSON it stands between tokens only, as any white space may.
+        // A line end would end the line of the event. In JSON it stands between tokens only, as any
+        // white space may.
         let line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
         let request = match memchr::memchr2(b'\n', b'\r', request) {
             Some(_) => Cow::Owned(request.iter().map(line).collect()),
@@ -59,7 +60,9 @@ impl Echo {
         for (name, value) in fields.0 {
             match value {
                 Value::Object(inner) => self.keep(inner),
-                Value::Raw(json) => self.0.extend(serde_json::from_str(json).ok().map(|json| (name, json))),
+                Value::Raw(json) => {
+                    self.0.extend(serde_json::from_str(json).ok().map(|json| (name, json)))
+                }
                 _ => {}
             }
         }
@@ -183,9 +186,15 @@ impl<'a> Response<'a> {
             presence_penalty: echo.given("presence_penalty", "0.0"),
             previous_response_id: None,
             prompt_cache_key: echo.given("prompt_cache_key", "null"),
-            reasoning: Reasoning { effort: echo.given("effort", "null"), summary: echo.given("summary", "null") },
+            reasoning: Reasoning {
+                effort: echo.given("effort", "null"),
+                summary: echo.given("summary", "null"),
+            },
             safety_identifier: echo.given("safety_identifier", "null"),
-            service_tier: said.usage.and_then(|usage| usage.tier).map_or("default", ServiceTier::name),
+            service_tier: said
+                .usage
+                .and_then(|usage| usage.tier)
+                .map_or("default", ServiceTier::name),
             store: false,
             temperature: echo.given("temperature", "1.0"),
             text: Text {
@@ -210,7 +219,9 @@ impl Serialize for Given<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Some(given) => given.serialize(serializer),
-            None => serde_json::from_str::<&RawValue>(self.1).map_err(S::Error::custom)?.serialize(serializer),
+            None => serde_json::from_str::<&RawValue>(self.1)
+                .map_err(S::Error::custom)?
+                .serialize(serializer),
         }
     }
 }
@@ -256,7 +267,10 @@ impl Tokens {
     fn of(usage: Usage) -> Self {
         Self {
             input_tokens: usage.input,
-            input_tokens_details: InputTokens { cached_tokens: usage.cached, cache_write_tokens: usage.cache_write },
+            input_tokens_details: InputTokens {
+                cached_tokens: usage.cached,
+                cache_write_tokens: usage.cache_write,
+            },
             output_tokens: usage.output,
             output_tokens_details: OutputTokens { reasoning_tokens: usage.reasoning },
             total_tokens: usage.input.saturating_add(usage.output),

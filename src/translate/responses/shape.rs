@@ -1,8 +1,8 @@
 //! Reads the JSON of a request by tables that say what it must be.
 //!
-//! One function reads every object of this dialect; a function of its own for each would be many times the code. The
-//! first thing wrong in the text is what is told, keys that come twice and missing ones included; unknown keys are
-//! passed over.
+//! One function reads every object of this dialect; a function of its own for each would be many
+//! times the code. The first thing wrong in the text is what is told, keys that come twice and
+//! missing ones included; unknown keys are passed over.
 
 use super::value::{Object, Value};
 use crate::error::Error;
@@ -87,7 +87,11 @@ pub(super) fn wrong(field: &'static str, problem: &str) -> Error {
 }
 
 /// Reads one field of the request.
-pub(super) fn field<'a>(name: &'static str, json: Option<&'a str>, shape: &Shape) -> Result<Value<'a>, Error> {
+pub(super) fn field<'a>(
+    name: &'static str,
+    json: Option<&'a str>,
+    shape: &Shape,
+) -> Result<Value<'a>, Error> {
     match json {
         Some(json) => parse(json.as_bytes(), shape).map_err(|problem| problem.of_field(name)),
         None => Ok(Value::Null),
@@ -102,9 +106,13 @@ pub(super) fn parse<'a>(json: &'a [u8], shape: &Shape) -> Read<Value<'a>> {
     Ok(value)
 }
 
-/// Reads the fields of a request, which may be anything, and gathers the keys of those that it should not have, unless
-/// their value is null.
-pub(super) fn members<'a>(json: &'a [u8], fields: &[Field], unknown: &mut Vec<Text<'a>>) -> Result<Object<'a>, Error> {
+/// Reads the fields of a request, which may be anything, and gathers the keys of those that it
+/// should not have, unless their value is null.
+pub(super) fn members<'a>(
+    json: &'a [u8],
+    fields: &[Field],
+    unknown: &mut Vec<Text<'a>>,
+) -> Result<Object<'a>, Error> {
     object(json, &mut Reader::new(json), fields, Some(unknown)).map_err(|problem| match problem {
         Problem::Json(error) => error.into(),
         Problem::Wrong { path, .. } => Error::DuplicateKey(path.trim_start_matches('.').to_owned()),
@@ -113,7 +121,9 @@ pub(super) fn members<'a>(json: &'a [u8], fields: &[Field], unknown: &mut Vec<Te
 
 fn value<'a>(json: &'a [u8], reader: &mut Reader<'a>, shape: &Shape) -> Read<Value<'a>> {
     let value = match (shape, reader.peek()?) {
-        (Shape::Text | Shape::TextOrList(_), Kind::String) => Some(Value::Text(reader.string()?.decode())),
+        (Shape::Text | Shape::TextOrList(_), Kind::String) => {
+            Some(Value::Text(reader.string()?.decode()))
+        }
         (Shape::Flag, _) => reader.boolean()?.map(Value::Flag),
         (Shape::Whole, _) => reader.u64()?.map(Value::Whole),
         (Shape::Number, Kind::Number) => {
@@ -121,8 +131,12 @@ fn value<'a>(json: &'a [u8], reader: &mut Reader<'a>, shape: &Shape) -> Read<Val
             number.filter(|number: &f64| number.is_finite()).map(Value::Number)
         }
         (Shape::Raw, _) => Some(Value::Raw(standing(json, reader)?)),
-        (Shape::List(shape) | Shape::TextOrList(shape), Kind::Array) => Some(list(json, reader, shape)?),
-        (Shape::Object(fields), Kind::Object) => Some(Value::Object(object(json, reader, fields, None)?)),
+        (Shape::List(shape) | Shape::TextOrList(shape), Kind::Array) => {
+            Some(list(json, reader, shape)?)
+        }
+        (Shape::Object(fields), Kind::Object) => {
+            Some(Value::Object(object(json, reader, fields, None)?))
+        }
         _ => None,
     };
     value.ok_or_else(|| Problem::wrong(shape.otherwise()))
@@ -168,7 +182,9 @@ fn object<'a>(
         found.push((field.name, value.map_err(|problem| problem.in_member(field.name))?));
         Ok(())
     })?;
-    let is_missing = |field: &&Field| field.need == Need::Must && !found.iter().any(|(name, _)| *name == field.name);
+    let is_missing = |field: &&Field| {
+        field.need == Need::Must && !found.iter().any(|(name, _)| *name == field.name)
+    };
     match fields.iter().find(is_missing) {
         Some(field) => Err(Problem::wrong("is missing").in_member(field.name)),
         None => Ok(Object(found)),

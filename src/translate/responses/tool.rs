@@ -1,9 +1,10 @@
 //! Tools: what the client offers, as functions that any model can call.
 //!
-//! Free-form (`custom`) tools become functions with one text, `input`; tools in a namespace get its name in front; a tool
-//! search the client runs itself is a function already. Codex offers all three and reads calls only in their own form,
-//! so [`Names`] finds, for a function the model calls, what the client calls it. Tools that OpenAI's servers run cannot
-//! be translated: those an agent can do without are left out and told, others are refused.
+//! Free-form (`custom`) tools become functions with one text, `input`; tools in a namespace get its
+//! name in front; a tool search the client runs itself is a function already. Codex offers all
+//! three and reads calls only in their own form, so [`Names`] finds, for a function the model
+//! calls, what the client calls it. Tools that OpenAI's servers run cannot be translated: those an
+//! agent can do without are left out and told, others are refused.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,8 @@ use super::value::{Object, Value};
 use crate::error::{Error, echo};
 use crate::translate::form::{Conversation, Text, Tool};
 
-/// Run by OpenAI's servers, and left out as long as there are other tools; by what the loss is called.
+/// Run by OpenAI's servers, and left out as long as there are other tools; by what the loss is
+/// called.
 const LEFT_OUT: [(&str, &str); 7] = [
     ("web_search", "tools.web_search"),
     ("web_search_2025_08_26", "tools.web_search"),
@@ -69,7 +71,10 @@ pub(super) fn flat<'a>(namespace: Option<&str>, name: Text<'a>) -> Text<'a> {
 }
 
 /// Adds tools to what the model is offered; those it is offered already are passed over.
-pub(super) fn read<'a>(json: Option<&'a str>, conversation: &mut Conversation<'a>) -> Result<(), Error> {
+pub(super) fn read<'a>(
+    json: Option<&'a str>,
+    conversation: &mut Conversation<'a>,
+) -> Result<(), Error> {
     walk(json, &mut |fields, namespace| {
         if let Some(lost) = left_out(&fields) {
             conversation.lose(lost);
@@ -97,7 +102,13 @@ fn left_out(fields: &Object<'_>) -> Option<&'static str> {
 }
 
 fn not_ours(tool: &str) -> Error {
-    wrong("tools", &format!("{:?} is a tool of OpenAI's own servers, which other models cannot call", echo(tool)))
+    wrong(
+        "tools",
+        &format!(
+            "{:?} is a tool of OpenAI's own servers, which other models cannot call",
+            echo(tool)
+        ),
+    )
 }
 
 type Each<'e, 'a> = dyn FnMut(Object<'a>, Option<&str>) -> Result<(), Error> + 'e;
@@ -109,7 +120,8 @@ fn walk<'a>(json: Option<&'a str>, each: &mut Each<'_, 'a>) -> Result<(), Error>
             each(fields, None)?;
             continue;
         }
-        let namespace = fields.text("name").ok_or_else(|| wrong("tools", "a namespace has no name"))?;
+        let namespace =
+            fields.text("name").ok_or_else(|| wrong("tools", "a namespace has no name"))?;
         for fields in field("tools", fields.raw("tools"), TOOLS)?.objects() {
             each(fields, Some(&namespace))?;
         }
@@ -143,7 +155,13 @@ fn tool<'a>(mut fields: Object<'a>, namespace: Option<&str>) -> Result<Tool<'a>,
         return Ok(Tool { name, description: free_form(fields), parameters, strict: None, cache });
     }
     let parameters = fields.raw("parameters").and_then(|json| serde_json::from_str(json).ok());
-    Ok(Tool { name, description: fields.text("description"), parameters, strict: fields.take("strict").flag(), cache })
+    Ok(Tool {
+        name,
+        description: fields.text("description"),
+        parameters,
+        strict: fields.take("strict").flag(),
+        cache,
+    })
 }
 
 /// The description of a free-form tool: a grammar cannot be enforced, but it can be told.
@@ -200,7 +218,12 @@ impl Names {
             let name = name(&mut fields, kind)?;
             if kind != Kind::Function || namespace.is_some() {
                 let flat = flat(namespace, name.clone()).into_owned();
-                self.0.push(Name { flat, kind, name: name.into_owned(), namespace: namespace.map(str::to_owned) });
+                self.0.push(Name {
+                    flat,
+                    kind,
+                    name: name.into_owned(),
+                    namespace: namespace.map(str::to_owned),
+                });
             }
             Ok(())
         });

@@ -1,8 +1,9 @@
 //! Writes an answer: gathers its deltas into items, and tells each step as an event.
 //!
-//! One message or piece of thinking is open at a time; whatever else comes closes it. Calls may be open side by side,
-//! as upstreams may send their arguments by turns: one is closed when its arguments are whole and something else begins,
-//! so that clients can start on it, the rest at the end. A whole answer takes the same way with the events left out.
+//! One message or piece of thinking is open at a time; whatever else comes closes it. Calls may be
+//! open side by side, as upstreams may send their arguments by turns: one is closed when its
+//! arguments are whole and something else begins, so that clients can start on it, the rest at the
+//! end. A whole answer takes the same way with the events left out.
 
 use super::call::{self, Calls};
 use super::event::Event;
@@ -68,7 +69,13 @@ impl Writer {
         }
     }
 
-    fn lifecycle(&mut self, r#type: &'static str, state: State, error: Option<Failed<'_>>, events: &mut Vec<u8>) {
+    fn lifecycle(
+        &mut self,
+        r#type: &'static str,
+        state: State,
+        error: Option<Failed<'_>>,
+        events: &mut Vec<u8>,
+    ) {
         // Taken out because the response borrows everything else.
         let mut numbering = std::mem::take(&mut self.output.numbering);
         let response = self.response(state, error);
@@ -161,19 +168,25 @@ impl Writer {
         }
     }
 
-    /// Adds a proof to the thinking that is open, or where that has one or there is none, to an item of its own.
+    /// Adds a proof to the thinking that is open, or where that has one or there is none, to an
+    /// item of its own.
     fn prove(&mut self, prefix: &str, proof: &str, events: &mut Vec<u8>) {
         let open = self.open.filter(|index| self.is_unproven(*index, prefix));
         let output_index = open.unwrap_or_else(|| self.open_item(PieceKind::ReasoningText, events));
-        if let Some(Item::Reasoning { encrypted_content, .. }) = self.output.items.get_mut(output_index) {
+        if let Some(Item::Reasoning { encrypted_content, .. }) =
+            self.output.items.get_mut(output_index)
+        {
             encrypted_content.get_or_insert_with(|| prefix.to_owned()).push_str(proof);
         }
     }
 
-    /// Whether an item is thinking that has no proof, or one of this kind, which may come in pieces.
+    /// Whether an item is thinking that has no proof, or one of this kind, which may come in
+    /// pieces.
     fn is_unproven(&self, output_index: usize, prefix: &str) -> bool {
         match self.output.items.get(output_index) {
-            Some(Item::Reasoning { encrypted_content: Some(proof), .. }) => proof.starts_with(prefix),
+            Some(Item::Reasoning { encrypted_content: Some(proof), .. }) => {
+                proof.starts_with(prefix)
+            }
             Some(Item::Reasoning { .. }) => true,
             _ => false,
         }
@@ -192,7 +205,8 @@ impl Writer {
 
     /// Closes whatever is open; what the answer ended in the middle of stays incomplete.
     fn close_all(&mut self, events: &mut Vec<u8>) {
-        let status = if self.incomplete().is_some() { Status::Incomplete } else { Status::Completed };
+        let status =
+            if self.incomplete().is_some() { Status::Incomplete } else { Status::Completed };
         self.close_open(status, events);
         self.calls.close_all(status, &mut self.output, events);
     }
@@ -207,7 +221,12 @@ impl Writer {
         let message = error.to_string();
         let object = error_object(error, &message);
         self.output.numbering.write_error(&object, events);
-        self.lifecycle("response.failed", State::Failed, Some(Failed::new(&object, code(error))), events);
+        self.lifecycle(
+            "response.failed",
+            State::Failed,
+            Some(Failed::new(&object, code(error))),
+            events,
+        );
     }
 
     /// A whole answer that its upstream broke off.
@@ -234,11 +253,16 @@ impl Writer {
                     self.delta(&Delta::Signature(proof.into()), events);
                 }
             }
-            Block::EncryptedThinking(data) => self.delta(&Delta::EncryptedThinking(data.into()), events),
+            Block::EncryptedThinking(data) => {
+                self.delta(&Delta::EncryptedThinking(data.into()), events)
+            }
             Block::ToolCall { id, name, arguments, signature } => {
                 let index = self.calls.count();
                 let signature = signature.as_ref().map(Into::into);
-                self.delta(&Delta::ToolCall { index, id: id.into(), name: name.into(), signature }, events);
+                self.delta(
+                    &Delta::ToolCall { index, id: id.into(), name: name.into(), signature },
+                    events,
+                );
                 self.delta(&Delta::Arguments { index, json: arguments.into() }, events);
             }
             // Told as text: see `Delta::without_images`.
@@ -258,9 +282,13 @@ impl AnswerWriter for Writer {
             Delta::Start { .. } => self.start(events),
             Delta::Text(text) => self.say(PieceKind::OutputText, text, events),
             Delta::Refusal(text) => self.say(PieceKind::Refusal, text, events),
-            Delta::Thinking(text) if self.echo.summarises() => self.say(PieceKind::SummaryText, text, events),
+            Delta::Thinking(text) if self.echo.summarises() => {
+                self.say(PieceKind::SummaryText, text, events)
+            }
             Delta::Thinking(text) => self.say(PieceKind::ReasoningText, text, events),
-            Delta::Signature(proof) => self.prove(&proof::prefix(proof::THINKING, format), proof, events),
+            Delta::Signature(proof) => {
+                self.prove(&proof::prefix(proof::THINKING, format), proof, events)
+            }
             Delta::EncryptedThinking(data) => {
                 self.close_open(Status::Completed, events);
                 self.prove(&proof::prefix("", format), data, events);
@@ -272,7 +300,9 @@ impl AnswerWriter for Writer {
                 }
                 self.call(*index, id, name, events);
             }
-            Delta::Arguments { index, json } => self.calls.extend(*index, json, &mut self.output, events),
+            Delta::Arguments { index, json } => {
+                self.calls.extend(*index, json, &mut self.output, events)
+            }
             Delta::Annotation(json) => self.cite(json, events),
             Delta::Finish { reason, .. } => self.finish = Some(*reason),
             Delta::Usage(usage) => self.usage = Some(*usage),

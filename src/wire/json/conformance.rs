@@ -132,14 +132,17 @@ fn every_prefix_of_a_document_ends_unexpectedly() {
     let text = VALID.last().unwrap().as_bytes();
     for end in 0..text.len() {
         let error = skip_all(&text[..end]).unwrap_err();
-        // A cut inside a character shows up as bad UTF-8 only when the string ends, which it does not.
+        // A cut inside a character shows up as bad UTF-8 only when the string ends, which it does
+        // not.
         assert_eq!(error, JsonError { at: end, kind: JsonErrorKind::UnexpectedEnd });
     }
 }
 
 #[test]
 fn bytes_that_are_not_utf8_are_refused() {
-    for bytes in [&b"\xff"[..], b"a\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"long enough for words\xf5"] {
+    for bytes in
+        [&b"\xff"[..], b"a\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"long enough for words\xf5"]
+    {
         let text = [b"\"", bytes, b"\""].concat();
         assert_eq!(skip_all(&text).unwrap_err().kind, JsonErrorKind::InvalidUtf8, "{bytes:?}");
         assert!(serde_accepts(&text).is_err());
@@ -167,7 +170,8 @@ fn mutated_texts_are_judged_as_serde_json_judges_them() {
     assert!((1_000..50_000).contains(&accepted), "{accepted} of the mutations are valid");
 }
 
-/// Whether both accept it. The known differences: `serde_json` refuses lone surrogates and numbers beyond `f64`.
+/// Whether both accept it. The known differences: `serde_json` refuses lone surrogates and numbers
+/// beyond `f64`.
 fn judged_alike(text: &[u8]) -> bool {
     let shown = String::from_utf8_lossy(text);
     let ours = skip_all(text);
@@ -175,7 +179,9 @@ fn judged_alike(text: &[u8]) -> bool {
     match (ours, serde_accepts(text)) {
         (Ok(_), Err(error)) => {
             let error = error.to_string();
-            let known = ["surrogate", "number out of range", "hex escape"].iter().any(|part| error.contains(part));
+            let known = ["surrogate", "number out of range", "hex escape"]
+                .iter()
+                .any(|part| error.contains(part));
             assert!(known, "only serde_json refuses {shown}: {error}");
         }
         (Err(error), Ok(())) => panic!("only serde_json accepts {shown}: {error}"),
@@ -194,7 +200,10 @@ fn depth_is_counted_from_the_root() {
     assert_eq!(walk_all(&nested(MAX_DEPTH)), Ok(()));
     assert_eq!(walk_all(&nested(5_000)), too_deep);
     let objects = [b"{\"a\":".repeat(MAX_DEPTH), b"{}".to_vec(), b"}".repeat(MAX_DEPTH)].concat();
-    assert_eq!(skip_all(&objects), Err(JsonError { at: 5 * MAX_DEPTH, kind: JsonErrorKind::TooDeep }));
+    assert_eq!(
+        skip_all(&objects),
+        Err(JsonError { at: 5 * MAX_DEPTH, kind: JsonErrorKind::TooDeep })
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A validating pull scanner over one complete JSON text, after RFC 8259.
 //!
-//! It hands out spans of the text and builds nothing: a reader that wants three members of a megabyte of chat walks over
-//! the rest once, without allocating. Numbers, literals, escapes and UTF-8 are checked on the way, so whatever
-//! [`Reader::end`] has accepted may be sent on. Duplicate keys are the caller's business.
+//! It hands out spans of the text and builds nothing: a reader that wants three members of a
+//! megabyte of chat walks over the rest once, without allocating. Numbers, literals, escapes and
+//! UTF-8 are checked on the way, so whatever [`Reader::end`] has accepted may be sent on. Duplicate
+//! keys are the caller's business.
 
 mod error;
 mod number;

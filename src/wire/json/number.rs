@@ -95,7 +95,8 @@ fn times_ten_to(digits: u64, exponent: u32) -> Option<u64> {
 /// The number after `e`, kept far from the ends of `i64`.
 fn exponent_value(text: &[u8]) -> i64 {
     let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
-    let value = digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit & 0xF)).min(1 << 40));
+    let value =
+        digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit & 0xF)).min(1 << 40));
     if text.first() == Some(&b'-') { -value } else { value }
 }
 

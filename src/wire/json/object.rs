@@ -51,12 +51,20 @@ impl Object {
     }
 
     /// A list of texts.
-    pub fn texts<T: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) -> &mut Self {
+    pub fn texts<T: AsRef<str>>(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
         self.values(key, values, |value, json| push_quoted(value.as_ref(), json))
     }
 
     /// A list of whole numbers, or nulls.
-    pub fn numbers(&mut self, key: &str, values: impl IntoIterator<Item = Option<u64>>) -> &mut Self {
+    pub fn numbers(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = Option<u64>>,
+    ) -> &mut Self {
         self.values(key, values, push_number_or_null)
     }
 
@@ -168,7 +176,9 @@ pub fn push_quoted(text: &str, json: &mut String) {
             Some(control) => {
                 json.push_str("\\u00");
                 let code = u32::from(control);
-                json.extend([code >> 4, code & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')));
+                json.extend(
+                    [code >> 4, code & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')),
+                );
             }
         }
         rest = after.as_str();
@@ -208,7 +218,8 @@ mod tests {
     #[test]
     fn texts_are_quoted_as_others_read_them() {
         let all: String = (0..=0x24fu32).filter_map(char::from_u32).collect();
-        for text in ["", "plain", "\"", "a\\b\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é模🦀\u{2028}", &all] {
+        for text in ["", "plain", "\"", "a\\b\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é模🦀\u{2028}", &all]
+        {
             assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
         }
     }
@@ -228,17 +239,28 @@ mod tests {
         object.objects("a", [1, 2], |n, object| {
             object.number("n", Some(n)).flag("x", true);
         });
-        assert_eq!(object.objects("b", [0; 0], |_, _| ()).end(), r#"{"a":[{"n":1,"x":true},{"n":2,"x":true}],"b":[]}"#);
+        assert_eq!(
+            object.objects("b", [0; 0], |_, _| ()).end(),
+            r#"{"a":[{"n":1,"x":true},{"n":2,"x":true}],"b":[]}"#
+        );
     }
 
     #[test]
     fn members_are_written_in_order() {
         let inner = Object::new().end();
         let mut object = Object::new();
-        object.text("a", "\"").text_or_null("b", None).number("c", Some(7)).number("d", None).flag("e", true);
+        object
+            .text("a", "\"")
+            .text_or_null("b", None)
+            .number("c", Some(7))
+            .number("d", None)
+            .flag("e", true);
         object.texts("f", ["x", "y"]).list("g", std::slice::from_ref(&inner)).json("h", "[]");
         let object = object.numbers("n", [Some(1), None]).end();
         assert_eq!(inner, "{}");
-        assert_eq!(object, r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#);
+        assert_eq!(
+            object,
+            r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#
+        );
     }
 }

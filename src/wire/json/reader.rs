@@ -5,10 +5,11 @@ use super::{JsonError, JsonErrorKind, Kind, Member, Span, Text, number};
 
 /// Walks over one JSON text from its start to its end.
 ///
-/// It stands before a value, or, once one is consumed, right behind it. After a syntax error nothing is left to read,
-/// so a caller that ignores the error cannot go on from the middle of a value. Asking for an object, array or string
-/// where another value stands is an error too, but consumes nothing. Whoever leaves a container early by an error of
-/// their own stands in the middle of it and must not read on.
+/// It stands before a value, or, once one is consumed, right behind it. After a syntax error
+/// nothing is left to read, so a caller that ignores the error cannot go on from the middle of a
+/// value. Asking for an object, array or string where another value stands is an error too, but
+/// consumes nothing. Whoever leaves a container early by an error of their own stands in the middle
+/// of it and must not read on.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     scanner: Scanner<'a>,
@@ -56,7 +57,8 @@ impl<'a> Reader<'a> {
 
     /// Consumes an object, calling `read` before each member's value.
     ///
-    /// `read` consumes that value and nothing else, or leaves it, and it is skipped. Returns where the object stands.
+    /// `read` consumes that value and nothing else, or leaves it, and it is skipped. Returns where
+    /// the object stands.
     #[inline(always)]
     pub fn object<E: From<JsonError>>(
         &mut self,
@@ -67,7 +69,8 @@ impl<'a> Reader<'a> {
 
     /// Consumes an array, calling `read` before each element with its index.
     ///
-    /// `read` consumes that element and nothing else, or leaves it, and it is skipped. Returns where the array stands.
+    /// `read` consumes that element and nothing else, or leaves it, and it is skipped. Returns
+    /// where the array stands.
     #[inline(always)]
     pub fn array<E: From<JsonError>>(
         &mut self,
@@ -76,7 +79,8 @@ impl<'a> Reader<'a> {
         self.elements(&mut read)
     }
 
-    /// Consumes any value; `Some` if it is a whole number that fits, in whatever notation (`5`, `5.0`, `1e3`).
+    /// Consumes any value; `Some` if it is a whole number that fits, in whatever notation (`5`,
+    /// `5.0`, `1e3`).
     pub fn u64(&mut self) -> Result<Option<u64>, JsonError> {
         let kind = self.peek()?;
         let span = self.skip()?;
@@ -103,7 +107,8 @@ impl<'a> Reader<'a> {
         self.told(ended)
     }
 
-    /// Offset of the byte to be read next: before a value (`peek` skips the white space), or right behind one.
+    /// Offset of the byte to be read next: before a value (`peek` skips the white space), or right
+    /// behind one.
     #[inline]
     pub fn position(&self) -> usize {
         self.scanner.at
@@ -115,11 +120,15 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, kind: Kind, otherwise: JsonErrorKind) -> Result<(), JsonError> {
-        if self.peek()? == kind { Ok(()) } else { Err(JsonError { at: self.position(), kind: otherwise }) }
+        if self.peek()? == kind {
+            Ok(())
+        } else {
+            Err(JsonError { at: self.position(), kind: otherwise })
+        }
     }
 
-    /// [`Self::object`], once for each type of error and not once per caller: every byte of code costs the host more than
-    /// ten of memory.
+    /// [`Self::object`], once for each type of error and not once per caller: every byte of code
+    /// costs the host more than ten of memory.
     #[inline(never)]
     fn members<E: From<JsonError>>(
         &mut self,
@@ -152,7 +161,8 @@ impl<'a> Reader<'a> {
         Ok(start..self.position())
     }
 
-    /// Enters an object or array, up to its first key or element; where it stands and whether there is anything in it.
+    /// Enters an object or array, up to its first key or element; where it stands and whether there
+    /// is anything in it.
     #[inline(never)]
     fn open(&mut self, kind: Kind) -> Result<(usize, bool), JsonError> {
         let (closing, otherwise) = match kind {
@@ -173,7 +183,8 @@ impl<'a> Reader<'a> {
         self.told(key)
     }
 
-    /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one follows.
+    /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one
+    /// follows.
     #[inline]
     fn next(&mut self, value: usize, closing: u8) -> Result<bool, JsonError> {
         if self.position() == value {
@@ -249,7 +260,10 @@ mod tests {
         let mut reader = Reader::new(b" 7");
         let error = |kind| JsonError { at: 1, kind };
         assert_eq!(reader.string(), Err(error(JsonErrorKind::NotAString)));
-        assert_eq!(reader.object::<JsonError>(|_, _| Ok(())), Err(error(JsonErrorKind::NotAnObject)));
+        assert_eq!(
+            reader.object::<JsonError>(|_, _| Ok(())),
+            Err(error(JsonErrorKind::NotAnObject))
+        );
         assert_eq!(reader.array::<JsonError>(|_, _| Ok(())), Err(error(JsonErrorKind::NotAnArray)));
         assert_eq!(reader.u64(), Ok(Some(7)));
     }

@@ -3,14 +3,16 @@
 use super::{JsonError, JsonErrorKind, MAX_DEPTH, Text, number, text};
 use crate::wire::scan;
 
-/// A syntax error; [`Scanner::error`] says which. Without content, so that results stay in registers.
+/// A syntax error; [`Scanner::error`] says which. Without content, so that results stay in
+/// registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Halt;
 
 /// A place in a text. After a syntax error nothing is left of the text.
 ///
-/// What [`Scanner::value`] needs is always inlined there, which keeps the place in a register: a third faster on
-/// small strings. What readers call for a single value is not, as there are many readers.
+/// What [`Scanner::value`] needs is always inlined there, which keeps the place in a register: a
+/// third faster on small strings. What readers call for a single value is not, as there are many
+/// readers.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
     pub(super) bytes: &'a [u8],
@@ -52,8 +54,9 @@ impl<'a> Scanner<'a> {
 
     /// Skips the value at `at`, where no white space is.
     ///
-    /// Without recursion: whether each open array or object is an object is a bit, the innermost lowest. What is inlined
-    /// stands here once: the host's compiler takes more memory for this function's branches than for any other.
+    /// Without recursion: whether each open array or object is an object is a bit, the innermost
+    /// lowest. What is inlined stands here once: the host's compiler takes more memory for this
+    /// function's branches than for any other.
     pub(super) fn value(&mut self) -> Result<(), Halt> {
         const _: () = assert!(MAX_DEPTH <= u128::BITS as usize);
         let outside = self.depth;
@@ -144,8 +147,8 @@ impl<'a> Scanner<'a> {
         Ok(Text { raw, start, escaped })
     }
 
-    /// Consumes the string at `at` if it is a short one without anything special, as keys and names are: with less code
-    /// than for all others.
+    /// Consumes the string at `at` if it is a short one without anything special, as keys and names
+    /// are: with less code than for all others.
     #[inline(always)]
     fn short(&mut self) -> bool {
         const LONGEST: usize = 32;
@@ -168,7 +171,8 @@ impl<'a> Scanner<'a> {
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
     #[inline(always)]
     pub(super) fn quoted(&mut self) -> Result<bool, Halt> {
-        /// So many bytes are read one by one before many are tried at once, and after that has stopped.
+        /// So many bytes are read one by one before many are tried at once, and after that has
+        /// stopped.
         const STEP: usize = 64;
         let start = self.at + 1;
         let mut at = start;
@@ -192,7 +196,12 @@ impl<'a> Scanner<'a> {
                     escaped = true;
                     at += match rest.get(run.len + 1) {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u') if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default()).is_some() => 6,
+                        Some(b'u')
+                            if text::hex_unit(rest.get(run.len + 2..).unwrap_or_default())
+                                .is_some() =>
+                        {
+                            6
+                        }
                         _ => return Err(self.bad_escape(at)),
                     };
                 }

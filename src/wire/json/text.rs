@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::Span;
 
-/// A string of a JSON text. Made by a [`Reader`](super::Reader), so its escapes and its UTF-8 are valid.
+/// A string of a JSON text. Made by a [`Reader`](super::Reader), so its escapes and its UTF-8 are
+/// valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
     /// What stands between the quotes.
@@ -25,10 +26,13 @@ impl<'a> Text<'a> {
     pub fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
             // The lossy way alone, which the reader's strings never need, would look at each byte.
-            return std::str::from_utf8(self.raw).map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed);
+            return std::str::from_utf8(self.raw)
+                .map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed);
         }
         let decoded = String::from_utf8(unescape(self.raw));
-        Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        Cow::Owned(
+            decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        )
     }
 
     /// The bytes of [`Self::decode`], which costs less where they are only compared.
@@ -47,7 +51,9 @@ impl<'a> Text<'a> {
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((plain, escape)) = memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
+    while let Some((plain, escape)) =
+        memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
+    {
         decoded.extend_from_slice(plain);
         rest = match escape {
             [_, b'u', tail @ ..] => push_unit(tail, &mut decoded),
@@ -73,7 +79,8 @@ fn letter_escape(letter: u8) -> u8 {
     }
 }
 
-/// Decodes what follows `\u`, with the low surrogate that belongs to it, and returns what follows that.
+/// Decodes what follows `\u`, with the low surrogate that belongs to it, and returns what follows
+/// that.
 fn push_unit<'a>(text: &'a [u8], decoded: &mut Vec<u8>) -> &'a [u8] {
     let Some((unit, rest)) = hex_unit(text) else {
         return &[];
@@ -96,7 +103,8 @@ fn low_surrogate(text: &[u8]) -> Option<(u32, &[u8])> {
 /// Four hexadecimal digits and what follows them.
 pub(super) fn hex_unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
-    let unit = digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?));
+    let unit =
+        digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?));
     Some((unit?, rest))
 }
 

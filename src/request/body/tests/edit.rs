@@ -29,7 +29,10 @@ const EDITS: &[(&str, &str)] = &[
     (r#"{"model":"m","models":["x"],"a":1}"#, r#"{"model":"up","a":1}"#),
     (r#"{"models":["x"],"provider":{"order":["a"]},"model":"m"}"#, r#"{"model":"up"}"#),
     (r#"{"model":"m","provider":null,"route":"fallback"}"#, r#"{"model":"up"}"#),
-    (r#"{"a":1,"models":[],"provider":{},"model":"m","usage":{"include":true}}"#, r#"{"a":1,"model":"up"}"#),
+    (
+        r#"{"a":1,"models":[],"provider":{},"model":"m","usage":{"include":true}}"#,
+        r#"{"a":1,"model":"up"}"#,
+    ),
     (r#"{"models":["x"]}"#, r#"{"model":"up"}"#),
     (r#"{"models":["x"],"provider":{}}"#, r#"{"model":"up"}"#),
     (r#"{"models":["x"],"a":1}"#, r#"{"model":"up","a":1}"#),
@@ -40,8 +43,14 @@ const EDITS: &[(&str, &str)] = &[
     (r#"{"model":"m","mod\u0065ls":["x"],"b":1}"#, r#"{"model":"up","b":1}"#),
     // Usage in streams.
     (r#"{"model":"m","stream":false}"#, r#"{"model":"up","stream":false}"#),
-    (r#"{"model":"m","stream":true}"#, r#"{"stream_options":{"include_usage":true},"model":"up","stream":true}"#),
-    (r#"{"stream":true}"#, r#"{"model":"up","stream_options":{"include_usage":true},"stream":true}"#),
+    (
+        r#"{"model":"m","stream":true}"#,
+        r#"{"stream_options":{"include_usage":true},"model":"up","stream":true}"#,
+    ),
+    (
+        r#"{"stream":true}"#,
+        r#"{"model":"up","stream_options":{"include_usage":true},"stream":true}"#,
+    ),
     (
         r#"{"model":"m","stream":true,"stream_options":null}"#,
         r#"{"model":"up","stream":true,"stream_options":{"include_usage":true}}"#,
@@ -72,9 +81,15 @@ const EDITS: &[(&str, &str)] = &[
     ),
     // Spacing, numbers, escapes and unknown fields stay.
     ("{ \"model\" : \"m\" , \"a\" : 1.0 }", "{ \"model\" : \"up\" , \"a\" : 1.0 }"),
-    ("\r\n{\r\n\t\"model\": \"m\",\r\n\t\"a\": 1\r\n}\r\n", "\r\n{\r\n\t\"model\": \"up\",\r\n\t\"a\": 1\r\n}\r\n"),
+    (
+        "\r\n{\r\n\t\"model\": \"m\",\r\n\t\"a\": 1\r\n}\r\n",
+        "\r\n{\r\n\t\"model\": \"up\",\r\n\t\"a\": 1\r\n}\r\n",
+    ),
     ("{\r\n  \"models\": [],\r\n  \"model\": \"m\"\r\n}", "{\r\n  \"model\": \"up\"\r\n}"),
-    ("{\n  \"model\": \"m\",\n  \"models\": [],\n  \"a\": 1\n}", "{\n  \"model\": \"up\",\n  \"a\": 1\n}"),
+    (
+        "{\n  \"model\": \"m\",\n  \"models\": [],\n  \"a\": 1\n}",
+        "{\n  \"model\": \"up\",\n  \"a\": 1\n}",
+    ),
     ("{\n  \"model\": \"m\",\n  \"models\": []\n}", "{\n  \"model\": \"up\"\n}"),
     ("{\n  \"a\": 1\n}", "{\"model\":\"up\",\n  \"a\": 1\n}"),
     (
@@ -91,7 +106,9 @@ const EDITS: &[(&str, &str)] = &[
 #[test]
 fn the_upstream_gets_the_clients_bytes_with_its_own_model_name() {
     for (body, expected) in EDITS {
-        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage, None, None).apply(body.as_bytes());
+        let edited = request(body)
+            .edits("up", StreamOptionsEdit::AskForUsage, None, None)
+            .apply(body.as_bytes());
         assert_eq!(String::from_utf8_lossy(&edited), *expected, "{body}");
     }
 }
@@ -107,9 +124,18 @@ fn the_upstreams_name_is_escaped() {
 /// What the edits are to come to, by way of a tree.
 fn expected(body: &str, model: &str) -> Value {
     let mut object: Map<String, Value> = serde_json::from_str(body).unwrap();
-    for own in
-        ["models", "provider", "route", "usage", "preset", "transforms", "plugins", "session_id", "trace", "debug"]
-    {
+    for own in [
+        "models",
+        "provider",
+        "route",
+        "usage",
+        "preset",
+        "transforms",
+        "plugins",
+        "session_id",
+        "trace",
+        "debug",
+    ] {
         object.remove(own);
     }
     object.insert("model".to_owned(), model.into());
@@ -149,7 +175,9 @@ fn random_body(random: &mut Random) -> (String, Vec<String>) {
     let mut members: Vec<String> = Vec::new();
     for _ in 0..random.below(9) {
         let member = MEMBERS[random.below(MEMBERS.len())];
-        let key = |member: &str| member.split(':').next().unwrap_or_default().trim().replace("\\u0065", "e");
+        let key = |member: &str| {
+            member.split(':').next().unwrap_or_default().trim().replace("\\u0065", "e")
+        };
         if !members.iter().any(|other| key(other) == key(member)) {
             members.push(member.to_owned());
         }
@@ -171,7 +199,8 @@ fn any_body_is_edited_to_what_a_tree_would_say_and_kept_members_stay_as_they_wer
         let edits = request.edits("up/\"stream\"", StreamOptionsEdit::AskForUsage, None, None);
         let edited = edits.apply(body.as_bytes());
         let text = std::str::from_utf8(&edited).unwrap();
-        let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{body} -> {text}: {error}"));
+        let value: Value =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{body} -> {text}: {error}"));
         assert_eq!(value, expected(&body, "up/\"stream\""), "{body} -> {text}");
 
         assert_eq!(
@@ -200,7 +229,9 @@ fn what_was_edited_once_needs_no_further_edits() {
     let mut random = Random::new(12);
     for _ in 0..2_000 {
         let (body, _) = random_body(&mut random);
-        let edited = request(&body).edits("up", StreamOptionsEdit::AskForUsage, None, None).apply(body.as_bytes());
+        let edited = request(&body)
+            .edits("up", StreamOptionsEdit::AskForUsage, None, None)
+            .apply(body.as_bytes());
         let again = request(std::str::from_utf8(&edited).unwrap());
         assert!(again.edits("up", StreamOptionsEdit::AskForUsage, None, None).is_empty(), "{body}");
     }
@@ -211,14 +242,17 @@ fn arbitrary_bytes_never_panic() {
     const BYTES: &[u8] = b"{}[]\",:\\u0123456789eEtrufalsn\n \"model\"\xc3\xa9\xff";
     let mut random = Random::new(13);
     for _ in 0..20_000 {
-        let body: Vec<u8> = (0..random.below(60)).map(|_| BYTES[random.below(BYTES.len())]).collect();
+        let body: Vec<u8> =
+            (0..random.below(60)).map(|_| BYTES[random.below(BYTES.len())]).collect();
         let is_object = serde_json::from_slice::<Map<String, Value>>(&body).is_ok();
         match read(&body) {
             Ok(request) => {
                 assert!(
                     is_object
                         && serde_json::from_slice::<Value>(
-                            &request.edits("m", StreamOptionsEdit::AskForUsage, None, None).apply(&body)
+                            &request
+                                .edits("m", StreamOptionsEdit::AskForUsage, None, None)
+                                .apply(&body)
                         )
                         .is_ok()
                 )
@@ -231,14 +265,36 @@ fn arbitrary_bytes_never_panic() {
 #[test]
 fn a_service_tier_is_put_in_place_of_the_clients() {
     for (body, tier, expected) in [
-        (r#"{"model":"up","seed":1}"#, Some("flex"), r#"{"service_tier":"flex","model":"up","seed":1}"#),
-        (r#"{"model":"m","service_tier":"fast"}"#, Some("priority"), r#"{"model":"up","service_tier":"priority"}"#),
-        (r#"{"service_tier": null,"model":"up"}"#, Some("default"), r#"{"service_tier": "default","model":"up"}"#),
-        (r#"{"model":"up","service_tier":"flex"}"#, Some("flex"), r#"{"model":"up","service_tier":"flex"}"#),
-        (r#"{"model":"up","service_tier":"fast"}"#, None, r#"{"model":"up","service_tier":"fast"}"#),
+        (
+            r#"{"model":"up","seed":1}"#,
+            Some("flex"),
+            r#"{"service_tier":"flex","model":"up","seed":1}"#,
+        ),
+        (
+            r#"{"model":"m","service_tier":"fast"}"#,
+            Some("priority"),
+            r#"{"model":"up","service_tier":"priority"}"#,
+        ),
+        (
+            r#"{"service_tier": null,"model":"up"}"#,
+            Some("default"),
+            r#"{"service_tier": "default","model":"up"}"#,
+        ),
+        (
+            r#"{"model":"up","service_tier":"flex"}"#,
+            Some("flex"),
+            r#"{"model":"up","service_tier":"flex"}"#,
+        ),
+        (
+            r#"{"model":"up","service_tier":"fast"}"#,
+            None,
+            r#"{"model":"up","service_tier":"fast"}"#,
+        ),
         (r#"{"provider":{}}"#, Some("flex"), r#"{"model":"up","service_tier":"flex"}"#),
     ] {
-        let edited = request(body).edits("up", StreamOptionsEdit::AskForUsage, tier, None).apply(body.as_bytes());
+        let edited = request(body)
+            .edits("up", StreamOptionsEdit::AskForUsage, tier, None)
+            .apply(body.as_bytes());
         assert_eq!(String::from_utf8_lossy(&edited), expected, "{body}");
     }
 }

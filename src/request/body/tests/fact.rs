@@ -75,7 +75,10 @@ fn what_is_known_and_not_applied_is_named() {
         (r#"{"plugins":[{"id":"auto-router","cost_tier":"low","enabled":false}]}"#, &[]),
         (r#"{"plugins":[{"id":"auto-beta-router","allowed_models":["a/*"]}]}"#, &["plugins"]),
         (r#"{"transforms":["middle-out"]}"#, &["transforms"]),
-        (r#"{"plugins":[{"id":"response-healing"}],"debug":{"echo_upstream_body":true}}"#, &["plugins", "debug"]),
+        (
+            r#"{"plugins":[{"id":"response-healing"}],"debug":{"echo_upstream_body":true}}"#,
+            &["plugins", "debug"],
+        ),
     ];
     for (body, expected) in rows {
         assert_eq!(request(body).unapplied(), *expected, "{body}");
@@ -107,7 +110,11 @@ fn a_conversation_is_told_by_its_session_its_cache_key_or_its_opening() {
     let opening = of(&chat("hi", ""), None).unwrap();
     assert_eq!(of(&chat("hi", turn), None), Some(opening), "later turns change nothing");
     assert_ne!(of(&chat("ho", ""), None), Some(opening));
-    assert_ne!(of(r#"{"messages":[{"role":"user","content":"hi"}]}"#, None), Some(opening), "other instructions");
+    assert_ne!(
+        of(r#"{"messages":[{"role":"user","content":"hi"}]}"#, None),
+        Some(opening),
+        "other instructions"
+    );
     assert!(!opening.is_named);
     let session = of(r#"{"session_id":"s","prompt_cache_key":"c"}"#, Some("h")).unwrap();
     assert!(session.is_named);
@@ -115,7 +122,11 @@ fn a_conversation_is_told_by_its_session_its_cache_key_or_its_opening() {
     let key = of(r#"{"prompt_cache_key":"s"}"#, None).unwrap();
     assert!(key != session && !key.is_named);
     assert_eq!(of(r#"{"prompt_cache_key":1,"session_id":""}"#, None), None);
-    for body in [r#"{"input":"hi"}"#, r#"{"prompt":"hi"}"#, r#"{"system":"s","messages":[{"content":"hi"}]}"#] {
+    for body in [
+        r#"{"input":"hi"}"#,
+        r#"{"prompt":"hi"}"#,
+        r#"{"system":"s","messages":[{"content":"hi"}]}"#,
+    ] {
         assert!(of(body, None).is_some(), "{body}");
     }
     assert_eq!(of("{}", None), None);
@@ -176,13 +187,23 @@ fn text_is_counted_in_every_form_of_input() {
         format!(r#"{{"input":"{text}"}}"#),
     ];
     for body in rows {
-        assert_eq!((request(&body).input_estimate(), request(&body).least_input_tokens()), (20, 10), "{body}");
+        assert_eq!(
+            (request(&body).input_estimate(), request(&body).least_input_tokens()),
+            (20, 10),
+            "{body}"
+        );
     }
     let pieces = format!(r#"{{"input":["{}","{}"]}}"#, "x".repeat(38), "x".repeat(38));
     assert_eq!(request(&pieces).input_estimate(), 20);
-    let image = format!(r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{text}"}}}}]}}]}}"#);
+    let image = format!(
+        r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{text}"}}}}]}}]}}"#
+    );
     assert_eq!(request(&image).input_estimate(), 0, "an image is no text");
-    for odd in [r#"{"messages":null}"#, r#"{"messages":"x"}"#, r#"{"messages":[1,null,"x",{"content":7}]}"#] {
+    for odd in [
+        r#"{"messages":null}"#,
+        r#"{"messages":"x"}"#,
+        r#"{"messages":[1,null,"x",{"content":7}]}"#,
+    ] {
         assert_eq!(request(odd).input_estimate(), 0, "{odd}");
     }
 }
@@ -198,7 +219,8 @@ fn other_kinds_of_input_are_seen() {
         ("image\\u005furl", Some(Modality::Image)),
     ];
     for (kind, expected) in rows {
-        let body = format!(r#"{{"messages":[{{"content":"x"}},{{"content":[{{"type":"{kind}"}}]}}]}}"#);
+        let body =
+            format!(r#"{{"messages":[{{"content":"x"}},{{"content":[{{"type":"{kind}"}}]}}]}}"#);
         let request = request(&body);
         for modality in Modality::ALL {
             assert_eq!(request.uses(modality), Some(modality) == expected, "{kind} {modality:?}");
@@ -210,7 +232,10 @@ fn other_kinds_of_input_are_seen() {
 fn parameters_are_what_is_sent_and_not_null() {
     let body = r#"{"model":"m","temperature":0,"tools":[],"seed":null,"response_format":{"type":"json_object"},"x":1}"#;
     let request = request(body);
-    assert_eq!(request.parameters().collect::<Vec<_>>(), ["temperature", "response_format", "tools"]);
+    assert_eq!(
+        request.parameters().collect::<Vec<_>>(),
+        ["temperature", "response_format", "tools"]
+    );
     assert_eq!(request.capabilities().collect::<Vec<_>>(), ["tools", "response_format"]);
 }
 
@@ -223,7 +248,10 @@ fn what_auto_may_choose_from_is_read() {
     };
     let both = ("a/* b".to_owned(), "*:free".to_owned());
     let plugin = r#""allowed_models":["a/*","b"],"id":"auto-router","excluded_models":["*:free"]"#;
-    assert_eq!(read(&format!("{{\"plugins\":[{{\"id\":\"response-healing\"}},{{{plugin}}}]}}")), both);
+    assert_eq!(
+        read(&format!("{{\"plugins\":[{{\"id\":\"response-healing\"}},{{{plugin}}}]}}")),
+        both
+    );
     assert_eq!(read(&format!("{{\"plugins\":[{{{plugin},\"enabled\":true}}]}}")), both);
     for none in [
         r#"{"plugins":[{"id":"auto-router","allowed_models":null}]}"#.to_owned(),
@@ -239,14 +267,26 @@ fn what_is_asked_of_a_model_is_seen_in_every_dialect() {
     let rows = [
         (r#"{}"#, None, false),
         (r#"{"response_format":{"type":"json_object"}}"#, Some("json_object"), false),
-        (r#"{"response_format":{"json_schema":{"type":"text"},"type":"json_schema"}}"#, Some("json_schema"), false),
+        (
+            r#"{"response_format":{"json_schema":{"type":"text"},"type":"json_schema"}}"#,
+            Some("json_schema"),
+            false,
+        ),
         (r#"{"response_format":{"type":"text"}}"#, None, false),
         (r#"{"response_format":"json_object"}"#, None, false),
         (r#"{"response_format":null,"text":null,"thinking":null,"reasoning":null}"#, None, false),
-        (r#"{"text":{"verbosity":"low","format":{"type":"json_schema","name":"x"}}}"#, Some("json_schema"), false),
+        (
+            r#"{"text":{"verbosity":"low","format":{"type":"json_schema","name":"x"}}}"#,
+            Some("json_schema"),
+            false,
+        ),
         (r#"{"text":{"format":null}}"#, None, false),
         (r#"{"text":"json_schema"}"#, None, false),
-        (r#"{"output_config":{"effort":"low","format":{"type":"json_schema"}}}"#, Some("json_schema"), false),
+        (
+            r#"{"output_config":{"effort":"low","format":{"type":"json_schema"}}}"#,
+            Some("json_schema"),
+            false,
+        ),
         (r#"{"output_format":{"type":"json_schema"}}"#, Some("json_schema"), false),
         (r#"{"reasoning":{}}"#, None, true),
         (r#"{"reasoning":{"effort":"low"}}"#, None, true),
@@ -265,7 +305,11 @@ fn what_is_asked_of_a_model_is_seen_in_every_dialect() {
     ];
     for (body, format, reasoning) in rows {
         let request = request(body);
-        assert_eq!((request.response_format(), request.asks_for_reasoning()), (format, reasoning), "{body}");
+        assert_eq!(
+            (request.response_format(), request.asks_for_reasoning()),
+            (format, reasoning),
+            "{body}"
+        );
         let uses_format = request.capabilities().any(|name| name == "response_format");
         assert_eq!(uses_format, format.is_some() || request.has("response_format"), "{body}");
     }
@@ -286,6 +330,10 @@ fn a_service_tier_is_known_by_all_its_names_and_others_are_the_upstreams_to_judg
         ("7", None),
         ("{}", None),
     ] {
-        assert_eq!(request(&format!("{{\"service_tier\":{value}}}")).service_tier(), expected, "{value}");
+        assert_eq!(
+            request(&format!("{{\"service_tier\":{value}}}")).service_tier(),
+            expected,
+            "{value}"
+        );
     }
 }

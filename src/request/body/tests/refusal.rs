@@ -71,7 +71,9 @@ fn trailing_bytes_are_refused_and_white_space_is_none() {
 
 #[test]
 fn what_is_not_utf8_is_refused_wherever_it_stands() {
-    for bad in [&b"\xff"[..], b"\xc3", b"\xe2\x82", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"] {
+    for bad in
+        [&b"\xff"[..], b"\xc3", b"\xe2\x82", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
+    {
         check_refused(&[b"{\"model\":\"", bad, b"\"}"].concat(), "json");
         check_refused(&[b"{\"", bad, b"\":1}"].concat(), "json");
         check_refused(&[b"{\"messages\":[{\"content\":\"a", bad, b"b\"}]}"].concat(), "json");
@@ -83,7 +85,9 @@ fn what_is_not_utf8_is_refused_wherever_it_stands() {
 #[test]
 fn deep_nesting_is_refused_wherever_it_stands() {
     let (open, close) = ("[".repeat(5_000), "]".repeat(5_000));
-    for (before, after) in [("{\"x\":", "}"), ("{\"messages\":", "}"), ("{\"model\":\"m\",\"tools\":", "}"), ("", "")] {
+    for (before, after) in
+        [("{\"x\":", "}"), ("{\"messages\":", "}"), ("{\"model\":\"m\",\"tools\":", "}"), ("", "")]
+    {
         check_refused(format!("{before}{open}{close}{after}").as_bytes(), "json");
         check_refused(format!("{before}{open}").as_bytes(), "json");
     }
@@ -157,7 +161,10 @@ fn preferences_of_a_wrong_type_or_value_are_refused_by_their_path() {
         (r#"{"allow_fallbacks":"no"}"#, "provider.allow_fallbacks: must be true or false"),
         (r#"{"require_parameters":1}"#, "provider.require_parameters: must be true or false"),
         (r#"{"zdr":"yes"}"#, "provider.zdr: must be true or false"),
-        (r#"{"enforce_distillable_text":[]}"#, "provider.enforce_distillable_text: must be true or false"),
+        (
+            r#"{"enforce_distillable_text":[]}"#,
+            "provider.enforce_distillable_text: must be true or false",
+        ),
         (r#"{"only":["a"],"only":["b"]}"#, "provider: has the key \"only\" twice"),
         (r#"{"data_collection":"maybe"}"#, "provider.data_collection: must be allow or deny"),
         (r#"{"data_collection":false}"#, "provider.data_collection: must be a string"),
@@ -195,10 +202,15 @@ fn preferences_of_a_wrong_type_or_value_are_refused_by_their_path() {
         let error = read(format!(r#"{{"provider":{preferences}}}"#).as_bytes()).unwrap_err();
         assert_eq!((error.status(), error.to_string().as_str()), (400, expected), "{preferences}");
     }
-    let quantizations = read(br#"{"provider":{"quantizations":["int3"]}}"#).unwrap_err().to_string();
-    assert!(quantizations.starts_with("provider.quantizations: must be of int4, int8,"), "{quantizations}");
-    let only =
-        |names: usize| read(format!(r#"{{"provider":{{"only":[{}"a"]}}}}"#, r#""","#.repeat(names - 1)).as_bytes());
+    let quantizations =
+        read(br#"{"provider":{"quantizations":["int3"]}}"#).unwrap_err().to_string();
+    assert!(
+        quantizations.starts_with("provider.quantizations: must be of int4, int8,"),
+        "{quantizations}"
+    );
+    let only = |names: usize| {
+        read(format!(r#"{{"provider":{{"only":[{}"a"]}}}}"#, r#""","#.repeat(names - 1)).as_bytes())
+    };
     assert!(only(1024).is_ok());
     assert_eq!(only(1025).unwrap_err().to_string(), "provider.only: must have 1024 items or fewer");
 }
@@ -214,10 +226,17 @@ fn a_list_of_models_has_an_end() {
     let models: Vec<String> = (0..100_000).map(|n| format!("m{n}")).collect();
     let body = serde_json::json!({ "models": models });
     check_refused(body.to_string().as_bytes(), "field models");
-    check_refused(format!("{{\"models\":[\"{}\"]}}", "x".repeat(10_000)).as_bytes(), "field models");
+    check_refused(
+        format!("{{\"models\":[\"{}\"]}}", "x".repeat(10_000)).as_bytes(),
+        "field models",
+    );
     check_refused(br#"{"models":[""]}"#, "field models");
-    let fallbacks: Vec<_> = (0..21).map(|n| serde_json::json!({"model": format!("m{n}")})).collect();
-    check_refused(serde_json::json!({"fallbacks": fallbacks}).to_string().as_bytes(), "field fallbacks");
+    let fallbacks: Vec<_> =
+        (0..21).map(|n| serde_json::json!({"model": format!("m{n}")})).collect();
+    check_refused(
+        serde_json::json!({"fallbacks": fallbacks}).to_string().as_bytes(),
+        "field fallbacks",
+    );
 }
 
 #[test]
@@ -251,7 +270,8 @@ fn a_second_key_that_the_gateway_reads_is_refused_however_it_is_spelled() {
 #[test]
 fn a_body_over_the_limit_is_refused_and_one_at_it_is_not() {
     let limits = Limits { request_bytes: 1024, ..Limits::default() };
-    let body = |length: usize| format!("{{\"model\":\"m\"{}}}", " ".repeat(length - 13)).into_bytes();
+    let body =
+        |length: usize| format!("{{\"model\":\"m\"{}}}", " ".repeat(length - 13)).into_bytes();
     assert!(Request::parse(body(1024), &limits).is_ok());
     let error = Request::parse(body(1025), &limits).unwrap_err();
     assert_eq!((variant(&error).as_str(), error.status()), ("large", 413));
@@ -260,7 +280,8 @@ fn a_body_over_the_limit_is_refused_and_one_at_it_is_not() {
 #[test]
 fn the_patterns_of_a_plugin_have_bounds() {
     let with = |key: &str, patterns: &[String]| {
-        let list = patterns.iter().map(|pattern| format!("\"{pattern}\"")).collect::<Vec<_>>().join(",");
+        let list =
+            patterns.iter().map(|pattern| format!("\"{pattern}\"")).collect::<Vec<_>>().join(",");
         read(format!("{{\"plugins\":[{{\"id\":\"auto-router\",\"{key}\":[{list}]}}]}}").as_bytes())
     };
     let of = |count: usize, length: usize| vec!["x".repeat(length); count];
@@ -273,7 +294,10 @@ fn the_patterns_of_a_plugin_have_bounds() {
             (of(1, 1025), "field plugins".to_owned()),
             (of(65, 1024), "field plugins".to_owned()),
         ] {
-            assert_eq!(with(key, &too_much).map(|_| ()).map_err(|error| variant(&error)), Err(field));
+            assert_eq!(
+                with(key, &too_much).map(|_| ()).map_err(|error| variant(&error)),
+                Err(field)
+            );
         }
     }
     for (plugin, field) in [
@@ -288,8 +312,14 @@ fn the_patterns_of_a_plugin_have_bounds() {
 #[test]
 fn fallbacks_have_one_name_at_a_time() {
     let fallbacks = r#""fallbacks":[{"model":"b"}]"#;
-    check_refused(format!(r#"{{"model":"a","models":["c"],{fallbacks}}}"#).as_bytes(), "field fallbacks");
-    for one in [format!(r#"{{"models":null,{fallbacks}}}"#), r#"{"models":["b"],"fallbacks":null}"#.to_owned()] {
+    check_refused(
+        format!(r#"{{"model":"a","models":["c"],{fallbacks}}}"#).as_bytes(),
+        "field fallbacks",
+    );
+    for one in [
+        format!(r#"{{"models":null,{fallbacks}}}"#),
+        r#"{"models":["b"],"fallbacks":null}"#.to_owned(),
+    ] {
         assert_eq!(request(&one).models().collect::<Vec<_>>(), ["b"]);
     }
 }

@@ -21,12 +21,20 @@ fn reasoning(fields: &str) -> Option<Reasoning> {
 
 #[test]
 fn thinking_and_effort_are_reasoning() {
-    let some = |enabled, effort, max_tokens, exclude| Some(Reasoning { effort, max_tokens, exclude, enabled });
+    let some = |enabled, effort, max_tokens, exclude| {
+        Some(Reasoning { effort, max_tokens, exclude, enabled })
+    };
     let rows = [
         (r#""max_tokens":1"#, None),
         (r#""thinking":null,"output_config":null"#, None),
-        (r#""thinking":{"type":"enabled","budget_tokens":4096}"#, some(Some(true), None, Some(4096), false)),
-        (r#""thinking":{"type":"adaptive","display":"omitted"}"#, some(Some(true), None, None, true)),
+        (
+            r#""thinking":{"type":"enabled","budget_tokens":4096}"#,
+            some(Some(true), None, Some(4096), false),
+        ),
+        (
+            r#""thinking":{"type":"adaptive","display":"omitted"}"#,
+            some(Some(true), None, None, true),
+        ),
         (r#""thinking":{"type":"disabled"}"#, some(Some(false), None, None, false)),
         (r#""thinking":{"type":"between_tools"}"#, some(Some(false), None, None, false)),
         (r#""output_config":{"effort":"max"}"#, some(None, Some(Effort::Max), None, false)),
@@ -59,7 +67,10 @@ fn instructions_between_turns_join_the_others() {
 #[test]
 fn texts_without_escapes_are_borrowed() {
     let read = Anthropic.read(br#"{"messages":[{"role":"user","content":"plain"}]}"#).unwrap();
-    assert!(matches!(&read.turns[0].parts[0].content, Content::Text(std::borrow::Cow::Borrowed("plain"))));
+    assert!(matches!(
+        &read.turns[0].parts[0].content,
+        Content::Text(std::borrow::Cow::Borrowed("plain"))
+    ));
 }
 
 #[test]
@@ -72,7 +83,10 @@ fn what_clients_get_wrong_is_their_error() {
         (r#"{"messages":[{"content":"hi"}]}"#, "messages"),
         (r#"{"messages":[{"role":"user","content":[{"type":"text"}]}]}"#, "messages"),
         (r#"{"messages":[{"role":"user","content":[{"type":"tool_result"}]}]}"#, "messages"),
-        (r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64"}}]}]}"#, "messages"),
+        (
+            r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64"}}]}]}"#,
+            "messages",
+        ),
         (r#"{"messages":[],"max_tokens":"many"}"#, "max_tokens"),
         (r#"{"messages":[],"max_tokens":-1}"#, "max_tokens"),
         (r#"{"messages":[],"temperature":"hot"}"#, "temperature"),

@@ -81,9 +81,12 @@ fn owned(delta: &Delta<'_>) -> Delta<'static> {
         Delta::Thinking(text) => Delta::Thinking(own(text)),
         Delta::Signature(text) => Delta::Signature(own(text)),
         Delta::EncryptedThinking(text) => Delta::EncryptedThinking(own(text)),
-        Delta::ToolCall { index, id, name, signature } => {
-            Delta::ToolCall { index: *index, id: own(id), name: own(name), signature: signature.as_ref().map(own) }
-        }
+        Delta::ToolCall { index, id, name, signature } => Delta::ToolCall {
+            index: *index,
+            id: own(id),
+            name: own(name),
+            signature: signature.as_ref().map(own),
+        },
         Delta::Arguments { index, json } => Delta::Arguments { index: *index, json: own(json) },
         Delta::Annotation(text) => Delta::Annotation(own(text)),
         Delta::Finish { reason, native } => Delta::Finish { reason: *reason, native: own(native) },
@@ -96,7 +99,8 @@ fn owned(delta: &Delta<'_>) -> Delta<'static> {
 
 /// The deltas of a stream that arrives in pieces.
 fn deltas(pieces: &[&[u8]]) -> Vec<Delta<'static>> {
-    let (mut splitter, mut reader, mut deltas) = (Splitter::new(1 << 20), Anthropic.reader(), Vec::new());
+    let (mut splitter, mut reader, mut deltas) =
+        (Splitter::new(1 << 20), Anthropic.reader(), Vec::new());
     for piece in pieces {
         splitter.push(piece, &mut |piece| {
             if let Piece::Event(event) = piece {

@@ -38,7 +38,9 @@ fn streams_read_the_same_however_cut() {
         every_split(stream.as_bytes(), |pieces| assert_eq!(deltas(pieces), expected));
     }
     let lines = STREAMS[3].replace('\n', "\r\n");
-    every_split(lines.as_bytes(), |pieces| assert_eq!(deltas(pieces), deltas(&[STREAMS[3].as_bytes()])));
+    every_split(lines.as_bytes(), |pieces| {
+        assert_eq!(deltas(pieces), deltas(&[STREAMS[3].as_bytes()]))
+    });
 }
 
 #[test]
@@ -80,7 +82,15 @@ fn a_whole_message_says_what_its_stream_says() {
 
 #[test]
 fn what_is_no_message_is_malformed() {
-    let rows = ["", "<html>502</html>", "[]", "\"x\"", "{}", r#"{"content":"text"}"#, r#"{"id":"msg_1","content":[}"#];
+    let rows = [
+        "",
+        "<html>502</html>",
+        "[]",
+        "\"x\"",
+        "{}",
+        r#"{"content":"text"}"#,
+        r#"{"id":"msg_1","content":[}"#,
+    ];
     for body in rows {
         assert_eq!(whole(body.as_bytes()), Err(Malformed), "{body}");
     }
@@ -108,7 +118,9 @@ fn errors_have_a_code() {
         ("a_new_error", "?", None),
     ];
     for (kind, message, code) in rows {
-        let body = serde_json::json!({"type": "error", "error": {"type": kind, "message": message}}).to_string();
+        let body =
+            serde_json::json!({"type": "error", "error": {"type": kind, "message": message}})
+                .to_string();
         let error = Anthropic.error(body.as_bytes()).unwrap();
         assert_eq!((error.kind.as_deref(), error.message.as_deref()), (Some(kind), Some(message)));
         assert_eq!(error.code.as_deref(), code, "{message}");

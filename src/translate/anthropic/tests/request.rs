@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::translate::form::{
-    Cache, Content, Conversation, Effort, Media, MediaKind, Part, Reasoning, ResponseFormat, Role, Source, Thinking,
-    Tool, ToolChoice,
+    Cache, Content, Conversation, Effort, Media, MediaKind, Part, Reasoning, ResponseFormat, Role,
+    Source, Thinking, Tool, ToolChoice,
 };
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -75,7 +75,14 @@ fn reasoning_is_put_the_way_the_model_takes_it() {
         ("claude-opus-5", off, r#"{"type":"disabled"}"#, "null", 4000, &[]),
         ("claude-opus-5-5", off, "null", "\"low\"", 4000, &["reasoning"]),
         ("claude-sonnet-5-5", off, r#"{"type":"between_tools"}"#, "null", 4000, &[]),
-        ("claude-sonnet-5-5", hidden, r#"{"display":"omitted","type":"adaptive"}"#, "\"high\"", 4000, &[]),
+        (
+            "claude-sonnet-5-5",
+            hidden,
+            r#"{"display":"omitted","type":"adaptive"}"#,
+            "\"high\"",
+            4000,
+            &[],
+        ),
         (
             "claude-sonnet-4-5",
             hidden,
@@ -87,7 +94,8 @@ fn reasoning_is_put_the_way_the_model_takes_it() {
         ("claude-sonnet-5-5", Reasoning::default(), "null", "null", 4000, &[]),
     ];
     for (model, reasoning, thinking, effort, max_tokens, lost) in rows {
-        let conversation = Conversation { reasoning: Some(reasoning), max_tokens: Some(4000), ..hello() };
+        let conversation =
+            Conversation { reasoning: Some(reasoning), max_tokens: Some(4000), ..hello() };
         let (body, dropped) = written(&conversation, model);
         assert_eq!(body["thinking"].to_string(), thinking, "{model} {reasoning:?}");
         assert_eq!(body["output_config"]["effort"].to_string(), effort, "{model} {reasoning:?}");
@@ -109,7 +117,11 @@ fn no_call_is_forced_while_thinking() {
             ..hello()
         };
         let (body, dropped) = written(&conversation, model);
-        (body["tool_choice"]["type"].as_str().unwrap().to_owned(), body["thinking"].is_null(), dropped)
+        (
+            body["tool_choice"]["type"].as_str().unwrap().to_owned(),
+            body["thinking"].is_null(),
+            dropped,
+        )
     };
     assert_eq!(forced("claude-sonnet-4-5"), ("tool".to_owned(), true, vec!["reasoning"]));
     assert_eq!(forced("claude-opus-5-5"), ("auto".to_owned(), false, vec!["tool_choice"]));
@@ -119,22 +131,36 @@ fn no_call_is_forced_while_thinking() {
 fn a_budget_needs_the_thinking_before_the_calls() {
     let called = |first: Option<Thinking<'static>>| {
         let mut conversation = hello();
-        let call = Content::ToolCall { id: "a".into(), name: "f".into(), arguments: "".into(), signature: None };
-        let first = first.map(|thinking| Part { content: Content::Thinking(thinking), cache: None });
-        conversation.say(Role::Assistant, first.into_iter().chain([Part { content: call, cache: None }]));
-        let result = Content::ToolResult { id: "a".into(), parts: vec![Part::text("1")], is_error: false };
+        let call = Content::ToolCall {
+            id: "a".into(),
+            name: "f".into(),
+            arguments: "".into(),
+            signature: None,
+        };
+        let first =
+            first.map(|thinking| Part { content: Content::Thinking(thinking), cache: None });
+        conversation
+            .say(Role::Assistant, first.into_iter().chain([Part { content: call, cache: None }]));
+        let result =
+            Content::ToolResult { id: "a".into(), parts: vec![Part::text("1")], is_error: false };
         conversation.say(Role::User, [Part { content: result, cache: None }]);
-        conversation.reasoning = Some(Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
+        conversation.reasoning =
+            Some(Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
         conversation
     };
     let own = Thinking { signature: Some("E".into()), ..Thinking::default() };
     let foreign = Thinking { format: Some("openai-responses-v1".into()), ..own.clone() };
-    let thinks = |conversation: &Conversation<'_>, model| !written(conversation, model).0["thinking"].is_null();
+    let thinks = |conversation: &Conversation<'_>, model| {
+        !written(conversation, model).0["thinking"].is_null()
+    };
     assert!(thinks(&called(Some(own)), "claude-sonnet-4-5"));
     assert!(!thinks(&called(None), "claude-sonnet-4-5"));
     assert!(!thinks(&called(Some(foreign.clone())), "claude-sonnet-4-5"));
     assert!(thinks(&called(None), "claude-opus-4-6"));
-    assert_eq!(written(&called(Some(foreign)), "claude-opus-4-6").1, ["messages.reasoning_details"]);
+    assert_eq!(
+        written(&called(Some(foreign)), "claude-opus-4-6").1,
+        ["messages.reasoning_details"]
+    );
 }
 
 #[test]
@@ -174,10 +200,20 @@ fn what_the_api_lacks_is_reported() {
     };
     let word = Source::Data { mime: "application/msword".into(), base64: "0M8R".into() };
     let word = Media { kind: MediaKind::File, source: word, ..sound.clone() };
-    conversation.say(Role::User, [sound, word].map(|media| Part { content: Content::Media(media), cache: None }));
+    conversation.say(
+        Role::User,
+        [sound, word].map(|media| Part { content: Content::Media(media), cache: None }),
+    );
     let (body, dropped) = written(&conversation, "claude-haiku-4-5");
-    let expected =
-        ["frequency_penalty", "seed", "messages.input_audio", "messages.file", "response_format", "stop", "user"];
+    let expected = [
+        "frequency_penalty",
+        "seed",
+        "messages.input_audio",
+        "messages.file",
+        "response_format",
+        "stop",
+        "user",
+    ];
     assert_eq!(dropped, expected);
     assert_eq!(body["stop_sequences"], serde_json::json!(["END"]));
     assert_eq!(body["messages"][0]["content"].as_array().unwrap().len(), 1);
@@ -207,13 +243,21 @@ fn schemas_say_they_are_objects() {
         (None, r#"{"type":"object"}"#),
         (Some("{ }"), r#"{"type":"object" }"#),
         (Some(r#"{"properties":{}}"#), r#"{"type":"object","properties":{}}"#),
-        (Some(r#"{"properties":{"type":{}}, "type":"object"}"#), r#"{"properties":{"type":{}}, "type":"object"}"#),
+        (
+            Some(r#"{"properties":{"type":{}}, "type":"object"}"#),
+            r#"{"properties":{"type":{}}, "type":"object"}"#,
+        ),
         (Some("true"), r#"{"type":"object"}"#),
     ];
     for (schema, expected) in rows {
-        let schema: Option<Box<RawValue>> = schema.map(|schema| RawValue::from_string(schema.to_owned()).unwrap());
+        let schema: Option<Box<RawValue>> =
+            schema.map(|schema| RawValue::from_string(schema.to_owned()).unwrap());
         let tools = vec![Tool { parameters: schema.as_deref(), ..tool("f") }];
-        let body = Anthropic.request(&Conversation { tools, ..hello() }, "claude-haiku-4-5", &mut Vec::new());
+        let body = Anthropic.request(
+            &Conversation { tools, ..hello() },
+            "claude-haiku-4-5",
+            &mut Vec::new(),
+        );
         let expected = format!(r#""tools":[{{"name":"f","input_schema":{expected}}}]"#);
         assert!(String::from_utf8(body).unwrap().contains(&expected), "{expected}");
     }
@@ -223,7 +267,12 @@ fn schemas_say_they_are_objects() {
 fn foreign_ids_and_arguments_are_made_to_fit() {
     let mut conversation = Conversation::default();
     let call = |id: &'static str, arguments: &'static str| Part {
-        content: Content::ToolCall { id: id.into(), name: "f".into(), arguments: arguments.into(), signature: None },
+        content: Content::ToolCall {
+            id: id.into(),
+            name: "f".into(),
+            arguments: arguments.into(),
+            signature: None,
+        },
         cache: None,
     };
     conversation.say(Role::Assistant, [call("functions.f:0", "{\"a\":1}"), call("b", "not json")]);

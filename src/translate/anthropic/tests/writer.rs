@@ -35,10 +35,19 @@ fn data(events: &str) -> Vec<serde_json::Value> {
 fn outline(events: &str) -> Vec<String> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let row = |event: serde_json::Value| match event["type"].as_str().unwrap() {
-        "content_block_start" => format!("start {} {}", event["index"], text(&event["content_block"]["type"])),
+        "content_block_start" => {
+            format!("start {} {}", event["index"], text(&event["content_block"]["type"]))
+        }
         "content_block_stop" => format!("stop {}", event["index"]),
         "content_block_delta" => {
-            let piece = event["delta"].as_object().unwrap().iter().find(|(key, _)| *key != "type").unwrap().1.clone();
+            let piece = event["delta"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .find(|(key, _)| *key != "type")
+                .unwrap()
+                .1
+                .clone();
             format!("{} {}", event["index"], text(&piece))
         }
         "message_delta" => text(&event["delta"]["stop_reason"]),
@@ -49,9 +58,15 @@ fn outline(events: &str) -> Vec<String> {
 
 #[test]
 fn streams_are_written() {
-    golden!("thinking_and_tools.client.sse", &rewritten(include_str!("../fixtures/thinking_and_tools.sse")));
+    golden!(
+        "thinking_and_tools.client.sse",
+        &rewritten(include_str!("../fixtures/thinking_and_tools.sse"))
+    );
     golden!("citations.client.sse", &rewritten(include_str!("../fixtures/citations.sse")));
-    golden!("omitted_and_refused.client.sse", &rewritten(include_str!("../fixtures/omitted_and_refused.sse")));
+    golden!(
+        "omitted_and_refused.client.sse",
+        &rewritten(include_str!("../fixtures/omitted_and_refused.sse"))
+    );
 }
 
 #[test]
@@ -113,8 +128,10 @@ fn calls_told_at_once_come_one_after_the_other() {
         "message_stop",
     ];
     assert_eq!(outline(&events), expected);
-    let ids: Vec<_> =
-        data(&events).iter().filter_map(|event| Some(event["content_block"]["id"].as_str()?.to_owned())).collect();
+    let ids: Vec<_> = data(&events)
+        .iter()
+        .filter_map(|event| Some(event["content_block"]["id"].as_str()?.to_owned()))
+        .collect();
     assert_eq!(ids, ["a", "toolu_gen-1791084135-7wgkROHXIojJJ2sMtIIm_1", "c_3"]);
 }
 
@@ -145,7 +162,12 @@ fn foreign_proofs_find_back() {
         Delta::Thinking("Hm".into()),
         Delta::Signature("c2ln".into()),
         Delta::EncryptedThinking("ZW5j".into()),
-        Delta::ToolCall { index: 0, id: "a".into(), name: "f".into(), signature: Some("Y2FsbA==".into()) },
+        Delta::ToolCall {
+            index: 0,
+            id: "a".into(),
+            name: "f".into(),
+            signature: Some("Y2FsbA==".into()),
+        },
         arguments(0, "{}"),
     ];
     let events = written(about.clone(), &told);
@@ -167,8 +189,11 @@ fn foreign_proofs_find_back() {
     ];
     assert_eq!(outline(&events), expected);
 
-    let whole: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about).whole(&gathered(&told), 0)).unwrap();
-    let request = serde_json::json!({"messages": [{"role": "assistant", "content": whole["content"]}]}).to_string();
+    let whole: serde_json::Value =
+        serde_json::from_slice(&Anthropic.writer(about).whole(&gathered(&told), 0)).unwrap();
+    let request =
+        serde_json::json!({"messages": [{"role": "assistant", "content": whole["content"]}]})
+            .to_string();
     assert!(has_foreign_parts(request.as_bytes()));
     let read = Anthropic.read(request.as_bytes()).unwrap();
     let shown = format!("{:?}", read.turns[0].parts);
@@ -234,7 +259,9 @@ fn the_only_stop_sequence_is_the_one_met() {
 
 #[test]
 fn arguments_that_are_no_object_are_wrapped() {
-    for (arguments, expected) in [("", "{}"), (" {\"a\":1} ", "{\"a\":1}"), ("{\"a\":", ""), ("[1]", "")] {
+    for (arguments, expected) in
+        [("", "{}"), (" {\"a\":1} ", "{\"a\":1}"), ("{\"a\":", ""), ("[1]", "")]
+    {
         let block = Block::ToolCall {
             id: "a".to_owned(),
             name: "f".to_owned(),
@@ -242,7 +269,8 @@ fn arguments_that_are_no_object_are_wrapped() {
             signature: None,
         };
         let answer = Answer { blocks: vec![block], ..Answer::default() };
-        let body: serde_json::Value = serde_json::from_slice(&Anthropic.writer(about()).whole(&answer, 0)).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_slice(&Anthropic.writer(about()).whole(&answer, 0)).unwrap();
         let input = &body["content"][0]["input"];
         match expected {
             "" => assert_eq!(input["invalid_arguments"], arguments),
@@ -253,7 +281,14 @@ fn arguments_that_are_no_object_are_wrapped() {
 
 #[test]
 fn usage_is_taken_apart() {
-    let usage = Usage { input: 100, output: 9, cached: 60, cache_write: 30, reasoning: 4, ..Usage::default() };
+    let usage = Usage {
+        input: 100,
+        output: 9,
+        cached: 60,
+        cache_write: 30,
+        reasoning: 4,
+        ..Usage::default()
+    };
     let events = data(&written(about(), &[Delta::Usage(usage)]));
     let expected = serde_json::json!({
         "input_tokens": 10, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 60, "output_tokens": 9,

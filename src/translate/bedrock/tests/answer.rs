@@ -22,11 +22,16 @@ fn answers_are_told_as_the_streams_they_could_have_been() {
 #[test]
 fn input_counts_caches_too() {
     let usage = gathered(THINKING_TOOLS.as_bytes()).usage.unwrap();
-    assert_eq!((usage.input, usage.cached, usage.cache_write, usage.output), (3030, 2000, 1026, 187));
+    assert_eq!(
+        (usage.input, usage.cached, usage.cache_write, usage.output),
+        (3030, 2000, 1026, 187)
+    );
 }
 
 fn finish(stop_reason: &str, content: &str) -> (FinishReason, String) {
-    let body = format!(r#"{{"output":{{"message":{{"content":[{content}]}}}},"stopReason":{stop_reason}}}"#);
+    let body = format!(
+        r#"{{"output":{{"message":{{"content":[{content}]}}}},"stopReason":{stop_reason}}}"#
+    );
     gathered(body.as_bytes()).finish.unwrap()
 }
 

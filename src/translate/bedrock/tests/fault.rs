@@ -21,7 +21,10 @@ fn errors_are_read() {
         r#"{"message":"Too many requests, please wait."}"#,
         Some((Some("Too many requests, please wait."), None, None)),
     );
-    check(r#"{"Message":"User is not authorized"}"#, Some((Some("User is not authorized"), None, None)));
+    check(
+        r#"{"Message":"User is not authorized"}"#,
+        Some((Some("User is not authorized"), None, None)),
+    );
     check(
         r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token is invalid."}"#,
         Some((Some("The security token is invalid."), None, Some("UnrecognizedClientException"))),
@@ -38,7 +41,15 @@ fn errors_are_read() {
 
 #[test]
 fn what_is_no_error_of_bedrock_is_none() {
-    for body in ["", "<html>", "[]", "{}", r#"{"message":7}"#, r#"{"error":{"message":"x"}}"#, r#"{"message":"cut"#] {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        "{}",
+        r#"{"message":7}"#,
+        r#"{"error":{"message":"x"}}"#,
+        r#"{"message":"cut"#,
+    ] {
         check(body, None);
     }
 }
@@ -49,16 +60,25 @@ fn prompts_that_are_too_long_are_told_by_their_messages() {
     for (message, code) in [
         ("Input is too long for requested model.", long),
         ("The model returned the following errors: Input is too long for requested model.", long),
-        ("The model returned the following errors: prompt is too long: 227255 tokens > 200000 maximum", long),
+        (
+            "The model returned the following errors: prompt is too long: 227255 tokens > 200000 maximum",
+            long,
+        ),
         ("input length and `max_tokens` exceed context limit: 198214 + 8192 > 200000", long),
         (
             "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum",
             long,
         ),
-        ("This model's maximum context length is 8192 tokens. Please reduce the length of the prompt", long),
+        (
+            "This model's maximum context length is 8192 tokens. Please reduce the length of the prompt",
+            long,
+        ),
         ("The text field in the ContentBlock object at messages.0.content.0 is blank.", None),
         ("He said: Input is too long", None),
     ] {
-        check(&serde_json::json!({ "message": message }).to_string(), Some((Some(message), code, None)));
+        check(
+            &serde_json::json!({ "message": message }).to_string(),
+            Some((Some(message), code, None)),
+        );
     }
 }

@@ -39,7 +39,12 @@ fn data<'a>(mime: &'a str, base64: &'a str) -> Source<'a> {
 }
 
 fn call<'a>(id: &'a str, name: &'a str, arguments: &'a str) -> Part<'a> {
-    part(Content::ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), signature: None })
+    part(Content::ToolCall {
+        id: id.into(),
+        name: name.into(),
+        arguments: arguments.into(),
+        signature: None,
+    })
 }
 
 fn result<'a>(id: &'a str, parts: Vec<Part<'a>>, is_error: bool) -> Part<'a> {
@@ -52,8 +57,16 @@ fn signed<'a>(text: &'a str, signature: &'a str) -> Part<'a> {
 }
 
 fn tool<'a>(name: &'a str, cache: Option<Cache>) -> Tool<'a> {
-    let parameters = Some(raw(r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#));
-    Tool { name: name.into(), description: Some("Tells the weather.".into()), parameters, strict: None, cache }
+    let parameters = Some(raw(
+        r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#,
+    ));
+    Tool {
+        name: name.into(),
+        description: Some("Tells the weather.".into()),
+        parameters,
+        strict: None,
+        cache,
+    }
 }
 
 fn hello<'a>() -> Conversation<'a> {
@@ -77,7 +90,9 @@ fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static
 /// Both, to be compared with a fixture.
 fn shown(conversation: &Conversation<'_>, model: &str) -> String {
     let (body, dropped) = written(conversation, model);
-    serde_json::to_string_pretty(&json!({"model": model, "dropped": dropped, "body": body})).unwrap() + "\n"
+    serde_json::to_string_pretty(&json!({"model": model, "dropped": dropped, "body": body}))
+        .unwrap()
+        + "\n"
 }
 
 #[test]
@@ -111,11 +126,23 @@ fn media_go_into_blocks_by_their_type() {
             Part::text("What are these?"),
             media(MediaKind::Image, data("image/png", "iVBORw0KGgo="), None),
             media(MediaKind::Image, data("IMAGE/JPG; x=y", "/9j/4AAQ"), None),
-            media(MediaKind::File, data("application/pdf", "JVBERi0="), Some("Q3_report (final)é.v2.pdf")),
-            media(MediaKind::File, data("application/pdf", "JVBERi0="), Some("q3 report (FINAL) v2.PDF")),
+            media(
+                MediaKind::File,
+                data("application/pdf", "JVBERi0="),
+                Some("Q3_report (final)é.v2.pdf"),
+            ),
+            media(
+                MediaKind::File,
+                data("application/pdf", "JVBERi0="),
+                Some("q3 report (FINAL) v2.PDF"),
+            ),
             media(MediaKind::File, data("application/json", "e30="), None),
             media(MediaKind::File, data("text/x-rust", "Zm4="), Some("main.rs")),
-            media(MediaKind::File, data("application/octet-stream", "UEsDBA=="), Some("table.xlsx")),
+            media(
+                MediaKind::File,
+                data("application/octet-stream", "UEsDBA=="),
+                Some("table.xlsx"),
+            ),
             media(MediaKind::Video, Source::Url("s3://bucket/cut.mov".into()), None),
             media(MediaKind::File, Source::Url("s3://bucket/folder/paper.pdf".into()), None),
             media(MediaKind::Audio, data("audio/wav", "UklGRg=="), None),
@@ -151,7 +178,8 @@ fn media_the_api_cannot_take_are_told() {
 #[test]
 fn a_document_alone_is_introduced_by_its_name() {
     let mut conversation = Conversation::default();
-    conversation.say(Role::User, [media(MediaKind::File, data("text/csv", "YSxi"), Some("numbers.csv"))]);
+    conversation
+        .say(Role::User, [media(MediaKind::File, data("text/csv", "YSxi"), Some("numbers.csv"))]);
     let (body, dropped) = written(&conversation, NOVA);
     assert_eq!(body["messages"][0]["content"][1], json!({"text": "numbers"}));
     assert!(dropped.is_empty());
@@ -162,14 +190,26 @@ fn names_of_documents_fit_the_api() {
     let long = "x".repeat(300) + ".pdf";
     let names = ["", ".pdf", "..", "模型.pdf", "a\tb  c.pdf", "[1] (2)-3.pdf", &long, &long];
     let mut conversation = Conversation::default();
-    conversation.say(Role::User, names.map(|name| media(MediaKind::File, data("text/csv", "YQ=="), Some(name))));
+    conversation.say(
+        Role::User,
+        names.map(|name| media(MediaKind::File, data("text/csv", "YQ=="), Some(name))),
+    );
     let (body, _) = written(&conversation, NOVA);
     let content = body["messages"][0]["content"].as_array().unwrap();
-    let found: Vec<_> = content.iter().filter_map(|block| block["document"]["name"].as_str()).collect();
+    let found: Vec<_> =
+        content.iter().filter_map(|block| block["document"]["name"].as_str()).collect();
     let x = "x".repeat(190);
     let second = format!("{x} 2");
-    let expected =
-        ["Document", "Document 2", "Document 3", "Document 4", "a b c", "[1] (2)-3", x.as_str(), second.as_str()];
+    let expected = [
+        "Document",
+        "Document 2",
+        "Document 3",
+        "Document 4",
+        "a b c",
+        "[1] (2)-3",
+        x.as_str(),
+        second.as_str(),
+    ];
     assert_eq!(found, expected);
 }
 
@@ -204,7 +244,8 @@ fn with_tools<'a>() -> Conversation<'a> {
             Part::text("Go on."),
         ],
     );
-    conversation.tools = vec![tool("weather", Some(Cache::Long)), Tool { parameters: None, ..tool("now", None) }];
+    conversation.tools =
+        vec![tool("weather", Some(Cache::Long)), Tool { parameters: None, ..tool("now", None) }];
     conversation.tools[1].description = Some(" ".into());
     conversation
 }
@@ -228,7 +269,10 @@ fn ids_of_calls_are_what_claude_takes() {
         let (body, _) = written(&conversation, model);
         let id = body["messages"][1]["content"][0]["toolUse"]["toolUseId"].as_str().unwrap();
         assert_eq!(id == "functions.now:0", kept);
-        assert!(kept || id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{id}");
+        assert!(
+            kept || id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
+            "{id}"
+        );
         assert_eq!(body["messages"][2]["content"][0]["toolResult"]["toolUseId"], id);
     }
 }
@@ -236,7 +280,8 @@ fn ids_of_calls_are_what_claude_takes() {
 #[test]
 fn whether_tools_are_called() {
     let choice = |choice: ToolChoice<'static>, conversation: Conversation<'static>| {
-        let (body, dropped) = written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
+        let (body, dropped) =
+            written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
         (body["toolConfig"].clone(), dropped)
     };
     let offered = || Conversation { tools: vec![tool("weather", None)], ..hello() };
@@ -252,8 +297,12 @@ fn whether_tools_are_called() {
     assert_eq!(config.get("toolChoice"), None);
     assert!(dropped.contains(&"tool_choice"));
     let (body, dropped) = written(&Conversation { tools: vec![], ..with_tools() }, NOVA);
-    let names: Vec<_> =
-        body["toolConfig"]["tools"].as_array().unwrap().iter().map(|it| &it["toolSpec"]["name"]).collect();
+    let names: Vec<_> = body["toolConfig"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["toolSpec"]["name"])
+        .collect();
     assert_eq!(names, ["weather", "now"]);
     assert!(dropped.contains(&"tool_choice"));
 }
@@ -292,11 +341,20 @@ fn thinking_is_given_back_to_who_thought_it() {
 }
 
 /// `thinking`, `effort`, `maxTokens` and what is lost.
-fn told(reasoning: Reasoning, max_tokens: Option<u64>, model: &str) -> (Value, Value, Value, Vec<&'static str>) {
+fn told(
+    reasoning: Reasoning,
+    max_tokens: Option<u64>,
+    model: &str,
+) -> (Value, Value, Value, Vec<&'static str>) {
     let conversation = Conversation { reasoning: Some(reasoning), max_tokens, ..hello() };
     let (body, dropped) = written(&conversation, model);
     let thinking = body["additionalModelRequestFields"]["thinking"].clone();
-    (thinking, body["outputConfig"]["effort"].clone(), body["inferenceConfig"]["maxTokens"].clone(), dropped)
+    (
+        thinking,
+        body["outputConfig"]["effort"].clone(),
+        body["inferenceConfig"]["maxTokens"].clone(),
+        dropped,
+    )
 }
 
 #[test]
@@ -315,10 +373,20 @@ fn older_models_think_by_budget() {
         (effort(Effort::High), Some(1024), Value::Null, json!(1024), Some("reasoning")),
         (effort(Effort::None), Some(4000), Value::Null, json!(4000), None),
         (Reasoning::default(), Some(4000), Value::Null, json!(4000), None),
-        (Reasoning { enabled: Some(true), ..Reasoning::default() }, Some(4000), budget(2000), json!(4000), None),
+        (
+            Reasoning { enabled: Some(true), ..Reasoning::default() },
+            Some(4000),
+            budget(2000),
+            json!(4000),
+            None,
+        ),
     ] {
         let expected = (expected, Value::Null, sent_max, lost.into_iter().collect::<Vec<_>>());
-        assert_eq!(told(reasoning, max_tokens, SONNET_4_5), expected, "{reasoning:?} {max_tokens:?}");
+        assert_eq!(
+            told(reasoning, max_tokens, SONNET_4_5),
+            expected,
+            "{reasoning:?} {max_tokens:?}"
+        );
     }
 }
 
@@ -331,7 +399,13 @@ fn newer_models_think_by_level() {
         (OPUS_4_7, effort(Effort::Minimal), shown.clone(), json!("low"), None),
         (OPUS_4_7, effort(Effort::Max), shown.clone(), json!("max"), None),
         (OPUS_4_7, effort(Effort::None), Value::Null, Value::Null, None),
-        (OPUS_4_7, Reasoning { exclude: true, ..effort(Effort::Low) }, json!({"type": "adaptive"}), json!("low"), None),
+        (
+            OPUS_4_7,
+            Reasoning { exclude: true, ..effort(Effort::Low) },
+            json!({"type": "adaptive"}),
+            json!("low"),
+            None,
+        ),
         (
             OPUS_4_7,
             Reasoning { max_tokens: Some(9000), ..Reasoning::default() },
@@ -339,9 +413,27 @@ fn newer_models_think_by_level() {
             json!("medium"),
             Some("reasoning.max_tokens"),
         ),
-        ("anthropic.claude-opus-4-6-v1", effort(Effort::Low), json!({"type": "adaptive"}), json!("low"), None),
-        ("anthropic.claude-sonnet-5", effort(Effort::None), json!({"type": "disabled"}), Value::Null, None),
-        ("anthropic.claude-fable-5", effort(Effort::None), Value::Null, Value::Null, Some("reasoning")),
+        (
+            "anthropic.claude-opus-4-6-v1",
+            effort(Effort::Low),
+            json!({"type": "adaptive"}),
+            json!("low"),
+            None,
+        ),
+        (
+            "anthropic.claude-sonnet-5",
+            effort(Effort::None),
+            json!({"type": "disabled"}),
+            Value::Null,
+            None,
+        ),
+        (
+            "anthropic.claude-fable-5",
+            effort(Effort::None),
+            Value::Null,
+            Value::Null,
+            Some("reasoning"),
+        ),
         (LLAMA, effort(Effort::Low), Value::Null, Value::Null, Some("reasoning")),
         (LLAMA, effort(Effort::None), Value::Null, Value::Null, None),
     ] {
@@ -355,7 +447,10 @@ fn thinking_yields_where_claude_would_refuse_it() {
     let reasoning = Some(Reasoning { effort: Some(Effort::High), ..Reasoning::default() });
     let thinks = |conversation: &Conversation<'_>, model: &str| {
         let (body, dropped) = written(conversation, model);
-        (body["additionalModelRequestFields"].get("thinking").is_some(), dropped.contains(&"reasoning"))
+        (
+            body["additionalModelRequestFields"].get("thinking").is_some(),
+            dropped.contains(&"reasoning"),
+        )
     };
     let forced = Conversation {
         tools: vec![tool("weather", None)],
@@ -375,7 +470,8 @@ fn thinking_yields_where_claude_would_refuse_it() {
 fn numbers_yield_to_thinking_and_to_models_without_them() {
     let numbers = |temperature, top_p, top_k, model: &str, thinks: bool| {
         let sampling = Sampling { temperature, top_p, top_k, ..Sampling::default() };
-        let reasoning = thinks.then(|| Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
+        let reasoning =
+            thinks.then(|| Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
         let (body, dropped) = written(&Conversation { sampling, reasoning, ..hello() }, model);
         let config = &body["inferenceConfig"];
         let top_k = &body["additionalModelRequestFields"]["top_k"];
@@ -405,16 +501,23 @@ fn the_form_of_the_answer() {
     let reasoning = Some(Reasoning { effort: Some(Effort::Medium), ..Reasoning::default() });
     let conversation = Conversation { response_format: Some(format), reasoning, ..hello() };
     golden!("requests/schema_claude.json", &shown(&conversation, OPUS_4_7));
-    let (body, dropped) = written(&Conversation { response_format: Some(ResponseFormat::JsonObject), ..hello() }, NOVA);
+    let (body, dropped) = written(
+        &Conversation { response_format: Some(ResponseFormat::JsonObject), ..hello() },
+        NOVA,
+    );
     assert_eq!((body.get("outputConfig"), dropped), (None, vec!["response_format.json_object"]));
-    let (body, dropped) = written(&Conversation { response_format: Some(ResponseFormat::Text), ..hello() }, NOVA);
+    let (body, dropped) =
+        written(&Conversation { response_format: Some(ResponseFormat::Text), ..hello() }, NOVA);
     assert_eq!((body.get("outputConfig"), dropped), (None, vec![]));
 }
 
 #[test]
 fn breakpoints_are_for_models_that_cache() {
     let mut conversation = Conversation::default();
-    conversation.say(Role::User, [cached("", Cache::Long), cached("a", Cache::Short), cached(" ", Cache::Long)]);
+    conversation.say(
+        Role::User,
+        [cached("", Cache::Long), cached("a", Cache::Short), cached(" ", Cache::Long)],
+    );
     let content = |model| {
         let (body, dropped) = written(&conversation, model);
         (body["messages"][0]["content"].clone(), dropped)
@@ -429,9 +532,13 @@ fn breakpoints_are_for_models_that_cache() {
 
 #[test]
 fn the_last_four_breakpoints_are_kept_and_long_ones_come_first() {
-    let mut conversation = Conversation { tools: vec![tool("weather", Some(Cache::Long))], ..Conversation::default() };
+    let mut conversation =
+        Conversation { tools: vec![tool("weather", Some(Cache::Long))], ..Conversation::default() };
     conversation.system = vec![cached("a", Cache::Long), cached("b", Cache::Long)];
-    conversation.say(Role::User, [cached("c", Cache::Short), cached("d", Cache::Long), cached("e", Cache::Short)]);
+    conversation.say(
+        Role::User,
+        [cached("c", Cache::Short), cached("d", Cache::Long), cached("e", Cache::Short)],
+    );
     let (body, dropped) = written(&conversation, SONNET_4_5);
     let long = json!({"cachePoint": {"type": "default", "ttl": "1h"}});
     let short = json!({"cachePoint": {"type": "default"}});
@@ -458,20 +565,34 @@ fn roles_alternate_and_the_user_begins() {
     blank.say(Role::Assistant, [Part::text("")]);
     blank.say(Role::User, [Part::text("Again")]);
     let (body, dropped) = written(&blank, NOVA);
-    assert_eq!(body["messages"], json!([{"role": "user", "content": [{"text": "Hello"}, {"text": "Again"}]}]));
+    assert_eq!(
+        body["messages"],
+        json!([{"role": "user", "content": [{"text": "Hello"}, {"text": "Again"}]}])
+    );
     assert!(dropped.is_empty());
 
-    let instructions = Conversation { system: vec![Part::text("Tell a joke.")], ..Conversation::default() };
+    let instructions =
+        Conversation { system: vec![Part::text("Tell a joke.")], ..Conversation::default() };
     let (body, dropped) = written(&instructions, NOVA);
-    assert_eq!((&body["messages"], body.get("system"), dropped), (&json!([user("Tell a joke.")]), None, vec![]));
-    assert_eq!(written(&Conversation::default(), NOVA).0, json!({"messages": [user("(no content)")]}));
+    assert_eq!(
+        (&body["messages"], body.get("system"), dropped),
+        (&json!([user("Tell a joke.")]), None, vec![])
+    );
+    assert_eq!(
+        written(&Conversation::default(), NOVA).0,
+        json!({"messages": [user("(no content)")]})
+    );
 }
 
 #[test]
 fn users_that_do_not_fit_are_not_sent() {
-    for (user, fits) in
-        [("a:b_c@d$#=/+,-. 9", true), ("", true), ("naïve", false), ("a\"b", false), (&*"x".repeat(257), false)]
-    {
+    for (user, fits) in [
+        ("a:b_c@d$#=/+,-. 9", true),
+        ("", true),
+        ("naïve", false),
+        ("a\"b", false),
+        (&*"x".repeat(257), false),
+    ] {
         let (body, dropped) = written(&Conversation { user: Some(user.into()), ..hello() }, NOVA);
         assert_eq!(body["requestMetadata"]["user"].as_str(), fits.then_some(user));
         assert_eq!(dropped.is_empty(), fits, "{user}");

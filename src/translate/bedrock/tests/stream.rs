@@ -20,7 +20,11 @@ fn messages(events: &str) -> Vec<Vec<u8>> {
             Some(exception) => (":exception-type", "exception", exception),
             None => (":event-type", "event", kind),
         };
-        let headers = [(kind_header, kind), (":content-type", "application/json"), (":message-type", message_type)];
+        let headers = [
+            (kind_header, kind),
+            (":content-type", "application/json"),
+            (":message-type", message_type),
+        ];
         encode(&headers, payload.as_bytes()).unwrap()
     };
     events.lines().map(message).collect()
@@ -38,7 +42,9 @@ fn told<'m>(messages: impl IntoIterator<Item = &'m Vec<u8>>) -> String {
 fn gathered(events: &str) -> Answer {
     let mut answer = Answer::default();
     let mut reader = reader();
-    messages(events).iter().for_each(|message| reader.event(message, &mut |delta| answer.take(delta)));
+    messages(events)
+        .iter()
+        .for_each(|message| reader.event(message, &mut |delta| answer.take(delta)));
     answer
 }
 
@@ -49,7 +55,9 @@ fn from_pieces(pieces: &[&[u8]]) -> String {
     let mut frames = Frames::new(1 << 16);
     for piece in pieces {
         frames.push(piece, &mut |piece| match piece {
-            Piece::Event(message) => reader.event(message, &mut |delta| lines.push_str(&shown(&delta))),
+            Piece::Event(message) => {
+                reader.event(message, &mut |delta| lines.push_str(&shown(&delta)))
+            }
             Piece::Broken => lines.push_str("broken\n"),
         });
     }
@@ -102,7 +110,8 @@ fn an_end_needs_stop_and_metadata_in_any_order() {
     let stop = r#"messageStop {"stopReason":"end_turn"}"#;
     assert!(told(&messages(&format!("{metadata}\n{stop}"))).ends_with("Done\n"));
     assert!(told(&messages(&format!("{stop}\nmetadata {{}}"))).ends_with("Done\n"));
-    let late = messages(&format!("{stop}\n{metadata}\n{stop}\n{metadata}\n!internalServerException {{}}"));
+    let late =
+        messages(&format!("{stop}\n{metadata}\n{stop}\n{metadata}\n!internalServerException {{}}"));
     assert_eq!(told(&late).matches("Done").count(), 1);
     assert!(told(&late).ends_with("Done\n"));
 }
@@ -125,7 +134,10 @@ fn exceptions_carry_a_status() {
         (r#"!serviceUnavailableException {"message":"m"}"#, "503"),
         (r#"!validationException {"message":"m"}"#, "400"),
         (r#"!modelStreamErrorException {"message":"m"}"#, "502"),
-        (r#"!modelStreamErrorException {"message":"m","originalStatusCode":429,"originalMessage":"o"}"#, "429"),
+        (
+            r#"!modelStreamErrorException {"message":"m","originalStatusCode":429,"originalMessage":"o"}"#,
+            "429",
+        ),
         (r#"!modelStreamErrorException {"message":"m","originalStatusCode":200}"#, "502"),
         (r#"!modelTimeoutException {"message":"m"}"#, "408"),
         (r#"!somethingNewException {"message":"m"}"#, "500"),
@@ -134,7 +146,8 @@ fn exceptions_carry_a_status() {
         assert_eq!((found.as_deref(), message.as_deref()), (Some(code), Some("m")), "{event}");
         assert!(event.trim_start_matches('!').starts_with(&kind.unwrap()));
     }
-    let (code, ..) = error(r#"!validationException {"message":"Input is too long for requested model."}"#);
+    let (code, ..) =
+        error(r#"!validationException {"message":"Input is too long for requested model."}"#);
     assert_eq!(code.as_deref(), Some("context_length_exceeded"));
     let (code, _, message) = error("!throttlingException oops");
     assert_eq!((code.as_deref(), message), (Some("429"), None));
@@ -142,7 +155,11 @@ fn exceptions_carry_a_status() {
 
 #[test]
 fn errors_without_a_shape_are_errors_too() {
-    let headers = [(":message-type", "error"), (":error-code", "InternalFailure"), (":error-message", "It broke.")];
+    let headers = [
+        (":message-type", "error"),
+        (":error-code", "InternalFailure"),
+        (":error-message", "It broke."),
+    ];
     let message = encode(&headers, b"").unwrap();
     let expected = concat!(
         r#"Error(ErrorFields { message: Some("It broke."), code: Some("500"), kind: Some("InternalFailure") })"#,

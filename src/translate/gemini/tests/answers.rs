@@ -10,8 +10,14 @@ macro_rules! fixtures {
     };
 }
 
-const WHOLE: [(&str, &str, &str); 6] =
-    fixtures!["text.json", "calls.json", "blocked.json", "safety.json", "image.json", "sources.json"];
+const WHOLE: [(&str, &str, &str); 6] = fixtures![
+    "text.json",
+    "calls.json",
+    "blocked.json",
+    "safety.json",
+    "image.json",
+    "sources.json"
+];
 const STREAMS: [(&str, &str, &str); 7] = fixtures![
     "text.sse",
     "calls.sse",
@@ -24,7 +30,8 @@ const STREAMS: [(&str, &str, &str); 7] = fixtures![
 
 fn whole(body: &str) -> Result<Vec<String>, Malformed> {
     let mut deltas = vec![];
-    let read = Gemini.reader().whole(body.as_bytes(), &mut |delta| deltas.push(format!("{delta:?}")));
+    let read =
+        Gemini.reader().whole(body.as_bytes(), &mut |delta| deltas.push(format!("{delta:?}")));
     assert!(read.is_ok() || deltas.is_empty());
     read.map(|()| deltas)
 }
@@ -74,12 +81,21 @@ fn streams_are_read_alike_however_they_are_cut() {
 
 #[test]
 fn a_stream_says_that_it_ends_and_never_that_nothing_follows() {
-    for (name, body, _) in STREAMS.iter().filter(|(name, ..)| ["text.sse", "calls.sse", "blocked.sse"].contains(name)) {
+    for (name, body, _) in
+        STREAMS.iter().filter(|(name, ..)| ["text.sse", "calls.sse", "blocked.sse"].contains(name))
+    {
         let json_end = body.trim_end().len();
         for end in 0..=body.len() {
             let deltas = stream(&[&body.as_bytes()[..end]]);
-            assert_eq!(deltas.iter().any(|delta| delta.starts_with("Finish")), end >= json_end, "{name} {end}");
-            assert!(!deltas.iter().any(|delta| delta == "Done"), "{name}: older models give a reason in every chunk");
+            assert_eq!(
+                deltas.iter().any(|delta| delta.starts_with("Finish")),
+                end >= json_end,
+                "{name} {end}"
+            );
+            assert!(
+                !deltas.iter().any(|delta| delta == "Done"),
+                "{name}: older models give a reason in every chunk"
+            );
         }
     }
     for name in ["error.sse", "bare_error.sse"] {
@@ -97,7 +113,9 @@ fn whole_answers_gather_what_they_say() {
     assert_eq!(calls.finish, Some((FinishReason::ToolCalls, "STOP".to_owned())));
     let usage = calls.usage.unwrap();
     assert_eq!((usage.input, usage.output, usage.reasoning), (90, 141, 100));
-    let Block::ToolCall { id, arguments, signature, .. } = &calls.blocks[2] else { panic!("{calls:?}") };
+    let Block::ToolCall { id, arguments, signature, .. } = &calls.blocks[2] else {
+        panic!("{calls:?}")
+    };
     assert_eq!(id, "u8x2k1qz");
     assert_eq!(arguments, r#"{"city":"San \"Fran\" cisco\\","days":[1,2.50],"note":"a  b"}"#);
     assert_eq!(signature.as_deref(), Some("EqYCCqMCAdHtim8="));
@@ -106,7 +124,10 @@ fn whole_answers_gather_what_they_say() {
 #[test]
 fn usage_includes_caches_thoughts_and_tools() {
     let usage = answer(WHOLE[0].1).usage.unwrap();
-    assert_eq!((usage.input, usage.cached, usage.output, usage.reasoning, usage.audio), (2164, 2048, 60, 51, 34));
+    assert_eq!(
+        (usage.input, usage.cached, usage.output, usage.reasoning, usage.audio),
+        (2164, 2048, 60, 51, 34)
+    );
     assert_eq!(answer(WHOLE[2].1).usage.unwrap().input, 7);
 }
 
@@ -133,9 +154,11 @@ fn finish_reasons_are_told_in_openais_words() {
 fn calls_get_ids_of_their_own_that_last() {
     let ids = |response_id: &str, city: &str| -> Vec<String> {
         let call = format!(r#"{{"functionCall":{{"name":"f","args":{{"city":"{city}"}}}}}}"#);
-        let body = format!(r#"{{"candidates":[{{"content":{{"parts":[{call},{call}]}}}}]{response_id}}}"#);
+        let body =
+            format!(r#"{{"candidates":[{{"content":{{"parts":[{call},{call}]}}}}]{response_id}}}"#);
         let blocks = answer(&body).blocks;
-        let id = |block| if let Block::ToolCall { id, .. } = block { id } else { panic!("{block:?}") };
+        let id =
+            |block| if let Block::ToolCall { id, .. } = block { id } else { panic!("{block:?}") };
         blocks.into_iter().map(id).collect()
     };
     assert_eq!(ids(r#","responseId":"a/b+c-_""#, "x"), ["call_abc-__0", "call_abc-__1"]);
@@ -169,8 +192,11 @@ fn what_is_no_answer_is_malformed() {
 fn nothing_panics_on_damaged_answers() {
     let mut random = Random::new(3);
     for _ in 0..4000 {
-        let (_, body, _) =
-            if random.below(2) == 0 { WHOLE[random.below(WHOLE.len())] } else { STREAMS[random.below(STREAMS.len())] };
+        let (_, body, _) = if random.below(2) == 0 {
+            WHOLE[random.below(WHOLE.len())]
+        } else {
+            STREAMS[random.below(STREAMS.len())]
+        };
         let mut bytes = body.as_bytes().to_vec();
         for _ in 0..1 + random.below(6) {
             let at = random.below(bytes.len());

@@ -23,14 +23,23 @@ fn call(
     signature: Option<&'static str>,
 ) -> Part<'static> {
     let signature = signature.map(Into::into);
-    part(Content::ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), signature })
+    part(Content::ToolCall {
+        id: id.into(),
+        name: name.into(),
+        arguments: arguments.into(),
+        signature,
+    })
 }
 
 fn result(id: &'static str, parts: Vec<Part<'static>>, is_error: bool) -> Part<'static> {
     part(Content::ToolResult { id: id.into(), parts, is_error })
 }
 
-fn thinking(text: &'static str, signature: Option<&'static str>, format: &'static str) -> Part<'static> {
+fn thinking(
+    text: &'static str,
+    signature: Option<&'static str>,
+    format: &'static str,
+) -> Part<'static> {
     let signature = signature.map(Into::into);
     part(Content::Thinking(Thinking {
         text: text.into(),
@@ -64,12 +73,16 @@ fn asking(parts: Vec<Part<'static>>) -> Conversation<'static> {
 const SCHEMA: &str = r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"city":{"type":["string","null"]},"unit":{"$ref":"#/$defs/unit"}},"required":["city"],"additionalProperties":false,"$defs":{"unit":{"enum":["C","F"]}}}"##;
 
 fn everything() -> Conversation<'static> {
-    let mut tools = vec![tool("get_weather", Some(SCHEMA)), tool("ping", Some(" { } ")), tool("pong", None)];
+    let mut tools =
+        vec![tool("get_weather", Some(SCHEMA)), tool("ping", Some(" { } ")), tool("pong", None)];
     tools[0].description = Some("Weather\nof a city.".into());
     tools[0].strict = Some(true);
     tools[1].cache = Some(Cache::Short);
     let mut conversation = Conversation {
-        system: vec![Part { cache: Some(Cache::Long), ..Part::text("Be brief.") }, Part::text("Be \"kind\".")],
+        system: vec![
+            Part { cache: Some(Cache::Long), ..Part::text("Be brief.") },
+            Part::text("Be \"kind\"."),
+        ],
         tools,
         tool_choice: Some(ToolChoice::Auto),
         parallel_tool_calls: Some(false),
@@ -95,8 +108,10 @@ fn everything() -> Conversation<'static> {
 
 /// Two steps of an agent: calls at once, with a result of each kind.
 fn agent() -> Conversation<'static> {
-    let mut conversation =
-        Conversation { tools: vec![tool("look", Some(SCHEMA)), tool("say", None)], ..asking(vec![Part::text("Go.")]) };
+    let mut conversation = Conversation {
+        tools: vec![tool("look", Some(SCHEMA)), tool("say", None)],
+        ..asking(vec![Part::text("Go.")])
+    };
     conversation.tool_choice = Some(ToolChoice::Tool("look".into()));
     conversation.say(
         Role::Assistant,
@@ -130,11 +145,19 @@ fn agent() -> Conversation<'static> {
 
 fn pictures() -> Conversation<'static> {
     use MediaKind::{Audio, File, Image, Video};
-    let mut detailed =
-        Media { kind: Image, source: data("image/jpg", "/9j/"), name: None, detail: Some("high".into()) };
+    let mut detailed = Media {
+        kind: Image,
+        source: data("image/jpg", "/9j/"),
+        name: None,
+        detail: Some("high".into()),
+    };
     let first = part(Content::Media(detailed.clone()));
-    detailed =
-        Media { kind: File, source: data("application/pdf", "JVBERi0="), name: Some("a.pdf".into()), detail: None };
+    detailed = Media {
+        kind: File,
+        source: data("application/pdf", "JVBERi0="),
+        name: Some("a.pdf".into()),
+        detail: None,
+    };
     let mut conversation = asking(vec![
         first,
         part(Content::Media(detailed)),
@@ -144,16 +167,24 @@ fn pictures() -> Conversation<'static> {
         media(Video, Source::Url("gs://bucket/clip.mov".into())),
         media(Audio, data("audio/wav", "UklGRg==")),
         media(File, Source::Id("files/abc-123".into())),
-        media(File, Source::Id("https://generativelanguage.googleapis.com/v1beta/files/abc-123".into())),
+        media(
+            File,
+            Source::Id("https://generativelanguage.googleapis.com/v1beta/files/abc-123".into()),
+        ),
         media(File, Source::Id("file-of-openai".into())),
         Part::text("What is all this?"),
     ]);
-    conversation.say(Role::Assistant, [call("c1", "shoot", "{}", None), call("c2", "shoot", "{}", None)]);
+    conversation
+        .say(Role::Assistant, [call("c1", "shoot", "{}", None), call("c2", "shoot", "{}", None)]);
     conversation.say(
         Role::User,
         [
             result("c1", vec![Part::text("done"), media(Image, data("image/png", "iVBO"))], false),
-            result("c2", vec![media(Image, Source::Url("https://example.com/1.png".into()))], false),
+            result(
+                "c2",
+                vec![media(Image, Source::Url("https://example.com/1.png".into()))],
+                false,
+            ),
             Part::text("And these?"),
         ],
     );
@@ -163,18 +194,27 @@ fn pictures() -> Conversation<'static> {
 /// What Gemini thought, in the forms clients give it back in, and what another model thought.
 fn thoughts() -> Conversation<'static> {
     let mut conversation = asking(vec![Part::text("1")]);
-    conversation.say(Role::Assistant, [thinking("A", Some("c2lnMQ=="), THINKING_FORMAT), Part::text("a")]);
+    conversation
+        .say(Role::Assistant, [thinking("A", Some("c2lnMQ=="), THINKING_FORMAT), Part::text("a")]);
     conversation.say(Role::User, [Part::text("2")]);
-    conversation.say(Role::Assistant, [encrypted("c2lnMg==", None), Part::text("b"), Part::text("")]);
+    conversation
+        .say(Role::Assistant, [encrypted("c2lnMg==", None), Part::text("b"), Part::text("")]);
     conversation.say(Role::User, [Part::text("3")]);
     conversation.say(Role::Assistant, [Part::text("c"), encrypted("c2lnMw==", None)]);
     conversation.say(Role::User, [Part::text("4")]);
     conversation.say(
         Role::Assistant,
-        [encrypted("c2lnNA==", Some("d2")), call("d1", "f", "{}", None), call("d2", "f", "{}", None)],
+        [
+            encrypted("c2lnNA==", Some("d2")),
+            call("d1", "f", "{}", None),
+            call("d2", "f", "{}", None),
+        ],
     );
     conversation.say(Role::User, [result("d1", vec![], false), result("d2", vec![], false)]);
-    conversation.say(Role::Assistant, [thinking("", Some("c2lnNQ=="), THINKING_FORMAT), call("e1", "f", "{}", None)]);
+    conversation.say(
+        Role::Assistant,
+        [thinking("", Some("c2lnNQ=="), THINKING_FORMAT), call("e1", "f", "{}", None)],
+    );
     conversation.say(Role::User, [result("e1", vec![], true)]);
     conversation.say(Role::Assistant, [thinking("B", Some("claude"), "anthropic-claude-v1")]);
     conversation
@@ -188,7 +228,11 @@ fn write(conversation: &Conversation<'_>, model: &str) -> (String, Vec<&'static 
     (String::from_utf8(body).unwrap(), dropped)
 }
 
-fn field(conversation: &Conversation<'_>, model: &str, pointer: &str) -> (serde_json::Value, Vec<&'static str>) {
+fn field(
+    conversation: &Conversation<'_>,
+    model: &str,
+    pointer: &str,
+) -> (serde_json::Value, Vec<&'static str>) {
     let (body, dropped) = write(conversation, model);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     (body.pointer(pointer).cloned().unwrap_or_default(), dropped)
@@ -231,21 +275,31 @@ fn requests_are_written() {
 #[test]
 fn members_stand_in_one_order() {
     let (body, _) = write(&asking(vec![Part::text("Hi")]), "gemini-2.5-flash");
-    assert_eq!(body, r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{}}"#);
+    assert_eq!(
+        body,
+        r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{}}"#
+    );
 }
 
 #[test]
 fn schemas_and_arguments_keep_their_bytes() {
     assert!(write(&everything(), "gemini-3.8-flash").0.contains(SCHEMA));
     let (body, _) = write(&agent(), "gemini-3-pro-preview");
-    assert!(body.contains(r#""args":{"at": "door"}"#) && body.contains(r#""response":{"seen": [1, 2.0]}"#));
+    assert!(
+        body.contains(r#""args":{"at": "door"}"#)
+            && body.contains(r#""response":{"seen": [1, 2.0]}"#)
+    );
 }
 
 #[test]
 fn instructions_alone_are_said_by_the_user() {
-    let conversation = Conversation { system: vec![Part::text("Say hi.")], ..Conversation::default() };
+    let conversation =
+        Conversation { system: vec![Part::text("Say hi.")], ..Conversation::default() };
     let (body, _) = write(&conversation, "gemini-2.5-flash");
-    assert_eq!(body, r#"{"contents":[{"role":"user","parts":[{"text":"Say hi."}]}],"generationConfig":{}}"#);
+    assert_eq!(
+        body,
+        r#"{"contents":[{"role":"user","parts":[{"text":"Say hi."}]}],"generationConfig":{}}"#
+    );
 }
 
 #[test]
@@ -273,7 +327,8 @@ fn tool_choices_are_modes() {
         let mut strict = tool("f", None);
         strict.strict = Some(true);
         conversation.tools = vec![strict];
-        let (config, dropped) = field(&conversation, "gemini-2.5-flash", "/toolConfig/functionCallingConfig");
+        let (config, dropped) =
+            field(&conversation, "gemini-2.5-flash", "/toolConfig/functionCallingConfig");
         assert_eq!(config.to_string(), expected);
         assert_eq!(dropped.is_empty(), expected.contains("ANY"), "{expected}");
     }
@@ -282,11 +337,16 @@ fn tool_choices_are_modes() {
 #[test]
 fn results_stand_in_the_order_of_their_calls() {
     let mut conversation = asking(vec![Part::text("Weather?")]);
-    let calls = [call("a", "weather", r#"{"city":"Rome"}"#, None), call("b", "weather", r#"{"city":"Oslo"}"#, None)];
+    let calls = [
+        call("a", "weather", r#"{"city":"Rome"}"#, None),
+        call("b", "weather", r#"{"city":"Oslo"}"#, None),
+    ];
     conversation.say(Role::Assistant, calls);
     let said = |text| vec![Part::text(text)];
-    conversation
-        .say(Role::User, [result("b", said("cold"), false), result("a", said("warm"), false), Part::text("Well?")]);
+    conversation.say(
+        Role::User,
+        [result("b", said("cold"), false), result("a", said("warm"), false), Part::text("Well?")],
+    );
     let (parts, _) = field(&conversation, "gemini-2.5-flash", "/contents/2/parts");
     let returned = |at: usize| parts[at]["functionResponse"]["response"]["result"].clone();
     assert_eq!((returned(0), returned(1)), ("warm".into(), "cold".into()));
@@ -298,7 +358,9 @@ fn penalties_are_for_models_that_know_them() {
     let mut conversation = asking(vec![Part::text("a")]);
     conversation.sampling.presence_penalty = Some(0.5);
     conversation.sampling.frequency_penalty = Some(0.0);
-    for (model, expected) in [("gemini-2.0-flash", Some(0.5)), ("gemini-2.5-pro", None), ("gemini-3-flash", None)] {
+    for (model, expected) in
+        [("gemini-2.0-flash", Some(0.5)), ("gemini-2.5-pro", None), ("gemini-3-flash", None)]
+    {
         let (config, dropped) = field(&conversation, model, "/generationConfig");
         assert_eq!(config["presencePenalty"].as_f64(), expected, "{model}");
         assert_eq!(config["frequencyPenalty"], 0.0, "none is asked for");
@@ -309,7 +371,12 @@ fn penalties_are_for_models_that_know_them() {
 #[test]
 fn response_formats_are_schemas() {
     let schema: &RawValue = serde_json::from_str(SCHEMA).unwrap();
-    let format = || ResponseFormat::JsonSchema { name: "x".into(), description: None, schema, strict: Some(true) };
+    let format = || ResponseFormat::JsonSchema {
+        name: "x".into(),
+        description: None,
+        schema,
+        strict: Some(true),
+    };
     let mut conversation = asking(vec![Part::text("a")]);
     conversation.response_format = Some(format());
     let (config, dropped) = field(&conversation, "gemini-2.5-flash", "/generationConfig");
@@ -317,16 +384,33 @@ fn response_formats_are_schemas() {
     assert_eq!(config["responseJsonSchema"]["required"][0], "city");
     assert!(dropped.is_empty());
     conversation.tools = vec![tool("f", None)];
-    assert_eq!(field(&conversation, "gemini-2.5-flash", "/generationConfig").1, ["response_format"]);
-    assert_eq!(field(&conversation, "gemini-3-flash", "/generationConfig").0["responseMimeType"], "application/json");
+    assert_eq!(
+        field(&conversation, "gemini-2.5-flash", "/generationConfig").1,
+        ["response_format"]
+    );
+    assert_eq!(
+        field(&conversation, "gemini-3-flash", "/generationConfig").0["responseMimeType"],
+        "application/json"
+    );
     conversation.response_format = Some(ResponseFormat::Text);
     assert_eq!(field(&conversation, "gemini-2.5-flash", "/generationConfig").0.to_string(), "{}");
 }
 
-fn check_thinking(model: &str, reasoning: Reasoning, max_tokens: Option<u64>, expected: &str, lossy: bool) {
-    let conversation = Conversation { reasoning: Some(reasoning), max_tokens, ..asking(vec![Part::text("a")]) };
+fn check_thinking(
+    model: &str,
+    reasoning: Reasoning,
+    max_tokens: Option<u64>,
+    expected: &str,
+    lossy: bool,
+) {
+    let conversation =
+        Conversation { reasoning: Some(reasoning), max_tokens, ..asking(vec![Part::text("a")]) };
     let (config, dropped) = field(&conversation, model, "/generationConfig/thinkingConfig");
-    assert_eq!(config.to_string().replace('"', ""), expected, "{model} {reasoning:?} {max_tokens:?}");
+    assert_eq!(
+        config.to_string().replace('"', ""),
+        expected,
+        "{model} {reasoning:?} {max_tokens:?}"
+    );
     assert_eq!(dropped == ["reasoning"], lossy, "{model} {reasoning:?}: {dropped:?}");
 }
 
@@ -336,7 +420,8 @@ fn thinking_is_steered_as_the_model_knows_it() {
     let tokens = |tokens| Reasoning { max_tokens: Some(tokens), ..Reasoning::default() };
     let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
     let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
-    let (shown, hidden) = (Reasoning::default(), Reasoning { exclude: true, ..Reasoning::default() });
+    let (shown, hidden) =
+        (Reasoning::default(), Reasoning { exclude: true, ..Reasoning::default() });
     let hidden_high = Reasoning { exclude: true, ..effort(Effort::High) };
     for (model, reasoning, max_tokens, expected, lossy) in [
         ("gemini-2.5-flash", off, None, "{thinkingBudget:0}", false),
@@ -346,25 +431,97 @@ fn thinking_is_steered_as_the_model_knows_it() {
         ("gemini-2.5-flash", hidden, None, "null", false),
         ("gemini-2.5-flash", hidden_high, None, "{thinkingBudget:24576}", false),
         ("gemini-2.5-flash", on, None, "{includeThoughts:true,thinkingBudget:8192}", false),
-        ("gemini-2.5-flash", effort(Effort::Max), None, "{includeThoughts:true,thinkingBudget:24576}", false),
-        ("gemini-2.5-flash", effort(Effort::Low), Some(2000), "{includeThoughts:true,thinkingBudget:400}", false),
-        ("gemini-2.5-flash", tokens(99_999), None, "{includeThoughts:true,thinkingBudget:24576}", true),
-        ("gemini-2.5-flash-lite", tokens(100), None, "{includeThoughts:true,thinkingBudget:512}", true),
+        (
+            "gemini-2.5-flash",
+            effort(Effort::Max),
+            None,
+            "{includeThoughts:true,thinkingBudget:24576}",
+            false,
+        ),
+        (
+            "gemini-2.5-flash",
+            effort(Effort::Low),
+            Some(2000),
+            "{includeThoughts:true,thinkingBudget:400}",
+            false,
+        ),
+        (
+            "gemini-2.5-flash",
+            tokens(99_999),
+            None,
+            "{includeThoughts:true,thinkingBudget:24576}",
+            true,
+        ),
+        (
+            "gemini-2.5-flash-lite",
+            tokens(100),
+            None,
+            "{includeThoughts:true,thinkingBudget:512}",
+            true,
+        ),
         ("gemini-2.5-pro", off, None, "{thinkingBudget:128}", true),
-        ("gemini-2.5-pro", effort(Effort::Minimal), Some(100), "{includeThoughts:true,thinkingBudget:128}", false),
+        (
+            "gemini-2.5-pro",
+            effort(Effort::Minimal),
+            Some(100),
+            "{includeThoughts:true,thinkingBudget:128}",
+            false,
+        ),
         ("gemini-2.5-flash-image", on, None, "null", true),
         ("gemini-2.0-flash", on, None, "null", true),
         ("gemini-2.0-flash", off, None, "null", false),
         ("gemma-3-27b-it", effort(Effort::High), None, "null", true),
         ("gemini-3-pro-preview", off, None, "{thinkingLevel:LOW}", true),
-        ("gemini-3-pro-preview", effort(Effort::Medium), None, "{includeThoughts:true,thinkingLevel:HIGH}", true),
-        ("gemini-3.1-pro-preview", effort(Effort::Medium), None, "{includeThoughts:true,thinkingLevel:MEDIUM}", false),
+        (
+            "gemini-3-pro-preview",
+            effort(Effort::Medium),
+            None,
+            "{includeThoughts:true,thinkingLevel:HIGH}",
+            true,
+        ),
+        (
+            "gemini-3.1-pro-preview",
+            effort(Effort::Medium),
+            None,
+            "{includeThoughts:true,thinkingLevel:MEDIUM}",
+            false,
+        ),
         ("gemini-3-flash-preview", off, None, "{thinkingLevel:MINIMAL}", true),
-        ("gemini-3.8-flash", effort(Effort::Minimal), None, "{includeThoughts:true,thinkingLevel:LOW}", true),
-        ("gemini-3.1-flash-lite", effort(Effort::Minimal), None, "{includeThoughts:true,thinkingLevel:MINIMAL}", false),
-        ("gemini-3.1-flash-image", effort(Effort::Low), None, "{includeThoughts:true,thinkingLevel:HIGH}", true),
-        ("gemini-4-hydrogen", effort(Effort::Max), None, "{includeThoughts:true,thinkingLevel:HIGH}", true),
-        ("gemini-pro-latest", tokens(4000), None, "{includeThoughts:true,thinkingLevel:MEDIUM}", true),
+        (
+            "gemini-3.8-flash",
+            effort(Effort::Minimal),
+            None,
+            "{includeThoughts:true,thinkingLevel:LOW}",
+            true,
+        ),
+        (
+            "gemini-3.1-flash-lite",
+            effort(Effort::Minimal),
+            None,
+            "{includeThoughts:true,thinkingLevel:MINIMAL}",
+            false,
+        ),
+        (
+            "gemini-3.1-flash-image",
+            effort(Effort::Low),
+            None,
+            "{includeThoughts:true,thinkingLevel:HIGH}",
+            true,
+        ),
+        (
+            "gemini-4-hydrogen",
+            effort(Effort::Max),
+            None,
+            "{includeThoughts:true,thinkingLevel:HIGH}",
+            true,
+        ),
+        (
+            "gemini-pro-latest",
+            tokens(4000),
+            None,
+            "{includeThoughts:true,thinkingLevel:MEDIUM}",
+            true,
+        ),
         ("gemini-3.5-flash", shown, None, "{includeThoughts:true}", false),
         ("gemini-3-pro-image-preview", on, None, "null", true),
     ] {
@@ -375,9 +532,16 @@ fn thinking_is_steered_as_the_model_knows_it() {
 #[test]
 fn names_of_models_never_panic() {
     let long = "9".repeat(40);
-    for model in
-        ["", "gemini-", "gemini-é", "gemini-2.", "gemini-2.x", "gemini-99999999999.1", "models/gemini-3", &long]
-    {
+    for model in [
+        "",
+        "gemini-",
+        "gemini-é",
+        "gemini-2.",
+        "gemini-2.x",
+        "gemini-99999999999.1",
+        "models/gemini-3",
+        &long,
+    ] {
         write(&everything(), model);
         write(&agent(), model);
     }

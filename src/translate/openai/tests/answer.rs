@@ -48,7 +48,10 @@ fn what_is_written_reads_as_the_same() {
             deltas.iter().filter(|delta| !matches!(delta, Delta::Start { .. })).cloned().collect()
         };
         assert_eq!(content(&again), content(&deltas));
-        assert_eq!(again[0], Delta::Start { id: "chatcmpl-gen-7".into(), model: "openai/gpt-\"x\"".into() });
+        assert_eq!(
+            again[0],
+            Delta::Start { id: "chatcmpl-gen-7".into(), model: "openai/gpt-\"x\"".into() }
+        );
     }
 }
 
@@ -79,15 +82,20 @@ fn nothing_is_sent_before_there_is_content() {
     writer.delta(&Delta::Usage(Usage::default()), &mut events);
     writer.delta(&Delta::Error(Default::default()), &mut events);
     assert!(events.is_empty());
-    let error = Error::Upstream(Failure { status: 502, message: "gone".to_owned(), ..Failure::default() });
+    let error =
+        Error::Upstream(Failure { status: 502, message: "gone".to_owned(), ..Failure::default() });
     writer.error(&error, &mut events);
-    let expected = [b"data: ", error.body(crate::error::ErrorForm::OpenAi).as_slice(), b"\n\n"].concat();
+    let expected =
+        [b"data: ", error.body(crate::error::ErrorForm::OpenAi).as_slice(), b"\n\n"].concat();
     assert_eq!(events, expected);
 }
 
 fn values(stream: &str) -> Vec<Value> {
     let events = stream.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
-    events.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+    events
+        .filter(|data| *data != "[DONE]")
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
 }
 
 #[test]
@@ -104,7 +112,8 @@ fn calls_without_arguments_get_an_empty_object() {
     let some = Delta::Arguments { index: 1, json: "{\"a\":1}".into() };
     let stream = written(&[call(0), call(1), some], about(false));
     let answer = gathered(&deltas_of(&[stream.as_bytes()]));
-    let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&answer, 0)).unwrap();
+    let body: Value =
+        serde_json::from_slice(&Client.writer(about(false)).whole(&answer, 0)).unwrap();
     let calls = &body["choices"][0]["message"]["tool_calls"];
     assert_eq!(calls[0]["function"]["arguments"], "{}");
     assert_eq!(calls[1]["function"]["arguments"], "{\"a\":1}");
@@ -121,7 +130,10 @@ fn thinking_is_hidden_where_the_client_says_so() {
         let about = About { request: request.into(), ..about(false) };
         let stream = written(&deltas, about.clone());
         let body = String::from_utf8(Client.writer(about).whole(&gathered(&deltas), 0)).unwrap();
-        assert!(!stream.contains("reasoning\"") && !stream.contains("reasoning_details"), "{stream}");
+        assert!(
+            !stream.contains("reasoning\"") && !stream.contains("reasoning_details"),
+            "{stream}"
+        );
         assert!(!body.contains("reasoning\"") && !body.contains("reasoning_details"), "{body}");
     }
     let about = About { request: br#"{"reasoning": {"exclude": false}}"#.to_vec(), ..about(false) };
@@ -130,15 +142,18 @@ fn thinking_is_hidden_where_the_client_says_so() {
 
 #[test]
 fn clients_that_offer_functions_get_a_function_call() {
-    let about = About { request: br#"{"functions": [{"name": "weather"}]}"#.to_vec(), ..about(false) };
-    let call = Delta::ToolCall { index: 0, id: "a".into(), name: "weather".into(), signature: None };
+    let about =
+        About { request: br#"{"functions": [{"name": "weather"}]}"#.to_vec(), ..about(false) };
+    let call =
+        Delta::ToolCall { index: 0, id: "a".into(), name: "weather".into(), signature: None };
     let arguments = Delta::Arguments { index: 0, json: "{}".into() };
     let finish = Delta::Finish { reason: FinishReason::ToolCalls, native: "tool_use".into() };
     let deltas = [call, arguments, finish];
     let chunks = values(&written(&deltas, about.clone()));
     assert_eq!(chunks[1]["choices"][0]["delta"]["function_call"]["name"], "weather");
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "function_call");
-    let body: Value = serde_json::from_slice(&Client.writer(about).whole(&gathered(&deltas), 0)).unwrap();
+    let body: Value =
+        serde_json::from_slice(&Client.writer(about).whole(&gathered(&deltas), 0)).unwrap();
     assert_eq!(body["choices"][0]["message"]["function_call"]["arguments"], "{}");
     assert_eq!(body["choices"][0]["finish_reason"], "function_call");
 }
@@ -156,8 +171,11 @@ fn pieces_of_thinking_are_numbered() {
         Delta::EncryptedThinking("e".into()),
         Delta::EncryptedThinking("f".into()),
     ];
-    let stream = written(&deltas, About { thinking_format: Some("openai-responses-v1"), ..about(false) });
-    let details = values(&stream).into_iter().map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"][0].clone());
+    let stream =
+        written(&deltas, About { thinking_format: Some("openai-responses-v1"), ..about(false) });
+    let details = values(&stream)
+        .into_iter()
+        .map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"][0].clone());
     let details: Vec<_> = details.filter(|detail| !detail.is_null()).collect();
     let numbers: Vec<_> = details.iter().map(|detail| detail["index"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [0, 0, 0, 0, 1, 2, 3, 4]);

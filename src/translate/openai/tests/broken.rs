@@ -86,7 +86,9 @@ fn every_value_of_a_wrong_type_is_passed_over() {
             "function_call",
             "annotations",
         ] {
-            let body = format!(r#"{{"id":"a","choices":[{{"delta":{{"{key}":{value},"content":"y"}}}}]}}"#);
+            let body = format!(
+                r#"{{"id":"a","choices":[{{"delta":{{"{key}":{value},"content":"y"}}}}]}}"#
+            );
             let deltas = deltas_of(&[format!("data: {body}\n\n").as_bytes()]);
             assert!(deltas.contains(&Delta::Text("y".into())), "{body}: {deltas:?}");
         }

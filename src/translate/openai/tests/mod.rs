@@ -21,7 +21,11 @@ const WHOLE: &str = include_str!("../fixtures/openai.whole.json");
 /// Compares with a file of `fixtures/`, or rewrites it where `UPDATE_GOLDEN` is set.
 macro_rules! golden {
     ($name:literal, $actual:expr) => {
-        $crate::translate::openai::tests::check_golden($name, include_str!(concat!("../fixtures/", $name)), &$actual)
+        $crate::translate::openai::tests::check_golden(
+            $name,
+            include_str!(concat!("../fixtures/", $name)),
+            &$actual,
+        )
     };
 }
 pub(super) use golden;

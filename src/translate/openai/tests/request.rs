@@ -14,7 +14,11 @@ fn translated(body: &str, quirks: Quirks) -> String {
     let mut dropped = Vec::new();
     let bytes = upstream(quirks).request(&conversation, "m-1", &mut dropped);
     let mut again = Vec::new();
-    assert_eq!(upstream(quirks).request(&conversation, "m-1", &mut again), bytes, "the same bytes each time");
+    assert_eq!(
+        upstream(quirks).request(&conversation, "m-1", &mut again),
+        bytes,
+        "the same bytes each time"
+    );
     assert_eq!(again, dropped);
     for name in &dropped {
         assert!(quirks.losses.iter().any(|(known, _)| known == name), "{name} is in no table");
@@ -32,8 +36,15 @@ fn what_is_read_is_written_back() {
     let bytes = upstream(Quirks::OPENROUTER).request(&conversation, "m-1", &mut dropped);
     let actual: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(format!("{actual:#}"), format!("{expected:#}"));
-    assert!(dropped.is_empty() && conversation.dropped.is_empty(), "{dropped:?} {:?}", conversation.dropped);
-    assert!(String::from_utf8(bytes).unwrap().contains(r#""maximum": 1e3"#), "schemas stay as they are spelled");
+    assert!(
+        dropped.is_empty() && conversation.dropped.is_empty(),
+        "{dropped:?} {:?}",
+        conversation.dropped
+    );
+    assert!(
+        String::from_utf8(bytes).unwrap().contains(r#""maximum": 1e3"#),
+        "schemas stay as they are spelled"
+    );
 }
 
 #[test]
@@ -55,7 +66,9 @@ fn turns_are_merged_and_results_come_first() {
 
 #[test]
 fn a_prompt_is_what_the_user_says() {
-    for body in [r#"{"prompt": "Hi"}"#, r#"{"prompt": ["Hi"]}"#, r#"{"messages": null, "prompt": "Hi"}"#] {
+    for body in
+        [r#"{"prompt": "Hi"}"#, r#"{"prompt": ["Hi"]}"#, r#"{"messages": null, "prompt": "Hi"}"#]
+    {
         let conversation = read(body);
         assert_eq!(conversation.turns.len(), 1, "{body}");
         assert_eq!(conversation.turns[0].role, Role::User);
@@ -74,7 +87,11 @@ fn reasoning_has_three_spellings() {
         (r#""reasoning_effort": "low", "reasoning": {"effort": "low"}"#, Some(Effort::Low), false),
         (r#""include_reasoning": true"#, None, false),
         (r#""include_reasoning": false"#, None, true),
-        (r#""include_reasoning": false, "reasoning": {"effort": "none"}"#, Some(Effort::None), false),
+        (
+            r#""include_reasoning": false, "reasoning": {"effort": "none"}"#,
+            Some(Effort::None),
+            false,
+        ),
     ] {
         let body = with(fields);
         let reasoning = read(&body).reasoning.unwrap();
@@ -92,7 +109,11 @@ fn tool_choice_has_many_forms() {
         (r#""any""#, ToolChoice::Required),
         (r#"{"type": "function", "function": {"name": "f"}}"#, ToolChoice::Tool("f".into())),
     ] {
-        assert_eq!(read(&with(&format!("\"tool_choice\": {choice}"))).tool_choice, Some(expected), "{choice}");
+        assert_eq!(
+            read(&with(&format!("\"tool_choice\": {choice}"))).tool_choice,
+            Some(expected),
+            "{choice}"
+        );
     }
     let body = with(r#""function_call": {"name": "f"}"#);
     assert_eq!(read(&body).tool_choice, Some(ToolChoice::Tool("f".into())));
@@ -107,7 +128,10 @@ fn values_that_ask_for_nothing_are_not_lost() {
            "audio": null, "store": false, "service_tier": "auto", "metadata": {}, "verbosity": "medium", "x": 1"#,
     );
     assert!(read(&body).dropped.is_empty());
-    assert_eq!(read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped, ["n", "modalities"]);
+    assert_eq!(
+        read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped,
+        ["n", "modalities"]
+    );
 }
 
 #[test]
@@ -154,8 +178,16 @@ fn wrong_types_are_told_with_their_path() {
             "messages",
             "[0].content[0].file: must have file_data or file_id",
         ),
-        (r#"{"messages": [{"role": "tool", "content": "x"}]}"#, "messages", "[0].tool_call_id: must be a string"),
-        (r#"{"messages": [{"role": "function", "content": "x"}]}"#, "messages", "[0]: has no function_call before it"),
+        (
+            r#"{"messages": [{"role": "tool", "content": "x"}]}"#,
+            "messages",
+            "[0].tool_call_id: must be a string",
+        ),
+        (
+            r#"{"messages": [{"role": "function", "content": "x"}]}"#,
+            "messages",
+            "[0]: has no function_call before it",
+        ),
         (
             r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"arguments": "{}"}}]}]}"#,
             "messages",
@@ -226,21 +258,33 @@ fn what_an_upstream_cannot_hear_is_noted() {
     }
     let mut dropped = Vec::new();
     let body = upstream(Quirks::COMPATIBLE).request(&conversation, "m", &mut dropped);
-    assert!(dropped.contains(&"messages.tool.is_error") && dropped.contains(&"messages.reasoning"), "{dropped:?}");
+    assert!(
+        dropped.contains(&"messages.tool.is_error") && dropped.contains(&"messages.reasoning"),
+        "{dropped:?}"
+    );
     assert!(String::from_utf8(body).unwrap().contains("The tool failed:"));
 }
 
 #[test]
 fn every_quirk_has_its_losses() {
     for (name, quirks) in Quirks::ALL {
-        for loss in ["top_k", "messages.content.video_url", "messages.content.file.url", "messages.cache_control"] {
+        for loss in [
+            "top_k",
+            "messages.content.video_url",
+            "messages.content.file.url",
+            "messages.cache_control",
+        ] {
             let can = match loss {
                 "top_k" => quirks.top_k,
                 "messages.content.video_url" => quirks.video,
                 "messages.content.file.url" => quirks.file_urls,
                 _ => quirks.cache_control,
             };
-            assert_eq!(quirks.losses.iter().any(|(known, _)| *known == loss), !can, "{name}: {loss}");
+            assert_eq!(
+                quirks.losses.iter().any(|(known, _)| *known == loss),
+                !can,
+                "{name}: {loss}"
+            );
         }
     }
 }
@@ -284,12 +328,16 @@ fn ids_of_calls_are_what_the_upstream_takes() {
     ] {
         let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
         let body: Value = serde_json::from_slice(&body).unwrap();
-        let called: Vec<_> = (0..3).map(|at| body["messages"][1]["tool_calls"][at]["id"].as_str().unwrap()).collect();
-        let returned: Vec<_> = (2..5).map(|at| body["messages"][at]["tool_call_id"].as_str().unwrap()).collect();
+        let called: Vec<_> = (0..3)
+            .map(|at| body["messages"][1]["tool_calls"][at]["id"].as_str().unwrap())
+            .collect();
+        let returned: Vec<_> =
+            (2..5).map(|at| body["messages"][at]["tool_call_id"].as_str().unwrap()).collect();
         assert_eq!(called, returned, "results find their calls");
         assert!(called.iter().all(|id| id.len() <= longest), "{called:?}");
         assert!(kept.iter().all(|id| called.contains(id)), "{called:?}");
-        let is_nine = |id: &&str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_nine =
+            |id: &&str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         assert!(longest > 9 || called.iter().all(is_nine), "{called:?}");
     }
 }
@@ -309,10 +357,18 @@ fn texts_are_one_string_where_the_upstream_knows_no_parts() {
     let contents = |quirks| {
         let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
         let body: Value = serde_json::from_slice(&body).unwrap();
-        body["messages"].as_array().unwrap().iter().map(|message| message["content"].clone()).collect::<Vec<_>>()
+        body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["content"].clone())
+            .collect::<Vec<_>>()
     };
     let joined = contents(Quirks::COMPATIBLE);
-    assert_eq!(joined[..4], [json!("A\n\nB"), json!("C\n\nD"), json!("It is blue."), json!("E\n\nF")]);
+    assert_eq!(
+        joined[..4],
+        [json!("A\n\nB"), json!("C\n\nD"), json!("It is blue."), json!("E\n\nF")]
+    );
     assert!(joined[4].is_array(), "a picture needs parts");
     assert!(contents(Quirks::OPENAI).iter().all(Value::is_array), "OpenAI's caches hold the parts");
 }

@@ -55,13 +55,11 @@ const TOOLS: &str = r#"{
   "tools": [{"type": "function", "name": "get_weather", "description": null, "strict": true,
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}], "parallel_tool_calls": true
 }"#;
-const SUMMARY: &str =
-    r#"{"input":"Hi","reasoning":{"effort":"high","summary":"auto"},"include":["reasoning.encrypted_content"]}"#;
+const SUMMARY: &str = r#"{"input":"Hi","reasoning":{"effort":"high","summary":"auto"},"include":["reasoning.encrypted_content"]}"#;
 
 fn cases() -> Vec<Case> {
     let start = || Delta::Start { id: "msg_01".into(), model: "claude-sonnet-4-5".into() };
-    let citation =
-        r#"{"type":"url_citation","url_citation":{"url":"https://a.b","title":"A","start_index":0,"end_index":5}}"#;
+    let citation = r#"{"type":"url_citation","url_citation":{"url":"https://a.b","title":"A","start_index":0,"end_index":5}}"#;
     macro_rules! case {
         ($name:literal, $request:expr, [$($delta:expr),* $(,)?]) => {
             Case {
@@ -113,7 +111,12 @@ fn cases() -> Vec<Case> {
                 Delta::EncryptedThinking("UkVEQUNURUQ=".into()),
                 Delta::Thinking("Again.".into()),
                 text("Yes."),
-                Delta::ToolCall { index: 0, id: "c1".into(), name: "f".into(), signature: Some("Z2Vt".into()) },
+                Delta::ToolCall {
+                    index: 0,
+                    id: "c1".into(),
+                    name: "f".into(),
+                    signature: Some("Z2Vt".into())
+                },
                 arguments(0, "{}"),
                 finish(FinishReason::ToolCalls),
                 usage(),
@@ -145,7 +148,13 @@ fn cases() -> Vec<Case> {
         case!(
             "length",
             TEXT,
-            [text("One"), call(0, "c1", "f"), arguments(0, "{\"a\":[1,"), finish(FinishReason::Length), usage(),]
+            [
+                text("One"),
+                call(0, "c1", "f"),
+                arguments(0, "{\"a\":[1,"),
+                finish(FinishReason::Length),
+                usage(),
+            ]
         ),
         case!("filter", TEXT, [text("One"), finish(FinishReason::ContentFilter), usage()]),
         case!(
@@ -227,12 +236,18 @@ fn check_order(events: &[Value]) {
                 assert_eq!(items[index.unwrap()]["status"], "in_progress", "done twice");
                 items[index.unwrap()] = event["item"].clone();
             }
-            _ if kind.ends_with(".delta") => texts.entry(key).or_default().push_str(event["delta"].as_str().unwrap()),
-            _ if kind.ends_with(".added") => assert!(event["annotation"].is_object() || !texts.contains_key(&key)),
+            _ if kind.ends_with(".delta") => {
+                texts.entry(key).or_default().push_str(event["delta"].as_str().unwrap())
+            }
+            _ if kind.ends_with(".added") => {
+                assert!(event["annotation"].is_object() || !texts.contains_key(&key))
+            }
             "error" => assert_eq!(last["type"], "response.failed"),
             _ if kind.ends_with("_part.done") => {}
             _ => {
-                let done = ["text", "refusal", "arguments", "input"].into_iter().find_map(|name| event[name].as_str());
+                let done = ["text", "refusal", "arguments", "input"]
+                    .into_iter()
+                    .find_map(|name| event[name].as_str());
                 assert_eq!(done.unwrap(), texts.get(&key).map_or("", String::as_str), "{event}");
             }
         }
@@ -331,8 +346,11 @@ fn a_broken_stream_ends_with_its_error_and_what_there_was() {
 #[test]
 fn an_upstreams_error_ends_the_stream() {
     let (mut writer, mut events) = (writer(TEXT), Vec::new());
-    let fields =
-        ErrorFields { message: Some("Too long".into()), code: Some("context_length_exceeded".into()), kind: None };
+    let fields = ErrorFields {
+        message: Some("Too long".into()),
+        code: Some("context_length_exceeded".into()),
+        kind: None,
+    };
     writer.delta(&Delta::Error(fields), &mut events);
     writer.end(NOW, &mut events);
     let events = checked(&events);
@@ -347,7 +365,8 @@ fn what_an_answer_says_comes_back_in_the_next_request() {
     let whole: Value = serde_json::from_slice(&whole(case.request, &case.deltas)).unwrap();
     let request = serde_json::json!({"input": whole["output"]}).to_string();
     let conversation = Responses.read(request.as_bytes()).unwrap();
-    let parts: Vec<_> = conversation.turns.iter().flat_map(|turn| &turn.parts).map(|part| &part.content).collect();
+    let parts: Vec<_> =
+        conversation.turns.iter().flat_map(|turn| &turn.parts).map(|part| &part.content).collect();
     let thinking = |index: usize| match parts[index] {
         Content::Thinking(thinking) => {
             (thinking.text.as_ref(), thinking.signature.as_deref(), thinking.encrypted.as_deref())
@@ -366,7 +385,8 @@ fn what_an_answer_says_comes_back_in_the_next_request() {
 #[test]
 fn thinking_finds_back_to_who_can_check_it() {
     let mut events = Vec::new();
-    let mut writer = Responses.writer(About { thinking_format: Some("google-gemini-v1"), ..About::default() });
+    let mut writer =
+        Responses.writer(About { thinking_format: Some("google-gemini-v1"), ..About::default() });
     for delta in [
         Delta::Thinking("Hm.".into()),
         Delta::Signature("c2ln".into()),
@@ -386,12 +406,19 @@ fn thinking_finds_back_to_who_can_check_it() {
             _ => None,
         })
         .collect();
-    assert_eq!((thoughts[0].text.as_ref(), thoughts[0].signature.as_deref()), ("Hm.", Some("c2ln")));
+    assert_eq!(
+        (thoughts[0].text.as_ref(), thoughts[0].signature.as_deref()),
+        ("Hm.", Some("c2ln"))
+    );
     assert_eq!(thoughts[1].encrypted.as_deref(), Some("c2ln"));
     assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
     let written = |format: &dyn crate::translate::Format| {
-        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Vec::new())).unwrap()
+        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Vec::new()))
+            .unwrap()
     };
-    assert!(!written(&crate::translate::anthropic::Anthropic).contains("c2ln"), "Claude refuses what is not its own");
+    assert!(
+        !written(&crate::translate::anthropic::Anthropic).contains("c2ln"),
+        "Claude refuses what is not its own"
+    );
     assert!(written(&crate::translate::gemini::Gemini).contains("c2ln"));
 }

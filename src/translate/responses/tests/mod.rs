@@ -1,5 +1,5 @@
-//! Requests are compared with their common form, answers with their events and their whole, as reviewed.
-//! `UPDATE_GOLDEN=1 cargo test` writes what is compared anew.
+//! Requests are compared with their common form, answers with their events and their whole, as
+//! reviewed. `UPDATE_GOLDEN=1 cargo test` writes what is compared anew.
 
 mod answer;
 mod refusal;
@@ -63,7 +63,11 @@ fn errors_have_openais_form_and_always_a_code() {
         r#"{"error":{"message":"x is not a valid model ID","type":"invalid_request_error","param":"model","code":"model_not_found","error_type":"not_found"}}"#,
     );
     check(
-        Error::Upstream(Failure { status: 529, message: "Overloaded".into(), ..Failure::default() }),
+        Error::Upstream(Failure {
+            status: 529,
+            message: "Overloaded".into(),
+            ..Failure::default()
+        }),
         r#"{"error":{"message":"Overloaded","type":"api_error","param":null,"code":"server_error","error_type":"provider_overloaded"}}"#,
     );
 }

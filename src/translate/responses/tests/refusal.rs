@@ -1,4 +1,5 @@
-//! Requests that are nearly right: keys twice, unknown keys, nulls, and values of other types than they must be.
+//! Requests that are nearly right: keys twice, unknown keys, nulls, and values of other types than
+//! they must be.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -16,7 +17,10 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"input":"x","background":0}"#, "background: must be true or false"),
     (r#"{"input":"x","parallel_tool_calls":"true"}"#, "parallel_tool_calls: must be true or false"),
     (r#"{"input":"x","max_output_tokens":-5}"#, "max_output_tokens: must be a whole number"),
-    (r#"{"input":"x","max_output_tokens":18446744073709551616}"#, "max_output_tokens: must be a whole number"),
+    (
+        r#"{"input":"x","max_output_tokens":18446744073709551616}"#,
+        "max_output_tokens: must be a whole number",
+    ),
     (r#"{"input":"x","max_output_tokens":"5"}"#, "max_output_tokens: must be a whole number"),
     (r#"{"input":"x","max_output_tokens":[5]}"#, "max_output_tokens: must be a whole number"),
     (r#"{"input":"x","temperature":1e999}"#, "temperature: must be a number"),
@@ -47,13 +51,22 @@ const REFUSED: &[(&str, &str)] = &[
         r#"{"input":"x","text":{"format":{"type":"json_schema","name":"n","schema":{},"strict":1}}}"#,
         "text: format.strict: must be true or false",
     ),
-    (r#"{"input":"x","text":{"format":{"type":"text","type" :"text"}}}"#, "text: format.type: is there twice"),
+    (
+        r#"{"input":"x","text":{"format":{"type":"text","type" :"text"}}}"#,
+        "text: format.type: is there twice",
+    ),
     (r#"{"input":"x","reasoning":"high"}"#, "reasoning: must be an object"),
     (r#"{"input":"x","reasoning":[]}"#, "reasoning: must be an object"),
     (r#"{"input":"x","reasoning":["high"]}"#, "reasoning: must be an object"),
     (r#"{"input":"x","reasoning":{"effort":1}}"#, "reasoning: effort: must be a string"),
-    (r#"{"input":"x","reasoning":{"max_tokens":"many"}}"#, "reasoning: max_tokens: must be a whole number"),
-    (r#"{"input":"x","reasoning":{"max_tokens":1.5}}"#, "reasoning: max_tokens: must be a whole number"),
+    (
+        r#"{"input":"x","reasoning":{"max_tokens":"many"}}"#,
+        "reasoning: max_tokens: must be a whole number",
+    ),
+    (
+        r#"{"input":"x","reasoning":{"max_tokens":1.5}}"#,
+        "reasoning: max_tokens: must be a whole number",
+    ),
     (r#"{"input":"x","reasoning":{"enabled":"yes"}}"#, "reasoning: enabled: must be true or false"),
     (
         r#"{"input":"x","reasoning":{"exclude":null,"effort":"low","effort":"high"}}"#,
@@ -63,7 +76,10 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"input":"x","tool_choice":[]}"#, "tool_choice: must be an object"),
     (r#"{"input":"x","tool_choice":{}}"#, "tool_choice: names no function"),
     (r#"{"input":"x","tool_choice":{"type":5}}"#, "tool_choice: type: must be a string"),
-    (r#"{"input":"x","tool_choice":{"type":"allowed_tools","tools":null}}"#, "tool_choice: tools: must be an array"),
+    (
+        r#"{"input":"x","tool_choice":{"type":"allowed_tools","tools":null}}"#,
+        "tool_choice: tools: must be an array",
+    ),
     (
         r#"{"input":"x","tool_choice":{"type":"allowed_tools","tools":[{"type":"function","name":7}]}}"#,
         "tool_choice: tools[0].name: must be a string",
@@ -87,18 +103,30 @@ const REFUSED: &[(&str, &str)] = &[
         "tools: [1].type: is missing",
     ),
     (r#"{"input":"x","tools":[{"type":null}]}"#, "tools: [0].type: must be a string"),
-    (r#"{"input":"x","tools":[{"type":"function","name":5}]}"#, "tools: [0].name: must be a string"),
+    (
+        r#"{"input":"x","tools":[{"type":"function","name":5}]}"#,
+        "tools: [0].name: must be a string",
+    ),
     (
         r#"{"input":"x","tools":[{"type":"function","name":"f","strict":"no"}]}"#,
         "tools: [0].strict: must be true or false",
     ),
-    (r#"{"input":"x","tools":[{"type":"function","name":"f","name":"g"}]}"#, "tools: [0].name: is there twice"),
-    (r#"{"input":"x","tools":[{"type":"custom","name":"f","format":"text"}]}"#, "tools: [0].format: must be an object"),
+    (
+        r#"{"input":"x","tools":[{"type":"function","name":"f","name":"g"}]}"#,
+        "tools: [0].name: is there twice",
+    ),
+    (
+        r#"{"input":"x","tools":[{"type":"custom","name":"f","format":"text"}]}"#,
+        "tools: [0].format: must be an object",
+    ),
     (
         r#"{"input":"x","tools":[{"type":"custom","name":"f","format":{"definition":5}}]}"#,
         "tools: [0].format.definition: must be a string",
     ),
-    (r#"{"input":"x","tools":[{"type":"namespace","name":"n","tools":{}}]}"#, "tools: must be an array"),
+    (
+        r#"{"input":"x","tools":[{"type":"namespace","name":"n","tools":{}}]}"#,
+        "tools: must be an array",
+    ),
     (
         r#"{"input":"x","tools":[{"type":"namespace","name":"n","tools":[{"name":"f"}]}]}"#,
         "tools: [0].type: is missing",
@@ -116,12 +144,24 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (r#"{"input":[{"role":null,"role":"user"}]}"#, "input: [0].role: is there twice"),
     (r#"{"input":[{"type":5}]}"#, "input: [0].type: must be a string"),
-    (r#"{"input":[{"role":"user","content":{}}]}"#, "input: [0].content: must be a string or an array"),
+    (
+        r#"{"input":[{"role":"user","content":{}}]}"#,
+        "input: [0].content: must be a string or an array",
+    ),
     (r#"{"input":[{"role":"user","content":["x"]}]}"#, "input: [0].content[0]: must be an object"),
     (r#"{"input":[{"role":"user","content":[{}]}]}"#, "input: [0].content[0].type: is missing"),
-    (r#"{"input":[{"role":"user","content":[{"text":"x"}]}]}"#, "input: [0].content[0].type: is missing"),
-    (r#"{"input":[{"role":"user","content":[{"type":"input_text"}]}]}"#, "input: [0]: text is missing"),
-    (r#"{"input":[{"role":"user","content":[{"type":"input_text","text":null}]}]}"#, "input: [0]: text is missing"),
+    (
+        r#"{"input":[{"role":"user","content":[{"text":"x"}]}]}"#,
+        "input: [0].content[0].type: is missing",
+    ),
+    (
+        r#"{"input":[{"role":"user","content":[{"type":"input_text"}]}]}"#,
+        "input: [0]: text is missing",
+    ),
+    (
+        r#"{"input":[{"role":"user","content":[{"type":"input_text","text":null}]}]}"#,
+        "input: [0]: text is missing",
+    ),
     (
         r#"{"input":[{"role":"user","content":[{"type":"input_text","text":["x"]}]}]}"#,
         "input: [0].content[0].text: must be a string",
@@ -158,14 +198,23 @@ const REFUSED: &[(&str, &str)] = &[
         r#"{"input":[{"type":"function_call_output","call_id":"c","output":{"a":1}}]}"#,
         "input: [0].output: must be a string or an array",
     ),
-    (r#"{"input":[{"type":"function_call_output","call_id":5}]}"#, "input: [0].call_id: must be a string"),
+    (
+        r#"{"input":[{"type":"function_call_output","call_id":5}]}"#,
+        "input: [0].call_id: must be a string",
+    ),
     (
         r#"{"input":[{"type":"tool_search_output","call_id":"c","tools":[{"name":"f"}]}]}"#,
         "input: [0]: tools: [0].type: is missing",
     ),
-    (r#"{"input":[{"type":"additional_tools","tools":"f"}]}"#, "input: [0]: tools: must be an array"),
+    (
+        r#"{"input":[{"type":"additional_tools","tools":"f"}]}"#,
+        "input: [0]: tools: must be an array",
+    ),
     (r#"{"input":[{"type":"reasoning","summary":"x"}]}"#, "input: [0].summary: must be an array"),
-    (r#"{"input":[{"type":"reasoning","summary":[{"text":"x"}]}]}"#, "input: [0].summary[0].type: is missing"),
+    (
+        r#"{"input":[{"type":"reasoning","summary":[{"text":"x"}]}]}"#,
+        "input: [0].summary[0].type: is missing",
+    ),
 ];
 
 /// Nulls, unknown keys, and what only looks wrong.

@@ -27,7 +27,8 @@ fn requests_are_read_into_the_common_form() {
 
 #[test]
 fn texts_are_borrowed() {
-    let conversation = Responses.read(br#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]}"#);
+    let conversation = Responses
+        .read(br#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]}"#);
     let part = &conversation.unwrap().turns[0].parts[0];
     assert!(matches!(&part.content, Content::Text(std::borrow::Cow::Borrowed("a"))));
 }
@@ -51,7 +52,11 @@ fn what_needs_state_or_other_servers_is_refused() {
         (r#""conversation":"conv_1""#, "conversation", "not supported"),
         (r#""conversation":{"id":"conv_1"}"#, "conversation", "not supported"),
         (r#""prompt":{"id":"pmpt_1"}"#, "prompt", "not supported"),
-        (r#""tools":[{"type":"file_search","vector_store_ids":[]}]"#, "tools", "\"file_search\" is a tool of OpenAI's"),
+        (
+            r#""tools":[{"type":"file_search","vector_store_ids":[]}]"#,
+            "tools",
+            "\"file_search\" is a tool of OpenAI's",
+        ),
         (r#""tools":[{"type":"local_shell"}]"#, "tools", "\"local_shell\" is"),
         (r#""tools":[{"type":"mcp","server_label":"x"}]"#, "tools", "\"mcp\" is"),
         (r#""tools":[{"type":"web_search"}]"#, "tools", "\"web_search\" is"),
@@ -77,7 +82,10 @@ fn items_that_cannot_be_read_are_refused_by_their_index() {
         (r#"{"id":"msg_1"}"#, "[1]: item_reference is not supported"),
         (r#"{"type":"computer_call_output"}"#, "[1]: an item of type \"computer_call_output\""),
         (r#"{"role":"critic","content":"x"}"#, "[1]: the role \"critic\""),
-        (r#"{"role":"user","content":[{"type":"input_hologram"}]}"#, "[1]: a part of type \"input_hologram\""),
+        (
+            r#"{"role":"user","content":[{"type":"input_hologram"}]}"#,
+            "[1]: a part of type \"input_hologram\"",
+        ),
         (r#"{"role":"user","content":[{"type":"input_image"}]}"#, "image_url is missing"),
         (r#"{"role":"user","content":[{"type":"input_file"}]}"#, "file_data, file_url or file_id"),
         (r#"{"role":"user","content":[{"type":"input_audio"}]}"#, "input_audio is missing"),
@@ -86,7 +94,11 @@ fn items_that_cannot_be_read_are_refused_by_their_index() {
         (r#"{"role":"user","content":5}"#, "[1].content: must be a string or an array"),
     ];
     for (item, problem) in rows {
-        refused(&format!(r#"{{"input":[{{"role":"user","content":"x"}},{item}]}}"#), "input", problem);
+        refused(
+            &format!(r#"{{"input":[{{"role":"user","content":"x"}},{item}]}}"#),
+            "input",
+            problem,
+        );
     }
     refused("{}", "input", "is missing");
     refused(r#"{"input":null}"#, "input", "is missing");
