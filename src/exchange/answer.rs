@@ -4,17 +4,13 @@
 //! Before the first content everything can still be taken back; after it nothing can.
 //! What is held is bounded by `limits`, and passing bytes through costs no copy.
 
-use std::time::Duration;
-
+use super::clock::Clock;
 use super::framing::{Events, Framing, Piece, Rest};
 use crate::error::Error;
 use crate::request::Limits;
 use crate::translate::source::Source;
 use crate::translate::{Change, Malformed, Meter, Seen};
 use crate::wire::openai::ErrorFields;
-
-/// Tells the time, since the Unix epoch, where it is needed.
-pub(super) type Clock<'a> = &'a dyn Fn() -> Duration;
 
 /// What a piece of an answer leads to.
 #[derive(Debug, PartialEq)]

@@ -147,9 +147,10 @@ impl Exchange {
                 }
             });
         }
-        let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
-        if moved().next().is_some() {
-            record.objects("moved", moved(), |(step, reason), record| {
+        let moved = steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
+        let moved: Vec<_> = moved.collect();
+        if !moved.is_empty() {
+            record.objects("moved", moved, |(step, reason), record| {
                 record.text("endpoint", self.endpoint_id(step)).text("reason", reason);
             });
         }

@@ -78,19 +78,19 @@ impl Exchange {
         if let Some(error) = &self.error {
             return self.reply_with(error);
         }
-        let next = || self.next_cluster().to_owned();
+        let next = self.next_cluster().to_owned();
         let given_up = self.is_given_up(status, now);
         let error = match self.attempts.last() {
             last if refusal == Refusal::NoHealthyUpstream
                 && last.is_none_or(|last| last.moved_on || self.may_fall_back()) =>
             {
-                Error::NoHealthyUpstream { cluster: next() }
+                Error::NoHealthyUpstream { cluster: next }
             }
             _ if host_attempts > self.attempts.len() => match refusal {
-                Refusal::Overflow => Error::Overflow { cluster: next() },
-                _ => Error::Bypassed { cluster: next() },
+                Refusal::Overflow => Error::Overflow { cluster: next },
+                _ => Error::Bypassed { cluster: next },
             },
-            None if status < 400 => Error::Bypassed { cluster: next() },
+            None if status < 400 => Error::Bypassed { cluster: next },
             None => Error::of_host(status),
             Some(last) if last.moved_on || self.may_fall_back() && !given_up => match refusal {
                 Refusal::Overflow => Error::RetryOverflow { cluster: self.cluster(0).to_owned() },
@@ -267,8 +267,11 @@ impl Exchange {
     /// makes no difference.
     fn place(&self, now: Duration) -> Option<(Place, Duration)> {
         let (conversation, ttl) = self.conversation.zip(self.config.routing.sticky_ttl)?;
-        let well = |last: &&Attempt| last.outcome == Some(Outcome::Ok) && self.error.is_none();
-        let step = self.plan.steps.get(self.attempts.last().filter(well)?.step)?;
+        let last = self.attempts.last().filter(|_| self.error.is_none())?;
+        if last.outcome != Some(Outcome::Ok) {
+            return None;
+        }
+        let step = self.plan.steps.get(last.step)?;
         let endpoint = step.endpoint(&self.config)?;
         if !route::is_cheaper_cached(&self.pricing_for(step, self.request.input_estimate())) {
             return None;
