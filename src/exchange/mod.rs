@@ -10,6 +10,7 @@ mod asked;
 mod attempt;
 mod clock;
 pub mod explain;
+mod failure;
 mod framing;
 mod metadata;
 mod outcome;
