@@ -212,7 +212,8 @@ impl Downstream {
         }
     }
 
-    pub(super) fn log(&mut self, context: u32) {
+    /// Writes the exchange down, once.
+    pub(super) fn settle(&mut self, context: u32) {
         let Some((link, exchange)) = self.exchange.take() else { return };
         if self.config.telemetry.keep_alive.is_some() {
             keep_alive::forget(context);

@@ -18,14 +18,14 @@
 //!   once, and crashes over the panic. So that limit must be larger than the document's `limits`.
 //!   A callout to a cluster whose own filters are this module would be another case.
 //! * At a context it does not know: one whose `proxy_on_delete` has been, or a root's that is
-//!   created twice. Envoy does neither.
+//!   created twice. Envoy's access log may come late (HTTP/3), but then not to the filter.
 //! * At an answer to a callout that it has not registered. It ties a callout to the context whose
 //!   callback starts it, whatever [`host::act_on`] says, and drops the answer if that is gone.
 //!
 //! When memory ends, its `proxy_on_memory_allocate` traps, as every other allocation does.
 //!
 //! It exports `proxy_on_done`, so that the host makes that call for every stream: after
-//! `proxy_on_log`, which attempts do not have, and right before `proxy_on_delete`.
+//! `proxy_on_log`, which attempts and HTTP/3 do not have, and right before `proxy_on_delete`.
 
 mod downstream;
 mod explain;

@@ -181,8 +181,11 @@ impl Stream {
 
 impl Context for Stream {
     fn on_done(&mut self) -> bool {
-        if let Role::Upstream(upstream) = &mut self.role {
-            upstream.done();
+        match &mut self.role {
+            Role::Upstream(upstream) => upstream.done(),
+            // Over HTTP/3 the host does not log.
+            Role::Downstream(downstream) => downstream.settle(self.context),
+            Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => {}
         }
         true
     }
@@ -242,7 +245,7 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
-            downstream.log(self.context);
+            downstream.settle(self.context);
         }
     }
 }
