@@ -16,7 +16,7 @@ const OK: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    /// Not found where the buffer is gone.
+    /// A bad argument where the buffer has gone on, not found where there is none.
     fn proxy_set_buffer_bytes(
         buffer: BufferType,
         start: usize,

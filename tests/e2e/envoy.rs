@@ -41,7 +41,7 @@ impl Envoy {
         fakes: &BTreeMap<String, SocketAddr>,
     ) -> Result<Self, String> {
         let binary = existing("ENVOY", ".tools/venv/bin/envoy")?;
-        existing("MODELYARD_WASM", MODULE)?;
+        module()?;
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
         let _ = fs::remove_dir_all(&directory);
@@ -182,6 +182,11 @@ fn existing(variable: &str, default: &str) -> Result<PathBuf, String> {
     ))
 }
 
+/// The module under test.
+pub(crate) fn module() -> Result<PathBuf, String> {
+    existing("MODELYARD_WASM", MODULE)
+}
+
 /// A message of that type.
 fn typed(name: &str, mut message: Value) -> Value {
     message["@type"] = format!("type.googleapis.com/{name}").into();
@@ -201,7 +206,7 @@ fn filter(setup: &Setup) -> Value {
     };
     let variables: Vec<String> =
         (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
-    let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
+    let wasm = setup.module.clone().unwrap_or_else(|| module().unwrap());
     let config = json!({
         "name": "modelyard",
         "root_id": "modelyard",

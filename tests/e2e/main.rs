@@ -51,6 +51,7 @@ mod explain;
 mod fake;
 mod fallback;
 mod gateway;
+mod host;
 mod keep_alive;
 mod large;
 mod load;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -43,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) may_wait: bool,
     /// Which VM the filter runs in: another number is another VM with the same `vm_id`.
     pub(crate) vm: u32,
+    /// A module in place of the one under test.
+    pub(crate) module: Option<PathBuf>,
 }
 
 impl Setup {
@@ -60,6 +63,7 @@ impl Setup {
             by_http3: false,
             may_wait: true,
             vm: 0,
+            module: None,
         }
     }
 
