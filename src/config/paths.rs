@@ -2,26 +2,7 @@
 
 use super::field::Field;
 use super::rule;
-
-/// Base paths; each starts and ends with `/`, and none lies in another.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Paths {
-    /// Where OpenAI's face is. Default: `/v1/`.
-    pub openai: String,
-    /// Where OpenRouter's face is. Default: `/api/v1/`.
-    pub openrouter: String,
-    /// Where the operator's paths are, such as `api/explain`. Default: `/modelyard/`.
-    ///
-    /// `None`: there are none.
-    pub operator: Option<String>,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        let operator = Some("/modelyard/".to_owned());
-        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator }
-    }
-}
+use crate::request::Paths;
 
 /// Reads the section.
 #[inline(never)]

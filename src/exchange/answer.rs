@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use super::framing::{Framing, Piece};
-use crate::config::Limits;
+use super::framing::{Events, Framing, Piece};
 use crate::error::Error;
+use crate::request::Limits;
 use crate::translate::source::Source;
 use crate::translate::{Change, Malformed};
-use crate::usage::{Meter, Seen};
+use crate::translate::{Meter, Seen};
 use crate::wire::openai::ErrorFields;
 
 /// Tells the time, since the Unix epoch, where it is needed.
@@ -79,15 +79,6 @@ enum Form {
 struct Stream {
     framing: Framing,
     source: Box<dyn Source>,
-}
-
-/// How a body is cut into events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Events {
-    /// Server-sent events.
-    Sse,
-    /// Amazon's binary messages.
-    Aws,
 }
 
 impl Answer {

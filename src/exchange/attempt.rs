@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::answer::{Answer, Clock, Events, Fault, Progress};
+use super::answer::{Answer, Clock, Fault, Progress};
+use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
+use crate::operation::{Face, Operation};
 use crate::provider::{Body, Way, header, prepare};
-use crate::request::{Face, Operation, Request};
+use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use super::record::hexadecimal;
 use super::{Arrival, Exchange};
+use crate::catalog::{Cost, Price};
 use crate::config::Config;
+use crate::error::Dropped;
 use crate::error::{Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
 use crate::listing::Query;
-use crate::request::{Face, MaxPrice, Operation, Request};
-use crate::route::{Dropped, Health, Measure, Step};
-use crate::usage::{Cost, Price};
+use crate::operation::{Face, Operation};
+use crate::request::{MaxPrice, Request};
+use crate::route::{Health, Measure, Step};
 use crate::wire::json::Object;
 
 /// The seed of the draw for a request with this `x-request-id`.

@@ -3,17 +3,19 @@
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
-use super::record::{header_value, milliseconds};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
+use crate::catalog::Cost;
 use crate::error::{Error, ErrorForm, Reply};
-use crate::request::Operation;
+use crate::operation::Operation;
 use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Cost, Meter, Usage};
+use crate::translate::Meter;
+use crate::usage::{Charge, Usage};
 use crate::wire::json::decimal;
 
 /// Seconds; below it a stream's speed is not measured.
@@ -365,6 +367,23 @@ impl Exchange {
             None => self.attempts.last().and_then(broken_type),
         }
     }
+}
+
+/// Longest client text that goes into filter state, in characters.
+pub(super) const LONGEST_TEXT: usize = 256;
+
+/// Whole milliseconds between two times, in arithmetic that is fast in WebAssembly too.
+pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
+    let time = to.saturating_sub(from);
+    time.as_secs() * 1000 + u64::from(time.subsec_millis())
+}
+
+/// A text fit for a header value.
+fn header_value(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().take(LONGEST_TEXT).filter(char::is_ascii_graphic).collect()
 }
 
 /// What broke off an answer of which the client has a part.
