@@ -58,7 +58,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
-    /// What it takes as input, of `text`, `image`, `file`, `audio` and `video`. Default: everything.
+    /// What it takes as input, of `text`, `image`, `file`, `audio` and `video`. Default:
+    /// everything.
     pub input_modalities: Option<Vec<String>>,
     /// Whether its answers may train other models; `provider.enforce_distillable_text` asks for it.
     /// Default: `false`.
@@ -86,8 +87,8 @@ pub struct Endpoint {
     pub tag: Option<String>,
     /// What it costs, in USD per unit as decimal strings. Default: unknown, which is not free.
     pub pricing: Pricing,
-    /// Prices that hold instead on a condition, of which the later win: above `min_prompt_tokens`, or
-    /// from `utc_start` to `utc_end` (`"2230"`), or both. Default: none.
+    /// Prices that hold instead on a condition, of which the later win: above `min_prompt_tokens`,
+    /// or from `utc_start` to `utc_end` (`"2230"`), or both. Default: none.
     pub overrides: Vec<PriceOverride>,
     /// A factor on its share where endpoints are drawn. Default: `1`.
     pub weight: f64,

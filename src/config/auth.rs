@@ -9,8 +9,8 @@ use super::field::Field;
 use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
 
-/// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or `passthrough`,
-/// which hands on the client's own credentials. Default: `none`.
+/// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or
+/// `passthrough`, which hands on the client's own credentials. Default: `none`.
 ///
 /// A key without a value means that its variable is not set: the endpoint is unusable.
 #[derive(Clone, Debug, PartialEq)]

@@ -43,8 +43,9 @@ pub struct Auto {
     pub allowed_models: Vec<String>,
     /// Patterns of ids that may not be chosen. Default: none.
     pub excluded_models: Vec<String>,
-    /// Upper bounds on the prices of what is chosen: USD per million tokens (`prompt`, `completion`,
-    /// `audio`), per `request` and per `image`; an unknown price is too high. Default: none.
+    /// Upper bounds on the prices of what is chosen: USD per million tokens (`prompt`,
+    /// `completion`, `audio`), per `request` and per `image`; an unknown price is too high.
+    /// Default: none.
     pub max_price: MaxPrice,
 }
 

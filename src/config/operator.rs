@@ -11,10 +11,11 @@ use super::rule::{self, Digest};
 /// `operator` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operator {
-    /// Whether there are operator's paths at all; `false`: they pass like any other. Default: `true`.
+    /// Whether there are operator's paths at all; `false`: they pass like any other. Default:
+    /// `true`.
     pub enabled: bool,
-    /// Keys, of which the operator's paths ask for one as `Authorization: Bearer KEY`; each is given
-    /// as `sha256`, in hexadecimal: `printf %s "$KEY" | sha256sum`. Default: nobody is asked.
+    /// Keys, of which the operator's paths ask for one as `Authorization: Bearer KEY`; each is
+    /// given as `sha256`, in hexadecimal: `printf %s "$KEY" | sha256sum`. Default: nobody is asked.
     keys: Vec<Digest>,
 }
 

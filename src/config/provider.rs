@@ -24,8 +24,8 @@ pub struct Provider {
     pub cluster: String,
     /// The host name that is sent to it (`:authority`). Default: the cluster.
     pub host: String,
-    /// The path that stands before the operation's. `{model}` in it stands for the upstream's model,
-    /// and what follows a `?` goes behind every path. Default: the wire format's.
+    /// The path that stands before the operation's. `{model}` in it stands for the upstream's
+    /// model, and what follows a `?` goes behind every path. Default: the wire format's.
     ///
     /// Starts with `/` and does not end with one, or is empty.
     pub base_path: String,

@@ -13,8 +13,8 @@ pub struct Routing {
     pub sort: Sort,
     /// How many endpoints are tried at most for one request, 1 to 20. Default: `6`.
     pub max_attempts: usize,
-    /// How long a conversation stays at its endpoint, where its prompt is cached, after each answer.
-    /// Default: not at all.
+    /// How long a conversation stays at its endpoint, where its prompt is cached, after each
+    /// answer. Default: not at all.
     pub sticky_ttl: Option<Duration>,
     /// Which models `openrouter/auto` stands for; `None`: there is no such model.
     pub auto: Option<Auto>,

@@ -19,7 +19,7 @@ use modelyard::config::Config;
 use modelyard::stats::{self, Kind};
 use modelyard::translate::openai::Quirks;
 use modelyard::translate::{self, Loss};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const FORMATS: &str = "docs/formats.md";
 const OPERATIONS: &str = "docs/operations.md";
@@ -92,24 +92,23 @@ fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
     hosts
 }
 
+/// The names that are lost in this way, as a cell has them.
+fn lost(losses: &[(&str, Loss)], wanted: Loss) -> String {
+    let names = losses.iter().filter(|(_, loss)| *loss == wanted);
+    names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 #[test]
 fn the_table_of_losses_is_what_the_formats_say() {
-    let mut table =
-        "| upstream | takes the endpoint out | is left out | is approximated |\n|---|---|---|---|\n".to_owned();
+    let head = "| upstream | takes the endpoint out | is left out | is approximated |\n";
+    let mut table = head.to_owned() + "|---|---|---|---|\n";
     for (upstream, losses) in upstreams() {
-        let of = |wanted: Loss| {
-            let names = losses
-                .iter()
-                .filter(|(_, loss)| *loss == wanted)
-                .map(|(name, _)| format!("`{name}`"));
-            names.collect::<Vec<_>>().join(", ")
-        };
         let [refused, ignored, approximated] =
-            [Loss::Refused, Loss::Ignored, Loss::Approximated].map(of);
+            [Loss::Refused, Loss::Ignored, Loss::Approximated].map(|wanted| lost(losses, wanted));
         table += &format!("| {upstream} | {refused} | {ignored} | {approximated} |\n");
     }
     let written = page(FORMATS);
-    let start = written.find("| upstream | takes the endpoint out |").unwrap();
+    let start = written.find(head).unwrap();
     let end = start + written[start..].find("\n\n").unwrap() + 1;
     write_or_compare(FORMATS, &written, &[&written[..start], &table, &written[end..]].concat());
 }
@@ -197,15 +196,11 @@ fn the_targets_are_those_of_the_makefile() {
 /// The anchors of a page's headings, as they are made by those who show Markdown.
 fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
-    let kept = |c: char| c.is_alphanumeric() || "-_ ".contains(c);
-    headings
+    let lower = headings.map(str::to_lowercase);
+    lower
         .map(|heading| {
-            heading
-                .to_lowercase()
-                .chars()
-                .filter(|c| kept(*c))
-                .collect::<String>()
-                .replace(' ', "-")
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+            kept.collect::<String>().replace(' ', "-")
         })
         .collect()
 }
