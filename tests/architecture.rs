@@ -47,6 +47,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy_set_tick_period_milliseconds",
         ],
     ),
+    // Never called: `proxy-wasm` has a method for each in its contexts, used or not.
+    (
+        "env",
+        &[
+            "proxy_add_header_map_value",
+            "proxy_done",
+            "proxy_get_header_map_value",
+            "proxy_get_status",
+            "proxy_grpc_call",
+            "proxy_grpc_cancel",
+            "proxy_grpc_close",
+            "proxy_grpc_send",
+            "proxy_grpc_stream",
+            "proxy_http_call",
+            "proxy_resolve_shared_queue",
+        ],
+    ),
     // Rust's standard library: provider keys, panics, hash seeds.
     (
         "wasi_snapshot_preview1",
@@ -57,6 +74,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// What the core must not name, and why.
 const FOREIGN: &[(&str, &str)] = &[
     ("extern \"C\"", "the core knows no host"),
+    ("proxy_wasm", "the core knows no host"),
     ("println!", "only the shell logs"),
     ("Instant", "time is an argument"),
     ("SystemTime", "time is an argument"),

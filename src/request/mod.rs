@@ -4,14 +4,19 @@
 //! The body is read once, here, and validated whole; every attempt edits the same bytes.
 
 mod body;
+mod content;
 mod conversation;
 mod feature;
 mod field;
 mod limits;
+mod model;
 mod plugin;
 mod preferences;
 mod preset;
 mod problem;
+mod raw;
+mod routing;
+mod stream;
 mod surface;
 
 pub use body::{Request, StreamOptionsEdit, Unfit};
