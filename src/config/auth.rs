@@ -9,8 +9,10 @@ use super::field::Field;
 use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
 
-/// How a request to a provider is authenticated. A key of `None` means its variable is not set: the
-/// endpoint is unusable.
+/// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or
+/// `passthrough`, which hands on the client's own credentials. Default: `none`.
+///
+/// A key without a value means that its variable is not set: the endpoint is unusable.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
@@ -21,7 +23,9 @@ pub enum Auth {
     },
     /// `<name>: <key>`
     Header {
-        /// In lower case.
+        /// The name of the header or of the query's parameter, with `header` and `query`. Required.
+        ///
+        /// Here in lower case.
         name: String,
         /// The header's value.
         key: Key,
@@ -44,15 +48,16 @@ pub enum Auth {
 /// What a signature of AWS needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sigv4 {
-    /// `us-east-1` …
+    /// The region that is signed for, such as `us-east-1`. Required.
     pub region: String,
-    /// Default `bedrock`.
+    /// The service that is signed for. Default: `bedrock`.
     pub service: String,
-    /// Default `AWS_ACCESS_KEY_ID`.
+    /// The environment variable of the access key's id. Default: `AWS_ACCESS_KEY_ID`.
     pub access_key: Key,
-    /// Default `AWS_SECRET_ACCESS_KEY`.
+    /// The environment variable of the secret key. Default: `AWS_SECRET_ACCESS_KEY`.
     pub secret_key: Key,
-    /// Default `AWS_SESSION_TOKEN`; only temporary credentials have one.
+    /// The environment variable of the session token, which only temporary credentials have.
+    /// Default: `AWS_SESSION_TOKEN`.
     pub session_token: Key,
 }
 
@@ -73,7 +78,7 @@ impl Auth {
 /// A provider key, and the environment variable it came from.
 #[derive(Clone, PartialEq)]
 pub struct Key {
-    /// The variable's name.
+    /// The environment variable that holds the key, with `bearer`, `header` and `query`. Required.
     pub env: String,
     /// Its value, if set, not empty and free of control characters. Never shown by `Debug`.
     pub value: Option<String>,

@@ -35,34 +35,40 @@ pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Au
 pub struct Auto {
     /// The catalogue's entry that stands for the choice.
     pub model: ModelId,
-    /// In the order they are tried.
+    /// Rules, of which the first that holds decides; each has `when` and `models`. Default: none.
     pub rules: Vec<AutoRule>,
-    /// What is chosen where no rule holds, the most wanted first.
+    /// The models to choose where no rule holds, the most wanted first. Required.
     pub models: Vec<String>,
-    /// Patterns of the only ids that may be chosen; empty: any.
+    /// Patterns of the only ids that may be chosen, with `*` for anything. Default: all.
     pub allowed_models: Vec<String>,
-    /// Patterns of ids that may not be chosen.
+    /// Patterns of ids that may not be chosen. Default: none.
     pub excluded_models: Vec<String>,
-    /// Bounds on prices, as `provider.max_price`.
+    /// Upper bounds on the prices of what is chosen: USD per million tokens (`prompt`,
+    /// `completion`, `audio`), per `request` and per `image`; an unknown price is too high.
+    /// Default: none.
     pub max_price: MaxPrice,
 }
 
 /// What is chosen on conditions, all of which must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoRule {
-    /// The estimate of the input's tokens is above this.
+    /// The input is estimated to have more tokens than this. Default: any.
     pub input_tokens_over: Option<u64>,
-    /// Whether there are tools.
+    /// Whether the request has tools, `true` or `false`. Default: any.
     pub tools: Option<bool>,
-    /// Whether there are images in the input.
+    /// Whether the request has images, `true` or `false`. Default: any.
     pub images: Option<bool>,
-    /// Whether the model is asked to think.
+    /// Whether the model is asked to think, `true` or `false`. Default: any.
     pub reasoning: Option<bool>,
-    /// The form of the answer, `text` being the usual one.
+    /// The form of the answer that is asked for: `text`, the usual one, `json_object`,
+    /// `json_schema`, `grammar` or `python`. Default: any.
     pub response_format: Option<&'static str>,
-    /// A header, its name in lower case, and its whole value.
+    /// A header that the request has, by its `name`, and its whole value, which `equals` this.
+    /// Default: any.
+    ///
+    /// Here the name is in lower case.
     pub header: Option<(String, String)>,
-    /// The most wanted first.
+    /// The models to choose where the rule holds, the most wanted first. Required.
     pub models: Vec<String>,
 }
 

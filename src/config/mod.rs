@@ -3,8 +3,10 @@
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
 //! and each section of the document has a file with its type, its defaults and its rules. Nothing
 //! here stops at the first error: a document is accepted whole, or refused with everything that is
-//! wrong. Specification: the table of keys in `README.md`, which a test compares with the keys that
-//! are known here.
+//! wrong.
+//!
+//! The comments of the fields are the users' reference: `docs/configuration.md` is made of them, of
+//! each the first paragraph, which ends in "Default: …." or "Required.".
 
 mod auth;
 mod auto;
@@ -55,7 +57,9 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Models and endpoints.
     pub catalog: Catalog,
-    /// What a request without `model` asks for; the catalogue knows it.
+    /// The model of requests that name none. Default: none, so that they are refused.
+    ///
+    /// The catalogue knows it.
     pub default_model: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
@@ -67,7 +71,7 @@ pub struct Config {
     pub operator: Operator,
     /// Bounds on memory.
     pub limits: Limits,
-    /// Request fields by preset.
+    /// Request fields by name, for `@preset/NAME`. Default: none.
     pub presets: Presets,
 }
 
@@ -132,7 +136,10 @@ impl Config {
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
         let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"), &mut paths);
+        let operator = operator::read(o.optional("operator"));
+        if !operator.enabled {
+            paths.operator = None;
+        }
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,

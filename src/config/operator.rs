@@ -5,15 +5,24 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Paths;
 use super::field::Field;
 use super::rule::{self, Digest};
 
 /// `operator` of the document.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Operator {
-    /// Of the keys; empty: nobody is asked for one.
+    /// Whether there are operator's paths at all; `false`: they pass like any other. Default:
+    /// `true`.
+    pub enabled: bool,
+    /// Keys, of which the operator's paths ask for one as `Authorization: Bearer KEY`; each is
+    /// given as `sha256`, in hexadecimal: `printf %s "$KEY" | sha256sum`. Default: nobody is asked.
     keys: Vec<Digest>,
+}
+
+impl Default for Operator {
+    fn default() -> Self {
+        Self { enabled: true, keys: Vec::new() }
+    }
 }
 
 impl Operator {
@@ -35,16 +44,14 @@ impl Operator {
     }
 }
 
-/// Reads the section; where it is not enabled, `paths` have none for it.
+/// Reads the section.
 #[inline(never)]
-pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
+pub(super) fn read(section: Option<Field<'_>>) -> Operator {
     let mut operator = Operator::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {
         return operator;
     };
-    if o.boolean("enabled") == Some(false) {
-        paths.operator = None;
-    }
+    operator.enabled = o.boolean("enabled").unwrap_or(operator.enabled);
     if let Some(keys) = o.optional("keys") {
         // No key would mean that everybody may, which nobody means who writes a list.
         if keys.is_empty() {

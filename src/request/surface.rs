@@ -6,11 +6,13 @@ use crate::operation::{Face, Operation};
 /// Base paths; each starts and ends with `/`, and none lies in another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paths {
-    /// OpenAI's face, default `/v1/`.
+    /// Where OpenAI's face is. Default: `/v1/`.
     pub openai: String,
-    /// OpenRouter's face, default `/api/v1/`.
+    /// Where OpenRouter's face is. Default: `/api/v1/`.
     pub openrouter: String,
-    /// What is for the operator, default `/modelyard/`; `None`: nothing is.
+    /// Where the operator's paths are, such as `api/explain`. Default: `/modelyard/`.
+    ///
+    /// `None`: there are none.
     pub operator: Option<String>,
 }
 
