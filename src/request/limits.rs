@@ -1,6 +1,6 @@
 //! How large requests and answers may be.
 
-/// Bounds on memory, in bytes.
+/// Bounds on what is held in memory, in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// A client's request body; default 32 MiB.
