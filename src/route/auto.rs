@@ -30,17 +30,14 @@ pub fn choose<'a>(auto: &'a Auto, request: &Request, headers: &[(&str, &str)]) -
     }
 }
 
+/// Whether a rule's conditions hold; one that it does not have does.
 fn holds(rule: &AutoRule, request: &Request, headers: &[(&str, &str)]) -> bool {
-    let is = |wanted: Option<bool>, found: bool| wanted.is_none_or(|wanted| wanted == found);
+    let format = request.response_format().unwrap_or("text");
+    let header = rule.header.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
     rule.input_tokens_over.is_none_or(|least| request.input_estimate() > least)
-        && is(rule.tools, request.has("tools"))
-        && is(rule.images, request.uses(Modality::Image))
-        && is(rule.reasoning, request.asks_for_reasoning())
-        && rule
-            .response_format
-            .is_none_or(|format| request.response_format().unwrap_or("text") == format)
-        && rule
-            .header
-            .as_ref()
-            .is_none_or(|(name, value)| headers.contains(&(name.as_str(), value.as_str())))
+        && rule.tools.is_none_or(|wanted| wanted == request.has("tools"))
+        && rule.images.is_none_or(|wanted| wanted == request.uses(Modality::Image))
+        && rule.reasoning.is_none_or(|wanted| wanted == request.asks_for_reasoning())
+        && rule.response_format.is_none_or(|wanted| wanted == format)
+        && header.is_none_or(|wanted| headers.contains(&wanted))
 }

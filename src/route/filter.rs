@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::iter;
 use std::time::Duration;
 
 use super::rule::Placing;
 use crate::calendar;
-use crate::catalog::Modality;
-use crate::catalog::Price;
-use crate::catalog::{Asked, Endpoint, Model, Pricing, ServiceTier, Tier, Variant, glob};
+use crate::catalog::{
+    Asked, Endpoint, Modality, Model, Price, Pricing, ServiceTier, Variant, glob,
+};
 use crate::config::{Auto, Provider};
 use crate::error::Reason;
 use crate::operation::Operation;
@@ -45,8 +46,9 @@ impl<'a> Wanted<'a> {
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
-        let read = || translate::dialect(self.operation)?.read(self.request.body()).ok();
-        self.conversation.get_or_init(read).as_ref()
+        self.conversation
+            .get_or_init(|| translate::dialect(self.operation)?.read(self.request.body()).ok())
+            .as_ref()
     }
 }
 
@@ -95,16 +97,12 @@ impl<'a> Offer<'a> {
         self.is_tier_asked && self.provider.is_named(name) || self.has_slug(name)
     }
 
+    /// Whether a name is the provider's id with the endpoint's tag behind it.
     fn has_slug(&self, name: &str) -> bool {
-        let full = |tag: &str| {
-            let parts = name.split_at_checked(self.provider.id.len());
-            parts.is_some_and(|(id, rest)| {
-                let rest = rest.strip_prefix('/');
-                id.eq_ignore_ascii_case(&self.provider.id)
-                    && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
-            })
-        };
-        self.endpoint.tag.as_deref().is_some_and(full)
+        let (own, Some(tag)) = (&self.provider.id, &self.endpoint.tag) else { return false };
+        let Some((id, rest)) = name.split_at_checked(own.len()) else { return false };
+        let named = rest.strip_prefix('/');
+        id.eq_ignore_ascii_case(own) && named.is_some_and(|named| named.eq_ignore_ascii_case(tag))
     }
 
     /// The first hard filter that takes this offer out.
@@ -167,24 +165,24 @@ impl<'a> Offer<'a> {
             // Only by writing it can be told what of it gets lost.
             format.request(conversation, self.endpoint.upstream_model(self.asked.rest), &mut lost);
         }
-        let is_refused = |(name, loss): &&(&str, Loss)| {
-            *loss == Loss::Refused || all && *loss == Loss::Ignored && !name.contains('.')
-        };
-        let mut refused = format.losses().iter().filter(is_refused);
+        let mut refused = format.losses().iter().filter(|(name, loss)| match loss {
+            Loss::Refused => true,
+            Loss::Ignored => all && !name.contains('.'),
+            Loss::Approximated => false,
+        });
         refused.find(|(name, _)| lost.contains(name)).map(|(name, _)| Reason::Parameter(name))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {
-        let named = |names: &Vec<String>| names.iter().any(|name| self.is_named(name));
-        if preferences.only.as_ref().is_some_and(|only| !named(only)) {
+        if let Some(only) = &preferences.only
+            && !only.iter().any(|name| self.is_named(name))
+        {
             return Some(Reason::Only);
         }
         // Who wants nothing of a provider wants nothing of its tiers.
-        let ignored = |name: &String| self.provider.is_named(name) || self.has_slug(name);
-        preferences
-            .ignore
-            .as_ref()
-            .is_some_and(|ignore| ignore.iter().any(ignored))
+        let mut ignored = preferences.ignore.iter().flatten();
+        ignored
+            .any(|name| self.provider.is_named(name) || self.has_slug(name))
             .then_some(Reason::Ignore)
     }
 
@@ -202,8 +200,8 @@ impl<'a> Offer<'a> {
         {
             return Some(Reason::Tier(tier));
         }
-        let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
-        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex))
+        let wants_other = wants_flex && !self.endpoint.is_flex();
+        (wants_other && self.model.endpoints.iter().any(Endpoint::is_flex))
             .then_some(Reason::NotFlex)
     }
 
@@ -215,17 +213,14 @@ impl<'a> Offer<'a> {
     #[cold]
     fn refused_by_bounds(&self, auto: &Auto, wanted: &Wanted<'_>) -> Option<Reason> {
         let id = self.model_id();
-        let names =
-            |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
-        let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
         let client = wanted.request.auto_router();
         let bound = match () {
-            () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
-            () if names(&auto.excluded_models) => "routing.auto.excluded_models",
-            () if client.is_some_and(|client| forbids(&client.allowed_models)) => {
+            () if !allows(&auto.allowed_models, &id) => "routing.auto.allowed_models",
+            () if glob::any_matches(&auto.excluded_models, &id) => "routing.auto.excluded_models",
+            () if client.is_some_and(|client| !allows(&client.allowed_models, &id)) => {
                 "plugins.auto-router.allowed_models"
             }
-            () if client.is_some_and(|client| names(&client.excluded_models)) => {
+            () if client.is_some_and(|client| glob::any_matches(&client.excluded_models, &id)) => {
                 "plugins.auto-router.excluded_models"
             }
             () if self.is_above(&auto.max_price, wanted) => "routing.auto.max_price",
@@ -258,10 +253,7 @@ impl<'a> Offer<'a> {
         }
         let quantizations = preferences.quantizations.as_ref()?;
         let own = self.endpoint.quantization.as_str();
-        let covers = |asked: &str| {
-            asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"))
-        };
-        (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
+        (!quantizations.iter().any(|asked| covers(asked, own))).then_some(Reason::Quantization)
     }
 
     fn refused_by_price(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
@@ -323,12 +315,27 @@ impl<'a> Offer<'a> {
             .map(Reason::Modality)
     }
 
+    /// Whether the endpoint does not support a parameter.
+    pub(super) fn lacks(&self, parameter: &'static str) -> bool {
+        self.unsupported(iter::once(parameter)).is_some()
+    }
+
     /// The first of these parameters that the endpoint does not support.
-    pub(super) fn unsupported(
+    fn unsupported(
         &self,
         mut parameters: impl Iterator<Item = &'static str>,
     ) -> Option<&'static str> {
         let supported = self.endpoint.supported_parameters.as_ref()?;
         parameters.find(|parameter| !supported.iter().any(|name| name == parameter))
     }
+}
+
+/// Whether a list of patterns allows this id; an empty one allows all.
+fn allows(patterns: &[String], id: &str) -> bool {
+    patterns.is_empty() || glob::any_matches(patterns, id)
+}
+
+/// Whether who asks for one quantization gets it by the other, its own or a variety of it.
+fn covers(asked: &str, own: &str) -> bool {
+    asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"))
 }

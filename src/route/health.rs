@@ -228,10 +228,12 @@ impl Health {
 
     /// Whether the provider asked to be left alone, and the time is not over.
     pub fn in_cooldown(&self, endpoint: &str, now: Duration) -> bool {
-        let until =
-            |alerts: &Figures| alerts.find(key(endpoint)).map_or(0, |seen| seen.cooldown_until);
-        !self.alerts.is_empty()
-            && self.alerts.parts().into_iter().any(|part| u128::from(until(part)) > now.as_millis())
+        if self.alerts.is_empty() {
+            return false;
+        }
+        let (key, now) = (key(endpoint), now.as_millis());
+        let mut alerts = self.alerts.parts().into_iter().filter_map(|part| part.find(key));
+        alerts.any(|alert| u128::from(alert.cooldown_until) > now)
     }
 
     /// At least three failures and half of the tries in the last 30 s.
@@ -262,11 +264,12 @@ impl Health {
 
     /// Tries and failures in the last half minute.
     fn recent(&self, endpoint: u64, now: Duration) -> (u64, u64) {
-        let cells = |replica| cells(replica, endpoint, Window::HalfMinute, now);
-        let failures = cells(&self.alerts).map(|cell| u64::from(cell.failed)).sum();
-        let well: u64 = self
-            .shard(endpoint)
-            .map_or(0, |shard| cells(shard).map(|cell| u64::from(cell.well)).sum());
+        let window = Window::HalfMinute;
+        let failed = cells(&self.alerts, endpoint, window, now).map(|cell| u64::from(cell.failed));
+        let failures = failed.sum();
+        let well: u64 = self.shard(endpoint).map_or(0, |shard| {
+            cells(shard, endpoint, window, now).map(|cell| u64::from(cell.well)).sum()
+        });
         (well + failures, failures)
     }
 
@@ -307,8 +310,8 @@ impl Health {
 
     /// The median of the last five minutes, or where there is none of the last half hour.
     pub fn median(&self, endpoint: &str, measure: Measure, now: Duration) -> Option<f64> {
-        let median = |window| self.percentile(endpoint, measure, window, 50, now);
-        median(Window::FiveMinutes).or_else(|| median(Window::HalfHour))
+        let mut windows = [Window::FiveMinutes, Window::HalfHour].into_iter();
+        windows.find_map(|window| self.percentile(endpoint, measure, window, 50, now))
     }
 
     /// Where a conversation is.

@@ -88,13 +88,12 @@ impl Wishes<'_> {
     /// Moves offers that are asked for, that do badly or that have the conversation.
     #[inline(never)]
     fn regroup(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
-        let troubled = offers.iter().any(is_troubled);
+        let any_troubled = offers.iter().any(|offer| offer.placing.is_troubled());
         let would_be_first = offers
             .iter()
-            .filter(|_| troubled)
+            .filter(|_| any_troubled)
             .min_by_key(|offer| self.key(offer, Standing::Normal));
-        let probed = would_be_first.filter(|offer| is_troubled(offer)).copied();
+        let probed = would_be_first.filter(|offer| offer.placing.is_troubled()).copied();
         rank(offers, &mut |offer| self.key(offer, offer.placing.standing));
         if let Some(probed) = probed {
             self.probe(offers, &probed, draw);
@@ -170,9 +169,10 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| self.blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
-                let latency =
-                    |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
-                rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
+                rank(offers, &mut |offer| {
+                    let latency = health.median(&offer.endpoint.id, Measure::FirstToken, now);
+                    latency.map_or(u128::MAX, ascending)
+                });
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => {
                 rank(offers, &mut |offer| self.slowness(offer));
@@ -199,17 +199,21 @@ impl Wishes<'_> {
     /// Whether it is known to miss a preferred latency or throughput.
     #[inline(never)]
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
-        let (health, window) = (self.with.health, Window::FiveMinutes);
-        let measured = |measure, share| {
-            health.percentile(&offer.endpoint.id, measure, window, share, self.with.now)
-        };
-        let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
-            cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
-        };
-        misses(&self.preferences.preferred_max_latency, &|share, seconds| {
-            measured(Measure::FirstToken, share).is_some_and(|ms| ms > seconds * 1000.0)
-        }) || misses(&self.preferences.preferred_min_throughput, &|share, bound| {
-            measured(Measure::Throughput, share).is_some_and(|speed| speed < bound)
+        let Preferences { preferred_max_latency, preferred_min_throughput, .. } = self.preferences;
+        self.misses(offer, Measure::FirstToken, preferred_max_latency.as_ref())
+            || self.misses(offer, Measure::Throughput, preferred_min_throughput.as_ref())
+    }
+
+    /// Whether it is known to miss one of these bounds.
+    fn misses(&self, offer: &Offer<'_>, measure: Measure, bounds: Option<&Cutoffs>) -> bool {
+        let (id, window) = (&offer.endpoint.id, Window::FiveMinutes);
+        bounds.into_iter().flat_map(Cutoffs::iter).any(|(share, bound)| {
+            let measured = self.with.health.percentile(id, measure, window, share, self.with.now);
+            measured.is_some_and(|value| match measure {
+                // The bound is in seconds, and milliseconds are measured.
+                Measure::FirstToken => value > bound * 1000.0,
+                Measure::Throughput => value < bound,
+            })
         })
     }
 
@@ -245,19 +249,19 @@ impl Wishes<'_> {
     /// worth more than the order of those it names.
     #[inline(never)]
     fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
-        let is_here = |(model, rest, place): &Known<'_>| {
+        let is_here = places.iter().any(|(model, rest, place)| {
             (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
-        };
-        let may = || match &self.preferences.order {
-            None => true,
-            Some(order) => {
-                self.with.conversation.is_some_and(|it| it.is_named)
-                    && self.asked_place(offer) < order.len()
-            }
-        };
-        places.iter().any(is_here)
+        });
+        is_here
             && sticky::is_cheaper_cached(&offer.pricing(self.conditions))
-            && may()
+            && self.may_stick(offer)
+    }
+
+    /// Whether the client's own order, if it gave one, lets the conversation stay here.
+    fn may_stick(&self, offer: &Offer<'_>) -> bool {
+        let Some(order) = &self.preferences.order else { return true };
+        let is_named = self.with.conversation.is_some_and(|conversation| conversation.is_named);
+        is_named && self.asked_place(offer) < order.len()
     }
 
     /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.

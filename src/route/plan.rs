@@ -58,6 +58,16 @@ pub struct Step {
 }
 
 impl Step {
+    fn of(offer: &Offer<'_>) -> Self {
+        Self {
+            model: offer.asked.model,
+            endpoint: offer.index,
+            rest: offer.asked.rest.map(str::to_owned),
+            auto: offer.asked.auto,
+            placing: offer.placing,
+        }
+    }
+
     /// The model this step answers with.
     pub fn model<'a>(&self, config: &'a Config) -> Option<&'a Model> {
         config.catalog.model(self.model)
@@ -160,6 +170,8 @@ pub fn plan(
 ) -> Plan {
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
     let wanted = Wanted::new(operation, request, config.routing.auto.as_ref(), with.now);
+    let mut groups = admitted(config, asked, &wanted, &mut plan.dropped);
+    prefer_capable(&mut groups, request, &mut plan.dropped);
     let mut draw = Draw(with.seed);
     let preferences = request.preferences();
     let mut wishes = Wishes {
@@ -170,38 +182,38 @@ pub fn plan(
         may_probe: config.routing.max_attempts > 1 && !preferences.single(),
         with,
     };
-    let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
-    for asked in asked {
-        if groups.is_empty() || request.partition() == Partition::Model {
-            groups.push(Vec::new());
-        }
-        if let Some(group) = groups.last_mut() {
-            admit(config, *asked, &wanted, group, &mut plan.dropped);
-        }
-    }
-    prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
         let rule = wishes.sort(offers, &mut draw, &mut plan.places);
         if index == 0 {
             plan.rule = rule;
         }
         wishes.may_probe = false;
-        plan.steps.reserve(offers.len());
-        for offer in offers.iter() {
-            plan.steps.push(Step {
-                model: offer.asked.model,
-                endpoint: offer.index,
-                rest: offer.asked.rest.map(str::to_owned),
-                auto: offer.asked.auto,
-                placing: offer.placing,
-            });
-        }
+        plan.steps.extend(offers.iter().map(Step::of));
     }
     if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
     }
     cut(config, &mut plan, config.routing.max_attempts, &Reason::MaxAttempts);
     plan
+}
+
+/// What the models offer, in groups that are ordered each for itself.
+fn admitted<'a>(
+    config: &'a Config,
+    asked: &[Asked<'a>],
+    wanted: &Wanted<'_>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Vec<Offer<'a>>> {
+    let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
+    for asked in asked {
+        if groups.is_empty() || wanted.request.partition() == Partition::Model {
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.last_mut() {
+            admit(config, *asked, wanted, group, dropped);
+        }
+    }
+    groups
 }
 
 /// Adds what a model offers to `offers`, and what a filter takes out of it to `dropped`.
@@ -249,13 +261,12 @@ fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
 #[inline(never)]
 fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {
     for capability in request.capabilities() {
-        let lacks = |offer: &Offer<'_>| offer.unsupported(std::iter::once(capability)).is_some();
-        if groups.iter().flatten().all(lacks) {
+        if groups.iter().flatten().all(|offer| offer.lacks(capability)) {
             continue;
         }
         for offers in groups.iter_mut() {
             offers.retain(|offer| {
-                let lacks = lacks(offer);
+                let lacks = offer.lacks(capability);
                 if lacks {
                     dropped.push(drop_of(offer, Reason::Parameter(capability)));
                 }

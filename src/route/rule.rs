@@ -124,6 +124,11 @@ impl Placing {
         self.sticky || self.slow || self.cooldown || self.standing != Standing::Normal
     }
 
+    /// Whether it does worse than normal.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.standing > Standing::Normal
+    }
+
     /// What moved it back from where the rule alone would have put it.
     pub fn moved_by(&self) -> Option<&'static str> {
         match self {
