@@ -135,9 +135,10 @@ impl Health {
         }
     }
 
-    /// To be called before there is more than one worker.
-    pub fn found(&self) {
-        self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.found(&*self.store));
+    /// Writes the values that are to be shared, where there are none yet. To be called before there
+    /// is more than one worker.
+    pub fn create_values(&self) {
+        self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.create(&*self.store));
     }
 
     /// Learns of failures and cooldowns that other workers have seen, unless it has within the last

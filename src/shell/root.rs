@@ -42,7 +42,7 @@ impl Root {
         if config.telemetry.keep_alive.is_some() {
             keep_alive::start();
         }
-        shared::found();
+        shared::create_values();
         self.config = Some(config);
         host::tick_every(TICK);
         true
