@@ -1,5 +1,4 @@
-//! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is
-//! given.
+//! Hard filters: what takes an endpoint out of a plan, and the reason that is given for it.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -18,7 +17,7 @@ use crate::provider::{self, Way};
 use crate::request::{DataCollection, MaxPrice, Preferences, Request};
 use crate::translate::{self, Conversation, Loss};
 
-/// What is asked for.
+/// What a request asks for, as filters look at it.
 pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
@@ -57,25 +56,26 @@ impl<'a> Wanted<'a> {
 pub(super) struct Offer<'a> {
     /// How its model was asked for.
     pub asked: Asked<'a>,
-    /// Its place in the model's list.
+    /// The endpoint's place in the model's list.
     pub index: usize,
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
-    /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
+    /// Whether the request asks for endpoints of this one's tier, as every request does for those
+    /// of the default tier.
     pub is_tier_asked: bool,
-    /// In the draw, once it is drawn.
+    /// The endpoint's weight in the draw, once that is made.
     pub weight: f64,
-    /// Once it is in order.
+    /// What moved the endpoint, once it is in order.
     pub placing: Placing,
 }
 
 /// What conditional prices depend on.
 #[derive(Clone, Copy)]
 pub(super) struct Conditions {
-    /// Estimated.
+    /// How many input tokens the request has by estimate.
     pub input_tokens: u64,
-    /// UTC.
+    /// Minutes after midnight UTC.
     pub minute_of_day: u16,
 }
 
@@ -135,8 +135,8 @@ impl<'a> Offer<'a> {
         Some(Reason::NoKey(key.env.clone()))
     }
 
-    /// What its wire format cannot express, if that would change the answer or everything must be
-    /// supported.
+    /// Refuses an endpoint whose wire format cannot express the request: where the answer would be
+    /// another one, or where the client wants every parameter supported.
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
             None => Some(Reason::Operation(wanted.operation.path())),
@@ -162,7 +162,7 @@ impl<'a> Offer<'a> {
         let format = translate::format(self.provider);
         let mut lost = conversation.dropped.clone();
         if all || !conversation.is_plain() {
-            // Only by writing it can be told what of it gets lost.
+            // What gets lost shows only when the request is written.
             format.request(conversation, self.endpoint.upstream_model(self.asked.rest), &mut lost);
         }
         let mut refused = format.losses().iter().filter(|(name, loss)| match loss {
@@ -179,15 +179,15 @@ impl<'a> Offer<'a> {
         {
             return Some(Reason::Only);
         }
-        // Who wants nothing of a provider wants nothing of its tiers.
+        // A client that ignores a provider ignores its tiers, too.
         let mut ignored = preferences.ignore.iter().flatten();
         ignored
             .any(|name| self.provider.is_named(name) || self.has_slug(name))
             .then_some(Reason::Ignore)
     }
 
-    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by
-    /// its slug.
+    /// Refuses an endpoint of another tier than the default one, unless the client asks for it: by
+    /// tier, by variant, or by the endpoint's slug.
     fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
         let wants_flex = request.service_tier() == Some(ServiceTier::Flex);
         if self.is_tier_asked && !wants_flex {
@@ -205,7 +205,8 @@ impl<'a> Offer<'a> {
             .then_some(Reason::NotFlex)
     }
 
-    /// What `routing.auto` and the request's auto-router may choose from.
+    /// Refuses a model that `routing.auto` has chosen and that is beyond the document's or the
+    /// request's bounds on the choice.
     fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
         self.refused_by_bounds(wanted.auto.filter(|_| self.asked.auto)?, wanted)
     }
@@ -261,7 +262,7 @@ impl<'a> Offer<'a> {
         self.is_above(max, wanted).then_some(Reason::MaxPrice)
     }
 
-    /// Whether a price that matters is above its bound, or unknown.
+    /// Whether a price that matters for this request is above its bound, or unknown.
     #[inline(never)]
     fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
         if *max == MaxPrice::default() {

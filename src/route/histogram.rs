@@ -1,5 +1,5 @@
-//! How often values of about the same size were seen, of which percentiles are asked. A sum: see
-//! [`crate::state`].
+//! How often values of about the same size were seen, so that percentiles can be told. A sum that
+//! workers share: see [`crate::state`].
 
 use crate::state::{Reader, Writer, entry};
 
@@ -27,8 +27,8 @@ impl Histogram {
         }
     }
 
-    /// What `share` percent of the values are at most, or with `descending` at least; `None`
-    /// without values.
+    /// The value that `share` percent of the values do not exceed, or with `descending` do not fall
+    /// short of; `None` without values.
     pub(super) fn percentile(&self, share: u8, descending: bool) -> Option<f64> {
         let total: u64 = self.0.iter().map(|(_, count)| u64::from(*count)).sum();
         let rank = (total * u64::from(share)).div_ceil(100).max(1);
@@ -49,7 +49,7 @@ impl Histogram {
         }
     }
 
-    /// `None` if it is anything else than [`Histogram::encode`] writes.
+    /// Reads what [`Histogram::encode`] writes; `None` if it is anything else.
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let mut histogram = Self::default();
         let mut bucket = 0u16;

@@ -18,11 +18,11 @@ use crate::request::{Conversation, Partition, Request};
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// What to try, first to last.
+    /// The endpoints to try, first to last.
     pub steps: Vec<Step>,
-    /// What was left out, and why.
+    /// The endpoints that were left out, and why.
     pub dropped: Vec<Dropped>,
-    /// Seed of the draw: with it the same inputs give the same plan.
+    /// The seed of the draw, with which the same inputs give the same plan.
     pub seed: u64,
     /// What ordered the first model's endpoints.
     pub rule: Rule,
@@ -53,7 +53,7 @@ pub struct Step {
     rest: Option<String>,
     /// Whether `routing.auto` chose it.
     auto: bool,
-    /// Why it is where it is.
+    /// Why the step stands where it does.
     pub placing: Placing,
 }
 
@@ -100,9 +100,10 @@ impl Step {
         })
     }
 
-    /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything.
-    /// The endpoint's tier, else the default one where others of the model are of a tier, so that
-    /// it costs what this endpoint's prices say.
+    /// What the upstream must be told as `service_tier`; `None`: what the client says, if anything.
+    ///
+    /// It is the endpoint's tier. An endpoint of the default tier is told so where the model has
+    /// others, so that the answer costs what this endpoint's prices say.
     fn service_tier(
         &self,
         config: &Config,
@@ -117,7 +118,7 @@ impl Step {
             self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
         match asked {
             _ if has_tiers => Some("default"),
-            // Some say `fast`, which OpenAI does not know.
+            // Some clients say `fast`, which OpenAI does not know.
             Tier::Priority => Some(asked.name()),
             Tier::Flex => None,
         }
@@ -149,13 +150,13 @@ impl Step {
 pub struct Circumstances<'a> {
     /// How the endpoints behaved.
     pub health: &'a Health,
-    /// Who pays.
+    /// The tenant that pays.
     pub tenant: &'a str,
     /// The conversation the request goes on with, where conversations stay at their endpoints.
     pub conversation: Option<Conversation>,
-    /// Of the draw.
+    /// The seed of the draw.
     pub seed: u64,
-    /// Since the Unix epoch.
+    /// The time, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -197,7 +198,7 @@ pub fn plan(
     plan
 }
 
-/// What the models offer, in groups that are ordered each for itself.
+/// What the models offer, in groups of which each is ordered for itself.
 fn admitted<'a>(
     config: &'a Config,
     asked: &[Asked<'a>],
@@ -239,12 +240,14 @@ fn admit<'a>(
     }
 }
 
-/// By `service_tier`, or by a variant, which an explicit order or `service_tier: default`
-/// overrules.
+/// Whether the request asks for endpoints of this one's tier, as every request does for those of
+/// the default tier.
 fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
     endpoint.tier().is_none_or(|tier| asks_for(tier, asked, request))
 }
 
+/// Whether the request asks for a tier: by `service_tier`, or by a variant, which an explicit order
+/// or `service_tier: default` overrules.
 #[cold]
 fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
@@ -255,8 +258,8 @@ fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
             && asked.variant.and_then(Variant::admits) == Some(tier)
 }
 
-/// If some endpoints support what the request builds on, only those are used: no fallback loses it
-/// in silence.
+/// Drops endpoints that do not support what the request builds on, if there are others that do: a
+/// fallback must not lose it in silence.
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
 #[inline(never)]
 fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {
