@@ -59,14 +59,14 @@ pub struct Sigv4 {
 impl Auth {
     /// The first key it needs that is not set: without it no request can be authenticated.
     pub fn missing_key(&self) -> Option<&Key> {
-        let is_missing = |key: &&Key| key.value.is_none();
-        match self {
+        let needed = match self {
             Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => {
-                Some(key).filter(is_missing)
+                [Some(key), None]
             }
-            Self::Sigv4(aws) => [&aws.access_key, &aws.secret_key].into_iter().find(is_missing),
-            Self::None | Self::Passthrough => None,
-        }
+            Self::Sigv4(aws) => [Some(&aws.access_key), Some(&aws.secret_key)],
+            Self::None | Self::Passthrough => [None, None],
+        };
+        needed.into_iter().flatten().find(|key| key.value.is_none())
     }
 }
 

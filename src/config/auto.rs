@@ -9,7 +9,7 @@ use super::field::{Field, MAX_INTEGER};
 use super::pricing;
 use super::reader::Object;
 use super::rule;
-use crate::catalog::{AUTO, Catalog, ModelId};
+use crate::catalog::{AUTO, Catalog, ModelId, Price};
 use crate::request::{MaxPrice, RESPONSE_FORMATS};
 
 /// Reads the section; `model` is the catalogue's entry for it.
@@ -135,32 +135,36 @@ fn models(o: &mut Object<'_>, catalog: &Catalog) -> Vec<String> {
     if field.is_empty() {
         field.invalid("at least one model");
     }
+    items.iter().filter_map(|field| model(field, catalog)).collect()
+}
+
+fn model(field: &Field<'_>, catalog: &Catalog) -> Option<String> {
+    let name = field.string(&rule::MODEL_NAME)?;
     let auto = catalog.find(AUTO);
-    let name = |field: &Field<'_>| {
-        let name = field.string(&rule::MODEL_NAME)?;
-        let found = catalog.resolve(name).filter(|asked| auto != Some((asked.model, asked.rest)));
-        if found.is_none() {
-            let models = catalog.models().iter().filter(|model| model.id != AUTO);
-            let known = models.map(|model| model.id.clone()).collect();
-            field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
-        }
-        found.map(|_| name.to_owned())
-    };
-    items.iter().filter_map(name).collect()
+    let found = catalog.resolve(name).filter(|asked| auto != Some((asked.model, asked.rest)));
+    if found.is_none() {
+        let models = catalog.models().iter().filter(|model| model.id != AUTO);
+        let known = models.map(|model| model.id.clone()).collect();
+        field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
+    }
+    found.map(|_| name.to_owned())
 }
 
 fn max_price(field: &Field<'_>) -> MaxPrice {
     let Some(mut o) = field.object() else { return MaxPrice::default() };
-    let mut price = |key| o.optional(key).and_then(|field| pricing::price(&field));
     let max = MaxPrice {
-        prompt: price("prompt"),
-        completion: price("completion"),
-        request: price("request"),
-        image: price("image"),
-        audio: price("audio"),
+        prompt: price(&mut o, "prompt"),
+        completion: price(&mut o, "completion"),
+        request: price(&mut o, "request"),
+        image: price(&mut o, "image"),
+        audio: price(&mut o, "audio"),
     };
     o.finish();
     max
+}
+
+fn price(o: &mut Object<'_>, key: &'static str) -> Option<Price> {
+    pricing::price(&o.optional(key)?)
 }
 
 #[cfg(test)]

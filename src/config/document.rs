@@ -80,8 +80,8 @@ impl Path<'_> {
 
 /// The path of a key under a path.
 pub(super) fn key_path(path: &str, key: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if key.is_empty() || key.len() > MAX_SHOWN || !key.bytes().all(plain) {
+    let is_plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if key.is_empty() || key.len() > MAX_SHOWN || !is_plain {
         format!("{path}[{}]", quoted(key))
     } else if path.is_empty() {
         key.to_owned()

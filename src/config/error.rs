@@ -186,7 +186,8 @@ impl fmt::Display for WarningKind {
             Self::KeyMalformed { env } => {
                 write!(
                     f,
-                    "environment variable {env} holds control characters, so the provider cannot be used"
+                    "environment variable {env} holds control characters, \
+                     so the provider cannot be used"
                 )
             }
             Self::PriceOfMillion { million } => {

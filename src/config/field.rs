@@ -69,8 +69,11 @@ impl<'a> Field<'a> {
             self.wrong_type("list");
             return Vec::new();
         };
-        let child = |(index, value)| self.child(value, item_path(&self.path, index));
-        items.iter().enumerate().map(child).collect()
+        items.iter().enumerate().map(|(index, value)| self.item(index, value)).collect()
+    }
+
+    fn item(&self, index: usize, value: &'a Value<'a>) -> Self {
+        self.child(value, item_path(&self.path, index))
     }
 
     /// As a list of texts.
@@ -79,14 +82,12 @@ impl<'a> Field<'a> {
             self.wrong_type("list");
             return Vec::new();
         };
-        let string = |(index, value): (usize, &'a Value<'a>)| match value {
-            Value::String(text) if (rule.holds)(text) => Some(text.as_ref().to_owned()),
-            // Where a mistake stands is only written out for one.
-            value => {
-                self.child(value, item_path(&self.path, index)).string(rule).map(str::to_owned)
-            }
-        };
-        items.iter().enumerate().filter_map(string).collect()
+        let strings = items.iter().enumerate().filter_map(|(index, value)| match value {
+            Value::String(text) if (rule.holds)(text) => Some(text.as_ref()),
+            // Only where there is a mistake its path is needed.
+            value => self.item(index, value).string(rule),
+        });
+        strings.map(str::to_owned).collect()
     }
 
     /// As a text that obeys a rule.

@@ -9,8 +9,7 @@ use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
-use crate::catalog::{AUTO, AUTO_ALIAS};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{AUTO, AUTO_ALIAS, Catalog, Model};
 
 const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];
 

@@ -4,8 +4,7 @@ use super::field::{Field, MAX_INTEGER};
 use super::reader::Object;
 use super::rule;
 use super::{ConfigErrorKind, WarningKind};
-use crate::catalog::Price;
-use crate::catalog::{PriceOverride, Pricing};
+use crate::catalog::{Price, PriceOverride, Pricing};
 
 const MILLION: u64 = 1_000_000;
 /// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
@@ -49,12 +48,15 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
 }
 
 fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
-    let minute = |field: &Field<'_>| rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?);
     let (from, to) = minute(start).zip(minute(end))?;
     if from == to {
         end.invalid("another time than utc_start");
     }
     Some((from, to))
+}
+
+fn minute(field: &Field<'_>) -> Option<u16> {
+    rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?)
 }
 
 fn prices(o: &mut Object<'_>) -> Pricing {

@@ -69,9 +69,10 @@ impl Value<'_> {
             Self::String(text) => quoted(text),
             Self::Array(items) => format!("[{}]", joined(items.iter().map(Self::json))),
             Self::Object(entries) => {
-                let member =
-                    |(key, value): (&str, &Self)| format!("{}:{}", quoted(key), value.json());
-                format!("{{{}}}", joined(entries.iter().map(member)))
+                let members = entries.iter();
+                let members =
+                    members.map(|(key, value)| [&quoted(key), ":", &value.json()].concat());
+                format!("{{{}}}", joined(members))
             }
         }
     }
