@@ -1,7 +1,7 @@
 //! `routing.auto` of the document: which models `openrouter/auto` stands for.
 //!
-//! Rules over what the gateway sees of a request without understanding it; the first that holds
-//! decides.
+//! Its rules are about what the gateway sees of a request without understanding it. The first one
+//! whose conditions hold decides.
 
 use super::ConfigErrorKind;
 use super::document::quoted;
@@ -12,7 +12,7 @@ use super::rule;
 use crate::catalog::{AUTO, Catalog, ModelId, Price};
 use crate::request::{MaxPrice, RESPONSE_FORMATS};
 
-/// Reads the section; `model` is the catalogue's entry for it.
+/// Reads `routing.auto`; `model` is the catalogue's entry that stands for the choice.
 #[inline(never)]
 pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Auto {
     let Some(mut o) = section.object() else { return Auto::default() };
@@ -30,44 +30,44 @@ pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Au
     auto
 }
 
-/// `routing.auto` of the document. All names are the catalogue's.
+/// `routing.auto` of the document. The catalogue knows all names of models in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Auto {
     /// The catalogue's entry that stands for the choice.
     pub model: ModelId,
-    /// In the order they are tried.
+    /// The rules, in the order in which they are tried.
     pub rules: Vec<AutoRule>,
-    /// What is chosen where no rule holds, the most wanted first.
+    /// The models that are chosen where no rule holds, the most wanted first.
     pub models: Vec<String>,
-    /// Patterns of the only ids that may be chosen; empty: any.
+    /// Patterns of the only ids that may be chosen; empty: all may.
     pub allowed_models: Vec<String>,
     /// Patterns of ids that may not be chosen.
     pub excluded_models: Vec<String>,
-    /// Bounds on prices, as `provider.max_price`.
+    /// The highest prices that an endpoint may have, as in `provider.max_price`.
     pub max_price: MaxPrice,
 }
 
-/// What is chosen on conditions, all of which must hold.
+/// Conditions, all of which must hold, and the models that are chosen then.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoRule {
-    /// The estimate of the input's tokens is above this.
+    /// The input must have more than this many tokens by estimate.
     pub input_tokens_over: Option<u64>,
-    /// Whether there are tools.
+    /// The request must have tools, or none.
     pub tools: Option<bool>,
-    /// Whether there are images in the input.
+    /// The request must have images, or none.
     pub images: Option<bool>,
-    /// Whether the model is asked to think.
+    /// The request must ask the model to think, or not.
     pub reasoning: Option<bool>,
-    /// The form of the answer, `text` being the usual one.
+    /// The answer must have this form; `text` is the usual one.
     pub response_format: Option<&'static str>,
-    /// A header, its name in lower case, and its whole value.
+    /// The request must have a header of this name, which is in lower case, and this value.
     pub header: Option<(String, String)>,
-    /// The most wanted first.
+    /// The models that are chosen, the most wanted first.
     pub models: Vec<String>,
 }
 
 impl AutoRule {
-    /// The names of its conditions.
+    /// The names of the rule's conditions.
     pub fn conditions(&self) -> impl Iterator<Item = &'static str> {
         let all = [
             ("input_tokens_over", self.input_tokens_over.is_some()),
@@ -106,7 +106,7 @@ fn conditions(field: &Field<'_>) -> AutoRule {
         models: Vec::new(),
     };
     if field.is_empty() {
-        // Whatever stands behind it would never be reached.
+        // A rule without conditions always holds, so that no later one would ever be tried.
         field.invalid("at least one condition");
     }
     o.finish();

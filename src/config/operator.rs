@@ -12,7 +12,7 @@ use super::rule::{self, Digest};
 /// `operator` of the document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Operator {
-    /// Of the keys; empty: nobody is asked for one.
+    /// Digests of the keys; empty: nobody is asked for one.
     keys: Vec<Digest>,
 }
 
@@ -22,8 +22,8 @@ impl Operator {
         !self.keys.is_empty()
     }
 
-    /// Whether this is one of the keys. Takes the same time whichever it is, and whether or not it
-    /// is one.
+    /// Whether this is one of the keys. It takes the same time whatever the answer is, so that
+    /// nobody can find a key by measuring.
     pub fn knows(&self, key: &str) -> bool {
         let digest = Sha256::digest(key.as_bytes());
         self.keys.iter().fold(false, |found, known| {
@@ -37,7 +37,7 @@ fn difference(known: &Digest, given: &[u8]) -> u8 {
     known.iter().zip(given).fold(0, |bits, (known, given)| bits | (known ^ given))
 }
 
-/// Reads the section; where it is not enabled, `paths` have none for it.
+/// Reads `operator`; if it turns the operator's paths off, they are taken out of `paths`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
     let mut operator = Operator::default();
@@ -48,7 +48,7 @@ pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
         paths.operator = None;
     }
     if let Some(keys) = o.optional("keys") {
-        // No key would mean that everybody may, which nobody means who writes a list.
+        // Without keys everybody may ask, and whoever writes a list does not mean that.
         if keys.is_empty() {
             keys.invalid("a list of at least one key");
         }
@@ -60,7 +60,7 @@ pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
 
 fn read_key(field: &Field<'_>) -> Option<Digest> {
     let mut o = field.object()?;
-    // Who writes the key itself in place of its digest must not find it in a log.
+    // If somebody writes the key itself in place of its digest, no log may show it.
     let digest = o
         .required("sha256", rule::SHA256.allowed)
         .and_then(|field| field.secret().string(&rule::SHA256));

@@ -7,8 +7,8 @@ use super::{ConfigErrorKind, WarningKind};
 use crate::catalog::{Price, PriceOverride, Pricing};
 
 const MILLION: u64 = 1_000_000;
-/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
-/// USD for a million.
+/// A token's price, in femtodollars, from which on it is more likely meant as the price of a million
+/// tokens: by it they would cost 10,000 USD.
 const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.
@@ -26,7 +26,8 @@ pub(super) fn overrides(section: &Field<'_>) -> Vec<PriceOverride> {
     section.items().iter().filter_map(price_override).collect()
 }
 
-/// Conditions and prices stand side by side; without a condition it would be the price itself.
+/// Reads an override: conditions, of which there must be one, and beside them the prices that hold
+/// then.
 fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
     let mut o = field.object()?;
     let least = o.optional("min_prompt_tokens");
@@ -73,7 +74,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
     pricing
 }
 
-/// Warns of a token's price that nobody asks for.
+/// Warns of a token's price that is higher than any provider's.
 fn doubt(field: &Field<'_>, price: Price) {
     if price.cost(1).femtodollars() >= MOST_LIKELY {
         field.warn(WarningKind::PriceOfMillion { million: price.cost(MILLION).usd() });

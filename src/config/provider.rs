@@ -11,33 +11,34 @@ use super::rule;
 use super::terms::Terms;
 use crate::catalog::ProviderId;
 
-/// Who serves: one upstream account.
+/// An account at somebody who serves models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
-    /// Key of the document's `providers` map.
+    /// The key of the document's map `providers`.
     pub id: String,
-    /// Shown in answers; default: the id.
+    /// The name in answers; default: the id.
     pub name: String,
-    /// The wire format it speaks.
+    /// The wire format that it speaks.
     pub api: Api,
-    /// Envoy cluster; default: the id.
+    /// Its Envoy cluster; default: the id.
     pub cluster: String,
-    /// `:authority`; default: the cluster.
+    /// What goes into `:authority`; default: the cluster.
     pub host: String,
-    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty.
-    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire
-    /// format's own.
+    /// What stands before the operation's path; it starts with `/` and does not end with one, or is
+    /// empty. `{model}` in it stands for the upstream's model (Azure's deployments). Default: the
+    /// wire format's own.
     pub base_path: String,
-    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes
+    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; it goes
     /// behind every path.
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
-    /// Added to every request; names in lower case, sorted.
+    /// Headers that are added to every request, sorted by their names, which are in lower case.
     pub headers: Vec<(String, String)>,
-    /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
+    /// How long a stream's first event may take, from sending on. Default:
+    /// `routing.first_token_timeout`.
     pub first_token_timeout: Duration,
-    /// One attempt, whole answer. Default: `routing.timeout`.
+    /// How long a whole answer may take. Default: `routing.timeout`.
     pub timeout: Duration,
 }
 
@@ -85,7 +86,7 @@ const APIS: &[(&str, Api)] = &[
     ("azure-openai", Api::AzureOpenAi),
 ];
 
-/// Every provider, with what its endpoints inherit; both in order of id.
+/// Every provider, and the terms that its endpoints inherit; both ordered by id.
 #[derive(Default)]
 pub(super) struct Upstreams<'a> {
     pub(super) providers: Vec<Provider>,
@@ -94,7 +95,7 @@ pub(super) struct Upstreams<'a> {
 }
 
 impl<'a> Upstreams<'a> {
-    /// Reads the section.
+    /// Reads `providers`.
     #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();

@@ -8,12 +8,12 @@ use super::field::Field;
 /// `routing` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
-    /// How endpoints are ordered when the request does not say.
+    /// How endpoints are ordered where the request does not say.
     pub sort: Sort,
-    /// At most this many attempts an exchange, 1 to 20.
+    /// How many attempts an exchange may have: 1 to 20.
     pub max_attempts: usize,
     /// How long a conversation stays where its prompt is cached, from its last success on; `None`:
-    /// not at all.
+    /// conversations do not stay.
     pub sticky_ttl: Option<Duration>,
     /// Which models `openrouter/auto` stands for; `None`: there is no such model.
     pub auto: Option<Auto>,
@@ -22,7 +22,7 @@ pub struct Routing {
 /// Orders of endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// Drawn by weight 1/price².
+    /// Drawn at random, with the weight of 1/price².
     Balanced,
     /// Cheapest first.
     Price,
@@ -30,7 +30,7 @@ pub enum Sort {
     Latency,
     /// Most output tokens per second first.
     Throughput,
-    /// As written.
+    /// As the document has them.
     Order,
 }
 
@@ -43,7 +43,7 @@ const SORTS: &[(&str, Sort)] = &[
 ];
 
 impl Sort {
-    /// Its name in the document.
+    /// The order's name in the document.
     pub fn name(self) -> &'static str {
         SORTS.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
     }
@@ -55,7 +55,7 @@ impl Default for Routing {
     }
 }
 
-/// What providers that name no timeouts have.
+/// The timeouts of providers that name none.
 pub(super) struct Timeouts {
     pub(super) first_token: Duration,
     pub(super) whole: Duration,
@@ -67,7 +67,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Reads the section, but for `auto`, which needs the models.
+/// Reads `routing`, but for `auto`, which needs the models.
 #[inline(never)]
 pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option<Field<'a>>) {
     let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());

@@ -1,6 +1,6 @@
 //! What texts may stand where: each rule with the words an error uses for it.
 
-/// A SHA-256.
+/// A digest by SHA-256.
 pub(super) type Digest = [u8; 32];
 
 /// A condition on a text.
@@ -11,7 +11,7 @@ pub(super) struct Rule {
     pub(super) holds: fn(&str) -> bool,
 }
 
-/// Longest name of a model or variable.
+/// Bytes of the longest name of a model or variable.
 const MAX_NAME: usize = 256;
 
 /// Headers that belong to one connection or that the gateway itself sets.
@@ -163,13 +163,13 @@ fn is_alphanumeric(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit()
 }
 
-/// `token` of RFC 9110.
+/// Whether it is a `token` by RFC 9110.
 fn is_token(s: &str) -> bool {
     let punctuation = b"!#$%&'*+-.^_`|~";
     !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
 }
 
-/// 64 hexadecimal digits.
+/// The digest that 64 hexadecimal digits spell.
 pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
     let mut digest = Digest::default();
     let digits = text.as_bytes();
@@ -182,7 +182,7 @@ pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
     Some(digest)
 }
 
-/// Minutes after midnight of `HHMM`.
+/// The minutes after midnight of a time written as `HHMM`.
 pub(super) fn minute_of_day(text: &str) -> Option<u16> {
     if text.len() != 4 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
