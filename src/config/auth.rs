@@ -32,12 +32,12 @@ pub enum Auth {
     },
     /// `?<name>=<key>`
     Query {
-        /// As written.
+        /// The parameter's name as written.
         name: String,
         /// The parameter's value, not yet escaped.
         key: Key,
     },
-    /// AWS Signature Version 4.
+    /// A signature of AWS, version 4.
     Sigv4(Box<Sigv4>),
     /// No credentials.
     None,
@@ -45,7 +45,7 @@ pub enum Auth {
     Passthrough,
 }
 
-/// What a signature of AWS needs.
+/// What the gateway signs requests to AWS with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sigv4 {
     /// The region that is signed for, such as `us-east-1`. Required.
@@ -62,16 +62,16 @@ pub struct Sigv4 {
 }
 
 impl Auth {
-    /// The first key it needs that is not set: without it no request can be authenticated.
+    /// The first key without which no request can be authenticated, and that has no value.
     pub fn missing_key(&self) -> Option<&Key> {
-        let is_missing = |key: &&Key| key.value.is_none();
-        match self {
+        let needed = match self {
             Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => {
-                Some(key).filter(is_missing)
+                [Some(key), None]
             }
-            Self::Sigv4(aws) => [&aws.access_key, &aws.secret_key].into_iter().find(is_missing),
-            Self::None | Self::Passthrough => None,
-        }
+            Self::Sigv4(aws) => [Some(&aws.access_key), Some(&aws.secret_key)],
+            Self::None | Self::Passthrough => [None, None],
+        };
+        needed.into_iter().flatten().find(|key| key.value.is_none())
     }
 }
 
@@ -80,7 +80,8 @@ impl Auth {
 pub struct Key {
     /// The environment variable that holds the key, with `bearer`, `header` and `query`. Required.
     pub env: String,
-    /// Its value, if set, not empty and free of control characters. Never shown by `Debug`.
+    /// The variable's value, if it is set, not empty and free of control characters. `Debug` never
+    /// shows it.
     pub value: Option<String>,
 }
 
@@ -110,7 +111,7 @@ const TYPES: &[(&str, Type)] = &[
     ("passthrough", Type::Passthrough),
 ];
 
-/// Reads the section; each type knows only the keys it needs.
+/// Reads `auth` of a provider. Each type has only the keys that it needs.
 pub(super) fn read(section: Field<'_>) -> Option<Auth> {
     let mut o = section.object()?;
     let expected = "bearer, header, query, sigv4, none, passthrough";
@@ -148,7 +149,7 @@ fn sigv4(o: &mut Object<'_>) -> Sigv4 {
         secret_key: aws_key(o, "secret_key_env", "AWS_SECRET_ACCESS_KEY"),
         session_token: match session_token {
             Some(field) => key_named_by(&field),
-            // Only temporary credentials have one, so its absence is nothing to warn of.
+            // Lasting credentials have no token, so one that is not set is nothing to warn of.
             None => {
                 Key { value: held_by(SESSION_TOKEN, o.whole()).ok(), env: SESSION_TOKEN.to_owned() }
             }
@@ -170,7 +171,8 @@ fn key(o: &mut Object<'_>) -> Key {
     field.map_or_else(|| Key::unset(""), |field| key_named_by(&field))
 }
 
-/// A text that is no variable's name may be the key itself, so it is not shown.
+/// The key in the variable that a field names. A text that is no variable's name may be the key
+/// itself, so errors do not show it.
 fn key_named_by(field: &Field<'_>) -> Key {
     field.string(&rule::VARIABLE).map_or_else(|| Key::unset(""), |env| key_in(field, env))
 }

@@ -51,11 +51,12 @@ use reader::{Object, Report};
 /// Everything an exchange needs to know of the operator's wishes; never changes once parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// 16 hexadecimal digits over the parsed value: the same for JSON text and `Struct`.
+    /// A hash of the parsed value in 16 hexadecimal digits: the same for JSON text and `Struct`.
     pub hash: String,
-    /// In order of id, so that the order is the same whatever form the document came in.
+    /// The providers, ordered by id, so that the order is the same whatever form the document came
+    /// in.
     pub providers: Vec<Provider>,
-    /// Models and endpoints.
+    /// The models and their endpoints.
     pub catalog: Catalog,
     /// The model of requests that name none. Default: none, so that they are refused.
     ///
@@ -63,13 +64,13 @@ pub struct Config {
     pub default_model: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
-    /// What comes out.
+    /// What exchanges tell about themselves.
     pub telemetry: Telemetry,
-    /// Where the faces live.
+    /// Below which paths the gateway answers.
     pub paths: Paths,
-    /// Who may use the operator's.
+    /// Who may use the operator's paths.
     pub operator: Operator,
-    /// Bounds on memory.
+    /// How many bytes of requests and answers may be held.
     pub limits: Limits,
     /// Request fields by name, for `@preset/NAME`. Default: none.
     pub presets: Presets,
@@ -120,8 +121,8 @@ impl Config {
         self.providers.get(id.0)
     }
 
-    /// Reads every section; routing first, because providers inherit its timeouts, but for what it
-    /// says of models.
+    /// Reads every section. Routing comes first, because providers inherit its timeouts; what it
+    /// says of models is read after them.
     ///
     /// The sections' readers are never inlined: the host's compiler takes memory by the size of the
     /// largest function.
@@ -157,7 +158,8 @@ impl Config {
     }
 }
 
-/// What a later version enforces must not be accepted silently by this one.
+/// Refuses the sections that only a later version enforces: an operator must not believe that this
+/// one does.
 fn refuse_later_sections(o: &mut Object<'_>) {
     if let Some(field) = o.optional("tenants").filter(|field| !field.is_empty()) {
         field.not_supported("none");
@@ -172,10 +174,9 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     }
 }
 
-/// Where a path's section stands in the document; first if it is none, because what else is wrong
-/// may follow from it.
-///
-/// Of the type of other keys, because sorting is long code for each type.
+/// The place of a path's section in the order of errors. What is of no known section comes first,
+/// because other errors may follow from it.
+// A number of the type that other keys have, as the module holds the code of sorting once per type.
 fn section(path: &str) -> u128 {
     let name = path.split(['.', '[']).next();
     SECTIONS

@@ -31,17 +31,19 @@ impl Operator {
         !self.keys.is_empty()
     }
 
-    /// Whether this is one of the keys. Takes the same time whichever it is, and whether or not it
-    /// is one.
+    /// Whether this is one of the keys. It takes the same time whatever the answer is, so that
+    /// nobody can find a key by measuring.
     pub fn knows(&self, key: &str) -> bool {
         let digest = Sha256::digest(key.as_bytes());
-        let differs = |known: &Digest| {
-            known.iter().zip(&digest).fold(0, |bits, (known, given)| bits | (known ^ given))
-        };
-        self.keys
-            .iter()
-            .fold(false, |found, known| found | (std::hint::black_box(differs(known)) == 0))
+        self.keys.iter().fold(false, |found, known| {
+            found | (std::hint::black_box(difference(known, &digest)) == 0)
+        })
     }
+}
+
+/// The bits in which two digests differ; all of them are looked at in any case.
+fn difference(known: &Digest, given: &[u8]) -> u8 {
+    known.iter().zip(given).fold(0, |bits, (known, given)| bits | (known ^ given))
 }
 
 /// Reads the section.
@@ -53,7 +55,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Operator {
     };
     operator.enabled = o.boolean("enabled").unwrap_or(operator.enabled);
     if let Some(keys) = o.optional("keys") {
-        // No key would mean that everybody may, which nobody means who writes a list.
+        // Without keys everybody may ask, and whoever writes a list does not mean that.
         if keys.is_empty() {
             keys.invalid("a list of at least one key");
         }
@@ -65,7 +67,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Operator {
 
 fn read_key(field: &Field<'_>) -> Option<Digest> {
     let mut o = field.object()?;
-    // Who writes the key itself in place of its digest must not find it in a log.
+    // If somebody writes the key itself in place of its digest, no log may show it.
     let digest = o
         .required("sha256", rule::SHA256.allowed)
         .and_then(|field| field.secret().string(&rule::SHA256));

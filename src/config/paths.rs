@@ -1,10 +1,10 @@
-//! `paths` of the document: where the faces live.
+//! `paths` of the document: below which paths the gateway answers.
 
 use super::field::Field;
 use super::rule;
 use crate::request::Paths;
 
-/// Reads the section.
+/// Reads `paths`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let mut paths = Paths::default();
@@ -25,7 +25,7 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     paths
 }
 
-/// A request's path must belong to one face only.
+/// Refuses paths that lie in one another: a request must belong to one of them only.
 fn check_apart(section: &Field<'_>, paths: &Paths) {
     let operator = paths.operator.as_deref().unwrap_or_default();
     let faces = [

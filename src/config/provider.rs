@@ -11,10 +11,10 @@ use super::rule;
 use super::terms::Terms;
 use crate::catalog::ProviderId;
 
-/// Who serves: one upstream account.
+/// An account at somebody who serves models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
-    /// Key of the document's `providers` map.
+    /// The key of the document's map `providers`.
     pub id: String,
     /// The name that answers, listings and errors show. Default: the id.
     pub name: String,
@@ -88,7 +88,7 @@ const APIS: &[(&str, Api)] = &[
     ("azure-openai", Api::AzureOpenAi),
 ];
 
-/// Every provider, with what its endpoints inherit; both in order of id.
+/// Every provider, and the terms that its endpoints inherit; both ordered by id.
 #[derive(Default)]
 pub(super) struct Upstreams<'a> {
     pub(super) providers: Vec<Provider>,
@@ -97,7 +97,7 @@ pub(super) struct Upstreams<'a> {
 }
 
 impl<'a> Upstreams<'a> {
-    /// Reads the section.
+    /// Reads `providers`.
     #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();

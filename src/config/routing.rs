@@ -23,7 +23,7 @@ pub struct Routing {
 /// Orders of endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// Drawn by weight 1/price².
+    /// Drawn at random, with the weight of 1/price².
     Balanced,
     /// Cheapest first.
     Price,
@@ -31,7 +31,7 @@ pub enum Sort {
     Latency,
     /// Most output tokens per second first.
     Throughput,
-    /// As written.
+    /// As the document has them.
     Order,
 }
 
@@ -44,7 +44,7 @@ const SORTS: &[(&str, Sort)] = &[
 ];
 
 impl Sort {
-    /// Its name in the document.
+    /// The order's name in the document.
     pub fn name(self) -> &'static str {
         SORTS.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
     }
@@ -56,7 +56,7 @@ impl Default for Routing {
     }
 }
 
-/// What providers that name no timeouts have.
+/// The timeouts of providers that name none.
 pub(super) struct Timeouts {
     /// How long a streamed request may take to its first event, where its provider does not say.
     /// Default: `15s`.
@@ -72,7 +72,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Reads the section, but for `auto`, which needs the models.
+/// Reads `routing`, but for `auto`, which needs the models.
 #[inline(never)]
 pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option<Field<'a>>) {
     let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());

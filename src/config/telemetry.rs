@@ -1,4 +1,4 @@
-//! `telemetry` of the document: what comes out.
+//! `telemetry` of the document: what exchanges tell about themselves.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Telemetry {
     pub keep_alive: Option<Duration>,
 }
 
-/// What the record holds.
+/// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// Nothing is written.
@@ -34,7 +34,7 @@ impl Default for Telemetry {
     }
 }
 
-/// Reads the section.
+/// Reads `telemetry`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
     let mut telemetry = Telemetry::default();

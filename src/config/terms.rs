@@ -1,4 +1,4 @@
-//! What an endpoint inherits: its own wish, else the model's, else the provider's.
+//! What an endpoint inherits: the endpoint's own terms hold, else the model's, else the provider's.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// Of a model or an endpoint.
+    /// Reads the terms of a model or an endpoint.
     pub(super) fn read(o: &mut Object<'_>) -> Self {
         Self {
             context_length: o.integer("context_length", 1..=MAX_INTEGER),
@@ -36,7 +36,7 @@ impl Terms {
         }
     }
 
-    /// Of a provider, which has no limits of its own.
+    /// Reads the terms of a provider, which has no limits of its own.
     pub(super) fn of_provider(o: &mut Object<'_>) -> Self {
         let regions = o.strings("regions", &rule::REGION);
         let mut terms = Self { regions, cache_ttl: o.duration("cache_ttl"), ..Self::default() };
@@ -60,7 +60,7 @@ impl Terms {
         }
     }
 
-    /// Unknown counts as the worst.
+    /// What becomes of prompts; what no level says is assumed to be the worst.
     pub(super) fn data_policy(&self) -> DataPolicy {
         let worst = DataPolicy::default();
         DataPolicy {
@@ -69,7 +69,7 @@ impl Terms {
         }
     }
 
-    /// Empty if unknown.
+    /// Where the data goes; empty if no level says.
     pub(super) fn into_regions(self) -> Vec<String> {
         self.regions.unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! How large requests and answers may be.
 
-/// Bounds on memory, in bytes.
+/// Bounds on what is held in memory, in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// The largest request's body; larger ones get 413. Envoy's `request_body_buffer_limit` must be

@@ -23,7 +23,7 @@ impl Default for Paths {
     }
 }
 
-/// What the gateway answers itself. Names are percent-encoded still.
+/// What the gateway answers itself. Names in it are still percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page<'a> {
     /// `models`
@@ -72,7 +72,7 @@ impl<'a> Page<'a> {
 /// What a path and method ask of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface<'a> {
-    /// Not ours: passes untouched and unbuffered.
+    /// It is none of the gateway's, and passes untouched and unbuffered.
     Elsewhere,
     /// A request to a model.
     Exchange(Face, Operation),
