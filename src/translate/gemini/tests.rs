@@ -74,7 +74,8 @@ fn errors_that_have_no_code_get_one() {
     let kind = Some("INVALID_ARGUMENT");
     for message in [
         "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
-        "Unable to submit request because the input token count is 1200293 but model only supports up to 1048576.",
+        "Unable to submit request because the input token count is 1200293 but model only supports \
+         up to 1048576.",
     ] {
         check_error(&of(message), Some("context_length_exceeded"), kind, Some(message));
     }

@@ -159,7 +159,8 @@ fn wrong_types_are_told_with_their_path() {
             "[0].role: must be one of system, developer, user, assistant, tool, function",
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": 5}}]}]}"#,
+            r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
+                {"type": "image_url", "image_url": {"url": 5}}]}]}"#,
             "messages",
             "[0].content[1].image_url.url: must be a string",
         ),
@@ -189,12 +190,14 @@ fn wrong_types_are_told_with_their_path() {
             "[0]: has no function_call before it",
         ),
         (
-            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"arguments": "{}"}}]}]}"#,
+            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a",
+                "function": {"arguments": "{}"}}]}]}"#,
             "messages",
             "[0].tool_calls[0].function.name: must be a string",
         ),
         (
-            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {}}]}]}"#,
+            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "custom",
+                "custom": {}}]}]}"#,
             "messages",
             "[0].tool_calls[0].type: must be function: no other call can be translated",
         ),
