@@ -114,7 +114,7 @@ const ALL: [&str; 4] = [C, A, B, "gamma/other"];
 fn what_may_not_be_chosen_is_dropped_with_what_forbids_it() {
     // The document's lists, and the request's.
     let m = [C, A, B];
-    let rows: [(Value, Option<Value>, &[&str], Option<&str>); 11] = [
+    let rows: [(_, _, &[&str], _); 11] = [
         (json!({}), None, &ALL, None),
         (json!({"allowed_models": ["x/*"]}), None, &ALL, None),
         (

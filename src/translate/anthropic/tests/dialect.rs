@@ -69,10 +69,7 @@ fn instructions_between_turns_join_the_others() {
 #[test]
 fn texts_without_escapes_are_borrowed() {
     let read = Anthropic.read(br#"{"messages":[{"role":"user","content":"plain"}]}"#).unwrap();
-    assert!(matches!(
-        &read.turns[0].parts[0].content,
-        Content::Text(Cow::Borrowed("plain"))
-    ));
+    assert!(matches!(&read.turns[0].parts[0].content, Content::Text(Cow::Borrowed("plain"))));
 }
 
 #[test]

@@ -65,8 +65,8 @@ fn about() -> About {
     }
 }
 
-fn own(text: &Cow<'_, str>) -> Cow<'static, str> {
-    Cow::Owned(text.clone().into_owned())
+fn own(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
 }
 
 /// An owned copy of a delta.
@@ -82,7 +82,7 @@ fn owned(delta: &Delta<'_>) -> Delta<'static> {
             index: *index,
             id: own(id),
             name: own(name),
-            signature: signature.as_ref().map(own),
+            signature: signature.as_deref().map(own),
         },
         Delta::Arguments { index, json } => Delta::Arguments { index: *index, json: own(json) },
         Delta::Annotation(text) => Delta::Annotation(own(text)),

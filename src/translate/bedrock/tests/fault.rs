@@ -26,7 +26,8 @@ fn errors_are_read() {
         Some((Some("User is not authorized"), None, None)),
     );
     check(
-        r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token is invalid."}"#,
+        r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException",
+            "message":"The security token is invalid."}"#,
         Some((Some("The security token is invalid."), None, Some("UnrecognizedClientException"))),
     );
     check(
