@@ -15,20 +15,29 @@ pub(crate) const RESPONSE_FORMATS: [&str; 4] = ["json_object", "json_schema", "g
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Features {
+    /// The largest output, in tokens.
+    pub(super) max_output: Option<u64>,
     /// One of [`RESPONSE_FORMATS`].
     pub(super) response_format: Option<&'static str>,
+    /// Whether the model is to think.
     pub(super) reasoning: bool,
     pub(super) service_tier: Option<ServiceTier>,
+    /// Where the value of `service_tier` stands, also where it is null.
+    pub(super) service_tier_span: Option<Span>,
     effort: Option<&'static str>,
 }
 
 impl Features {
-    /// Reads the value of a field that is not null; where it stands.
-    pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Error> {
-        let start = reader.position();
-        match (field, reader.peek()?) {
+    /// Reads the value of a field that is not null.
+    pub(super) fn read(
+        &mut self,
+        field: Field,
+        kind: Kind,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Error> {
+        match (field, kind) {
             (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => {
                 self.response_format(reader)?
             }
@@ -50,14 +59,24 @@ impl Features {
                 self.reasoning |= effort != Some("none");
             }
             (Field::IncludeReasoning, _) => self.reasoning |= reader.boolean()? == Some(true),
-            (Field::ServiceTier, Kind::String) => {
-                self.service_tier = ServiceTier::named(&reader.string()?.decode());
-            }
+            (Field::ServiceTier, kind) => self.service_tier(kind, reader)?,
             _ => {
                 reader.skip()?;
             }
         }
-        Ok(start..reader.position())
+        Ok(())
+    }
+
+    fn service_tier(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let start = reader.position();
+        match kind {
+            Kind::String => self.service_tier = ServiceTier::named(&reader.string()?.decode()),
+            _ => {
+                reader.skip()?;
+            }
+        }
+        self.service_tier_span = Some(start..reader.position());
+        Ok(())
     }
 
     fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {

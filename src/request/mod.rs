@@ -4,21 +4,26 @@
 //! The body is read once, here, and validated whole; every attempt edits the same bytes.
 
 mod body;
+mod content;
 mod conversation;
 mod feature;
 mod field;
-mod modality;
+mod limits;
+mod model;
 mod plugin;
 mod preferences;
 mod preset;
 mod problem;
+mod raw;
+mod routing;
+mod stream;
 mod surface;
 
 pub use body::{Request, StreamOptionsEdit, Unfit};
 pub use conversation::Conversation;
 pub(crate) use feature::RESPONSE_FORMATS;
-pub use modality::Modality;
+pub use limits::Limits;
 pub use plugin::AutoRouter;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};
-pub use surface::{Face, Operation, Page, Surface};
+pub use surface::{Page, Paths, Surface};

@@ -121,10 +121,9 @@ impl AutoRouter {
     /// OpenRouter's bounds.
     fn check(&self) -> Result<(), Error> {
         let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
-        let fits =
-            |patterns: &[String]| patterns.iter().all(|pattern| pattern.len() <= LONGEST_PATTERN);
-        let together: usize = allowed.iter().chain(excluded).map(String::len).sum();
-        if fits(allowed) && fits(excluded) && together <= LONGEST_PATTERNS {
+        let mut all = allowed.iter().chain(excluded);
+        let together: usize = all.clone().map(String::len).sum();
+        if all.all(|pattern| pattern.len() <= LONGEST_PATTERN) && together <= LONGEST_PATTERNS {
             return Ok(());
         }
         Err(wrong(FIELD, "must have patterns of at most 1024 characters, 65536 characters in all"))

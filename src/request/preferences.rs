@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use super::problem::{boolean, members, text, texts, wrong};
+use crate::catalog::Price;
 use crate::catalog::QUANTIZATIONS;
-use crate::config;
+use crate::duration;
 use crate::error::Error;
-use crate::usage::Price;
 use crate::wire::json::{Kind, Reader};
 
 /// What the client asks of routing; every field may be absent or null.
@@ -294,37 +294,37 @@ fn max_price(reader: &mut Reader<'_>, body: &[u8]) -> Result<MaxPrice, Error> {
 }
 
 fn cutoffs(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<Cutoffs, Error> {
-    let bound = |reader: &mut Reader<'_>| {
-        let number = number(reader, body)?.and_then(|text| text.parse::<f64>().ok());
-        let number = number.filter(|number| number.is_finite() && *number >= 0.0);
-        number
-            .map(Some)
-            .ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
-    };
     let mut cutoffs = Cutoffs::default();
     let [p50, p75, p90, p99] = &mut cutoffs.bounds;
     if reader.peek()? != Kind::Object {
-        *p50 = bound(reader)?;
+        *p50 = Some(bound(reader, body, field)?);
         return Ok(cutoffs);
     }
     object(reader, field, &mut |reader, key| {
-        match key {
-            "p50" => *p50 = bound(reader)?,
-            "p75" => *p75 = bound(reader)?,
-            "p90" => *p90 = bound(reader)?,
-            "p99" => *p99 = bound(reader)?,
+        let place = match key {
+            "p50" => &mut *p50,
+            "p75" => &mut *p75,
+            "p90" => &mut *p90,
+            "p99" => &mut *p99,
             _ => return Ok(false),
-        }
+        };
+        *place = Some(bound(reader, body, field)?);
         Ok(true)
     })?;
     Ok(cutoffs)
+}
+
+fn bound(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<f64, Error> {
+    let number = number(reader, body)?.and_then(|text| text.parse::<f64>().ok());
+    let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
 }
 
 fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Error> {
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
     let time =
-        if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
+        if is_number { duration::parse(&format!("{text}s")) } else { duration::parse(&text) };
     time.ok_or_else(|| {
         wrong(
             "provider.first_token_timeout",

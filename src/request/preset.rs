@@ -20,13 +20,12 @@ pub fn split(model: &str) -> Option<(&str, &str)> {
 pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -> Vec<u8> {
     let (object, own) = members(body);
     let mut edits = Edits::new();
-    let find = |name: &str| own.iter().find(|(own, _)| own == name).map(|(_, span)| span);
     let mut added = String::new();
     for (name, json) in preset {
-        match find(name) {
+        match find(&own, name) {
             Some(span) if name == "tools" => edits.replace(span.clone(), &united(body, span, json)),
             Some(_) => {}
-            None if name == "model" && find("models").is_some() => {}
+            None if name == "model" && find(&own, "models").is_some() => {}
             None => added.extend(["\"", name, "\":", json, ","]),
         }
     }
@@ -41,6 +40,11 @@ pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -
         edits.replace(span, base.as_bytes());
     }
     edits.apply(body)
+}
+
+/// Where the value of a member stands.
+fn find<'a>(members: &'a [(String, Span)], name: &str) -> Option<&'a Span> {
+    members.iter().find(|(own, _)| own == name).map(|(_, span)| span)
 }
 
 /// Where an object stands, and its members' values.
@@ -78,7 +82,7 @@ fn identity(tool: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Limits;
+    use crate::request::Limits;
     use crate::request::Request;
     use serde_json::{Value, json};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]

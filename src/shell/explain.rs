@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::host::{self, Action, Buffer};
+use proxy_wasm::types::{Action, BufferType};
+
+use super::host;
 use super::stream::send;
 use super::{shared, worker};
 use crate::config::Config;
@@ -45,7 +47,7 @@ impl Explain {
         if size > limit && size != usize::MAX {
             self.reply(&Error::TooLarge { limit: Some(limit) }.reply(ErrorForm::OpenRouter));
         } else if end {
-            self.answer(host::buffer(Buffer::RequestBody, size.min(limit)));
+            self.answer(host::buffer(BufferType::HttpRequestBody, size.min(limit)));
         }
         Action::Pause
     }

@@ -2,10 +2,13 @@
 
 use std::rc::Rc;
 
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+
 use super::downstream::Downstream;
 use super::explain::Explain;
 use super::headers;
-use super::host::{self, Action, Buffer, Map};
+use super::host;
 use super::page;
 use super::upstream::Upstream;
 use super::worker::{self, Link, Shared};
@@ -44,7 +47,7 @@ impl Stream {
 
     fn begin(&mut self, end: bool) -> Option<Action> {
         let config = self.config.clone()?;
-        let serialised = host::headers(Map::RequestHeaders);
+        let serialised = host::headers(MapType::HttpRequestHeaders);
         let parsed = headers::parse(&serialised);
         let value = |name| headers::value(&parsed, name).unwrap_or_default();
         // The header saves asking for more; one that leads nowhere may be a client's own.
@@ -106,7 +109,7 @@ impl Stream {
         parsed: &[(&str, &str)],
         end: bool,
     ) -> Option<Action> {
-        if let Some(link) = host::property(LINK) {
+        if let Some(link) = host::property(&[LINK]) {
             let Some((link, exchange)) = worker::find(&link) else {
                 return Some(Upstream::refuse(ErrorForm::OpenAi));
             };
@@ -161,8 +164,12 @@ impl Stream {
         if !end && released.is_some_and(|length| size < length) {
             return Action::Pause;
         }
-        exchange.borrow_mut().restore_body(host::buffer(Buffer::RequestBody, size));
-        self.begin_attempt(link, exchange, &headers::parse(&host::headers(Map::RequestHeaders)))
+        exchange.borrow_mut().restore_body(host::buffer(BufferType::HttpRequestBody, size));
+        self.begin_attempt(
+            link,
+            exchange,
+            &headers::parse(&host::headers(MapType::HttpRequestHeaders)),
+        )
     }
 
     fn begin_attempt(&mut self, link: Link, exchange: Shared, current: &[(&str, &str)]) -> Action {
@@ -170,12 +177,26 @@ impl Stream {
         self.role = upstream.map_or(Role::Elsewhere, |upstream| Role::Upstream(Box::new(upstream)));
         action
     }
+}
 
-    pub(super) fn request_headers(&mut self, end: bool) -> Action {
+impl Context for Stream {
+    fn on_done(&mut self) -> bool {
+        match &mut self.role {
+            Role::Upstream(upstream) => upstream.done(),
+            // Over HTTP/3 the host does not log.
+            Role::Downstream(downstream) => downstream.settle(self.context),
+            Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => {}
+        }
+        true
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         self.begin(end).unwrap_or(Action::Continue)
     }
 
-    pub(super) fn request_body(&mut self, size: usize, end: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
         if self.begin_awaiting(size, end) == Action::Pause {
             return Action::Pause;
         }
@@ -187,7 +208,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn request_trailers(&mut self) -> Action {
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if self.begin_awaiting(usize::MAX, true) == Action::Pause {
             return Action::Pause;
         }
@@ -199,7 +220,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn response_headers(&mut self, end: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
@@ -207,7 +228,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         match &mut self.role {
             Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_body(self.context, size, end),
@@ -215,23 +236,16 @@ impl Stream {
         }
     }
 
-    pub(super) fn response_trailers(&mut self) -> Action {
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         match &mut self.role {
             Role::Upstream(upstream) => upstream.response_trailers(),
             _ => Action::Continue,
         }
     }
 
-    pub(super) fn log(&mut self) {
+    fn on_log(&mut self) {
         if let Role::Downstream(downstream) = &mut self.role {
-            downstream.log(self.context);
-        }
-    }
-
-    /// The host is done with it.
-    pub(super) fn end(&mut self) {
-        if let Role::Upstream(upstream) = &mut self.role {
-            upstream.done();
+            downstream.settle(self.context);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -18,6 +18,9 @@ use crate::setup::{KEYS, Setup, key, merge};
 const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the test's client talks to.
+const LISTENER: &str = "gateway";
 
 /// A port that nobody listens to.
 const REFUSING: &str = "127.0.0.1:1";
@@ -105,7 +108,9 @@ impl Envoy {
             return None;
         }
         let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json")).ok()?;
-        let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        let mut listeners = listeners["listener_statuses"].as_array()?.iter();
+        let own = listeners.find(|listener| listener["name"] == LISTENER)?;
+        let address = &own["local_address"]["socket_address"];
         let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
         Some(SocketAddr::from(([127, 0, 0, 1], port)))
     }
@@ -261,18 +266,92 @@ fn bootstrap(directory: &Path, setup: &Setup, fakes: &BTreeMap<String, SocketAdd
     let names: Vec<String> =
         clusters.iter().map(|cluster| cluster["name"].as_str().unwrap().to_owned()).collect();
     clusters.push(cluster("sink", refusing, setup));
+    let gateway = connection_manager(directory, setup, &names);
+    let listeners = if setup.by_http3 {
+        let port = free_udp_port();
+        clusters.push(http3_cluster(port));
+        vec![listener(relay()), http3_listener(port, gateway)]
+    } else {
+        vec![listener(gateway)]
+    };
     json!({
         "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
         "stats_flush_on_admin": true,
-        "static_resources": {
-            "listeners": [{
-                "name": "gateway",
-                "address": address("127.0.0.1:0".parse().unwrap()),
-                "filter_chains": [{"filters": [connection_manager(directory, setup, &names)]}],
-            }],
-            "clusters": clusters,
-        },
+        "static_resources": {"listeners": listeners, "clusters": clusters},
     })
+}
+
+fn listener(manager: Value) -> Value {
+    json!({
+        "name": LISTENER,
+        "address": address("127.0.0.1:0".parse().unwrap()),
+        "filter_chains": [{"filters": [manager]}],
+    })
+}
+
+const MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/// What makes HTTP/3 of the requests of the test's client, which does not speak it.
+fn relay() -> Value {
+    let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "http3", "timeout": "0s"}});
+    let router = named(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        json!({}),
+    );
+    let manager = json!({
+        "stat_prefix": "relay",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [router],
+    });
+    named("envoy.filters.network.http_connection_manager", MANAGER, manager)
+}
+
+/// Where a cluster of the same Envoy finds its listener, it must be known beforehand.
+fn free_udp_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn quic(r#type: &str, message: Value) -> Value {
+    let r#type = format!("envoy.extensions.transport_sockets.quic.v3.{type}");
+    named("envoy.transport_sockets.quic", &r#type, message)
+}
+
+fn http3_listener(port: u16, mut manager: Value) -> Value {
+    merge(
+        &mut manager["typed_config"],
+        &json!({"codec_type": "HTTP3", "http_protocol_options": null}),
+    );
+    let own = rcgen::generate_simple_self_signed(["gateway.test".to_owned()]).unwrap();
+    let certificate = json!({
+        "certificate_chain": {"inline_string": own.cert.pem()},
+        "private_key": {"inline_string": own.signing_key.serialize_pem()},
+    });
+    let tls = json!({"common_tls_context": {"tls_certificates": [certificate]}});
+    let tls = json!({"downstream_tls_context": tls});
+    let mut address = address(SocketAddr::from(([127, 0, 0, 1], port)));
+    address["socket_address"]["protocol"] = "UDP".into();
+    json!({
+        "name": "http3",
+        "address": address,
+        "udp_listener_config": {"quic_options": {}},
+        "filter_chains": [{
+            "filters": [manager],
+            "transport_socket": quic("QuicDownstreamTransport", tls),
+        }],
+    })
+}
+
+fn http3_cluster(port: u16) -> Value {
+    let mut cluster = cluster("http3", SocketAddr::from(([127, 0, 0, 1], port)), &Setup::new());
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let protocol = json!({"explicit_http_config": {"http3_protocol_options": {}}});
+    cluster["typed_extension_protocol_options"][options] = typed(options, protocol);
+    let tls = json!({"sni": "gateway.test", "common_tls_context": {}});
+    cluster["transport_socket"] =
+        quic("QuicUpstreamTransport", json!({"upstream_tls_context": tls}));
+    cluster
 }
 
 fn address(address: SocketAddr) -> Value {
@@ -328,9 +407,7 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(clusters)}]},
         "http_filters": [placed(directory, setup, PLACES[0]), router],
     });
-    let r#type =
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-    named("envoy.filters.network.http_connection_manager", r#type, manager)
+    named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
 
 /// A request header that leads to a route without `refresh_cluster_on_retry`.

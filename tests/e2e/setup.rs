@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) as_struct: bool,
     /// Whether the filter comes by ECDS from a file.
     pub(crate) by_ecds: bool,
+    /// Whether requests come to the filter by HTTP/3.
+    pub(crate) by_http3: bool,
     /// Whether the filter may wait for a body.
     pub(crate) may_wait: bool,
     /// Which VM the filter runs in: another number is another VM with the same `vm_id`.
@@ -55,6 +57,7 @@ impl Setup {
             record: true,
             as_struct: false,
             by_ecds: false,
+            by_http3: false,
             may_wait: true,
             vm: 0,
         }

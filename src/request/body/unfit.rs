@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use super::Request;
+use crate::request::content::openrouter_loss;
 use crate::request::field::Field;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Text};
+use crate::wire::json::{JsonError, Kind, Reader};
 
 /// What an upstream of the same dialect does not take.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,36 +20,15 @@ pub struct Unfit {
     pub parts: bool,
 }
 
-/// Members of messages and of their parts that are OpenRouter's, and what their loss is called.
-const PARTS: [(&str, &str); 4] = [
-    ("reasoning", "messages.reasoning"),
-    ("reasoning_content", "messages.reasoning"),
-    ("reasoning_details", "messages.reasoning"),
-    ("cache_control", "messages.cache_control"),
-];
-
-/// What the loss of a member of a message, or of one of its parts, is called, if it is
-/// OpenRouter's.
-fn loss(key: &Text<'_>) -> Option<&'static str> {
-    PARTS.iter().find(|(name, _)| key.is(name)).map(|(_, loss)| *loss)
-}
-
 impl Request {
     /// Whether a top-level field of this name is there, be it null.
     pub fn names(&self, name: &str) -> bool {
-        Field::of(name.as_bytes()).is_some_and(|field| self.seen.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.fields.named.contains(field))
     }
 
     /// Members of messages and of their parts that are OpenRouter's, by the names of their losses.
     pub fn openrouter_parts(&self) -> &[&'static str] {
-        &self.openrouter_parts
-    }
-
-    /// Takes note of a member of a message, or of one of its parts.
-    pub(super) fn note_part(&mut self, key: &Text<'_>) {
-        if let Some(loss) = loss(key).filter(|loss| !self.openrouter_parts.contains(loss)) {
-            self.openrouter_parts.push(loss);
-        }
+        &self.content.openrouter_parts
     }
 
     /// A request with nothing but these fields and an empty prompt.
@@ -64,7 +44,7 @@ impl Request {
 
     /// A top-level member, from its key's quote to the end of its value.
     fn member(&self, name: &str) -> Option<&[u8]> {
-        self.body().get(self.members.find(self.body(), name)?.1)
+        self.body().get(self.raw.members.find(self.body(), name)?.1)
     }
 
     /// A top-level member by another name.
@@ -87,7 +67,7 @@ impl Request {
             }
         }
         unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
-        if unfit.parts && !self.openrouter_parts.is_empty() {
+        if unfit.parts && !self.content.openrouter_parts.is_empty() {
             // The body was read before, so that nothing can be wrong with it.
             let _ = Reader::new(self.body()).object(|reader, member| match reader.peek()? {
                 Kind::Array if member.key.is("messages") => {
@@ -115,7 +95,7 @@ fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(),
             }
         }
         let index = members.push(member.key.start..reader.position());
-        if loss(&member.key).is_some() {
+        if openrouter_loss(&member.key).is_some() {
             members.remove(index);
         }
         Ok::<_, JsonError>(())

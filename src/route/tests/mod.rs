@@ -15,8 +15,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::catalog::Endpoint;
-use crate::config::{Config, Limits};
-use crate::request::{Operation, Request};
+use crate::config::Config;
+use crate::error::Reason;
+use crate::operation::Operation;
+use crate::request::Limits;
+use crate::request::Request;
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 

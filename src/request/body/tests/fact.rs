@@ -6,8 +6,8 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::catalog::Price;
 use crate::request::{Cutoffs, DataCollection, MaxPrice, SortBy};
-use crate::usage::Price;
 
 fn names(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(ToString::to_string).collect())
