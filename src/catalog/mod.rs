@@ -287,12 +287,17 @@ mod tests {
 
     #[test]
     fn a_tier_is_the_last_part_of_a_tag() {
-        let tier =
-            |tag: Option<&str>| Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) }.tier();
-        for tag in [None, Some("eu"), Some("flexible"), Some("flex/eu"), Some("high-priority")] {
-            assert_eq!(tier(tag), None, "{tag:?}");
+        for (tag, tier) in [
+            (None, None),
+            (Some("eu"), None),
+            (Some("flexible"), None),
+            (Some("flex/eu"), None),
+            (Some("high-priority"), None),
+            (Some("flex"), Some(Tier::Flex)),
+            (Some("eu/priority"), Some(Tier::Priority)),
+        ] {
+            let tagged = Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) };
+            assert_eq!(tagged.tier(), tier, "{tag:?}");
         }
-        assert_eq!(tier(Some("flex")), Some(Tier::Flex));
-        assert_eq!(tier(Some("eu/priority")), Some(Tier::Priority));
     }
 }

@@ -234,7 +234,8 @@ mod tests {
             (
                 AUTH,
                 r#"{"type": "bearer"}"#,
-                "providers.openai.auth.env: missing (expected: the name of an environment variable)",
+                "providers.openai.auth.env: missing \
+                 (expected: the name of an environment variable)",
             ),
             (
                 AUTH,
@@ -295,11 +296,14 @@ mod tests {
 
     #[test]
     fn a_session_token_that_cannot_be_used_is_none() {
-        let document = r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
+        let document = r#"{"providers": {"aws": {
+            "api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}
+        }}}"#;
         for (value, expected) in [("token", Some("token")), ("", None), ("a\nb", None)] {
-            let env =
-                |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
-            let (config, warnings) = Config::parse(document.as_bytes(), &env).unwrap();
+            let (config, warnings) = Config::parse(document.as_bytes(), &|name| {
+                Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned())
+            })
+            .unwrap();
             let Auth::Sigv4(aws) = &config.providers[0].auth else {
                 panic!("{:?}", config.providers[0].auth)
             };
@@ -325,7 +329,8 @@ mod tests {
             assert_eq!(
                 warning.to_string(),
                 format!(
-                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
+                    "providers.openai.auth.env: environment variable {env} {why}, \
+                     so the provider cannot be used"
                 )
             );
         }

@@ -193,6 +193,8 @@ mod tests {
 
     #[test]
     fn rules_of_auto() {
+        let pattern = "(allowed: a model's id, with `*` for anything, at most 1024 bytes, \
+                       without spaces, `?`, `[`, `]`, `{`, `}`)";
         check(&[
             (r#"{"models": ["a/b"]}"#, ""),
             (r#"{"models": ["a/b:floor", "a/b:nitro"], "rules": []}"#, ""),
@@ -207,16 +209,17 @@ mod tests {
             (r#"{"models": "a/b"}"#, ".models: wrong type: string (allowed: list)"),
             (
                 r#"{"models": ["a/b"], "model": 1}"#,
-                ".model: unknown key (known: allowed_models, excluded_models, max_price, models, rules)",
+                ".model: unknown key \
+                 (known: allowed_models, excluded_models, max_price, models, rules)",
             ),
             (
-                r#"{"models": ["a/b"], "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
-                ".allowed_models[1]: invalid: \"a/[bc]\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[0]: invalid: \"\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[1]: invalid: \"a b\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)",
+                r#"{"models": ["a/b"],
+                    "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
+                &format!(
+                    ".allowed_models[1]: invalid: \"a/[bc]\" {pattern}\n\
+                     .excluded_models[0]: invalid: \"\" {pattern}\n\
+                     .excluded_models[1]: invalid: \"a b\" {pattern}"
+                ),
             ),
             (
                 r#"{"models": ["a/b"], "max_price": {"prompt": "x", "input": 1}}"#,
@@ -226,12 +229,14 @@ mod tests {
         ]);
     }
 
+    fn with_rule(when: &str, models: &str) -> String {
+        format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
+    }
+
     #[test]
     fn rules_of_rules() {
-        let rule = |when: &str, models: &str| {
-            format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
-        };
-        let known = "unknown key (known: header, images, input_tokens_over, reasoning, response_format, tools)";
+        let known = "unknown key \
+                     (known: header, images, input_tokens_over, reasoning, response_format, tools)";
         for (when, expected) in [
             (r#"{"tools": true, "images": false, "reasoning": true, "input_tokens_over": 0}"#, ""),
             (r#"{"response_format": "text", "header": {"name": "X-Tier", "equals": "gold"}}"#, ""),
@@ -249,30 +254,39 @@ mod tests {
             ),
             (
                 r#"{"input_tokens_over": -1}"#,
-                ".rules[0].when.input_tokens_over: invalid: -1 (allowed: a whole number, at least 0)",
+                ".rules[0].when.input_tokens_over: invalid: -1 \
+                 (allowed: a whole number, at least 0)",
             ),
             (
                 r#"{"header": {"name": "x"}}"#,
                 ".rules[0].when.header.equals: missing (expected: text without control characters)",
             ),
         ] {
-            check(&[(&rule(when, r#"["a/b"]"#), expected)]);
+            check(&[(&with_rule(when, r#"["a/b"]"#), expected)]);
         }
         check(&[(
-            &rule(r#"{"tools": true}"#, r#"["x"]"#),
+            &with_rule(r#"{"tools": true}"#, r#"["x"]"#),
             ".rules[0].models[0]: not found: \"x\" (known: a/b)",
         )]);
         check(&[(
             r#"{"models": ["a/b"], "rules": [{"if": {}}]}"#,
-            ".rules[0].when: missing (expected: an object of conditions)\n.rules[0].models: missing (expected: a list of at least one model)\n.rules[0].if: unknown key (known: models, when)",
+            ".rules[0].when: missing (expected: an object of conditions)\n\
+             .rules[0].models: missing (expected: a list of at least one model)\n\
+             .rules[0].if: unknown key (known: models, when)",
         )]);
     }
 
     #[test]
     fn the_section_is_read_whole() {
         let value = r#"{"auto": {
-            "rules": [{"when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true}, "models": ["a/b:nitro"]}],
-            "models": ["a/b"], "excluded_models": ["*:free"], "max_price": {"prompt": 3, "completion": "15"}}}"#;
+            "rules": [{
+                "when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true},
+                "models": ["a/b:nitro"]
+            }],
+            "models": ["a/b"],
+            "excluded_models": ["*:free"],
+            "max_price": {"prompt": 3, "completion": "15"}
+        }}"#;
         let config = config_with("/routing", value);
         let auto = config.routing.auto.unwrap();
         let header = Some(("x-tier".to_owned(), "gold".to_owned()));
@@ -288,11 +302,8 @@ mod tests {
             (auto.allowed_models, auto.excluded_models),
             (vec![], vec!["*:free".to_owned()])
         );
-        let price = |text| Price::parse(text).ok();
-        assert_eq!(
-            auto.max_price,
-            MaxPrice { prompt: price("3"), completion: price("15"), ..MaxPrice::default() }
-        );
+        let [prompt, completion] = ["3", "15"].map(|usd| Price::parse(usd).ok());
+        assert_eq!(auto.max_price, MaxPrice { prompt, completion, ..MaxPrice::default() });
         let model = config.catalog.model(auto.model).unwrap();
         assert_eq!(
             (model.id.as_str(), model.aliases.as_slice()),

@@ -109,7 +109,8 @@ mod tests {
             (
                 "/routing",
                 r#"{"sort": "cheap"}"#,
-                "routing.sort: invalid: \"cheap\" (allowed: balanced, price, latency, throughput, order)",
+                "routing.sort: invalid: \"cheap\" \
+                 (allowed: balanced, price, latency, throughput, order)",
             ),
             (
                 "/routing",
