@@ -17,11 +17,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use modelyard::translate::Meter;
 use modelyard::translate::source::{Images, Source as _, Translating};
 use modelyard::translate::{
     About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses,
 };
-use modelyard::usage::Meter;
 use modelyard::wire::event_stream::{self, Frames};
 use modelyard::wire::sse::{self, Splitter};
 

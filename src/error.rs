@@ -4,19 +4,22 @@
 //! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours
 //! (5xx). Message texts are OpenRouter's where it has one, because clients match on them.
 
+pub(crate) mod anthropic;
 mod openrouter;
+mod reason;
+pub(crate) mod responses;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{AUTO, AUTO_ALIAS};
-use crate::request::{Face, Operation};
-use crate::route::{Dropped, Reason};
-use crate::translate::{anthropic, responses};
+use crate::catalog::{AUTO, AUTO_ALIAS};
+use crate::operation::{Face, Operation};
 use crate::wire::json::JsonError;
 use crate::wire::openai::{ErrorFields, MODERATED};
+
+pub use reason::{Dropped, Reason};
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;

@@ -9,11 +9,21 @@
 //! answer: it goes on to the client, or the host's own router tries the next cluster. Both roles of
 //! a request share one [`exchange::Exchange`] in memory.
 //!
+//! The layers, each of which imports only from lower ones:
+//!
 //! ```text
-//! shell ─▶ exchange ─▶ request ─▶ route ─▶ provider     (a request on its way out)
-//!   │          └─────▶ usage, translate                  (an answer on its way back)
-//!   └────▶ listing                                       (what needs no provider)
-//!                        all of them ─▶ config, catalog, error, state, wire
+//! shell       callbacks of the host in, calls of the host out; the only one that knows it
+//! exchange    one request as a state machine, with its attempts
+//! listing     what needs no provider: models, keys, past exchanges
+//! route       which endpoints, in which order, and why not the others
+//! provider    host, path and proof of identity upstream
+//! translate   between dialects and formats: requests, answers, streams, errors
+//! config      the document, validated
+//! request     what routing needs to know of a client's request
+//! usage       tokens and what they cost        error   every error a client can see
+//! catalog     models, endpoints, prices
+//! wire        bytes: JSON, events, patterns    operation   what a client wants done
+//! state       what workers share               stats   calendar   duration   fnv
 //! ```
 //!
 //! # Entry points
@@ -25,7 +35,7 @@
 //!
 //! # Invariants, each checked by a test
 //!
-//! * Only `shell` knows the host, and only it logs. `wire` imports nothing of ours.
+//! * Only `shell` knows the host, and only it logs. No import runs upwards.
 //! * The core knows no host: bytes, time and randomness are arguments. It has no global state.
 //! * Nothing panics: a trap ends every stream of the worker.
 //! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are
@@ -37,25 +47,29 @@
 
 pub mod exchange;
 
-pub mod request;
+pub mod listing;
 
-pub mod catalog;
-pub mod config;
 pub mod route;
-pub mod state;
 
 pub mod provider;
 
 pub mod translate;
-pub mod usage;
 
-pub mod listing;
+pub mod config;
+
+pub mod request;
 
 pub mod error;
-pub mod stats;
+pub mod usage;
+
+pub mod catalog;
 
 mod calendar;
+mod duration;
 mod fnv;
+pub mod operation;
+pub mod state;
+pub mod stats;
 pub mod wire;
 
 #[cfg(target_os = "wasi")]

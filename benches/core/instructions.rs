@@ -21,8 +21,8 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 use modelyard::exchange::Exchange;
+use modelyard::operation::Face;
 use modelyard::provider::Body;
-use modelyard::request::Face;
 
 use script::{NOW, answer, begin, catalogue, chat, open, piece, with_health};
 

@@ -13,8 +13,10 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use modelyard::catalog::Asked;
-use modelyard::config::{Config, Limits};
-use modelyard::request::{Face, Operation, Request};
+use modelyard::config::Config;
+use modelyard::operation::{Face, Operation};
+use modelyard::request::Limits;
+use modelyard::request::Request;
 use modelyard::route::{Circumstances, Health, plan};
 
 thread_local! {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use modelyard::config::Config;
 use modelyard::exchange::{Arrival, Dispatch, Exchange, Verdict};
-use modelyard::request::{Face, Operation};
+use modelyard::operation::{Face, Operation};
 use modelyard::route::Health;
 
 /// When everything happens.

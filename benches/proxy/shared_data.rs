@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use modelyard::exchange::{Arrival, Exchange};
-use modelyard::request::{Face, Operation};
+use modelyard::operation::{Face, Operation};
 use modelyard::route::Health;
 use modelyard::state::{Memory, Store};
 use modelyard::usage::Journal;

@@ -2,6 +2,8 @@
 //! policy.
 
 pub mod glob;
+mod modality;
+mod price;
 mod pricing;
 mod tier;
 mod variant;
@@ -9,9 +11,16 @@ mod variant;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use modality::Modality;
+pub use price::{Cost, Price, PriceError};
 pub use pricing::{PriceOverride, Pricing};
 pub use tier::{ServiceTier, Tier};
 pub use variant::{Asked, Variant};
+
+/// The model that stands for the choice by `routing.auto`.
+pub const AUTO: &str = "openrouter/auto";
+/// Its other name.
+pub const AUTO_ALIAS: &str = "auto";
 
 /// OpenRouter's names of weight formats.
 pub const QUANTIZATIONS: [&str; 12] = [

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::usage::{Cost, Price};
+use super::{Cost, Price};
 
 /// Declares [`Pricing`] and the table of its keys together, so that no key can be forgotten in one
 /// of them.

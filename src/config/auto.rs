@@ -9,13 +9,8 @@ use super::field::{Field, MAX_INTEGER};
 use super::pricing;
 use super::reader::Object;
 use super::rule;
-use crate::catalog::{Catalog, ModelId};
+use crate::catalog::{AUTO, Catalog, ModelId};
 use crate::request::{MaxPrice, RESPONSE_FORMATS};
-
-/// The catalogue's model that stands for the choice.
-pub const AUTO: &str = "openrouter/auto";
-/// Its other name.
-pub const AUTO_ALIAS: &str = "auto";
 
 /// Reads the section; `model` is the catalogue's entry for it.
 #[inline(never)]
@@ -171,8 +166,8 @@ fn max_price(field: &Field<'_>) -> MaxPrice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Price;
     use crate::config::tests::{check_errors, config_with};
-    use crate::usage::Price;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

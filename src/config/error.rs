@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::usage::PriceError;
+use crate::catalog::PriceError;
 
 /// Most of the allowed names that a message lists.
 const MAX_LISTED: usize = 20;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::Number;
 
 use super::document::{item_path, key_path, numeric, quoted, shortened};
-use super::duration;
 use super::error::{ConfigErrorKind, WarningKind};
 use super::reader::{Object, Report};
 use super::rule::Rule;
 use super::value::{Entries, Value};
+use crate::duration;
 
 /// The largest whole number that a double and so a `Struct` holds exactly.
 pub(super) const MAX_INTEGER: u64 = 9_007_199_254_740_991;

@@ -9,7 +9,6 @@
 mod auth;
 mod auto;
 mod document;
-mod duration;
 mod endpoint;
 mod error;
 mod field;
@@ -33,18 +32,16 @@ mod tests;
 mod value;
 
 pub use auth::{Auth, Key, Sigv4};
-pub use auto::{AUTO, AUTO_ALIAS, Auto, AutoRule};
-pub(crate) use duration::parse as duration;
+pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
-pub use limits::Limits;
 pub use operator::Operator;
-pub use paths::Paths;
 pub use preset::Presets;
 pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
-use crate::catalog::{Catalog, ProviderId};
+use crate::catalog::{AUTO, Catalog, ProviderId};
+use crate::request::{Limits, Paths};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::ConfigErrorKind;
 use super::document::quoted;
 use super::endpoint;
 use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
-use super::{AUTO, AUTO_ALIAS, ConfigErrorKind};
+use crate::catalog::{AUTO, AUTO_ALIAS};
 use crate::catalog::{Catalog, Model};
 
 const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Paths;
 use super::field::Field;
-use super::rule;
+use super::rule::{self, Digest};
 
 /// `operator` of the document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,9 +15,6 @@ pub struct Operator {
     /// Of the keys; empty: nobody is asked for one.
     keys: Vec<Digest>,
 }
-
-/// SHA-256 of a key.
-type Digest = [u8; 32];
 
 impl Operator {
     /// Whether requests must bring a key.
@@ -66,20 +63,7 @@ fn read_key(field: &Field<'_>) -> Option<Digest> {
         .required("sha256", rule::SHA256.allowed)
         .and_then(|field| field.secret().string(&rule::SHA256));
     o.finish();
-    digest_of_hex(digest?)
-}
-
-/// 64 hexadecimal digits.
-pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
-    let mut digest = Digest::default();
-    let digits = text.as_bytes();
-    if digits.len() != 2 * digest.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, digits) in digest.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(digest)
+    rule::digest_of_hex(digest?)
 }
 
 #[cfg(test)]

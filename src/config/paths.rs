@@ -2,24 +2,7 @@
 
 use super::field::Field;
 use super::rule;
-
-/// Base paths; each starts and ends with `/`, and none lies in another.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Paths {
-    /// OpenAI's face, default `/v1/`.
-    pub openai: String,
-    /// OpenRouter's face, default `/api/v1/`.
-    pub openrouter: String,
-    /// What is for the operator, default `/modelyard/`; `None`: nothing is.
-    pub operator: Option<String>,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        let operator = Some("/modelyard/".to_owned());
-        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator }
-    }
-}
+use crate::request::Paths;
 
 /// Reads the section.
 #[inline(never)]

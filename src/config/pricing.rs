@@ -4,8 +4,8 @@ use super::field::{Field, MAX_INTEGER};
 use super::reader::Object;
 use super::rule;
 use super::{ConfigErrorKind, WarningKind};
+use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
-use crate::usage::Price;
 
 const MILLION: u64 = 1_000_000;
 /// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
@@ -49,7 +49,7 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
 }
 
 fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
-    let minute = |field: &Field<'_>| minute_of_day(field.string(&rule::TIME_OF_DAY)?);
+    let minute = |field: &Field<'_>| rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?);
     let (from, to) = minute(start).zip(minute(end))?;
     if from == to {
         end.invalid("another time than utc_start");
@@ -84,16 +84,6 @@ pub(super) fn price(field: &Field<'_>) -> Option<Price> {
         field.error(ConfigErrorKind::Price { value: field.shown(), reason });
     }
     parsed.ok()
-}
-
-/// Minutes after midnight of `HHMM`.
-pub(super) fn minute_of_day(text: &str) -> Option<u16> {
-    if text.len() != 4 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let time: u16 = text.parse().ok()?;
-    let (hours, minutes) = (time / 100, time % 100);
-    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What texts may stand where: each rule with the words an error uses for it.
 
+/// A SHA-256.
+pub(super) type Digest = [u8; 32];
+
 /// A condition on a text.
 pub(super) struct Rule {
     /// Completes "allowed:" and "expected:".
@@ -112,15 +115,11 @@ pub(super) const REGION: Rule = Rule { allowed: "a name without spaces", holds: 
 pub(super) const PARAMETER: Rule =
     Rule { allowed: "the name of a request field, without spaces", holds: is_word };
 
-pub(super) const SHA256: Rule = Rule {
-    allowed: "64 hexadecimal digits",
-    holds: |s| crate::config::operator::digest_of_hex(s).is_some(),
-};
+pub(super) const SHA256: Rule =
+    Rule { allowed: "64 hexadecimal digits", holds: |s| digest_of_hex(s).is_some() };
 
-pub(super) const TIME_OF_DAY: Rule = Rule {
-    allowed: "four digits, \"0000\" to \"2359\"",
-    holds: |s| crate::config::pricing::minute_of_day(s).is_some(),
-};
+pub(super) const TIME_OF_DAY: Rule =
+    Rule { allowed: "four digits, \"0000\" to \"2359\"", holds: |s| minute_of_day(s).is_some() };
 
 /// Text that cannot end a header or a line of the log.
 pub(super) fn is_clean(s: &str) -> bool {
@@ -162,4 +161,27 @@ fn is_slug(s: &str, punctuation: &[u8]) -> bool {
 fn is_token(s: &str) -> bool {
     let punctuation = b"!#$%&'*+-.^_`|~";
     !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
+}
+
+/// 64 hexadecimal digits.
+pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
+    let mut digest = Digest::default();
+    let digits = text.as_bytes();
+    if digits.len() != 2 * digest.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    for (byte, digits) in digest.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// Minutes after midnight of `HHMM`.
+pub(super) fn minute_of_day(text: &str) -> Option<u16> {
+    if text.len() != 4 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let time: u16 = text.parse().ok()?;
+    let (hours, minutes) = (time / 100, time % 100);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{Error, Failure, Tried};
-use crate::route::{Dropped, Reason};
+use crate::error::{Dropped, Reason};
 
 impl Error {
     /// OpenRouter's `error` object.

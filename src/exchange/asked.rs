@@ -21,14 +21,19 @@ pub(super) fn models<'a>(
         choice: String::new(),
     };
     if request.model().is_none() {
-        let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-        models.resolve(config.default_model.as_deref().ok_or_else(missing)?, request, headers)?;
+        let default = config.default_model.as_deref().ok_or_else(missing_model)?;
+        models.resolve(default, request, headers)?;
     }
     for name in request.models() {
         models.resolve(name, request, headers)?;
     }
     let Models { asked, choice, .. } = models;
     Ok((asked, (!choice.is_empty()).then_some(choice)))
+}
+
+#[cold]
+fn missing_model() -> Error {
+    Error::InvalidField { field: "model", problem: "is missing".to_owned() }
 }
 
 struct Models<'a> {
@@ -62,12 +67,9 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
-    /// Two names of the same endpoints, wanted in the same way, are one.
+    /// Adds a model, unless another name has asked for the same one.
     fn add(&mut self, asked: Asked<'a>) {
-        let same = |known: &Asked<'_>| {
-            (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant)
-        };
-        if !self.asked.iter().any(same) {
+        if !self.asked.iter().any(|known| is_same(known, &asked)) {
             self.asked.push(asked);
         }
     }
@@ -99,6 +101,11 @@ impl<'a> Models<'a> {
         }
         self.choice.push_str(reason);
     }
+}
+
+/// Whether two names mean the same endpoints, and want them in the same way.
+fn is_same(one: &Asked<'_>, other: &Asked<'_>) -> bool {
+    (one.model, one.rest, one.variant) == (other.model, other.rest, other.variant)
 }
 
 /// A name without the suffix that was taken for a variant.

@@ -2,16 +2,18 @@
 //! must take over.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::answer::{Answer, Clock, Events, Fault, Progress};
+use super::answer::{Answer, Fault, Progress};
+use super::clock::{Clock, Moment};
+use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
+use crate::operation::{Face, Operation};
 use crate::provider::{Body, Way, header, prepare};
-use crate::request::{Face, Operation, Request};
+use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
@@ -78,6 +80,16 @@ impl Attempt {
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
+    }
+
+    /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.
+    fn passed_on(&mut self, end: bool, moment: &Moment<'_>) {
+        let Some(answer) = &self.answer else { return };
+        if end || answer.is_over() {
+            let has_failed = answer.meter.is_failed();
+            let outcome = if has_failed { Outcome::ErrorEvent } else { Outcome::Ok };
+            self.close(outcome, moment.time());
+        }
     }
 }
 
@@ -317,28 +329,24 @@ impl Exchange {
             // What still comes is nothing the client could read.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
-        let now = OnceCell::new();
-        let clock = || *now.get_or_init(clock);
-        let progress = answer.push(piece, end, &clock);
+        let moment = Moment::of(clock);
+        let progress = answer.push(piece, end, &|| moment.time());
         if answer.is_committed() && current.first_content.is_none() {
-            current.first_content = Some(clock());
+            current.first_content = Some(moment.time());
         }
         match progress {
             Progress::Hold => Verdict::Hold { strip_length: answer.changes_length() },
-            Progress::Pass | Progress::Replace(_) => {
-                if end || answer.is_over() {
-                    let outcome =
-                        if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
-                    current.close(outcome, clock());
-                }
-                match progress {
-                    Progress::Replace(bytes) => Verdict::Replace(bytes),
-                    _ => Verdict::Pass,
-                }
+            Progress::Pass => {
+                current.passed_on(end, &moment);
+                Verdict::Pass
             }
-            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
-            Progress::Error(body) => self.upstream_error(attempt, body, clock()),
-            Progress::Failed(fault) => self.fault(attempt, fault, clock()),
+            Progress::Replace(bytes) => {
+                current.passed_on(end, &moment);
+                Verdict::Replace(bytes)
+            }
+            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, moment.time()),
+            Progress::Error(body) => self.upstream_error(attempt, body, moment.time()),
+            Progress::Failed(fault) => self.fault(attempt, fault, moment.time()),
         }
     }
 

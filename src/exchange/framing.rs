@@ -1,9 +1,17 @@
 //! Cuts a streamed body into events, whichever way its format frames them.
 
-use super::answer::Events;
 use crate::wire::event_stream::{self, Frames};
 use crate::wire::openai::ChunkFields;
 use crate::wire::sse::{self, Splitter};
+
+/// How a body is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Events {
+    /// Server-sent events.
+    Sse,
+    /// Amazon's binary messages.
+    Aws,
+}
 
 /// A streamed body being cut.
 pub(super) enum Framing {

@@ -7,7 +7,7 @@
 use super::{Exchange, Outcome, asked};
 use crate::catalog::Variant;
 use crate::error::{Error, Reply};
-use crate::request::Face;
+use crate::operation::Face;
 use crate::route::Step;
 use crate::wire::json::Object;
 

@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 mod attempt;
+mod clock;
 pub mod explain;
 mod framing;
 mod metadata;
@@ -28,8 +29,9 @@ use crate::calendar;
 use crate::catalog::{Asked, Endpoint, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
+use crate::operation::{Face, Operation};
 use crate::provider::{ClientHeaders, Prepared, header, prepare};
-use crate::request::{Conversation, Face, Operation, Request};
+use crate::request::{Conversation, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
 use crate::translate::openrouter::{Identity, TierPricing};
@@ -204,11 +206,7 @@ impl Exchange {
 
     #[cold]
     fn with_preset(&self, name: &str) -> Result<Request, Error> {
-        let unknown = || Error::InvalidField {
-            field: "preset",
-            problem: format!("{} is not known", echo(name)),
-        };
-        let preset = self.config.presets.find(name).ok_or_else(unknown)?;
+        let preset = self.config.presets.find(name).ok_or_else(|| unknown_preset(name))?;
         self.request.with_preset(preset, &self.config.limits)
     }
 
@@ -376,6 +374,10 @@ impl Exchange {
     fn minute_of_day(&self) -> u16 {
         calendar::minute_of_day(self.started)
     }
+}
+
+fn unknown_preset(name: &str) -> Error {
+    Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) }
 }
 
 #[cold]

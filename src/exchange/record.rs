@@ -5,15 +5,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::attempt::Attempt;
-use super::settle::{Answered, Settlement};
+use super::settle::{Answered, LONGEST_TEXT, Settlement, milliseconds};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
+use crate::catalog::Cost;
 use crate::config::Record as RecordLevel;
 use crate::route::Step;
-use crate::usage::{Charge, Cost, Source};
+use crate::usage::{Charge, Source};
 use crate::wire::json::{Object, push_number};
-
-/// Longest client text that goes into filter state, in characters.
-const LONGEST_TEXT: usize = 256;
 
 /// Bytes; room for most records, so that they are not moved while they grow.
 const USUAL_LENGTH: usize = 1024;
@@ -149,9 +147,10 @@ impl Exchange {
                 }
             });
         }
-        let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
-        if moved().next().is_some() {
-            record.objects("moved", moved(), |(step, reason), record| {
+        let moved = steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
+        let moved: Vec<_> = moved.collect();
+        if !moved.is_empty() {
+            record.objects("moved", moved, |(step, reason), record| {
                 record.text("endpoint", self.endpoint_id(step)).text("reason", reason);
             });
         }
@@ -181,12 +180,6 @@ impl Exchange {
     }
 }
 
-/// Whole milliseconds between two times, in arithmetic that is fast in WebAssembly too.
-pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
-    let time = to.saturating_sub(from);
-    time.as_secs() * 1000 + u64::from(time.subsec_millis())
-}
-
 /// Sixteen digits.
 pub(super) fn hexadecimal(number: u64) -> String {
     let mut digits = String::with_capacity(16);
@@ -203,12 +196,4 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// A text fit for a header value.
-pub(super) fn header_value(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().take(LONGEST_TEXT).filter(char::is_ascii_graphic).collect()
 }

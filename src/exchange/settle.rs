@@ -3,17 +3,19 @@
 //!
 //! Happens exactly once, also when the client hung up. Prompts and completions never get here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Broken};
-use super::record::{header_value, milliseconds};
 use super::{DEFAULT_TENANT, Exchange, Outcome};
+use crate::catalog::Cost;
 use crate::error::{Error, ErrorForm, Reply};
-use crate::request::Operation;
+use crate::operation::Operation;
 use crate::route::{self, Health, Observation, Place};
 use crate::stats::{self, Stat};
-use crate::usage::{Charge, Cost, Meter, Usage};
+use crate::translate::Meter;
+use crate::usage::{Charge, Usage};
 use crate::wire::json::decimal;
 
 /// Seconds; below it a stream's speed is not measured.
@@ -76,19 +78,19 @@ impl Exchange {
         if let Some(error) = &self.error {
             return self.reply_with(error);
         }
-        let next = || self.next_cluster().to_owned();
+        let next = self.next_cluster().to_owned();
         let given_up = self.is_given_up(status, now);
         let error = match self.attempts.last() {
             last if refusal == Refusal::NoHealthyUpstream
                 && last.is_none_or(|last| last.moved_on || self.may_fall_back()) =>
             {
-                Error::NoHealthyUpstream { cluster: next() }
+                Error::NoHealthyUpstream { cluster: next }
             }
             _ if host_attempts > self.attempts.len() => match refusal {
-                Refusal::Overflow => Error::Overflow { cluster: next() },
-                _ => Error::Bypassed { cluster: next() },
+                Refusal::Overflow => Error::Overflow { cluster: next },
+                _ => Error::Bypassed { cluster: next },
             },
-            None if status < 400 => Error::Bypassed { cluster: next() },
+            None if status < 400 => Error::Bypassed { cluster: next },
             None => Error::of_host(status),
             Some(last) if last.moved_on || self.may_fall_back() && !given_up => match refusal {
                 Refusal::Overflow => Error::RetryOverflow { cluster: self.cluster(0).to_owned() },
@@ -265,8 +267,11 @@ impl Exchange {
     /// makes no difference.
     fn place(&self, now: Duration) -> Option<(Place, Duration)> {
         let (conversation, ttl) = self.conversation.zip(self.config.routing.sticky_ttl)?;
-        let well = |last: &&Attempt| last.outcome == Some(Outcome::Ok) && self.error.is_none();
-        let step = self.plan.steps.get(self.attempts.last().filter(well)?.step)?;
+        let last = self.attempts.last().filter(|_| self.error.is_none())?;
+        if last.outcome != Some(Outcome::Ok) {
+            return None;
+        }
+        let step = self.plan.steps.get(last.step)?;
         let endpoint = step.endpoint(&self.config)?;
         if !route::is_cheaper_cached(&self.pricing_for(step, self.request.input_estimate())) {
             return None;
@@ -365,6 +370,23 @@ impl Exchange {
             None => self.attempts.last().and_then(broken_type),
         }
     }
+}
+
+/// Longest client text that goes into filter state, in characters.
+pub(super) const LONGEST_TEXT: usize = 256;
+
+/// Whole milliseconds between two times, in arithmetic that is fast in WebAssembly too.
+pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
+    let time = to.saturating_sub(from);
+    time.as_secs() * 1000 + u64::from(time.subsec_millis())
+}
+
+/// A text fit for a header value.
+fn header_value(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().take(LONGEST_TEXT).filter(char::is_ascii_graphic).collect()
 }
 
 /// What broke off an answer of which the client has a part.

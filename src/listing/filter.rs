@@ -6,11 +6,11 @@
 use super::Known;
 use super::model::{TOKENIZER, author, context_length, inputs, parameters};
 use super::query::Query;
+use crate::catalog::Price;
 use crate::catalog::{Endpoint, Model};
 use crate::config::Config;
 use crate::error::Error;
 use crate::route::Measure;
-use crate::usage::Price;
 
 /// Tokens that prices of filters are for.
 const MILLION: u64 = 1_000_000;

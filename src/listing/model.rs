@@ -9,7 +9,7 @@ use super::{Known, endpoint};
 use crate::catalog::{Endpoint, Model, PriceOverride, Pricing};
 use crate::config::Config;
 use crate::error::Error;
-use crate::request::Face;
+use crate::operation::Face;
 use crate::wire::json::Object;
 
 /// Models of one page where only an offset is asked for.

@@ -7,7 +7,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, Limits};
+use crate::config::Config;
+use crate::request::Limits;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

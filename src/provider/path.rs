@@ -5,7 +5,7 @@ use std::fmt;
 use super::Way;
 use super::bedrock;
 use crate::config::{Api, Auth, Key, Provider};
-use crate::request::Operation;
+use crate::operation::Operation;
 use crate::translate::gemini;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use super::problem::{boolean, members, text, texts, wrong};
+use crate::catalog::Price;
 use crate::catalog::QUANTIZATIONS;
-use crate::config;
+use crate::duration;
 use crate::error::Error;
-use crate::usage::Price;
 use crate::wire::json::{Kind, Reader};
 
 /// What the client asks of routing; every field may be absent or null.
@@ -324,7 +324,7 @@ fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration,
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
     let time =
-        if is_number { config::duration(&format!("{text}s")) } else { config::duration(&text) };
+        if is_number { duration::parse(&format!("{text}s")) } else { duration::parse(&text) };
     time.ok_or_else(|| {
         wrong(
             "provider.first_token_timeout",

@@ -78,7 +78,7 @@ fn identity(tool: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Limits;
+    use crate::request::Limits;
     use crate::request::Request;
     use serde_json::{Value, json};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]

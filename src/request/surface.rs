@@ -1,75 +1,23 @@
 //! Which requests are the gateway's, by path and method; all others pass untouched.
 
-use crate::config::Paths;
 use crate::error::ErrorForm;
+use crate::operation::{Face, Operation};
 
-/// Whose conventions an answer follows, chosen by the base path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
-    /// `/v1/`: the upstream's own bytes, facts in headers.
-    OpenAi,
-    /// `/api/v1/`: OpenRouter's ids, `provider`, `usage.cost`.
-    OpenRouter,
+/// Base paths; each starts and ends with `/`, and none lies in another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paths {
+    /// OpenAI's face, default `/v1/`.
+    pub openai: String,
+    /// OpenRouter's face, default `/api/v1/`.
+    pub openrouter: String,
+    /// What is for the operator, default `/modelyard/`; `None`: nothing is.
+    pub operator: Option<String>,
 }
 
-/// What a client wants done, in OpenTelemetry's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// `chat/completions`
-    Chat,
-    /// `completions`
-    Completions,
-    /// `embeddings`
-    Embeddings,
-    /// `messages`, Anthropic's chat
-    Messages,
-    /// `messages/count_tokens`
-    CountTokens,
-    /// `responses`, OpenAI's other chat
-    Responses,
-}
-
-impl Operation {
-    const ALL: [Self; 6] = [
-        Self::Chat,
-        Self::Completions,
-        Self::Embeddings,
-        Self::Messages,
-        Self::CountTokens,
-        Self::Responses,
-    ];
-
-    /// The path below the base path, the same upstream.
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "chat/completions",
-            Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
-            Self::Messages => "messages",
-            Self::CountTokens => "messages/count_tokens",
-            Self::Responses => "responses",
-        }
-    }
-
-    /// By its path, or `chat` for short.
-    pub fn named(name: &str) -> Option<Self> {
-        let path = if name == "chat" { Self::Chat.path() } else { name };
-        Self::ALL.into_iter().find(|operation| operation.path() == path)
-    }
-
-    /// `gen_ai.operation.name`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Chat | Self::Messages | Self::Responses => "chat",
-            Self::Completions => "text_completion",
-            Self::Embeddings => "embeddings",
-            Self::CountTokens => "count_tokens",
-        }
-    }
-
-    /// Whether the answer is made of output tokens.
-    pub fn generates(self) -> bool {
-        !matches!(self, Self::Embeddings | Self::CountTokens)
+impl Default for Paths {
+    fn default() -> Self {
+        let operator = Some("/modelyard/".to_owned());
+        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator }
     }
 }
 

@@ -3,8 +3,9 @@
 //! What may then not be used of them (`allowed_models`, `max_price` …) is a hard filter like all
 //! others.
 
+use crate::catalog::Modality;
 use crate::config::{Auto, AutoRule};
-use crate::request::{Modality, Request};
+use crate::request::Request;
 
 /// The models chosen, and what decided.
 #[derive(Debug, PartialEq)]

@@ -16,9 +16,8 @@ mod sticky;
 
 pub use auto::{Choice, choose};
 pub use figures::Window;
-pub use filter::Reason;
 pub use health::{Health, Measure, Observation, Standing};
-pub use plan::{Circumstances, Dropped, Plan, Step, plan};
+pub use plan::{Circumstances, Plan, Step, plan};
 pub use rule::{By, Compared, Placing, Rule};
 pub(crate) use sticky::{Place, conversation, is_cheaper_cached};
 

@@ -7,10 +7,10 @@ use super::health::{Measure, Standing};
 use super::plan::Circumstances;
 use super::rule::{By, Compared, Placing, Rule};
 use super::sticky::{self, Place};
+use crate::catalog::Cost;
 use crate::catalog::{ModelId, ServiceTier, Tier, Variant};
 use crate::config::Sort;
 use crate::request::{Cutoffs, Preferences, SortBy};
-use crate::usage::Cost;
 
 /// What the order depends on besides the offers.
 pub(super) struct Wishes<'a> {

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::filter::{Offer, Reason, Wanted};
+use super::filter::{Offer, Wanted};
 use super::health::Health;
 use super::order::{Draw, Wishes};
 use super::rule::{Placing, Rule};
 use super::sticky::Place;
 use crate::catalog::{Asked, Endpoint, Model, ModelId, ServiceTier, Tier, Variant};
 use crate::config::{Config, Provider};
+use crate::error::{Dropped, Reason};
+use crate::operation::Operation;
 use crate::provider::Target;
-use crate::request::{Conversation, Operation, Partition, Request};
+use crate::request::{Conversation, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,17 +55,6 @@ pub struct Step {
     auto: bool,
     /// Why it is where it is.
     pub placing: Placing,
-}
-
-/// An endpoint that is not in the plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dropped {
-    /// The endpoint's id.
-    pub endpoint: String,
-    /// Its provider's id.
-    pub provider: String,
-    /// Why.
-    pub reason: Reason,
 }
 
 impl Step {

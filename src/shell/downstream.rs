@@ -16,8 +16,8 @@ use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
+use crate::operation::{Face, Operation};
 use crate::provider::ClientHeaders;
-use crate::request::{Face, Operation};
 use crate::wire::json::decimal;
 
 /// The filter state by which the route chooses the cluster.

@@ -4,7 +4,8 @@ use super::stream::send;
 use super::{host, shared};
 use crate::config::Config;
 use crate::listing::{self, Known};
-use crate::request::{Face, Page};
+use crate::operation::Face;
+use crate::request::Page;
 
 /// Answers a request for a page.
 pub(super) fn answer(config: &Config, face: Face, page: Page<'_>, path: &str) {

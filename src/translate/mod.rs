@@ -11,6 +11,7 @@ pub mod bedrock;
 pub mod delta;
 pub mod form;
 pub mod gemini;
+mod meter;
 pub mod openai;
 pub mod openrouter;
 mod problem;
@@ -21,13 +22,13 @@ mod usage_event;
 
 pub use delta::Delta;
 pub use form::Conversation;
+pub use meter::{Meter, Seen};
 pub use usage_event::HideUsageEvent;
 
 use crate::config::{Api, Provider};
 use crate::error::Error;
 use crate::fnv::Fnv;
-use crate::request::Operation;
-use crate::usage::{Meter, Seen};
+use crate::operation::Operation;
 use crate::wire::openai::ErrorFields;
 
 use delta::Answer;

@@ -5,8 +5,9 @@ use super::delta::{Answer, Delta};
 use super::openrouter::{Identity, OpenRouterEvents};
 use super::{AnswerReader, AnswerWriter, Change, Malformed, Stage};
 use crate::error::{Error, ErrorForm};
-use crate::request::Operation;
-use crate::usage::{Meter, Seen, Usage};
+use crate::operation::Operation;
+use crate::translate::{Meter, Seen};
+use crate::usage::Usage;
 use crate::wire::sse::{Piece, Splitter};
 
 /// Turns one attempt's answer into the client's.

@@ -5,9 +5,10 @@
 
 use super::openrouter::{Identity, OpenRouterEvents};
 use super::{Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai};
+use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
-use crate::request::Operation;
-use crate::usage::{Meter, Price};
+use crate::operation::Operation;
+use crate::translate::Meter;
 use crate::wire::sse::{Piece, Splitter};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,7 +1,7 @@
 //! Takes the usage event out again that the gateway, not the client, asked for.
 
 use super::{Change, Stage};
-use crate::usage::{Meter, Seen};
+use crate::translate::{Meter, Seen};
 
 /// For OpenAI's face when the client did not ask for `include_usage`.
 #[derive(Debug)]

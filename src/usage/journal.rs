@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Cost, Ledger};
+use super::Ledger;
+use crate::catalog::Cost;
 use crate::state::{Replica, Store};
 
 /// How many bundles of records are kept; each one after that takes the place of the oldest.
@@ -107,8 +108,8 @@ fn bundles(records: &VecDeque<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Price;
     use crate::state::Memory;
-    use crate::usage::Price;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

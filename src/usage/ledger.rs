@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::Cost;
 use crate::calendar::{civil_date, day};
+use crate::catalog::Cost;
 use crate::state::{Reader, Sum, Writer};
 
 /// Sums in femtodollars; begins empty.
@@ -117,7 +117,7 @@ impl Sum for Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::Price;
+    use crate::catalog::Price;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -5,15 +5,11 @@
 
 mod journal;
 mod ledger;
-mod meter;
-mod price;
 
 pub use journal::Journal;
 pub use ledger::{Ledger, Spent};
-pub use meter::{Meter, Seen};
-pub use price::{Cost, Price, PriceError};
 
-use crate::catalog::{Pricing, ServiceTier};
+use crate::catalog::{Cost, Price, Pricing, ServiceTier};
 
 /// Tokens of one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use modelyard::usage::Price;
+use modelyard::catalog::Price;
 use serde_json::Value;
 
 /// Tokens that prices are printed for.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use modelyard::catalog::Price;
 use modelyard::config::Config;
-use modelyard::usage::Price;
 
 /// Tokens that prices are printed for.
 const MILLION: u64 = 1_000_000;

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 use modelyard::config::Config;
 use modelyard::exchange::explain::{Question, explain, header_of, seed_of};
-use modelyard::request::Operation;
+use modelyard::operation::Operation;
 use modelyard::route::Health;
 use serde_json::Value;
 

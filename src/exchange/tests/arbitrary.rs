@@ -2,7 +2,8 @@
 //! settlement.
 
 use super::*;
-use crate::exchange::answer::{Answer, Events, Progress};
+use crate::exchange::answer::{Answer, Progress};
+use crate::exchange::framing::Events;
 use crate::translate::HideUsageEvent;
 use crate::translate::source::Passing;
 use crate::wire::split::Random;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::request::Modality;
+use crate::catalog::Modality;
 
 #[test]
 fn what_a_wire_format_cannot_say_takes_its_endpoint_out() {

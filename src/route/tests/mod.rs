@@ -14,8 +14,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, Limits};
-use crate::request::{Operation, Request};
+use crate::config::Config;
+use crate::error::Reason;
+use crate::operation::Operation;
+use crate::request::Limits;
+use crate::request::Request;
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 

@@ -1,9 +1,6 @@
-//! Errors in Anthropic's form: `{"type":"error","error":{"type":…,"message":…}}`, as a body or as
-//! an event.
+//! Reads errors in Anthropic's form, a body or an event.
 
-use serde::Serialize;
-
-use crate::error::Error;
+use crate::error::anthropic::begins;
 use crate::wire::openai::ErrorFields;
 
 /// Types of error and the status each stands for, which is all an event in a stream says of it.
@@ -26,9 +23,6 @@ const TYPES: [(&str, &str); 11] = [
 const TOO_LONG: [&str; 2] =
     ["prompt is too long", "input length and `max_tokens` exceed context limit"];
 
-/// What Anthropic's clients look for to shorten a conversation.
-const CLIENTS_TOO_LONG: &str = "prompt is too long";
-
 /// Reads an error body or event; `None` if it is none.
 pub(super) fn read(json: &[u8]) -> Option<ErrorFields> {
     let mut error = ErrorFields::parse(json)?;
@@ -43,55 +37,4 @@ pub(super) fn read(json: &[u8]) -> Option<ErrorFields> {
             .map(|(_, status)| (*status).to_owned());
     }
     Some(error)
-}
-
-fn begins(message: &str, start: &str) -> bool {
-    message.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
-}
-
-/// The body of an answer that is an error, for an Anthropic client.
-pub fn error_body(error: &Error) -> Vec<u8> {
-    let mut message = error.to_string();
-    if error.error_type() == "context_length_exceeded" && !begins(&message, CLIENTS_TOO_LONG) {
-        message = format!("{CLIENTS_TOO_LONG}: {message}");
-    }
-    let fields = Fields {
-        r#type: type_of(error.status()),
-        message: &message,
-        error_type: error.error_type(),
-    };
-    let body = Body { r#type: "error", error: fields, request_id: None };
-    serde_json::to_vec(&body).unwrap_or_default()
-}
-
-fn type_of(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        408 | 504 => "timeout_error",
-        409 => "conflict_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        500.. => "api_error",
-        _ => "invalid_request_error",
-    }
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'static str,
-    error: Fields<'a>,
-    /// Strict clients of OpenRouter's want it; what the gateway has to say stands in
-    /// `x-generation-id`.
-    request_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Fields<'a> {
-    r#type: &'static str,
-    message: &'a str,
-    error_type: &'static str,
 }

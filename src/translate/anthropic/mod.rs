@@ -31,7 +31,6 @@ use super::{About, AnswerReader, AnswerWriter, Dialect, Format, Loss};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
 
-pub use error::error_body;
 pub use proof::has_foreign_parts;
 pub(super) use proof::unstamp;
 

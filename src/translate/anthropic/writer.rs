@@ -10,8 +10,9 @@ use super::answer::{Block, Caller, Citation, Event, Message, Piece, Stop, no_inp
 use super::calls::{Call, Calls};
 use super::content::{allowed, as_object, wrapped};
 use super::tally::{Counts, stop_reason};
-use super::{dialect, error, proof};
+use super::{dialect, proof};
 use crate::error::Error;
+use crate::error::anthropic;
 use crate::translate::delta::{self, Answer, Delta, FinishReason};
 use crate::translate::{About, AnswerWriter};
 use crate::usage::Usage;
@@ -99,7 +100,7 @@ impl AnswerWriter for Writer {
 
     fn error(&mut self, error: &Error, events: &mut Vec<u8>) {
         events.extend_from_slice(b"event: error\ndata: ");
-        events.extend_from_slice(&error::error_body(error));
+        events.extend_from_slice(&anthropic::error_body(error));
         events.extend_from_slice(b"\n\n");
     }
 

@@ -5,9 +5,10 @@ use memchr::memmem;
 
 use super::{Identity, Json, one_line};
 use crate::error::Error;
-use crate::request::Operation;
+use crate::operation::Operation;
 use crate::translate::{Change, Stage};
-use crate::usage::{Meter, Seen, Usage};
+use crate::translate::{Meter, Seen};
+use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 use crate::wire::openai::{ErrorFields, UsageFields, finish_reason_of};

@@ -4,7 +4,8 @@
 //! Told in the events where OpenRouter has them; all others pass untouched.
 
 use super::{Identity, Json, one_line};
-use crate::usage::{Meter, Usage};
+use crate::translate::Meter;
+use crate::usage::Usage;
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::{JsonError, Kind, Reader};
 use crate::wire::sse;
@@ -153,7 +154,7 @@ impl Telling<'_> {
 mod tests {
     use super::*;
     use crate::catalog::Pricing;
-    use crate::request::Operation;
+    use crate::operation::Operation;
     use crate::translate::Delta;
     use crate::translate::tests::identity;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]

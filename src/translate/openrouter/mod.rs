@@ -10,8 +10,9 @@ mod message;
 use std::fmt;
 
 use crate::catalog::{PriceOverride, Pricing, Tier};
-use crate::request::Operation;
-use crate::usage::{Charge, Meter, Usage};
+use crate::operation::Operation;
+use crate::translate::Meter;
+use crate::usage::{Charge, Usage};
 
 pub use chat::OpenRouterEvents;
 
@@ -96,8 +97,8 @@ impl fmt::Display for Json<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Price;
     use crate::translate::tests::identity;
-    use crate::usage::Price;
     use serde_json::{Value, json};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;

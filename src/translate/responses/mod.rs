@@ -24,10 +24,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
-
 use super::{About, AnswerWriter, Conversation, Dialect};
-use crate::error::{Error, OpenAiError};
+use crate::error::Error;
 
 pub use read::LOSSES;
 
@@ -42,37 +40,5 @@ impl Dialect for Responses {
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
         Box::new(writer::Writer::new(about))
-    }
-}
-
-/// The body of a whole answer that is an error.
-pub fn error_body(error: &Error) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        error: OpenAiError<'a>,
-    }
-    let message = error.to_string();
-    serde_json::to_vec(&Body { error: error_object(error, &message) }).unwrap_or_default()
-}
-
-/// OpenAI's `error` object, its `code` never null: OpenRouter's clients of this dialect read
-/// nothing else.
-fn error_object<'a>(error: &'a Error, message: &'a str) -> OpenAiError<'a> {
-    let mut object = error.openai(message);
-    object.code.get_or_insert(code(error));
-    object
-}
-
-/// The code of a failed response, from the words this dialect has for it. Codex tells by it whether
-/// to try again.
-fn code(error: &Error) -> &'static str {
-    if error.error_type() == "context_length_exceeded" {
-        return "context_length_exceeded";
-    }
-    match error.status() {
-        402 => "insufficient_quota",
-        429 => "rate_limit_exceeded",
-        400..=499 => "invalid_prompt",
-        _ => "server_error",
     }
 }

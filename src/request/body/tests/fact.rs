@@ -14,7 +14,7 @@ fn every_preference_is_read() {
         "require_parameters":true,"data_collection":"deny","enforce_distillable_text":true,"quantizations":["fp8"],
         "sort":{"by":"exacto","partition":"none"},"max_price":{"prompt":1,"completion":"2.5","audio":1e-1,"image":null},
         "preferred_min_throughput":50,"preferred_max_latency":{"p50":1,"p99":"2.5"},"first_token_timeout":2.5,"x":{}}}"#;
-    let price = |text| crate::usage::Price::parse(text).ok();
+    let price = |text| crate::catalog::Price::parse(text).ok();
     let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<Vec<_>>());
     let expected = Preferences {
         order: names(&["a"]),

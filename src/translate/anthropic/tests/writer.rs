@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{error_body, has_foreign_parts};
+use super::super::has_foreign_parts;
 use super::*;
+use crate::error::anthropic::error_body;
 use crate::error::{Error, Failure};
 use crate::translate::delta::{Block, FinishReason};
 use crate::usage::Usage;

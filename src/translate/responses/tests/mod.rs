@@ -10,6 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::error::Failure;
+use crate::error::responses::error_body;
 
 macro_rules! fixture {
     ($($part:literal),+) => {

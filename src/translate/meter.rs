@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use memchr::memchr_iter;
 
-use super::{Source, Usage};
+use super::Delta;
 use crate::catalog::ServiceTier;
-use crate::translate::Delta;
+use crate::usage::{Source, Usage};
 use crate::wire::json::Reader;
 use crate::wire::openai::{ChunkFields, ErrorFields, UsageFields};
 use crate::wire::pattern::Pattern;

@@ -100,7 +100,7 @@ impl Cost {
     }
 
     /// That many femtodollars.
-    pub(super) fn of_femtodollars(amount: u128) -> Self {
+    pub(crate) fn of_femtodollars(amount: u128) -> Self {
         Self(amount)
     }
 

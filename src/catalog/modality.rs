@@ -28,7 +28,7 @@ impl Modality {
     }
 
     /// By the `type` of a part, in every dialect.
-    pub(super) fn of_part(r#type: &str) -> Option<Self> {
+    pub(crate) fn of_part(r#type: &str) -> Option<Self> {
         match r#type {
             "image_url" | "image" | "input_image" => Some(Self::Image),
             "input_audio" => Some(Self::Audio),
