@@ -103,8 +103,8 @@ pub enum Error {
         /// The cluster it went to.
         cluster: String,
     },
-    /// The host would have sent an attempt to another provider's cluster.
-    Misrouted {
+    /// The host would have sent an attempt to a cluster that was not planned.
+    WrongCluster {
         /// That cluster.
         cluster: String,
     },
@@ -250,9 +250,9 @@ impl Error {
             Self::TooLarge { .. } => 413,
             Self::Encoded(_) => 415,
             Self::Upstream(failure) => failure.status,
-            Self::Bypassed { .. } | Self::Misrouted { .. } => 502,
+            Self::Bypassed { .. } => 502,
             Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
-            Self::NoHealthyUpstream { .. } | Self::Lost => 503,
+            Self::NoHealthyUpstream { .. } | Self::WrongCluster { .. } | Self::Lost => 503,
             Self::Host { status } => *status,
         }
     }
@@ -295,7 +295,7 @@ impl Error {
             Self::NotRetried => Some("not_retried"),
             Self::NoHealthyUpstream { .. } => Some("no_healthy_upstream"),
             Self::Bypassed { .. } => Some("filter_bypassed"),
-            Self::Misrouted { .. } => Some("misrouted"),
+            Self::WrongCluster { .. } => Some("wrong_cluster"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
             Self::Unauthorized { .. } => Some("invalid_api_key"),
@@ -424,10 +424,11 @@ impl fmt::Display for Error {
                 "A request to cluster {cluster} went past this gateway's filter: it must stand in the router's \
                  upstream_http_filters, and in the cluster's http_filters if it has any"
             ),
-            Self::Misrouted { cluster } => write!(
+            Self::WrongCluster { cluster } => write!(
                 f,
-                "The gateway's host was about to send an attempt to cluster {cluster}, which is another provider's: its \
-                 route must choose the cluster by filter state, with refresh_cluster_on_retry"
+                "The gateway's host was about to send an attempt to cluster {cluster}, which was \
+                 not planned: the gateway's route must choose the cluster by filter state, with \
+                 refresh_cluster_on_retry"
             ),
             Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
             Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),

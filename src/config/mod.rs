@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 mod field;
 mod hash;
+mod hosts;
 mod json;
 mod limits;
 mod model;
@@ -41,7 +42,7 @@ pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
 use crate::catalog::{AUTO, Catalog, ProviderId};
-use crate::request::{Limits, Paths};
+use crate::request::{Hosts, Limits, Paths, Surface};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -63,6 +64,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where the faces live.
     pub paths: Paths,
+    /// Whose requests they are.
+    pub hosts: Hosts,
     /// Who may use the operator's.
     pub operator: Operator,
     /// Bounds on memory.
@@ -81,6 +84,7 @@ const SECTIONS: &[&str] = &[
     "anonymous",
     "telemetry",
     "paths",
+    "hosts",
     "operator",
     "limits",
     "presets",
@@ -109,6 +113,20 @@ impl Config {
             }
             _ => Err(errors),
         }
+    }
+
+    /// What a request asks of the gateway. `path` may carry a query.
+    pub fn surface<'a>(&self, authority: &str, method: &str, path: &'a str) -> Surface<'a> {
+        if self.hosts.include(authority) {
+            Surface::of(&self.paths, method, path)
+        } else {
+            Surface::Elsewhere
+        }
+    }
+
+    /// Whether one of the providers is served by this cluster.
+    pub fn has_cluster(&self, cluster: &[u8]) -> bool {
+        self.providers.iter().any(|provider| provider.cluster.as_bytes() == cluster)
     }
 
     /// The provider of an id this configuration made.
@@ -141,6 +159,7 @@ impl Config {
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
             paths,
+            hosts: hosts::read(o.optional("hosts")),
             operator,
             limits: limits::read(o.optional("limits")),
             presets,

@@ -52,6 +52,14 @@ pub(super) const HOST: Rule = Rule {
     },
 };
 
+pub(super) const HOST_PATTERN: Rule = Rule {
+    allowed: "a host name, exact or with `*.` in front",
+    holds: |s| {
+        let host = s.strip_prefix("*.").unwrap_or(s);
+        (HOST.holds)(host) && !host.contains('*')
+    },
+};
+
 pub(super) const BASE_PATH: Rule = Rule {
     allowed: "empty or a path that starts with `/`, without the operation's, such as `/chat/completions`",
     holds: |s| s.is_empty() || is_path_with_query(s) && !is_of_operation(s),

@@ -21,7 +21,7 @@ use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use attempt::{Broken, Dispatch, Verdict};
+pub use attempt::{Broken, Destination, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::{Refusal, Settlement};
 

@@ -55,9 +55,9 @@ impl Stream {
             return Some(self.attempt(link, exchange, &parsed, end));
         }
         let path = value(":path");
-        let surface = Surface::of(&config.paths, value(":method"), path);
+        let surface = config.surface(value(":authority"), value(":method"), path);
         if host::attempt_count() != 0 {
-            return self.later_attempt(surface, &parsed, end);
+            return self.later_attempt(&config, surface, &parsed, end);
         }
         match surface {
             _ if !value("upgrade").is_empty() => None,
@@ -105,6 +105,7 @@ impl Stream {
     #[cold]
     fn later_attempt(
         &mut self,
+        config: &Config,
         surface: Surface<'_>,
         parsed: &[(&str, &str)],
         end: bool,
@@ -113,23 +114,16 @@ impl Stream {
             let Some((link, exchange)) = worker::find(&link) else {
                 return Some(Upstream::refuse(ErrorForm::OpenAi));
             };
-            let cluster = host::cluster().unwrap_or_default();
-            if let Some(reply) =
-                exchange.borrow_mut().misrouted(str::from_utf8(&cluster).unwrap_or_default())
-            {
-                send(&reply);
-                return Some(Action::Pause);
-            }
             return Some(self.attempt(link, exchange, parsed, end));
         }
+        let is_linked = headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link);
         match surface {
-            Surface::Exchange(face, operation) => {
+            // Its exchange is gone, whatever a route made of its path.
+            _ if is_linked => Some(Upstream::refuse(ErrorForm::OpenAi)),
+            Surface::Exchange(face, operation) if config.has_cluster(&host::cluster()) => {
                 Some(Upstream::refuse(ErrorForm::of(face, operation)))
             }
-            // Its exchange is gone, whatever a route made of its path.
-            _ if headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link) => {
-                Some(Upstream::refuse(ErrorForm::OpenAi))
-            }
+            // Another service's own, as far as anybody here can tell.
             _ => None,
         }
     }
