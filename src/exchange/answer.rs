@@ -24,50 +24,53 @@ pub(super) enum Progress {
     /// These bytes go on, and the answer broke off: there was no proper end, or an event was larger
     /// than this limit.
     Cut(Vec<u8>, Option<usize>),
-    /// An error body is whole.
+    /// This is the whole body of an answer with an error's status.
     Error(Vec<u8>),
-    /// There is no answer, and nothing of it has gone on.
+    /// The answer is of no use to the client, and nothing of it has gone on.
     Failed(Fault),
 }
 
-/// Why a success is none.
+/// Why an answer with the status of a success is none, found out while all of it is still held.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
-    /// No content at all.
+    /// It ended without content.
     Empty,
-    /// An error in place of content.
+    /// It brought an error in place of content; `None`: one that says nothing more.
     Error(Option<ErrorFields>),
-    /// Not what the wire format promises.
+    /// It is not what the wire format promises.
     Malformed,
-    /// More than `limits.answer_bytes`.
+    /// It is larger than this many bytes, which are the most that may be held.
     TooLarge(usize),
-    /// An event of more than `limits.event_bytes` that would have to be translated.
+    /// An event that would have to be translated is larger than this many bytes, which are the
+    /// most that may be held.
     LargeEvent(usize),
 }
 
 /// An answer being received.
 pub(super) struct Answer {
     form: Form,
-    /// Bytes received before the first content; but for a whole body never more than `most_held`.
+    /// What was received before the first content: at most `most_held` bytes, unless the answer is
+    /// held whole.
     held: Vec<u8>,
     most_held: usize,
+    /// Content has gone to the client, so that nothing can be taken back.
     committed: bool,
+    /// The client has all of a stream.
     over: bool,
     pub meter: Meter,
 }
 
+/// How an answer is passed on.
 enum Form {
+    /// Event by event.
     Stream(Box<Stream>),
-    /// Passes through, watched.
+    /// As it is, while the meter reads along.
     Plain,
-    /// Held whole, to be rewritten.
-    Whole {
-        source: Box<dyn Source>,
-        limit: usize,
-    },
-    /// The body of an error status, held whole.
+    /// Rewritten, for which all of it is held: at most `limit` bytes.
+    Whole { source: Box<dyn Source>, limit: usize },
+    /// As an error, for which all of it is held.
     Error,
-    /// Compressed, or otherwise not to be read.
+    /// As it is, because it is compressed and cannot be read.
     Opaque,
 }
 
@@ -115,7 +118,7 @@ impl Answer {
         Self::new(Form::Opaque, limits)
     }
 
-    /// The events that end a stream that broke; `None` where it is none.
+    /// The events that end a stream that broke; `None`: the answer is no stream.
     pub(super) fn broken(&mut self, error: &Error) -> Option<Vec<u8>> {
         match &mut self.form {
             Form::Stream(stream) => Some(stream.source.broken(error)),
@@ -445,8 +448,8 @@ impl Reading<'_, '_> {
         received.output.put(event, change);
     }
 
-    /// Takes what the stream ended with: an event that lacks only its terminator is one, and what
-    /// is less does not go on.
+    /// Takes what the stream ended with. An event that lacks only its terminator counts as one;
+    /// what was cut within goes no further.
     fn end(&mut self, rest: Rest) {
         self.received.is_unfinished = rest.is_unfinished;
         if rest.is_cut {
@@ -457,7 +460,7 @@ impl Reading<'_, '_> {
     }
 }
 
-/// What goes on of one piece; copies nothing as long as it is the piece's own beginning.
+/// What goes on of one piece. Nothing is copied as long as that is the piece's own beginning.
 struct Output<'a> {
     piece: &'a [u8],
     /// Length of the piece's beginning that goes on as it is.
@@ -512,7 +515,7 @@ impl<'a> Output<'a> {
         std::mem::take(self.copy())
     }
 
-    /// `whole`: no part of the piece is kept back. What was held goes first.
+    /// What goes on, after what was held. `whole`: no part of the piece is kept back.
     fn finish(self, whole: bool, held: &mut Vec<u8>) -> Progress {
         if held.is_empty() && whole && self.copy.is_none() && self.verbatim == self.piece.len() {
             return Progress::Pass;

@@ -39,7 +39,7 @@ fn missing_model() -> Error {
 struct Models<'a> {
     config: &'a Config,
     asked: Vec<Asked<'a>>,
-    /// Why they are not the names in the request.
+    /// Why they are not the names in the request; empty: they are.
     choice: String,
 }
 
@@ -125,7 +125,7 @@ fn resolve<'a>(config: &Config, name: &'a str) -> Result<Asked<'a>, Error> {
     }
 }
 
-/// What a variant asks for.
+/// What a variant asks for, in words for people.
 fn stands_for(variant: Variant) -> Option<&'static str> {
     match variant {
         Variant::Nitro => Some(":nitro sorts by throughput and admits the tier priority"),

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::answer::{Answer, Fault, Progress};
+use super::answer::{Answer, Progress};
 use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
-use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
+use crate::error::{Error, Reply};
 use crate::operation::{Face, Operation};
 use crate::provider::{Body, Prepared, Way, header, prepare};
 use crate::request::Request;
@@ -18,13 +18,14 @@ use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
 
-/// One try.
+/// One try at an endpoint.
 pub(super) struct Attempt {
     /// Index into the plan's steps.
     pub step: usize,
     pub started: Duration,
+    /// The status of the upstream's answer.
     pub status: Option<u16>,
-    /// How it ended, or what its status says of that while the body of an error is still coming.
+    /// How it ended; while the body of an error is still coming, what the status says of that.
     pub outcome: Option<Outcome>,
     pub first_content: Option<Duration>,
     pub ended: Option<Duration>,
@@ -38,10 +39,10 @@ pub(super) struct Attempt {
     sink: Option<String>,
 }
 
-/// What makes the client's request this attempt's.
+/// What an attempt's upstream is sent.
 #[derive(Debug, PartialEq)]
 pub struct Dispatch<'a> {
-    /// To be named in all later events of this attempt.
+    /// The attempt's number, by which all later events name it.
     pub attempt: usize,
     /// All request headers.
     pub headers: Vec<(&'a str, Cow<'a, str>)>,
@@ -123,8 +124,8 @@ impl Attempt {
 }
 
 impl Exchange {
-    /// The host is about to send an attempt; `current` are the request headers as it has them. The
-    /// first one begins with the exchange; `clock` tells the time of all others.
+    /// The host is about to send an attempt; `current` are the request headers as it has them.
+    /// `clock` is asked for the time of all attempts but the first, which begins with the exchange.
     pub fn begin_attempt<'a>(
         &'a mut self,
         current: &[(&'a str, &'a str)],
@@ -142,7 +143,7 @@ impl Exchange {
             .and_then(|prepared| fits(prepared, request, limit));
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            // Not by `end_with`: what is prepared borrows the rest of the exchange.
+            // `end_with` would borrow all of the exchange, of which the dispatch has a part.
             Err(error) => {
                 let reply = self.reply_with(&error);
                 self.error = Some(error);
@@ -265,7 +266,7 @@ impl Exchange {
             )
         } else {
             let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
-            // That a moderator objects, and not to the key, only the body says.
+            // A 403 is about the key, or a moderator's objection: only the body says which.
             let is_told = status != 403 || outcome != Some(Outcome::Key);
             if let Some(outcome) = outcome.filter(|_| is_told && self.may_fall_back()) {
                 self.close(attempt, outcome, clock());
@@ -359,7 +360,7 @@ impl Exchange {
     }
 
     /// Who makes an attempt, and how that provider serves this operation.
-    fn served_by(&self, attempt: usize) -> Option<(&Step, &Provider, Way)> {
+    pub(super) fn served_by(&self, attempt: usize) -> Option<(&Step, &Provider, Way)> {
         let step = self.step(attempt)?;
         let provider = step.provider(&self.config)?;
         Some((step, provider, Way::of(provider.api, self.operation)?))
@@ -377,7 +378,8 @@ impl Exchange {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
-            // What still comes is nothing the client could read.
+            // The client has its answer. What its upstream still sends may pass where it is in the
+            // client's own format.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
         let moment = Moment::of(clock);
@@ -399,120 +401,6 @@ impl Exchange {
             Progress::Error(body) => self.upstream_error(attempt, body, moment.time()),
             Progress::Failed(fault) => self.fault(attempt, fault, moment.time()),
         }
-    }
-
-    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in
-    /// its own dialect, or where that has no word for it, by an end that is not clean either.
-    fn cut(
-        &mut self,
-        attempt: usize,
-        mut bytes: Vec<u8>,
-        limit: Option<usize>,
-        now: Duration,
-    ) -> Verdict {
-        let (outcome, message) = match limit {
-            Some(limit) => (Outcome::ErrorEvent, large_event(limit)),
-            None => (
-                Outcome::Reset,
-                "The provider's stream ended before the answer was complete".to_owned(),
-            ),
-        };
-        self.close(attempt, outcome, now);
-        let failure = self.failure(502, &message);
-        let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
-        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
-            Some(events) => {
-                bytes.extend_from_slice(&events);
-                Verdict::Replace(bytes)
-            }
-            None => Verdict::Reset,
-        }
-    }
-
-    fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
-        let (outcome, status, message, code) = match fault {
-            Fault::Empty => {
-                (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None)
-            }
-            Fault::Malformed => {
-                (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None)
-            }
-            Fault::TooLarge(limit) => (
-                Outcome::ErrorEvent,
-                502,
-                format!("The provider's answer is larger than {limit} bytes"),
-                None,
-            ),
-            Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
-            Fault::Error(fields) => {
-                let told = Failure::of(&fields.unwrap_or_default());
-                (Outcome::ErrorEvent, told.status, told.message, told.code)
-            }
-        };
-        self.close(attempt, outcome, now);
-        if self.may_fall_back() {
-            return self.move_on(attempt);
-        }
-        self.fail(Failure { code, ..self.failure(status, &message) })
-    }
-
-    /// A whole error body: the client's own mistake, or the last endpoint's failure.
-    fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
-        let current = self.attempts.get(attempt);
-        let (status, outcome) =
-            current.map_or((None, None), |current| (current.status, current.outcome));
-        let Some((_, provider, way)) = self.served_by(attempt) else { return Verdict::Pass };
-        let error = translate::format(provider).error(&body);
-        let is_error = error.is_some();
-        let fields = error.unwrap_or_default();
-        let outcome = outcome.filter(|outcome| *outcome != Outcome::Key || !fields.is_moderated());
-        let is_key = outcome == Some(Outcome::Key)
-            || fields.code.as_deref() == Some("invalid_api_key") && !self.is_passthrough(attempt);
-        let outcome = if is_key { Outcome::Key } else { outcome.unwrap_or(Outcome::Rejected) };
-        self.close(attempt, outcome, now);
-        let moves_on = match outcome {
-            Outcome::Rejected => fields.is_about_the_model() && self.skip_to_next_model(attempt),
-            Outcome::Key => self.may_fall_back(),
-            _ => false,
-        };
-        if moves_on {
-            return self.move_on(attempt);
-        }
-        // Where a provider would send a client is none of the client's business.
-        let told = status.filter(|status| *status >= 400);
-        let failure = self.failure(told.unwrap_or(502), "Provider returned error");
-        if is_key {
-            // Its message may quote the key.
-            let message = "The provider rejected the gateway's credentials".to_owned();
-            return self.fail(Failure { message, ..failure });
-        }
-        let failure = Failure { code: fields.known_code().map(str::to_owned), ..failure };
-        let form = self.error_form();
-        if form == ErrorForm::OpenRouter {
-            let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
-            return self.fail(Failure { raw, ..failure });
-        }
-        let failure = Failure {
-            message: fields.message.unwrap_or_else(|| failure.message.clone()),
-            ..failure
-        };
-        if way == Way::Translate || !is_error || told.is_none() {
-            return self.fail(failure);
-        }
-        self.error = Some(Error::Upstream(failure));
-        Verdict::Replace(body)
-    }
-
-    /// Steps over the remaining endpoints of this attempt's model; false if there is no other
-    /// model.
-    fn skip_to_next_model(&mut self, attempt: usize) -> bool {
-        let Some(step) = self.step(attempt) else { return false };
-        let mut later = self.plan.steps.iter().enumerate().skip(self.next);
-        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else {
-            return false;
-        };
-        self.next = next;
-        true
     }
 
     /// What to do about an attempt that has waited long enough; `None`: nothing yet.
@@ -542,7 +430,8 @@ impl Exchange {
         })
     }
 
-    /// A comment for a client whose stream is silent; `None` where none may be sent.
+    /// A comment that shows a client whose stream is silent that it is alive; `None` where none may
+    /// be sent.
     pub fn comment(&self) -> Option<&'static [u8]> {
         let last = self.attempts.last().filter(|last| last.ended.is_none())?;
         let between = last.answer.as_deref().is_some_and(Answer::is_between_events);
@@ -567,7 +456,8 @@ impl Exchange {
         self.close(attempt, self.outcome_of(attempt, broken, now), now);
     }
 
-    /// The host does not say that it gave up; that the time it was given is over does.
+    /// How an attempt ended that the host has closed. The host does not say whether it gave up
+    /// waiting: it did, if the time that it was given is over.
     pub(super) fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
         let current = self.attempts.get(attempt);
         let waiting = current.is_some_and(|current| {
@@ -598,12 +488,13 @@ impl Exchange {
         self.plan.steps.get(self.attempts.get(attempt)?.step)
     }
 
-    fn is_passthrough(&self, attempt: usize) -> bool {
+    pub(super) fn is_passthrough(&self, attempt: usize) -> bool {
         let provider = self.step(attempt).and_then(|step| step.provider(&self.config));
         provider.is_some_and(|provider| provider.auth == Auth::Passthrough)
     }
 
-    fn move_on(&mut self, attempt: usize) -> Verdict {
+    /// The host must try the next endpoint.
+    pub(super) fn move_on(&mut self, attempt: usize) -> Verdict {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.moved_on = true;
         }
@@ -614,83 +505,12 @@ impl Exchange {
     pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }
-
-    fn fail(&mut self, failure: Failure) -> Verdict {
-        Verdict::Answer(self.end_with(Error::Upstream(failure)))
-    }
-
-    /// The error after the last attempt, told by how it ended.
-    pub(super) fn last_error(&mut self) -> Reply {
-        let outcome = self.attempts.last().and_then(|attempt| attempt.outcome);
-        let failure = match outcome {
-            Some(Outcome::Timeout | Outcome::FirstToken) => {
-                self.failure(504, "The provider did not answer in time")
-            }
-            Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
-            _ => self.failure(502, "The provider's connection broke before it answered"),
-        };
-        let error = self.error.take().unwrap_or(Error::Upstream(failure));
-        self.end_with(error)
-    }
-
-    /// The client gets this error; the answer that tells it.
-    pub(super) fn end_with(&mut self, error: Error) -> Reply {
-        let reply = self.reply_with(&error);
-        self.error = Some(error);
-        reply
-    }
-
-    /// The common part of an upstream's failure.
-    fn failure(&self, status: u16, message: &str) -> Failure {
-        let provider = self
-            .attempts
-            .len()
-            .checked_sub(1)
-            .and_then(|last| self.step(last)?.provider(&self.config));
-        Failure {
-            status,
-            message: message.to_owned(),
-            provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
-            retry_after: self.attempts.iter().filter_map(|attempt| attempt.retry_after).min(),
-            tried: self.tried(),
-            models: self.models_asked(),
-            dropped: self.plan.dropped.clone(),
-            ..Failure::default()
-        }
-    }
-
-    /// All attempts so far.
-    pub(super) fn tried(&self) -> Vec<Tried> {
-        let attempts = self.attempts.iter().enumerate();
-        attempts
-            .map(|(index, attempt)| {
-                let provider = self.step(index).and_then(|step| step.provider(&self.config));
-                let (id, name) =
-                    provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
-                let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
-                Tried {
-                    provider: id.to_owned(),
-                    name: name.to_owned(),
-                    status: attempt.status,
-                    code: attempt
-                        .status
-                        .filter(|status| *status >= 400)
-                        .unwrap_or(outcome.status()),
-                    reason: outcome.name(),
-                }
-            })
-            .collect()
-    }
 }
 
 /// A sink is known by its name: `sink`, or one that ends so after a separator.
 fn is_sink(cluster: &str) -> bool {
     let before = cluster.strip_suffix("sink");
     before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', '.']))
-}
-
-fn large_event(limit: usize) -> String {
-    format!("An event of the provider's answer is larger than {limit} bytes")
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Tells the time, since the Unix epoch.
 pub(super) type Clock<'a> = &'a dyn Fn() -> Duration;
 
-/// When something happened: the clock is asked at the first need, and not again.
+/// The time of an event: the clock is asked at the first need, and not again.
 pub(super) struct Moment<'a> {
     clock: Clock<'a>,
     time: OnceCell<Duration>,

@@ -23,18 +23,18 @@ pub fn seed_of(request_id: &str) -> u64 {
     Fnv::of(request_id.as_bytes())
 }
 
-/// A request to be explained.
+/// What a client might send, to be explained.
 #[derive(Debug)]
 pub struct Question {
-    /// What the client would want done; `None`: as the body's form says.
+    /// What the client would want done; `None`: what the form of the body says.
     pub operation: Option<Operation>,
-    /// The client's headers, names in lower case, as far as rules look at them.
+    /// The client's headers that rules look at, with their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The client's body.
     pub body: Vec<u8>,
-    /// Of the draw; the record of an exchange says its own.
+    /// The draw's seed; an exchange's record says which one it had.
     pub seed: u64,
-    /// Since the Unix epoch.
+    /// The time of the request, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -73,8 +73,8 @@ pub fn header_of(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// What a request to the operator's paths gets in place of an answer where it may not ask.
-/// `authorization`: its header.
+/// The answer to a request for the operator that has no key of the operator's; `None`: it has one,
+/// or needs none. `authorization` is its header.
 pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
     if !config.operator.asks_for_key() {
         return None;
@@ -113,7 +113,7 @@ pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> Stri
     Exchange::planned(config.clone(), arrival, health).explanation(health)
 }
 
-/// What a body is, by the fields it has.
+/// What a client that sends this body wants done, by the fields that the body has.
 fn operation_of(body: &[u8], config: &Config) -> Operation {
     let Ok(request) = Request::parse(body.to_vec(), &config.limits) else { return Operation::Chat };
     match () {

@@ -10,6 +10,7 @@ mod asked;
 mod attempt;
 mod clock;
 pub mod explain;
+mod failure;
 mod framing;
 mod metadata;
 mod outcome;
@@ -40,33 +41,34 @@ use crate::wire::json::push_number;
 
 use attempt::Attempt;
 
-/// Who pays; until tenants are configured there is one.
+/// The tenant that pays for every request, as long as no others can be configured.
 const DEFAULT_TENANT: &str = "default";
 
 /// Most fallback models on OpenRouter's face.
 const MOST_FALLBACKS: usize = 3;
 
-/// Bytes; a body this much below the limit is not looked at more closely.
+/// A body that is this many bytes below the limit is taken to fit whatever a provider needs added
+/// to it; a larger one is tried out before the exchange departs.
 const MOST_GROWTH: usize = 64 * 1024;
 
 /// A client's request as it came in, whole.
 #[derive(Debug)]
 pub struct Arrival<'a> {
-    /// Whose conventions the answer follows.
+    /// By whose conventions the client is answered.
     pub face: Face,
     /// What the client wants done.
     pub operation: Operation,
-    /// All headers, names in lower case.
+    /// All headers, with their names in lower case.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The body.
+    /// All of its body.
     pub body: Vec<u8>,
     /// 128 random bits.
     pub random: [u64; 2],
-    /// Since the Unix epoch.
+    /// When it came, since the Unix epoch.
     pub now: Duration,
 }
 
-/// One exchange. Settled exactly once, whatever happens.
+/// One client request with all its attempts. Settled exactly once, whatever happens.
 pub struct Exchange {
     config: Rc<Config>,
     id: String,
@@ -82,7 +84,7 @@ pub struct Exchange {
     plan: Plan,
     /// Why the models of the plan are not the names that the client asked for, if they are not.
     choice: Option<String>,
-    /// Where conversations stay at their endpoints: this one.
+    /// The conversation that the request goes on with, where they stay at their endpoints.
     conversation: Option<Conversation>,
     /// The plan's step that the next attempt takes.
     next: usize,
@@ -118,7 +120,7 @@ impl Exchange {
         exchange
     }
 
-    /// An exchange that may never leave.
+    /// An exchange with its plan, or with the error that it ends with. It need not depart.
     fn planned(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let seed = exchange.request_id.as_deref().map_or(arrival.random[0], explain::seed_of);
@@ -190,14 +192,14 @@ impl Exchange {
         if let Some(name) = self.request.preset() {
             self.request = self.with_preset(name)?;
         }
-        // OpenRouter's own bound holds on its face.
+        // What OpenRouter refuses, its face refuses too.
         if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
             return Err(too_many_fallbacks());
         }
         Ok(())
     }
 
-    /// Of a request with an error nothing is known.
+    /// What was read of a request before its error may be wrong: nothing of it is kept.
     #[cold]
     fn forget_request(&mut self, error: Error) -> Error {
         self.request = Request::default();
@@ -210,7 +212,7 @@ impl Exchange {
         self.request.with_preset(preset, &self.config.limits)
     }
 
-    /// The models asked for, or the default one.
+    /// The models that the client asked for, or the default one.
     fn models_asked(&self) -> Vec<String> {
         let mut models: Vec<String> = self.request.models().map(str::to_owned).collect();
         if models.is_empty() {
@@ -219,7 +221,8 @@ impl Exchange {
         models
     }
 
-    /// Where there is nobody to ask for a count, the estimate is better than no answer.
+    /// The answer to a count of tokens where no endpoint can count: an estimate is better than an
+    /// error.
     #[cold]
     fn counted(&self) -> Reply {
         Reply::json(200, translate::anthropic::count_tokens_body(self.request.input_estimate()))
@@ -242,7 +245,7 @@ impl Exchange {
         }
     }
 
-    /// Refuses at once what [`fits`] would refuse later.
+    /// Refuses at once what [`fits`] would refuse when it is too late for an error of ours.
     fn grows_too_large(&self) -> Result<(), Error> {
         let may_grow = self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes;
         if may_grow { Ok(()) } else { self.try_steps() }
@@ -290,7 +293,8 @@ impl Exchange {
         })
     }
 
-    /// The host knows one for all attempts: the longest of the plan.
+    /// How long one attempt may take. The host has one such time for all attempts, so it is the
+    /// longest that any step of the plan needs.
     fn per_try_timeout(&self) -> Duration {
         let mut longest = Duration::ZERO;
         for provider in self.plan.steps.iter().filter_map(|step| step.provider(&self.config)) {
@@ -302,7 +306,8 @@ impl Exchange {
         longest
     }
 
-    /// A provider's own, or the client's if that is shorter.
+    /// How long a stream's first token may take: what the document gives the provider, or what
+    /// the client gives it if that is less.
     fn first_token_timeout(&self, provider: &Provider) -> Duration {
         let asked = self.request.preferences().first_token_timeout;
         asked.map_or(provider.first_token_timeout, |asked| asked.min(provider.first_token_timeout))

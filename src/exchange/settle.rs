@@ -18,15 +18,16 @@ use crate::translate::Meter;
 use crate::usage::{Charge, Usage};
 use crate::wire::json::decimal;
 
-/// Seconds; below it a stream's speed is not measured.
+/// Seconds; of a stream that took less the speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
 
 /// What is to be written down.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settlement {
-    /// What it cost, as far as that is known.
+    /// What the exchange cost, as far as that is known.
     pub cost: Cost,
-    /// One line of JSON, unless the configuration wants none. It belongs into filter state too.
+    /// The record, one line of JSON, unless the configuration wants none. It belongs into filter
+    /// state too.
     pub record: Option<String>,
 }
 
@@ -37,11 +38,11 @@ pub enum Refusal {
     Overflow,
     /// The cluster has no hosts that are well, or there is none of its name.
     NoHealthyUpstream,
-    /// It does not say.
+    /// The host does not say why.
     Unknown,
 }
 
-/// The attempt the client's answer came from, and what it amounts to.
+/// The attempt that the client's answer came from, what that used, and what it cost.
 pub(super) struct Answered<'a> {
     attempt: &'a Attempt,
     pub meter: &'a Meter,
@@ -196,7 +197,8 @@ impl Exchange {
         self.write_down(answered.as_ref(), aborted, now, tell)
     }
 
-    /// Attempts still under way when the client's stream ends: it hung up.
+    /// Ends the attempts that are still under way when the client's stream ends, and says whether
+    /// the client hung up.
     fn abort_open_attempts(&mut self, now: Duration) -> bool {
         let mut aborted = self.status.is_none();
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.ended.is_none()) {
@@ -207,7 +209,7 @@ impl Exchange {
         aborted
     }
 
-    /// Labels of an attempt: provider id, and the model's id as configured.
+    /// An attempt's labels in stats: the provider's id, and the model's as configured.
     pub(super) fn labels(&self, attempt: &Attempt) -> (&str, &str) {
         let step = self.plan.steps.get(attempt.step);
         let provider =
@@ -254,7 +256,7 @@ impl Exchange {
         }
     }
 
-    /// The conversation stays where it was answered.
+    /// Remembers where the conversation was answered, so that its next request goes there too.
     fn stick(&self, now: Duration, health: &Health) {
         if let Some((place, ttl)) = self.place(now)
             && !self.plan.places.iter().any(|known| place.is_told_by(known, ttl))
@@ -294,7 +296,7 @@ impl Exchange {
         }
     }
 
-    /// Of a stream, from its first content on.
+    /// Output tokens per second of a stream, from its first content on.
     fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
         if !self.request.is_stream() {
             return None;
@@ -372,7 +374,7 @@ impl Exchange {
     }
 }
 
-/// Longest client text that goes into filter state, in characters.
+/// How many characters of a text that somebody else wrote go into filter state and headers.
 pub(super) const LONGEST_TEXT: usize = 256;
 
 /// Whole milliseconds between two times, in arithmetic that is fast in WebAssembly too.
@@ -381,7 +383,7 @@ pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
     time.as_secs() * 1000 + u64::from(time.subsec_millis())
 }
 
-/// A text fit for a header value.
+/// What of a text is fit for a header's value.
 fn header_value(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(text);
@@ -389,7 +391,7 @@ fn header_value(text: &str) -> Cow<'_, str> {
     text.chars().take(LONGEST_TEXT).filter(char::is_ascii_graphic).collect()
 }
 
-/// What broke off an answer of which the client has a part.
+/// The type of the error that ended an answer of which the client has a part.
 fn broken_type(attempt: &Attempt) -> Option<&'static str> {
     let outcome = attempt.outcome.filter(|outcome| outcome.is_failure())?;
     let told = attempt.answer.as_ref().and_then(|answer| answer.meter.error());
