@@ -68,6 +68,8 @@ pub enum Error {
     },
     /// The request body is compressed.
     Encoded(String),
+    /// A web page elsewhere may have made the request, and it is not JSON by its content type.
+    ForeignForm,
     /// Every endpoint was dropped before the first attempt.
     NoEndpoints {
         /// The models asked for.
@@ -248,7 +250,7 @@ impl Error {
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
-            Self::Encoded(_) => 415,
+            Self::Encoded(_) | Self::ForeignForm => 415,
             Self::Upstream(failure) => failure.status,
             Self::Bypassed { .. } => 502,
             Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
@@ -290,6 +292,7 @@ impl Error {
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
+            Self::ForeignForm => Some("unsupported_content_type"),
             Self::RetryOverflow { .. } => Some("retry_overflow"),
             Self::Overflow { .. } => Some("upstream_overflow"),
             Self::NotRetried => Some("not_retried"),
@@ -400,6 +403,9 @@ impl fmt::Display for Error {
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
             }
+            Self::ForeignForm => f.write_str(
+                "A request from a web page must have the content-type application/json",
+            ),
             Self::NoEndpoints { .. } => self.no_endpoints(f),
             Self::Upstream(failure) => f.write_str(&failure.message),
             Self::RetryOverflow { cluster } => write!(

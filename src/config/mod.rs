@@ -8,6 +8,7 @@
 
 mod auth;
 mod auto;
+mod cors;
 mod document;
 mod endpoint;
 mod error;
@@ -35,14 +36,14 @@ mod value;
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
-pub use operator::Operator;
+pub use operator::{Caller, Operator};
 pub use preset::Presets;
 pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
 use crate::catalog::{AUTO, Catalog, ProviderId};
-use crate::request::{Hosts, Limits, Paths, Surface};
+use crate::request::{Cors, Hosts, Limits, Paths, Surface};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -66,6 +67,8 @@ pub struct Config {
     pub paths: Paths,
     /// Whose requests they are.
     pub hosts: Hosts,
+    /// Which web pages may use the gateway; `None`: none.
+    pub cors: Option<Cors>,
     /// Who may use the operator's.
     pub operator: Operator,
     /// Bounds on memory.
@@ -85,6 +88,7 @@ const SECTIONS: &[&str] = &[
     "telemetry",
     "paths",
     "hosts",
+    "cors",
     "operator",
     "limits",
     "presets",
@@ -149,8 +153,6 @@ impl Config {
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
-        let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"), &mut paths);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -158,9 +160,10 @@ impl Config {
             default_model,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
-            paths,
+            paths: paths::read(o.optional("paths")),
             hosts: hosts::read(o.optional("hosts")),
-            operator,
+            cors: cors::read(o.optional("cors")),
+            operator: operator::read(o.optional("operator")),
             limits: limits::read(o.optional("limits")),
             presets,
         };

@@ -46,7 +46,13 @@ fn asked(face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
     let mut ledger = Ledger::default();
     ledger.enter(Price::parse("0.25").unwrap().cost(1), NOW);
     let record = |id: &str| (id == "gen-1793534400-abc").then(|| RECORD.as_bytes().to_vec());
-    let known = Known { config: &config(), health: &health(), ledger, record: &record, now: NOW };
+    let known = Known {
+        config: &config(),
+        health: &health(),
+        ledger: Some(ledger),
+        record: &record,
+        now: NOW,
+    };
     let reply = answer(&known, face, page, path);
     (reply.status, serde_json::from_slice(&reply.body).unwrap())
 }
@@ -226,13 +232,8 @@ fn an_endpoint_in_cooldown_says_so() {
         Observation { failed: true, retry_after: wait, ..Default::default() },
         NOW,
     );
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &|_| None,
-        now: NOW,
-    };
+    let known =
+        Known { config: &config, health: &health, ledger: None, record: &|_| None, now: NOW };
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("n/two"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(body["data"]["endpoints"][0]["status"], -2, "{body}");
@@ -245,13 +246,8 @@ fn endpoints_say_how_they_have_been_doing() {
     let well = Observation::measured(200, 50.0);
     (0..2).for_each(|_| health.observe("a/up", well, NOW));
     health.observe("a/up", Observation { failed: true, ..Default::default() }, NOW);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &|_| None,
-        now: NOW,
-    };
+    let known =
+        Known { config: &config, health: &health, ledger: None, record: &|_| None, now: NOW };
     let reply = answer(&known, Face::OpenAi, Page::Endpoints("m/one"), "");
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
     let [busy, idle] = [0, 1].map(|index| &body["data"]["endpoints"][index]);
@@ -344,13 +340,7 @@ fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() 
     });
     let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
     let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &record,
-        now: NOW,
-    };
+    let known = Known { config: &config, health: &health, ledger: None, record: &record, now: NOW };
     let list: Value = serde_json::from_slice(
         &answer(&known, Face::OpenRouter, Page::Models, "/api/v1/models").body,
     )
@@ -374,13 +364,7 @@ fn models_are_filtered_and_sorted_by_the_prices_that_are_listed() {
     });
     let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
     let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &record,
-        now: NOW,
-    };
+    let known = Known { config: &config, health: &health, ledger: None, record: &record, now: NOW };
     for (query, expected) in [
         ("?max_price=3", json!(["m/cheap"])),
         ("?min_output_price=3", json!(["m/dear"])),

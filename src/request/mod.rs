@@ -14,6 +14,7 @@ mod preferences;
 mod preset;
 mod problem;
 mod surface;
+mod web;
 
 pub use body::{Request, StreamOptionsEdit, Unfit};
 pub use conversation::Conversation;
@@ -24,3 +25,4 @@ pub use plugin::AutoRouter;
 pub use preferences::{Cutoffs, DataCollection, MaxPrice, Partition, Preferences, SortBy};
 pub use preset::{Preset, split as split_preset};
 pub use surface::{Page, Paths, Surface};
+pub use web::{Cors, is_foreign_form};

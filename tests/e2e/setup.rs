@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use crate::gateway::OPERATOR_DIGEST;
+
 /// The step of a chain whose port refuses.
 pub(crate) const REFUSED: &str = "refused";
 /// The step of a chain whose cluster Envoy does not know.
@@ -37,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) as_struct: bool,
     /// Whether the filter comes by ECDS from a file.
     pub(crate) by_ecds: bool,
+    /// Whether the filter is disabled in its chain and enabled on the gateway's own routes.
+    pub(crate) guarded: bool,
     /// Whether the filter may wait for a body.
     pub(crate) may_wait: bool,
     /// Which VM the filter runs in: another number is another VM with the same `vm_id`.
@@ -46,7 +50,12 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new() -> Self {
         Self {
-            document: json!({"providers": {}, "models": [], "routing": {"sort": "order"}}),
+            document: json!({
+                "providers": {},
+                "models": [],
+                "routing": {"sort": "order"},
+                "operator": {"keys": [{"sha256": OPERATOR_DIGEST}]},
+            }),
             listeners: BTreeMap::from([("other".to_owned(), String::new())]),
             clusters: BTreeMap::new(),
             refused: Vec::new(),
@@ -55,6 +64,7 @@ impl Setup {
             record: true,
             as_struct: false,
             by_ecds: false,
+            guarded: false,
             may_wait: true,
             vm: 0,
         }
