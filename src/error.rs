@@ -239,6 +239,32 @@ impl Error {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
     }
 
+    /// The same error without the names of providers, endpoints and clusters; `author` of the
+    /// model stands for whoever serves it.
+    #[cold]
+    pub fn without_names(&self, author: &str) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::RetryOverflow { cluster }
+            | Self::Overflow { cluster }
+            | Self::NoHealthyUpstream { cluster }
+            | Self::Bypassed { cluster }
+            | Self::WrongCluster { cluster } => *cluster = format!("of {author}"),
+            Self::NoEndpoints { dropped, serving, .. } => {
+                *serving = vec![author.to_owned()];
+                dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            Self::Upstream(failure) => {
+                failure.provider = author.to_owned();
+                failure.raw = None;
+                failure.tried.clear();
+                failure.dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            _ => {}
+        }
+        error
+    }
+
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match self {
