@@ -10,11 +10,13 @@
 
 mod auth;
 mod auto;
+mod cors;
 mod document;
 mod endpoint;
 mod error;
 mod field;
 mod hash;
+mod hosts;
 mod json;
 mod limits;
 mod model;
@@ -36,14 +38,14 @@ mod value;
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
-pub use operator::Operator;
+pub use operator::{Caller, Operator};
 pub use preset::Presets;
 pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
 use crate::catalog::{AUTO, Catalog, ProviderId};
-use crate::request::{Limits, Paths};
+use crate::request::{Cors, Hosts, Limits, Paths, Surface};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -68,6 +70,11 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Below which paths the gateway answers.
     pub paths: Paths,
+    /// Which authorities are the gateway's: host names, exact or with `*.` in front; port and case
+    /// do not count. Requests to others pass untouched. Default: all.
+    pub hosts: Hosts,
+    /// Which web pages may use the gateway; `None`: none.
+    pub cors: Option<Cors>,
     /// Who may use the operator's paths.
     pub operator: Operator,
     /// How many bytes of requests and answers may be held.
@@ -86,6 +93,8 @@ const SECTIONS: &[&str] = &[
     "anonymous",
     "telemetry",
     "paths",
+    "hosts",
+    "cors",
     "operator",
     "limits",
     "presets",
@@ -116,6 +125,20 @@ impl Config {
         }
     }
 
+    /// What a request asks of the gateway. `path` may carry a query.
+    pub fn surface<'a>(&self, authority: &str, method: &str, path: &'a str) -> Surface<'a> {
+        if self.hosts.include(authority) {
+            Surface::of(&self.paths, method, path)
+        } else {
+            Surface::Elsewhere
+        }
+    }
+
+    /// Whether one of the providers is served by this cluster.
+    pub fn has_cluster(&self, cluster: &[u8]) -> bool {
+        self.providers.iter().any(|provider| provider.cluster.as_bytes() == cluster)
+    }
+
     /// The provider of an id this configuration made.
     pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
         self.providers.get(id.0)
@@ -136,11 +159,6 @@ impl Config {
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
-        let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"));
-        if !operator.enabled {
-            paths.operator = None;
-        }
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -148,8 +166,10 @@ impl Config {
             default_model,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
-            paths,
-            operator,
+            paths: paths::read(o.optional("paths")),
+            hosts: hosts::read(o.optional("hosts")),
+            cors: cors::read(o.optional("cors")),
+            operator: operator::read(o.optional("operator")),
             limits: limits::read(o.optional("limits")),
             presets,
         };

@@ -37,9 +37,11 @@ const UNKNOWN: [&str; 19] = [
     "workspace_id",
 ];
 
-/// The tenant's account. Until tenants are configured there is one, without limits.
-pub(super) fn key(spent: &Spent) -> String {
-    let Spent { total, day, week, month } = spent;
+/// The operator's account, without limits; to anybody else, that there is no key.
+pub(super) fn key(spent: Option<Spent>) -> String {
+    let Some(Spent { total, day, week, month }) = spent else {
+        return data("{\"label\":null}");
+    };
     let mut key = Object::new();
     key.text("label", "default");
     for (name, usd) in

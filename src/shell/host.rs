@@ -164,8 +164,8 @@ pub(super) fn refusal() -> Refusal {
 }
 
 /// The cluster that an attempt goes to.
-pub(super) fn cluster() -> Option<Vec<u8>> {
-    property(&["xds", "cluster_name"])
+pub(super) fn cluster() -> Vec<u8> {
+    property(&["xds", "cluster_name"]).unwrap_or_default()
 }
 
 /// Makes the calls that follow act on another context; false if it is gone.

@@ -21,7 +21,7 @@ const FOLDERS: [&str; 3] = ["src/config", "src/request", "src/catalog"];
 /// Every object of the document: where it stands, what it needs to be read, what stands before its
 /// keys in the tables, and the types that have them as fields. The row of the object itself, or the
 /// page where it has none, must name its other keys.
-const OBJECTS: [(&str, &str, &str, &[&str]); 23] = [
+const OBJECTS: [(&str, &str, &str, &[&str]); 24] = [
     ("", "{}", "", &["Config"]),
     ("/providers/x", r#"{"api": "openai"}"#, "", &["Provider", "Terms"]),
     (
@@ -47,6 +47,7 @@ const OBJECTS: [(&str, &str, &str, &[&str]); 23] = [
     ("/routing/auto/rules/0/when/header", "{}", "", &[]),
     ("/telemetry", "{}", "", &["Telemetry"]),
     ("/paths", "{}", "", &["Paths"]),
+    ("/cors", r#"{"origins": ["*"]}"#, "", &["Cors"]),
     ("/operator", "{}", "", &["Operator"]),
     ("/operator/keys/0", "{}", "", &[]),
     ("/limits", "{}", "", &["Limits"]),
