@@ -5,6 +5,7 @@
 //! (5xx). Message texts are OpenRouter's where it has one, because clients match on them.
 
 pub(crate) mod anthropic;
+mod message;
 mod openrouter;
 mod reason;
 pub(crate) mod responses;
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalog::{AUTO, AUTO_ALIAS};
 use crate::operation::{Face, Operation};
 use crate::wire::json::JsonError;
 use crate::wire::openai::{ErrorFields, MODERATED};
@@ -23,9 +23,6 @@ pub use reason::{Dropped, Reason};
 
 /// Longest piece of a client's own text that is repeated in a message, in characters.
 const ECHO: usize = 100;
-
-/// Most of a client's own names that are repeated in a message.
-const MOST_NAMED: usize = 10;
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,8 +150,8 @@ impl Failure {
 
     /// `Retry-After` for the client, in whole seconds, at least 1.
     pub fn retry_after_seconds(&self) -> Option<u64> {
-        let whole = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.retry_after.map(|wait| whole(wait).max(1))
+        let wait = self.retry_after?;
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 }
 
@@ -378,123 +375,6 @@ impl From<JsonError> for Error {
     #[inline(never)]
     fn from(error: JsonError) -> Self {
         Self::InvalidJson(error.to_string())
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidJson(problem) => write!(f, "The request body is not valid JSON: {problem}"),
-            Self::DuplicateKey(key) => write!(f, "The request body has the key {key:?} twice"),
-            Self::InvalidField { field, problem } => write!(f, "{field}: {problem}"),
-            Self::UnknownModel(model) if [AUTO, AUTO_ALIAS].contains(&model.split(':').next().unwrap_or_default()) => {
-                write!(f, "{} is not a valid model ID: routing.auto is not configured", echo(model))
-            }
-            Self::UnknownModel(model) => write!(f, "{} is not a valid model ID", echo(model)),
-            Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
-            Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
-            Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
-            Self::Unauthorized { with_key: false } => f.write_str("Missing Authentication header"),
-            Self::Unauthorized { with_key: true } => f.write_str("Invalid API key"),
-            Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
-            Self::Encoded(encoding) => {
-                write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
-            }
-            Self::NoEndpoints { .. } => self.no_endpoints(f),
-            Self::Upstream(failure) => f.write_str(&failure.message),
-            Self::RetryOverflow { cluster } => write!(
-                f,
-                "Fallback was refused by the gateway's own circuit breaker: raise circuit_breakers.max_retries of \
-                 cluster {cluster} (Envoy's default is 3)"
-            ),
-            Self::Overflow { cluster } => write!(
-                f,
-                "The circuit breaker of cluster {cluster} is open: raise its max_connections, max_pending_requests or \
-                 max_requests"
-            ),
-            Self::NotRetried => f.write_str(
-                "The gateway's host did not go on to the next endpoint: its route lacks the gateway's retry_policy, or \
-                 its request_body_buffer_limit is smaller than this request",
-            ),
-            Self::NoHealthyUpstream { cluster } => {
-                write!(f, "Cluster {cluster} has no healthy hosts, or does not exist")
-            }
-            Self::Bypassed { cluster } => write!(
-                f,
-                "A request to cluster {cluster} went past this gateway's filter: it must stand in the router's \
-                 upstream_http_filters, and in the cluster's http_filters if it has any"
-            ),
-            Self::Misrouted { cluster } => write!(
-                f,
-                "The gateway's host was about to send an attempt to cluster {cluster}, which is another provider's: its \
-                 route must choose the cluster by filter state, with refresh_cluster_on_retry"
-            ),
-            Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
-            Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),
-        }
-    }
-}
-
-impl Error {
-    /// OpenRouter's text for what removed all endpoints, if it is one thing, and then what removed
-    /// each of them.
-    fn no_endpoints(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::NoEndpoints { models, dropped, serving, permitted } = self else { return Ok(()) };
-        let all = |is: fn(&Reason) -> bool| {
-            !dropped.is_empty() && dropped.iter().all(|dropped| is(&dropped.reason))
-        };
-        let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
-        let models = models.join(", ");
-        match dropped.first().map(|dropped| &dropped.reason) {
-            Some(Reason::Modality(kind))
-                if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) =>
-            {
-                write!(f, "No endpoints found that support {} input.", kind.name())?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Auto(_))) => {
-                f.write_str("No models match your request and model restrictions.")?;
-            }
-            _ if all(Reason::is_about_tools) => {
-                f.write_str("No endpoints found that support tool use.")?
-            }
-            _ if all(|reason| matches!(reason, Reason::Parameter(_))) => {
-                f.write_str("No endpoints found that can handle the requested parameters.")?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Retains)) => {
-                f.write_str("No endpoints found matching your data policy (Zero data retention).")?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Retains | Reason::Trains)) => {
-                f.write_str(
-                    "No endpoints found matching your data policy (No training on prompts).",
-                )?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Only | Reason::Ignore)) => {
-                let serving = serving.join(", ");
-                write!(
-                    f,
-                    "No allowed providers are available for the selected model. Providers serving {models}: {serving}, "
-                )?;
-                if all(|reason| *reason == Reason::Only) {
-                    let permitted: Vec<_> =
-                        permitted.iter().map(|name| echo(name)).take(MOST_NAMED).collect();
-                    let permitted = permitted.join(", ");
-                    write!(
-                        f,
-                        "but your request's provider.only preference permits only: {permitted}."
-                    )?;
-                } else if all(|reason| *reason == Reason::Ignore) {
-                    f.write_str("but your request's provider.ignore preference excludes them.")?;
-                } else {
-                    f.write_str("but your request's provider.only and provider.ignore preferences exclude them.")?;
-                }
-            }
-            _ => write!(f, "No endpoints found for {models}.")?,
-        }
-        for (index, dropped) in dropped.iter().enumerate() {
-            let lead = if index == 0 { " Removed: " } else { ", " };
-            write!(f, "{lead}{} ({})", dropped.endpoint, dropped.reason)?;
-        }
-        Ok(())
     }
 }
 

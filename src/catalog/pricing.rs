@@ -23,7 +23,9 @@ macro_rules! pricing {
             }
 
             /// As [`Pricing::entries`], to be filled in.
-            pub fn entries_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<Price>)> {
+            pub fn entries_mut(
+                &mut self,
+            ) -> impl Iterator<Item = (&'static str, &mut Option<Price>)> {
                 [$((stringify!($key), &mut self.$key),)*].into_iter()
             }
         }

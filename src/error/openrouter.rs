@@ -51,12 +51,11 @@ impl Error {
                     dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
                 excluded_by.sort_unstable();
                 excluded_by.dedup();
-                let private =
-                    |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
-                let code = match dropped.as_slice() {
-                    _ if excluded_by.is_empty() => "no_endpoints",
-                    dropped if dropped.iter().all(private) => "privacy_restricted",
-                    _ => "constraint_filtered",
+                let mut reasons = dropped.iter().map(|dropped| &dropped.reason);
+                let code = match () {
+                    () if excluded_by.is_empty() => "no_endpoints",
+                    () if reasons.all(Reason::is_about_privacy) => "privacy_restricted",
+                    () => "constraint_filtered",
                 };
                 let affected_providers = serving.iter().map(String::as_str).collect();
                 Some(Availability {

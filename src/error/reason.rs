@@ -81,6 +81,11 @@ impl Reason {
         }
     }
 
+    /// Whether it is that prompts would be kept or trained on.
+    pub fn is_about_privacy(&self) -> bool {
+        matches!(self, Self::Retains | Self::Trains)
+    }
+
     /// Whether it is that tools cannot be used.
     pub fn is_about_tools(&self) -> bool {
         matches!(self, Self::Parameter("tools" | "tool_choice" | "parallel_tool_calls"))
