@@ -1,8 +1,8 @@
 //! Every error a client can see: its status and its body in each dialect. No other place chooses
 //! either.
 //!
-//! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours
-//! (5xx). Message texts are OpenRouter's where it has one, because clients match on them.
+//! The status says whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504)
+//! or the gateway's own (5xx).
 
 pub(crate) mod anthropic;
 mod message;
@@ -21,7 +21,7 @@ use crate::wire::openai::{ErrorFields, MODERATED};
 
 pub use reason::{Dropped, Reason};
 
-/// Longest piece of a client's own text that is repeated in a message, in characters.
+/// How many characters of a client's own text a message repeats.
 const ECHO: usize = 100;
 
 /// Why an exchange has no answer.
@@ -30,40 +30,40 @@ const ECHO: usize = 100;
 pub enum Error {
     /// The body is not the JSON it should be.
     InvalidJson(String),
-    /// A top-level key the gateway reads stands there twice.
+    /// A top-level key that the gateway reads stands in the body twice.
     DuplicateKey(String),
     /// A field is missing or of a wrong type or value.
     InvalidField {
-        /// Its name.
+        /// The field's name.
         field: &'static str,
-        /// What is wrong with it, after the name.
+        /// What is wrong with it; a message has this behind the name.
         problem: String,
     },
-    /// Nobody offers it.
+    /// Nobody offers the model of this name.
     UnknownModel(String),
-    /// More bytes than `limits.request_bytes`.
+    /// The body has more bytes than `limits.request_bytes`.
     TooLarge {
-        /// The limit, in bytes; `None` where it is the host's own.
+        /// The limit, in bytes; `None`: the host's own one, which the gateway does not know.
         limit: Option<usize>,
     },
     /// The path is known, the method is not.
     WrongMethod {
-        /// What is allowed.
+        /// The methods that are allowed.
         allow: &'static str,
     },
-    /// The operator's paths ask for a key.
+    /// The operator's paths ask for a key, and the request had none that they know.
     Unauthorized {
-        /// Whether the request brought one.
+        /// Whether the request had a key at all.
         with_key: bool,
     },
-    /// There is no such thing.
+    /// There is nothing of the name that was asked for.
     NotFound {
-        /// What was looked for.
+        /// What kind of thing was asked for.
         what: &'static str,
-        /// The name it was looked for by.
+        /// The name it was asked for by.
         name: String,
     },
-    /// The request body is compressed.
+    /// The body is compressed, in this encoding.
     Encoded(String),
     /// Every endpoint was dropped before the first attempt.
     NoEndpoints {
@@ -109,7 +109,7 @@ pub enum Error {
     Lost,
     /// The host itself refused the request.
     Host {
-        /// Its status.
+        /// The status that the host would have answered with.
         status: u16,
     },
 }
@@ -117,9 +117,9 @@ pub enum Error {
 /// The last attempt's failure, as the client may know it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failure {
-    /// Status for the client.
+    /// The status for the client.
     pub status: u16,
-    /// One sentence.
+    /// What went wrong, in one sentence.
     pub message: String,
     /// The provider's display name.
     pub provider: String,
@@ -129,7 +129,7 @@ pub struct Failure {
     pub code: Option<String>,
     /// The smallest `Retry-After` of all attempts.
     pub retry_after: Option<Duration>,
-    /// All attempts.
+    /// All attempts, in their order.
     pub tried: Vec<Tried>,
     /// The models asked for.
     pub models: Vec<String>,
@@ -163,13 +163,13 @@ pub struct Tried {
     /// The provider's display name.
     #[serde(skip)]
     pub name: String,
-    /// Its status, if it answered.
+    /// The status of the provider's answer, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The status a client would have got for this attempt alone.
     #[serde(skip)]
     pub code: u16,
-    /// How it ended: a value of the `outcome` tag.
+    /// How the attempt ended: a value of the stats' tag `outcome`.
     pub reason: &'static str,
 }
 
@@ -180,16 +180,16 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Whose form an error has.
+/// In whose form an error is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorForm {
     /// OpenAI's `error` object.
     OpenAi,
     /// OpenRouter's envelope.
     OpenRouter,
-    /// Anthropic's, for `messages`.
+    /// Anthropic's object, for `messages`.
     Anthropic,
-    /// OpenAI's for `responses`.
+    /// OpenAI's object as `responses` has it.
     Responses,
 }
 
@@ -208,11 +208,11 @@ impl ErrorForm {
 /// A whole answer of the gateway's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Headers besides `content-length`.
+    /// All headers but `content-length`.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    /// The body, which is JSON.
     pub body: Vec<u8>,
 }
 
@@ -224,12 +224,12 @@ impl Reply {
 }
 
 impl Error {
-    /// What an upstream's error event says; `provider` is the display name of who sent it.
+    /// The error that an upstream's error event tells; `provider` is its display name.
     pub fn of_upstream(fields: &ErrorFields, provider: &str) -> Self {
         Self::Upstream(Failure { provider: provider.to_owned(), ..Failure::of(fields) })
     }
 
-    /// The host's own refusal.
+    /// The error of a request that the host itself has refused.
     pub fn of_host(status: u16) -> Self {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
     }
@@ -254,7 +254,7 @@ impl Error {
         }
     }
 
-    /// OpenRouter's `error_type` vocabulary.
+    /// OpenRouter's word for the kind of error (`error_type`).
     pub fn error_type(&self) -> &'static str {
         let code = self.code().unwrap_or_default();
         match self.status() {
@@ -370,7 +370,7 @@ impl Error {
 }
 
 impl From<JsonError> for Error {
-    // Apart, because whoever reads a body has many places that a mistake leaves by.
+    // Never inlined, because every reader of a body has many places where it may be wrong.
     #[cold]
     #[inline(never)]
     fn from(error: JsonError) -> Self {

@@ -1,6 +1,6 @@
 //! The text of every error that a client can see.
 //!
-//! It is OpenRouter's where that has one, because clients match on it.
+//! It is OpenRouter's own wherever OpenRouter has one, because clients match on it.
 
 use std::fmt;
 
@@ -112,7 +112,7 @@ struct NoEndpoints<'a> {
 /// A kind of reason, and OpenRouter's text where all endpoints were removed for such reasons.
 type Cause = (fn(&Reason) -> bool, &'static str);
 
-/// The first one holds that fits.
+/// The causes that OpenRouter has a text for, of which the first one that fits is told.
 const CAUSES: [Cause; 5] = [
     (
         |reason| matches!(reason, Reason::Auto(_)),
@@ -171,7 +171,7 @@ impl NoEndpoints<'_> {
         reasons.all(|reason| *reason == Reason::Modality(modality)).then_some(modality)
     }
 
-    /// The client's own preferences leave no provider.
+    /// Tells that the client's own preferences leave no provider.
     fn not_allowed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -72,8 +72,8 @@ impl Error {
 }
 
 impl Failure {
-    /// Only where it is the upstreams that are not there, and not the request that is wrong, nor a
-    /// stream that broke.
+    /// Why the upstreams could not serve the request; `None` where the request was wrong, or where
+    /// a stream broke.
     fn availability(&self) -> Option<Availability<'_>> {
         let (code, retryable) = match self.status {
             _ if self.tried.is_empty() => return None,
@@ -110,7 +110,7 @@ pub(crate) struct OpenRouterError<'a> {
 struct Availability<'a> {
     code: &'static str,
     retryable: bool,
-    /// Seconds.
+    /// In seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
     requested_models: &'a [String],
