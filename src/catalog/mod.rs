@@ -19,7 +19,7 @@ pub use variant::{Asked, Variant};
 
 /// The model that stands for the choice by `routing.auto`.
 pub const AUTO: &str = "openrouter/auto";
-/// Its other name.
+/// Another name of that model.
 pub const AUTO_ALIAS: &str = "auto";
 
 /// OpenRouter's names of weight formats.
@@ -28,7 +28,7 @@ pub const QUANTIZATIONS: [&str; 12] = [
     "unknown",
 ];
 
-/// Index of a model in its [`Catalog`]; only made by that catalogue.
+/// Index of a model in its [`Catalog`], which alone makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelId(pub(crate) usize);
 
@@ -42,16 +42,16 @@ pub struct Catalog {
     models: Vec<Model>,
     /// Ids and aliases without a wildcard, sorted by name; the first model with a name owns it.
     names: Vec<(String, ModelId)>,
-    /// What stands before the `*`, the longest first.
+    /// What stands before the `*` of wildcards, the longest first.
     wildcards: Vec<(String, ModelId)>,
 }
 
-/// What a client asks for.
+/// A model that clients ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// `author/slug`, or a pattern ending in `*`.
     pub id: String,
-    /// Shown in listings; default: the id.
+    /// The name in listings; default: the id.
     pub name: String,
     /// Other names it answers to.
     pub aliases: Vec<String>,
@@ -61,27 +61,29 @@ pub struct Model {
     pub input_modalities: Option<Vec<String>>,
     /// Whether its answers may be used to train other models; unknown counts as no.
     pub distillable: bool,
-    /// In the order written.
+    /// Its endpoints, in the document's order.
     pub endpoints: Vec<Endpoint>,
 }
 
 /// One provider's offer of one model. Every filter acts on endpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// `provider/model#tag`: keys all shared state, and survives reordering of the document.
+    /// `provider/model#tag`. All shared state is keyed by it, as it stays the same when the
+    /// document is put in another order.
     pub id: String,
-    /// Who serves it.
+    /// The provider that serves it.
     pub provider: ProviderId,
-    /// The upstream's name for the model; `None`: the part of the asked name a wildcard took.
+    /// The upstream's name for the model; `None`: the part of the client's name that a wildcard
+    /// took.
     pub model: Option<String>,
     /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a
     /// [`Tier`].
     pub tag: Option<String>,
     /// Prices; a missing one is unknown, not free.
     pub pricing: Pricing,
-    /// Conditional prices, later ones win.
+    /// Prices that hold on conditions; later ones win.
     pub overrides: Vec<PriceOverride>,
-    /// Factor on the drawing weight, default 1.
+    /// Factor on the weight in the draw; default: 1.
     pub weight: f64,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
@@ -91,7 +93,7 @@ pub struct Endpoint {
     pub quantization: String,
     /// Request fields it understands; `None`: all.
     pub supported_parameters: Option<Vec<String>>,
-    /// Where the data goes; empty: unknown, so nowhere allowed when a tenant restricts regions.
+    /// Where the data goes; empty: unknown, so that a tenant that restricts regions may not use it.
     pub regions: Vec<String>,
     /// What it does with prompts.
     pub data_policy: DataPolicy,
@@ -123,23 +125,24 @@ impl Catalog {
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         names.dedup_by(|later, first| later.0 == first.0);
-        // By a key of the type of other keys, because sorting is long code for each type.
+        // Keys of the type that other keys have, as the module holds the code of sorting once per
+        // type.
         wildcards.sort_by_cached_key(|(prefix, _)| u128::MAX - prefix.len() as u128);
         Self { models, names, wildcards }
     }
 
-    /// Every model, in the order written.
+    /// Every model, in the document's order.
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
-    /// The model of an id this catalogue made.
+    /// The model of an id that this catalogue made.
     pub fn model(&self, id: ModelId) -> Option<&Model> {
         self.models.get(id.0)
     }
 
-    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the
-    /// wildcard took.
+    /// Finds a model by its exact id or alias, else by the longest wildcard, with the part of the
+    /// name that the wildcard took.
     pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
         let exact = self.names.binary_search_by(|(name, _)| name.as_str().cmp(asked)).ok();
         if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
@@ -166,21 +169,21 @@ impl Model {
         }
     }
 
-    /// The endpoint that stands for all of them where one must: the first of the default tier.
+    /// The endpoint that is shown where only one can be: the first of the default tier.
     pub fn first_endpoint(&self) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.tier().is_none()).or(self.endpoints.first())
     }
 }
 
 impl Endpoint {
-    /// The name to ask the upstream for, given the part of the asked name that a wildcard took.
+    /// The name to ask the upstream for, given the part of the client's name that a wildcard took.
     pub fn upstream_model<'a>(&'a self, rest: Option<&'a str>) -> &'a str {
         self.model.as_deref().or(rest).unwrap_or_default()
     }
 }
 
 impl Default for DataPolicy {
-    /// Unknown counts as the worst.
+    /// The worst, which is assumed of a provider whose policy is not known.
     fn default() -> Self {
         Self { retains: true, trains: true }
     }
