@@ -232,9 +232,12 @@ mod block {
     /// The mask of the bytes that are the one that `wanted` is made of.
     #[inline(always)]
     fn places([a, b, c, d]: [Block; 4], wanted: Block) -> u64 {
-        let [a, b, c, d] =
-            [a, b, c, d].map(|quarter| u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0))));
-        a | b << 16 | c << 32 | d << 48
+        mask(a, wanted) | mask(b, wanted) << 16 | mask(c, wanted) << 32 | mask(d, wanted) << 48
+    }
+
+    #[inline(always)]
+    fn mask(quarter: Block, wanted: Block) -> u64 {
+        u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0)))
     }
 
     /// The places of a mask's bits that are set.
