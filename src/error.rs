@@ -65,6 +65,8 @@ pub enum Error {
     },
     /// The body is compressed, in this encoding.
     Encoded(String),
+    /// A web page elsewhere may have made the request, and it is not JSON by its content type.
+    ForeignForm,
     /// Every endpoint was dropped before the first attempt.
     NoEndpoints {
         /// The models asked for.
@@ -100,8 +102,8 @@ pub enum Error {
         /// The cluster it went to.
         cluster: String,
     },
-    /// The host would have sent an attempt to another provider's cluster.
-    Misrouted {
+    /// The host would have sent an attempt to a cluster that was not planned.
+    WrongCluster {
         /// That cluster.
         cluster: String,
     },
@@ -234,6 +236,32 @@ impl Error {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
     }
 
+    /// The same error without the names of providers, endpoints and clusters; `author` of the
+    /// model stands for whoever serves it.
+    #[cold]
+    pub fn without_names(&self, author: &str) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::RetryOverflow { cluster }
+            | Self::Overflow { cluster }
+            | Self::NoHealthyUpstream { cluster }
+            | Self::Bypassed { cluster }
+            | Self::WrongCluster { cluster } => *cluster = format!("of {author}"),
+            Self::NoEndpoints { dropped, serving, .. } => {
+                *serving = vec![author.to_owned()];
+                dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            Self::Upstream(failure) => {
+                failure.provider = author.to_owned();
+                failure.raw = None;
+                failure.tried.clear();
+                failure.dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            _ => {}
+        }
+        error
+    }
+
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match self {
@@ -245,11 +273,11 @@ impl Error {
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
-            Self::Encoded(_) => 415,
+            Self::Encoded(_) | Self::ForeignForm => 415,
             Self::Upstream(failure) => failure.status,
-            Self::Bypassed { .. } | Self::Misrouted { .. } => 502,
+            Self::Bypassed { .. } => 502,
             Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
-            Self::NoHealthyUpstream { .. } | Self::Lost => 503,
+            Self::NoHealthyUpstream { .. } | Self::WrongCluster { .. } | Self::Lost => 503,
             Self::Host { status } => *status,
         }
     }
@@ -287,12 +315,13 @@ impl Error {
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
+            Self::ForeignForm => Some("unsupported_content_type"),
             Self::RetryOverflow { .. } => Some("retry_overflow"),
             Self::Overflow { .. } => Some("upstream_overflow"),
             Self::NotRetried => Some("not_retried"),
             Self::NoHealthyUpstream { .. } => Some("no_healthy_upstream"),
             Self::Bypassed { .. } => Some("filter_bypassed"),
-            Self::Misrouted { .. } => Some("misrouted"),
+            Self::WrongCluster { .. } => Some("wrong_cluster"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
             Self::Unauthorized { .. } => Some("invalid_api_key"),

@@ -28,7 +28,7 @@
 //!
 //! # Entry points
 //!
-//! * `shell/exports.rs`: what the host calls; `shell/stream.rs`: from there one request can be
+//! * `shell/root.rs` and `shell/stream.rs`: what the host calls; from the latter one request can be
 //!   followed through.
 //! * [`exchange`]: the life of a request as a state machine: `open` → attempts → `settle`.
 //! * [`config::Config::parse`]: the configuration document.

@@ -81,7 +81,8 @@ mod tests {
     fn a_name_is_the_stat_and_then_its_tags_in_the_tables_order() {
         assert_eq!(
             TOKENS.full_name(&["default", "openai", "openai/gpt-4.1-mini", "input", "reported"]),
-            "modelyard.tokens.tenant=default.provider=openai.model=openai/gpt-4.1-mini.token_type=input.source=reported"
+            "modelyard.tokens.tenant=default.provider=openai.model=openai/gpt-4.1-mini.\
+             token_type=input.source=reported"
         );
     }
 

@@ -172,17 +172,16 @@ mod tests {
         }
     }
 
+    fn above(tokens: u64, pricing: Pricing) -> PriceOverride {
+        PriceOverride { min_prompt_tokens: Some(tokens), utc: None, pricing }
+    }
+
     #[test]
     fn the_later_override_wins_key_by_key() {
         let base = Pricing { prompt: price("1"), completion: price("2"), ..Pricing::default() };
-        let long = |min_prompt_tokens, pricing| PriceOverride {
-            min_prompt_tokens: Some(min_prompt_tokens),
-            utc: None,
-            pricing,
-        };
         let overrides = [
-            long(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
-            long(20, Pricing { prompt: price("4"), ..Pricing::default() }),
+            above(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
+            above(20, Pricing { prompt: price("4"), ..Pricing::default() }),
         ];
         assert_eq!(*base.at(&overrides, 10, 0), base);
         assert_eq!(

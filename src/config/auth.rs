@@ -9,7 +9,10 @@ use super::field::Field;
 use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
 
-/// How a request to a provider is authenticated. A provider whose key has no value cannot be used.
+/// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or
+/// `passthrough`, which hands on the client's own credentials. Default: `none`.
+///
+/// A key without a value means that its variable is not set: the endpoint is unusable.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
@@ -20,7 +23,9 @@ pub enum Auth {
     },
     /// `<name>: <key>`
     Header {
-        /// The header's name in lower case.
+        /// The name of the header or of the query's parameter, with `header` and `query`. Required.
+        ///
+        /// Here in lower case.
         name: String,
         /// The header's value.
         key: Key,
@@ -43,15 +48,16 @@ pub enum Auth {
 /// What the gateway signs requests to AWS with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sigv4 {
-    /// The region of the endpoint, e.g. `us-east-1`.
+    /// The region that is signed for, such as `us-east-1`. Required.
     pub region: String,
-    /// The name of the service; default: `bedrock`.
+    /// The service that is signed for. Default: `bedrock`.
     pub service: String,
-    /// The id of the key; default: what `AWS_ACCESS_KEY_ID` holds.
+    /// The environment variable of the access key's id. Default: `AWS_ACCESS_KEY_ID`.
     pub access_key: Key,
-    /// The key itself; default: what `AWS_SECRET_ACCESS_KEY` holds.
+    /// The environment variable of the secret key. Default: `AWS_SECRET_ACCESS_KEY`.
     pub secret_key: Key,
-    /// The token that only temporary credentials have; default: what `AWS_SESSION_TOKEN` holds.
+    /// The environment variable of the session token, which only temporary credentials have.
+    /// Default: `AWS_SESSION_TOKEN`.
     pub session_token: Key,
 }
 
@@ -72,7 +78,7 @@ impl Auth {
 /// A provider key, and the environment variable it came from.
 #[derive(Clone, PartialEq)]
 pub struct Key {
-    /// The variable's name.
+    /// The environment variable that holds the key, with `bearer`, `header` and `query`. Required.
     pub env: String,
     /// The variable's value, if it is set, not empty and free of control characters. `Debug` never
     /// shows it.
@@ -228,7 +234,8 @@ mod tests {
             (
                 AUTH,
                 r#"{"type": "bearer"}"#,
-                "providers.openai.auth.env: missing (expected: the name of an environment variable)",
+                "providers.openai.auth.env: missing \
+                 (expected: the name of an environment variable)",
             ),
             (
                 AUTH,
@@ -289,11 +296,14 @@ mod tests {
 
     #[test]
     fn a_session_token_that_cannot_be_used_is_none() {
-        let document = r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
+        let document = r#"{"providers": {"aws": {
+            "api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}
+        }}}"#;
         for (value, expected) in [("token", Some("token")), ("", None), ("a\nb", None)] {
-            let env =
-                |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
-            let (config, warnings) = Config::parse(document.as_bytes(), &env).unwrap();
+            let (config, warnings) = Config::parse(document.as_bytes(), &|name| {
+                Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned())
+            })
+            .unwrap();
             let Auth::Sigv4(aws) = &config.providers[0].auth else {
                 panic!("{:?}", config.providers[0].auth)
             };
@@ -319,7 +329,8 @@ mod tests {
             assert_eq!(
                 warning.to_string(),
                 format!(
-                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
+                    "providers.openai.auth.env: environment variable {env} {why}, \
+                     so the provider cannot be used"
                 )
             );
         }

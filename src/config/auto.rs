@@ -35,34 +35,40 @@ pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Au
 pub struct Auto {
     /// The catalogue's entry that stands for the choice.
     pub model: ModelId,
-    /// The rules, in the order in which they are tried.
+    /// Rules, of which the first that holds decides; each has `when` and `models`. Default: none.
     pub rules: Vec<AutoRule>,
-    /// The models that are chosen where no rule holds, the most wanted first.
+    /// The models to choose where no rule holds, the most wanted first. Required.
     pub models: Vec<String>,
-    /// Patterns of the only ids that may be chosen; empty: all may.
+    /// Patterns of the only ids that may be chosen, with `*` for anything. Default: all.
     pub allowed_models: Vec<String>,
-    /// Patterns of ids that may not be chosen.
+    /// Patterns of ids that may not be chosen. Default: none.
     pub excluded_models: Vec<String>,
-    /// The highest prices that an endpoint may have, as in `provider.max_price`.
+    /// Upper bounds on the prices of what is chosen: USD per million tokens (`prompt`,
+    /// `completion`, `audio`), per `request` and per `image`; an unknown price is too high.
+    /// Default: none.
     pub max_price: MaxPrice,
 }
 
 /// Conditions, all of which must hold, and the models that are chosen then.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoRule {
-    /// The input must have more than this many tokens by estimate.
+    /// The input is estimated to have more tokens than this. Default: any.
     pub input_tokens_over: Option<u64>,
-    /// The request must have tools, or none.
+    /// Whether the request has tools, `true` or `false`. Default: any.
     pub tools: Option<bool>,
-    /// The request must have images, or none.
+    /// Whether the request has images, `true` or `false`. Default: any.
     pub images: Option<bool>,
-    /// The request must ask the model to think, or not.
+    /// Whether the model is asked to think, `true` or `false`. Default: any.
     pub reasoning: Option<bool>,
-    /// The answer must have this form; `text` is the usual one.
+    /// The form of the answer that is asked for: `text`, the usual one, `json_object`,
+    /// `json_schema`, `grammar` or `python`. Default: any.
     pub response_format: Option<&'static str>,
-    /// The request must have a header of this name, which is in lower case, and this value.
+    /// A header that the request has, by its `name`, and its whole value, which `equals` this.
+    /// Default: any.
+    ///
+    /// Here the name is in lower case.
     pub header: Option<(String, String)>,
-    /// The models that are chosen, the most wanted first.
+    /// The models to choose where the rule holds, the most wanted first. Required.
     pub models: Vec<String>,
 }
 
@@ -187,6 +193,8 @@ mod tests {
 
     #[test]
     fn rules_of_auto() {
+        let pattern = "(allowed: a model's id, with `*` for anything, at most 1024 bytes, \
+                       without spaces, `?`, `[`, `]`, `{`, `}`)";
         check(&[
             (r#"{"models": ["a/b"]}"#, ""),
             (r#"{"models": ["a/b:floor", "a/b:nitro"], "rules": []}"#, ""),
@@ -201,16 +209,17 @@ mod tests {
             (r#"{"models": "a/b"}"#, ".models: wrong type: string (allowed: list)"),
             (
                 r#"{"models": ["a/b"], "model": 1}"#,
-                ".model: unknown key (known: allowed_models, excluded_models, max_price, models, rules)",
+                ".model: unknown key \
+                 (known: allowed_models, excluded_models, max_price, models, rules)",
             ),
             (
-                r#"{"models": ["a/b"], "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
-                ".allowed_models[1]: invalid: \"a/[bc]\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[0]: invalid: \"\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[1]: invalid: \"a b\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)",
+                r#"{"models": ["a/b"],
+                    "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
+                &format!(
+                    ".allowed_models[1]: invalid: \"a/[bc]\" {pattern}\n\
+                     .excluded_models[0]: invalid: \"\" {pattern}\n\
+                     .excluded_models[1]: invalid: \"a b\" {pattern}"
+                ),
             ),
             (
                 r#"{"models": ["a/b"], "max_price": {"prompt": "x", "input": 1}}"#,
@@ -220,12 +229,14 @@ mod tests {
         ]);
     }
 
+    fn with_rule(when: &str, models: &str) -> String {
+        format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
+    }
+
     #[test]
     fn rules_of_rules() {
-        let rule = |when: &str, models: &str| {
-            format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
-        };
-        let known = "unknown key (known: header, images, input_tokens_over, reasoning, response_format, tools)";
+        let known = "unknown key \
+                     (known: header, images, input_tokens_over, reasoning, response_format, tools)";
         for (when, expected) in [
             (r#"{"tools": true, "images": false, "reasoning": true, "input_tokens_over": 0}"#, ""),
             (r#"{"response_format": "text", "header": {"name": "X-Tier", "equals": "gold"}}"#, ""),
@@ -243,30 +254,39 @@ mod tests {
             ),
             (
                 r#"{"input_tokens_over": -1}"#,
-                ".rules[0].when.input_tokens_over: invalid: -1 (allowed: a whole number, at least 0)",
+                ".rules[0].when.input_tokens_over: invalid: -1 \
+                 (allowed: a whole number, at least 0)",
             ),
             (
                 r#"{"header": {"name": "x"}}"#,
                 ".rules[0].when.header.equals: missing (expected: text without control characters)",
             ),
         ] {
-            check(&[(&rule(when, r#"["a/b"]"#), expected)]);
+            check(&[(&with_rule(when, r#"["a/b"]"#), expected)]);
         }
         check(&[(
-            &rule(r#"{"tools": true}"#, r#"["x"]"#),
+            &with_rule(r#"{"tools": true}"#, r#"["x"]"#),
             ".rules[0].models[0]: not found: \"x\" (known: a/b)",
         )]);
         check(&[(
             r#"{"models": ["a/b"], "rules": [{"if": {}}]}"#,
-            ".rules[0].when: missing (expected: an object of conditions)\n.rules[0].models: missing (expected: a list of at least one model)\n.rules[0].if: unknown key (known: models, when)",
+            ".rules[0].when: missing (expected: an object of conditions)\n\
+             .rules[0].models: missing (expected: a list of at least one model)\n\
+             .rules[0].if: unknown key (known: models, when)",
         )]);
     }
 
     #[test]
     fn the_section_is_read_whole() {
         let value = r#"{"auto": {
-            "rules": [{"when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true}, "models": ["a/b:nitro"]}],
-            "models": ["a/b"], "excluded_models": ["*:free"], "max_price": {"prompt": 3, "completion": "15"}}}"#;
+            "rules": [{
+                "when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true},
+                "models": ["a/b:nitro"]
+            }],
+            "models": ["a/b"],
+            "excluded_models": ["*:free"],
+            "max_price": {"prompt": 3, "completion": "15"}
+        }}"#;
         let config = config_with("/routing", value);
         let auto = config.routing.auto.unwrap();
         let header = Some(("x-tier".to_owned(), "gold".to_owned()));
@@ -282,11 +302,8 @@ mod tests {
             (auto.allowed_models, auto.excluded_models),
             (vec![], vec!["*:free".to_owned()])
         );
-        let price = |text| Price::parse(text).ok();
-        assert_eq!(
-            auto.max_price,
-            MaxPrice { prompt: price("3"), completion: price("15"), ..MaxPrice::default() }
-        );
+        let [prompt, completion] = ["3", "15"].map(|usd| Price::parse(usd).ok());
+        assert_eq!(auto.max_price, MaxPrice { prompt, completion, ..MaxPrice::default() });
         let model = config.catalog.model(auto.model).unwrap();
         assert_eq!(
             (model.id.as_str(), model.aliases.as_slice()),

@@ -186,18 +186,20 @@ mod tests {
         }
     }
 
+    /// A `Struct` that holds one number, `a`.
+    fn structure_of(double: f64) -> Vec<u8> {
+        let value = [&[0x11], double.to_le_bytes().as_slice()].concat();
+        let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
+        encode::bytes_field(1, &entry)
+    }
+
     #[test]
     fn doubles_of_a_struct_read_as_the_numbers_of_the_text() {
-        let structure = |double: f64| {
-            let value = [&[0x11], double.to_le_bytes().as_slice()].concat();
-            let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
-            encode::bytes_field(1, &entry)
-        };
         for (double, text) in [(0.7, "0.7"), (4e-7, "0.0000004"), (3.0, "3"), (-2.0, "-2.0")] {
-            assert_eq!(read(&structure(double)), read(format!("{{\"a\": {text}}}").as_bytes()));
+            assert_eq!(read(&structure_of(double)), read(format!("{{\"a\": {text}}}").as_bytes()));
         }
         for double in [f64::NAN, f64::INFINITY] {
-            assert_eq!(error(&structure(double)), "a: not a finite number");
+            assert_eq!(error(&structure_of(double)), "a: not a finite number");
         }
     }
 
@@ -211,9 +213,12 @@ mod tests {
         assert_eq!(error(&encode::bytes_field(1, &entry)), expected);
     }
 
+    fn nested(levels: usize) -> serde_json::Value {
+        (1..levels).fold(json!({}), |inner, _| json!({"a": [inner]}))
+    }
+
     #[test]
     fn deep_nesting_is_an_error_in_both_forms() {
-        let nested = |levels| (1..levels).fold(json!({}), |inner, _| json!({"a": [inner]}));
         let at_most = nested(32);
         let too_deep = nested(33);
         assert_eq!(error(at_most.to_string().as_bytes()), "");

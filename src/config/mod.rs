@@ -3,16 +3,20 @@
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
 //! and each section of the document has a file with its type, its defaults and its rules. Nothing
 //! here stops at the first error: a document is accepted whole, or refused with everything that is
-//! wrong. Specification: the table of keys in `README.md`, which a test compares with the keys that
-//! are known here.
+//! wrong.
+//!
+//! The comments of the fields are the users' reference: `docs/configuration.md` is made of them, of
+//! each the first paragraph, which ends in "Default: …." or "Required.".
 
 mod auth;
 mod auto;
+mod cors;
 mod document;
 mod endpoint;
 mod error;
 mod field;
 mod hash;
+mod hosts;
 mod json;
 mod limits;
 mod model;
@@ -34,14 +38,14 @@ mod value;
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
-pub use operator::Operator;
+pub use operator::{Caller, Operator};
 pub use preset::Presets;
 pub use provider::{Api, Provider};
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
 use crate::catalog::{AUTO, Catalog, ProviderId};
-use crate::request::{Limits, Paths};
+use crate::request::{Cors, Hosts, Limits, Paths, Surface};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -56,7 +60,9 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The models and their endpoints.
     pub catalog: Catalog,
-    /// The model that a request without `model` asks for; the catalogue knows it.
+    /// The model of requests that name none. Default: none, so that they are refused.
+    ///
+    /// The catalogue knows it.
     pub default_model: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
@@ -64,11 +70,16 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Below which paths the gateway answers.
     pub paths: Paths,
+    /// Which authorities are the gateway's: host names, exact or with `*.` in front; port and case
+    /// do not count. Requests to others pass untouched. Default: all.
+    pub hosts: Hosts,
+    /// Which web pages may use the gateway; `None`: none.
+    pub cors: Option<Cors>,
     /// Who may use the operator's paths.
     pub operator: Operator,
     /// How many bytes of requests and answers may be held.
     pub limits: Limits,
-    /// Fields that requests take over by the name of a preset.
+    /// Request fields by name, for `@preset/NAME`. Default: none.
     pub presets: Presets,
 }
 
@@ -82,6 +93,8 @@ const SECTIONS: &[&str] = &[
     "anonymous",
     "telemetry",
     "paths",
+    "hosts",
+    "cors",
     "operator",
     "limits",
     "presets",
@@ -112,6 +125,20 @@ impl Config {
         }
     }
 
+    /// What a request asks of the gateway. `path` may carry a query.
+    pub fn surface<'a>(&self, authority: &str, method: &str, path: &'a str) -> Surface<'a> {
+        if self.hosts.include(authority) {
+            Surface::of(&self.paths, method, path)
+        } else {
+            Surface::Elsewhere
+        }
+    }
+
+    /// Whether one of the providers is served by this cluster.
+    pub fn has_cluster(&self, cluster: &[u8]) -> bool {
+        self.providers.iter().any(|provider| provider.cluster.as_bytes() == cluster)
+    }
+
     /// The provider of an id this configuration made.
     pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
         self.providers.get(id.0)
@@ -132,8 +159,6 @@ impl Config {
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
-        let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"), &mut paths);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -141,8 +166,10 @@ impl Config {
             default_model,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
-            paths,
-            operator,
+            paths: paths::read(o.optional("paths")),
+            hosts: hosts::read(o.optional("hosts")),
+            cors: cors::read(o.optional("cors")),
+            operator: operator::read(o.optional("operator")),
             limits: limits::read(o.optional("limits")),
             presets,
         };

@@ -8,12 +8,13 @@ use super::field::Field;
 /// `routing` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
-    /// How endpoints are ordered where the request does not say.
+    /// How endpoints are ordered where the request does not say: `balanced` (drawn, by 1/price²),
+    /// `price`, `latency`, `throughput`, or `order` (as written). Default: `balanced`.
     pub sort: Sort,
-    /// How many attempts an exchange may have: 1 to 20.
+    /// How many endpoints are tried at most for one request, 1 to 20. Default: `6`.
     pub max_attempts: usize,
-    /// How long a conversation stays where its prompt is cached, from its last success on; `None`:
-    /// conversations do not stay.
+    /// How long a conversation stays at its endpoint, where its prompt is cached, after each
+    /// answer. Default: not at all.
     pub sticky_ttl: Option<Duration>,
     /// Which models `openrouter/auto` stands for; `None`: there is no such model.
     pub auto: Option<Auto>,
@@ -57,13 +58,17 @@ impl Default for Routing {
 
 /// The timeouts of providers that name none.
 pub(super) struct Timeouts {
-    pub(super) first_token: Duration,
-    pub(super) whole: Duration,
+    /// How long a streamed request may take to its first event, where its provider does not say.
+    /// Default: `15s`.
+    pub(super) first_token_timeout: Duration,
+    /// How long an attempt may take to the end of its answer, where its provider does not say.
+    /// Default: `600s`.
+    pub(super) timeout: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { first_token: Duration::from_secs(15), whole: Duration::from_secs(600) }
+        Self { first_token_timeout: Duration::from_secs(15), timeout: Duration::from_secs(600) }
     }
 }
 
@@ -78,8 +83,9 @@ pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option
         routing.sort = sort;
     }
     routing.max_attempts = o.size("max_attempts", 1..=20).unwrap_or(routing.max_attempts);
-    timeouts.first_token = o.duration("first_token_timeout").unwrap_or(timeouts.first_token);
-    timeouts.whole = o.duration("timeout").unwrap_or(timeouts.whole);
+    timeouts.first_token_timeout =
+        o.duration("first_token_timeout").unwrap_or(timeouts.first_token_timeout);
+    timeouts.timeout = o.duration("timeout").unwrap_or(timeouts.timeout);
     if let Some(mut sticky) = o.optional("sticky").and_then(|field| field.object()) {
         routing.sticky_ttl = sticky.duration("ttl");
         sticky.finish();
@@ -103,7 +109,8 @@ mod tests {
             (
                 "/routing",
                 r#"{"sort": "cheap"}"#,
-                "routing.sort: invalid: \"cheap\" (allowed: balanced, price, latency, throughput, order)",
+                "routing.sort: invalid: \"cheap\" \
+                 (allowed: balanced, price, latency, throughput, order)",
             ),
             (
                 "/routing",

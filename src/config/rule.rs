@@ -52,6 +52,28 @@ pub(super) const HOST: Rule = Rule {
     },
 };
 
+pub(super) const HOST_PATTERN: Rule = Rule {
+    allowed: "a host name, exact or with `*.` in front",
+    holds: |s| {
+        let host = s.strip_prefix("*.").unwrap_or(s);
+        (HOST.holds)(host) && !host.contains('*')
+    },
+};
+
+pub(super) const ORIGIN: Rule = Rule {
+    allowed: "`*`, or `scheme://host` with a port if need be, in lower case, without a path",
+    holds: |s| {
+        let host =
+            s.split_once("://").filter(|(scheme, _)| is_slug(scheme, b"+-.")).map(|(_, host)| host);
+        s == "*" || host.is_some_and(|host| (HOST.holds)(host) && host == host.to_ascii_lowercase())
+    },
+};
+
+pub(super) const METHOD: Rule = Rule {
+    allowed: "a method in capital letters",
+    holds: |s| !s.is_empty() && s.bytes().all(|byte| byte.is_ascii_uppercase()),
+};
+
 pub(super) const BASE_PATH: Rule = Rule {
     allowed: "empty or a path that starts with `/`, without the operation's, \
               such as `/chat/completions`",

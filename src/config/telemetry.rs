@@ -7,12 +7,13 @@ use super::field::Field;
 /// `telemetry` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
-    /// Whether a record of each exchange is written.
+    /// Whether each exchange leaves a record: `metadata`, which never holds a prompt, or `none`.
+    /// Default: `metadata`.
     pub record: Record,
-    /// Whether the headers `x-modelyard-*` go to the client.
+    /// Whether clients get `x-modelyard-*` headers. Default: `true`.
     pub expose_headers: bool,
-    /// How long a stream may be silent after its first content before a comment is sent; `None`: no
-    /// comments are sent.
+    /// How long a stream may be silent after its first content before the client gets a comment, to
+    /// a tenth of a second. Default: no comments.
     pub keep_alive: Option<Duration>,
 }
 

@@ -10,12 +10,20 @@ use crate::catalog::DataPolicy;
 /// Limits and policy as one level of the document states them; `None` is left to the next level.
 #[derive(Clone, Default)]
 pub(super) struct Terms {
+    /// How many tokens input and output may have together; of models and endpoints only. Default:
+    /// unknown, so that nothing is too long.
     pub(super) context_length: Option<u64>,
+    /// How many tokens an answer may have; of models and endpoints only. Default: unknown.
     pub(super) max_completion_tokens: Option<u64>,
-    pub(super) cache_ttl: Option<Duration>,
+    /// Where prompts go, such as `[eu]`; `GET models?region=` selects by it. Default: unknown.
     regions: Option<Vec<String>>,
+    /// Whether prompts are kept after the answer. Default: `true`.
     retains: Option<bool>,
+    /// Whether models are trained on prompts. Default: `true`.
     trains: Option<bool>,
+    /// How long the provider keeps a prompt in its cache, and so how long a conversation stays at
+    /// the endpoint, if `routing.sticky` lets it stay at all. Default: `routing.sticky.ttl`.
+    pub(super) cache_ttl: Option<Duration>,
 }
 
 impl Terms {

@@ -33,6 +33,9 @@ impl fmt::Display for Error {
                 let encoding = echo(encoding);
                 write!(f, "The request body must not be compressed (content-encoding: {encoding})")
             }
+            Self::ForeignForm => {
+                f.write_str("A request from a web page must have the content-type application/json")
+            }
             Self::NoEndpoints { models, dropped, serving, permitted } => {
                 NoEndpoints { models, dropped, serving, permitted }.fmt(f)
             }
@@ -48,7 +51,7 @@ impl fmt::Display for Error {
                 write!(f, "Cluster {cluster} has no healthy hosts, or does not exist")
             }
             Self::Bypassed { cluster } => bypassed(cluster, f),
-            Self::Misrouted { cluster } => misrouted(cluster, f),
+            Self::WrongCluster { cluster } => wrong_cluster(cluster, f),
             Self::Lost => f.write_str(
                 "The gateway was restarted while this request was on its way; send it again",
             ),
@@ -92,11 +95,11 @@ fn bypassed(cluster: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     )
 }
 
-fn misrouted(cluster: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn wrong_cluster(cluster: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(
         f,
-        "The gateway's host was about to send an attempt to cluster {cluster}, which is another \
-         provider's: its route must choose the cluster by filter state, with \
+        "The gateway's host was about to send an attempt to cluster {cluster}, which was not \
+         planned: the gateway's route must choose the cluster by filter state, with \
          refresh_cluster_on_retry"
     )
 }

@@ -37,9 +37,11 @@ const UNKNOWN: [&str; 19] = [
     "workspace_id",
 ];
 
-/// The caller's account: that of the only tenant, which has no limits.
-pub(super) fn key(spent: &Spent) -> String {
-    let Spent { total, day, week, month } = spent;
+/// The operator's account, which has no limits. `None`: somebody else asks, who has no key.
+pub(super) fn key(spent: Option<Spent>) -> String {
+    let Some(Spent { total, day, week, month }) = spent else {
+        return data("{\"label\":null}");
+    };
     let mut key = Object::new();
     key.text("label", "default");
     for (name, usd) in

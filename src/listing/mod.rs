@@ -31,8 +31,8 @@ pub struct Known<'a> {
     pub config: &'a Config,
     /// How the endpoints have been doing.
     pub health: &'a Health,
-    /// What has been spent.
-    pub ledger: Ledger,
+    /// What has been spent, for whoever may know.
+    pub ledger: Option<Ledger>,
     /// Finds an exchange's record by its id.
     pub record: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// The time, since the Unix epoch.
@@ -54,7 +54,7 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
             model_named(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
         }
         Page::Providers => Ok(endpoint::providers(known.config)),
-        Page::Key => Ok(account::key(&known.ledger.spent(known.now))),
+        Page::Key => Ok(account::key(known.ledger.map(|ledger| ledger.spent(known.now)))),
         Page::Generation => account::generation(known, &query),
     };
     match body {

@@ -125,14 +125,22 @@ mod tests {
         check(r#"{"model":"@preset/p"}"#, &json!({}), r#"{"model":null}"#);
     }
 
+    fn tool(name: &str, text: &str) -> Value {
+        json!({"type": "function", "function": {"name": name, "description": text}})
+    }
+
     #[test]
     fn tools_are_united_by_name_the_presets_first() {
-        let tool = |name: &str, text: &str| json!({"type": "function", "function": {"name": name, "description": text}});
         let preset =
             json!({"tools": [tool("a", "preset"), tool("b", "preset"), {"type": "web_search"}]});
         let body =
             json!({"tools": [tool("c", "own"), tool("b", "own"), {"type": "web_search", "x": 1}]});
-        let expected = json!({"tools": [tool("a", "preset"), tool("b", "own"), {"type": "web_search", "x": 1}, tool("c", "own")]});
+        let expected = json!({"tools": [
+            tool("a", "preset"),
+            tool("b", "own"),
+            {"type": "web_search", "x": 1},
+            tool("c", "own"),
+        ]});
         check(&body.to_string(), &preset, &expected.to_string());
         check(
             r#"{"seed":1}"#,

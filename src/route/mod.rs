@@ -1,8 +1,8 @@
 //! Routing: which endpoints may serve a request, in which order, and why each other one was
 //! dropped.
 //!
-//! Filter → order → [`Plan`]. It is pure: the same inputs, seed included, give the same plan. What
-//! the preferences mean follows OpenRouter's provider routing, as in `README.md`.
+//! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
+//! Semantics: OpenRouter's provider routing, as in `docs/routing.md`.
 
 mod auto;
 mod figures;

@@ -101,7 +101,8 @@ mod tests {
 
     fn endpoints() -> [Endpoint; 2] {
         let document = r#"{"providers": {"p": {"api": "openai"}},
-            "models": [{"id": "m", "endpoints": [{"provider": "p", "model": "a"}, {"provider": "p", "model": "b"}]}]}"#;
+            "models": [{"id": "m", "endpoints": [
+                {"provider": "p", "model": "a"}, {"provider": "p", "model": "b"}]}]}"#;
         let (config, _) = Config::parse(document.as_bytes(), &|_| None).unwrap();
         config.catalog.models()[0].endpoints.clone().try_into().unwrap()
     }
@@ -127,9 +128,10 @@ mod tests {
     fn what_is_known_is_not_told_again_for_a_while() {
         let [a, b] = endpoints();
         let known = Place::at(1, &a, NOW, TTL);
-        let later = |seconds| Place::at(1, &a, NOW + Duration::from_secs(seconds), TTL);
-        assert!(known.is_told_by(&known, TTL) && later(75).is_told_by(&known, TTL));
-        assert!(!later(76).is_told_by(&known, TTL));
+        for (seconds, is_told) in [(0, true), (75, true), (76, false)] {
+            let later = Place::at(1, &a, NOW + Duration::from_secs(seconds), TTL);
+            assert_eq!(later.is_told_by(&known, TTL), is_told, "{seconds}");
+        }
         assert!(
             !Place::at(1, &b, NOW, TTL).is_told_by(&known, TTL)
                 && !Place::at(2, &a, NOW, TTL).is_told_by(&known, TTL)

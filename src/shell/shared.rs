@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_wasm::hostcalls;
+
 use super::host;
 use crate::route::Health;
 use crate::state::Store;
@@ -17,11 +19,12 @@ struct SharedData;
 
 impl Store for SharedData {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        host::shared(key)
+        let (value, version) = hostcalls::get_shared_data(key).ok()?;
+        Some((value?, version?))
     }
 
     fn write(&self, key: &str, value: &[u8], version: u32) -> bool {
-        host::set_shared(key, value, version)
+        hostcalls::set_shared_data(key, Some(value), Some(version)).is_ok()
     }
 }
 

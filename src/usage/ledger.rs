@@ -127,7 +127,11 @@ mod tests {
     }
 
     fn enter(ledger: &mut Ledger, usd: &str, now: Duration) {
-        ledger.enter(Price::parse(usd).unwrap().cost(1), now);
+        ledger.enter(cost(usd), now);
+    }
+
+    fn cost(usd: &str) -> Cost {
+        Price::parse(usd).unwrap().cost(1)
     }
 
     #[test]
@@ -136,12 +140,11 @@ mod tests {
         for (usd, day) in [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8)] {
             enter(&mut ledger, usd, november(day));
         }
-        let usd = |text| Price::parse(text).unwrap().cost(1);
         let all = Spent {
-            total: usd("0.1234"),
-            day: usd("0.0034"),
-            week: usd("0.0234"),
-            month: usd("0.1234"),
+            total: cost("0.1234"),
+            day: cost("0.0034"),
+            week: cost("0.0234"),
+            month: cost("0.1234"),
         };
         assert_eq!(ledger.spent(november(8)), all);
         assert_eq!(ledger.spent(november(9)), Spent { day: Cost::ZERO, week: Cost::ZERO, ..all });
@@ -178,11 +181,13 @@ mod tests {
         let mut writer = Writer::new();
         ledger.encode(&mut writer);
         let bytes = writer.finish();
-        let read = |bytes: &[u8]| Ledger::decode(&mut Reader::new(bytes)?);
-        assert_eq!(read(&bytes), Some(ledger));
-        assert_eq!(
-            (read(&bytes[..bytes.len() - 1]), read(b"\x01"), read(b"1 2 3")),
-            (None, None, None)
-        );
+        assert_eq!(decoded(&bytes), Some(ledger));
+        for nonsense in [&bytes[..bytes.len() - 1], b"\x01", b"1 2 3"] {
+            assert_eq!(decoded(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<Ledger> {
+        Ledger::decode(&mut Reader::new(bytes)?)
     }
 }

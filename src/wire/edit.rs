@@ -385,14 +385,17 @@ mod tests {
     }
 
     fn spaced(members: &[(String, &str)], random: &mut Random) -> String {
-        const SPACES: &[&str] = &["", "", " ", "\n  ", "\t"];
-        let mut space = || SPACES[random.below(SPACES.len())];
-        let mut text = format!("{}{{{}", space(), space());
+        let mut tokens = vec!["{".to_owned()];
         for (at, (key, value)) in members.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            text +=
-                &format!("{comma}{}\"{key}\"{}:{}{value}{}", space(), space(), space(), space());
+            tokens.extend((at > 0).then(|| ",".to_owned()));
+            tokens.extend([format!("\"{key}\""), ":".to_owned(), (*value).to_owned()]);
         }
-        text + "}" + space()
+        tokens.push("}".to_owned());
+        tokens.iter().fold(space(random).to_owned(), |text, token| text + token + space(random))
+    }
+
+    fn space(random: &mut Random) -> &'static str {
+        const SPACES: &[&str] = &["", "", " ", "\n  ", "\t"];
+        SPACES[random.below(SPACES.len())]
     }
 }

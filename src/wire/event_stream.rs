@@ -238,10 +238,12 @@ mod tests {
     const EMPTY: &[u8] = b"\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2H\xeb}\x98\xc8\xff";
     const NO_HEADERS: &[u8] = b"\x00\x00\x00\x1d\x00\x00\x00\x00\xfdR\x8cZ{'foo':'bar'}\xc3e96";
     const ONE_HEADER: &[u8] =
-        b"\x00\x00\x00=\x00\x00\x00 \x07\xfd\x83\x96\x0ccontent-type\x07\x00\x10application/json{'foo':'bar'}\x8d\x9c\x08\xb1";
+        b"\x00\x00\x00=\x00\x00\x00 \x07\xfd\x83\x96\x0ccontent-type\x07\x00\x10application/json\
+        {'foo':'bar'}\x8d\x9c\x08\xb1";
     const ALL_TYPES: &[u8] = b"\x00\x00\x00\x62\x00\x00\x00\x52\x03\xb5\xcb\x9c\
-        \x010\x00\x011\x01\x012\x02\x02\x013\x03\x00\x03\x014\x04\x00\x00\x00\x04\x015\x05\x00\x00\x00\x00\x00\x00\x00\x05\
-        \x016\x06\x00\x05bytes\x017\x07\x00\x04utf8\x018\x08\x00\x00\x00\x00\x00\x00\x00\x08\x019\x090123456789abcdef\
+        \x010\x00\x011\x01\x012\x02\x02\x013\x03\x00\x03\x014\x04\x00\x00\x00\x04\
+        \x015\x05\x00\x00\x00\x00\x00\x00\x00\x05\x016\x06\x00\x05bytes\x017\x07\x00\x04utf8\
+        \x018\x08\x00\x00\x00\x00\x00\x00\x00\x08\x019\x090123456789abcdef\
         \x63\x35\x36\x71";
 
     /// The messages of `pieces`, `None` where the stream broke, and how much is held at the end.
@@ -301,14 +303,15 @@ mod tests {
         assert_eq!(cut(&[&changed(ONE_HEADER, 3)[..PRELUDE - 1]], 1000), (vec![], PRELUDE - 1));
     }
 
+    /// What begins a message with these lengths, its checksum right.
+    fn prelude(total: u32, headers: u32) -> Vec<u8> {
+        let lengths = [total.to_be_bytes(), headers.to_be_bytes()].concat();
+        let crc = crc32(&lengths).to_be_bytes();
+        [&lengths[..], &crc].concat()
+    }
+
     #[test]
     fn lengths_must_make_sense_even_with_the_right_checksum() {
-        let prelude = |total: u32, headers: u32| {
-            let mut prelude = [total.to_be_bytes(), headers.to_be_bytes()].concat();
-            let crc = crc32(&prelude);
-            prelude.extend_from_slice(&crc.to_be_bytes());
-            prelude
-        };
         for (total, headers) in
             [(0, 0), (12, 0), (15, 0), (16, 1), (40, 25), (u32::MAX, 0), (1001, 0), (30, u32::MAX)]
         {

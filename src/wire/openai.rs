@@ -305,12 +305,16 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    fn usage(json: &str) -> Option<UsageFields> {
+        UsageFields::parse(json.as_bytes())
+    }
+
+    fn tokens(prompt_tokens: u64, completion_tokens: u64) -> Option<UsageFields> {
+        Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
+    }
+
     #[test]
     fn usage_is_read_leniently() {
-        let read = |json: &str| UsageFields::parse(json.as_bytes());
-        let both = |prompt_tokens, completion_tokens| {
-            Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
-        };
         for none in [
             "",
             "null",
@@ -321,20 +325,24 @@ mod tests {
             "{\"prompt_tokens\":\"3\"}",
             "{\"prompt_tokens\":3",
         ] {
-            assert_eq!(read(none), None, "{none}");
+            assert_eq!(usage(none), None, "{none}");
         }
-        assert_eq!(read(r#"{"prompt_tokens":3}"#), both(3, 0));
-        assert_eq!(read(r#"{"prompt_tokens":3.0,"completion_tokens":1e1}"#), both(3, 10));
-        assert_eq!(read(r#"{"prompt_tokens":-3,"completion_tokens":2}"#), both(0, 2));
-        assert_eq!(read(r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#), None);
-        assert_eq!(
-            read(
-                r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#
+        for (text, expected) in [
+            (r#"{"prompt_tokens":3}"#, tokens(3, 0)),
+            (r#"{"prompt_tokens":3.0,"completion_tokens":1e1}"#, tokens(3, 10)),
+            (r#"{"prompt_tokens":-3,"completion_tokens":2}"#, tokens(0, 2)),
+            (r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#, None),
+            (
+                r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#,
+                tokens(3, 0),
             ),
-            both(3, 0)
-        );
-        let all = r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
-            "audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":18446744073709551615}}"#;
+        ] {
+            assert_eq!(usage(text), expected, "{text}");
+        }
+        let all = r#"{"prompt_tokens":9,"completion_tokens":8,
+            "prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
+            "audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":5,
+            "audio_tokens":18446744073709551615}}"#;
         let expected = UsageFields {
             prompt_tokens: 9,
             completion_tokens: 8,
@@ -343,15 +351,21 @@ mod tests {
             reasoning_tokens: 5,
             audio_tokens: u64::MAX,
         };
-        assert_eq!(read(all), Some(expected));
+        assert_eq!(usage(all), Some(expected));
+    }
+
+    /// The message, the code and the type of an error.
+    fn error(json: &str) -> Option<[String; 3]> {
+        let error = ErrorFields::parse(json.as_bytes())?;
+        Some([error.message, error.code, error.kind].map(Option::unwrap_or_default))
+    }
+
+    fn status(code: &str) -> Option<u16> {
+        ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status()
     }
 
     #[test]
     fn errors_are_read_in_every_form_providers_use() {
-        let read = |json: &str| {
-            ErrorFields::parse(json.as_bytes())
-                .map(|error| [error.message, error.code, error.kind].map(Option::unwrap_or_default))
-        };
         for none in [
             "",
             "[]",
@@ -361,22 +375,16 @@ mod tests {
             "{\"message\":\"x\"}",
             "{\"error\":\"x\"",
         ] {
-            assert_eq!(read(none), None, "{none}");
+            assert_eq!(error(none), None, "{none}");
         }
-        let told = |texts: [&str; 3]| Some(texts.map(str::to_owned));
-        assert_eq!(read(r#"{"error":"x"}"#), told(["x", "", ""]));
-        assert_eq!(read(r#"{"error":{}}"#), told(["", "", ""]));
-        assert_eq!(
-            read(r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#),
-            told(["m", "c", "t"])
-        );
-        assert_eq!(
-            read(r#"{"error":{"message":null,"type":[],"code":429}}"#),
-            told(["", "429", ""])
-        );
-        let status = |code: &str| {
-            ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status()
-        };
+        for (text, expected) in [
+            (r#"{"error":"x"}"#, ["x", "", ""]),
+            (r#"{"error":{}}"#, ["", "", ""]),
+            (r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#, ["m", "c", "t"]),
+            (r#"{"error":{"message":null,"type":[],"code":429}}"#, ["", "429", ""]),
+        ] {
+            assert_eq!(error(text), Some(expected.map(str::to_owned)), "{text}");
+        }
         assert_eq!(
             ["400", "599", "399", "600", "x", "-1", "4e2"].map(status),
             [Some(400), Some(599), None, None, None, None, None]

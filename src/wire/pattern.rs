@@ -220,7 +220,9 @@ mod tests {
         }
     }
 
-    const EVENT: &str = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n";
+    const EVENT: &str = "data: {\"id\":\"c1\",\
+        \"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\
+        \"obfuscation\":\"xyz\"}\n\n";
 
     #[test]
     fn events_that_differ_in_their_texts_are_alike() {
@@ -270,19 +272,23 @@ mod tests {
         }
     }
 
+    /// What stands in place of `EVENT` with these texts.
+    fn written(text: &str, padding: &str) -> String {
+        format!(
+            "data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n"
+        )
+    }
+
+    /// How much of `bytes` is replaced, and by what.
+    fn replaced(replacement: &mut Replacement, bytes: &str) -> Option<(usize, String)> {
+        let mut written = b"before ".to_vec();
+        let length = replacement.replace(bytes.as_bytes(), &mut written);
+        assert_eq!(length.is_some(), written != b"before ");
+        length.map(|length| (length, String::from_utf8(written.split_off(7)).unwrap()))
+    }
+
     #[test]
     fn what_is_like_the_event_is_replaced_alike() {
-        let written = |text: &str, padding: &str| {
-            format!(
-                "data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n"
-            )
-        };
-        let replaced = |replacement: &mut Replacement, bytes: &str| {
-            let mut written = b"before ".to_vec();
-            let length = replacement.replace(bytes.as_bytes(), &mut written);
-            assert_eq!(length.is_some(), written != b"before ");
-            length.map(|length| (length, String::from_utf8(written.split_off(7)).unwrap()))
-        };
         let mut replacement = Replacement::default();
         assert_eq!(replaced(&mut replacement, EVENT), None);
         replacement.learn(EVENT.as_bytes(), written("a", "xyz").as_bytes());
@@ -315,10 +321,10 @@ mod tests {
     #[test]
     fn nothing_more_is_learned_where_nothing_repeats() {
         let mut pattern = Pattern::default();
-        let event = |id: usize| format!("data: {{\"id\":{id},\"content\":\"a\"}}\n\n");
         for id in 0..100 {
-            assert_eq!(pattern.matches(event(id).as_bytes()), None);
-            pattern.learn(event(id).as_bytes());
+            let event = format!("data: {{\"id\":{id},\"content\":\"a\"}}\n\n");
+            assert_eq!(pattern.matches(event.as_bytes()), None);
+            pattern.learn(event.as_bytes());
         }
         assert!(pattern.is_empty());
     }

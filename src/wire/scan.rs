@@ -348,28 +348,35 @@ mod tests {
             for place in 0..40 {
                 let mut bytes = [b'a'; 40];
                 bytes[place] = byte;
-                let stop = |stops: bool| if stops { place } else { 40 };
-                let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                let run = Run { len: first(&bytes, is_special), ascii: byte < 0x80 };
+                assert_eq!(plain_run(&bytes), run, "{byte:#x} at {place}");
                 assert_eq!(
-                    plain_run(&bytes),
-                    Run { len: stop(special), ascii: byte < 0x80 },
-                    "{byte:#x} at {place}"
+                    quote_or_backslash(&bytes),
+                    first(&bytes, |byte| b"\"\\".contains(&byte))
                 );
-                assert_eq!(quote_or_backslash(&bytes), stop(byte == b'"' || byte == b'\\'));
-                assert_eq!(line_end(&bytes), stop(byte == b'\n' || byte == b'\r'));
+                assert_eq!(line_end(&bytes), first(&bytes, |byte| b"\n\r".contains(&byte)));
             }
         }
     }
 
+    /// The place of the first byte that `stops`, or the end.
+    fn first(bytes: &[u8], stops: fn(u8) -> bool) -> usize {
+        bytes.iter().position(|byte| stops(*byte)).unwrap_or(bytes.len())
+    }
+
+    /// Whether a JSON string cannot hold the byte as it is.
+    fn is_special(byte: u8) -> bool {
+        byte < 0x20 || byte == b'"' || byte == b'\\'
+    }
+
     #[test]
     fn the_first_of_two_neighbours_is_found() {
-        for first in 0..=255u8 {
-            for second in 0..=255u8 {
+        for one in 0..=255u8 {
+            for other in 0..=255u8 {
                 let mut bytes = [b'a'; 20];
-                (bytes[1], bytes[2]) = (first, second);
-                let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-                let expected = bytes.iter().position(special).unwrap_or(20);
-                assert_eq!(plain_run(&bytes).len, expected, "{first:#x} {second:#x}");
+                (bytes[1], bytes[2]) = (one, other);
+                let expected = first(&bytes, is_special);
+                assert_eq!(plain_run(&bytes).len, expected, "{one:#x} {other:#x}");
             }
         }
     }

@@ -440,7 +440,9 @@ mod tests {
 
     #[test]
     fn wanted_members_are_captured() {
-        let text = " {\"id\":\"x\", \"model\" : \"gpt-4o\" ,\"choices\":[{\"index\":0,\"message\":{\"content\":\"{\\\"usage\\\": 1}\"},\"finish_reason\": \"stop\"}],\n \"usage\": {\"a\": [1, {\"b\":\"}\\\\\\\"\"}]} , \"usage2\":3}";
+        let text = r#" {"id":"x", "model" : "gpt-4o" ,"choices":[{"index":0,
+            "message":{"content":"{\"usage\": 1}"},"finish_reason": "stop"}],
+ "usage": {"a": [1, {"b":"}\\\""}]} , "usage2":3}"#;
         let usage = r#"{"a": [1, {"b":"}\\\""}]}"#;
         check(text, [Some(usage), None, Some("\"gpt-4o\""), Some("\"stop\""), None, None], true);
     }
@@ -542,11 +544,14 @@ mod tests {
         for _ in 0..300 {
             let text: String = (0..30).map(|_| PARTS[random.below(PARTS.len())]).collect();
             let text = format!("{{\"usage\":{text}");
-            let told = |watch: Watch| {
-                (0..6).map(|index| watch.captured(index).map(<[u8]>::to_vec)).collect::<Vec<_>>()
-            };
-            let whole = told(fed(&[text.as_bytes()]));
-            every_split(text.as_bytes(), |pieces| assert_eq!(told(fed(pieces)), whole, "{text}"));
+            let whole = all_captured(&fed(&[text.as_bytes()]));
+            every_split(text.as_bytes(), |pieces| {
+                assert_eq!(all_captured(&fed(pieces)), whole, "{text}");
+            });
         }
+    }
+
+    fn all_captured(watch: &Watch) -> [Option<Vec<u8>>; 6] {
+        std::array::from_fn(|index| watch.captured(index).map(<[u8]>::to_vec))
     }
 }

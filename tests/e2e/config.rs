@@ -235,7 +235,7 @@ fn updated_under_load(workers: u32) {
 }
 
 /// Ends the load also when a check fails.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

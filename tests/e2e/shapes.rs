@@ -376,3 +376,28 @@ fn http_10_is_served(gateway: &Gateway) {
     connection.write(b"POST /v1/chat/completions HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}");
     assert_eq!(connection.read("POST").status, 426);
 }
+
+#[test]
+fn http3_is_served_and_settled() {
+    let setup = Setup { by_http3: true, ..Setup::new() }
+        .chain("good", &["status=503", ""])
+        .chain("endless", &["interval=20,tokens=1000"]);
+    let gateway = Gateway::start(&format!("{}-http3", module_path!()), &setup);
+    gateway.unwrap_or_else(|log| panic!("Envoy does not start: {log}")).run(|gateway| {
+        for body in [chat("good"), stream("good")] {
+            let reply = gateway.ask("/v1", &body);
+            assert!(reply.content().starts_with("Hello from good-1"), "{reply:?}");
+            assert_eq!(gateway.entry(&reply)["record"]["status"], 200);
+        }
+        gateway.expect_stat("requests.tenant=default.model=t/good.operation=chat.status=2xx", 2);
+        let mut connection = gateway.connect();
+        let body = stream("endless").to_string();
+        connection.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+        connection.read_until("data: ", 2);
+        connection.abort();
+        gateway.expect_stat(
+            "requests.tenant=default.model=t/endless.operation=chat.status=aborted",
+            1,
+        );
+    });
+}

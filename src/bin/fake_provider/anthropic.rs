@@ -152,7 +152,8 @@ impl Reply<'_> {
     fn block(&self) -> Value {
         match self.content.tool {
             Some(name) => {
-                json!({"type": "tool_use", "id": format!("toolu_fake{:016x}", self.content.number), "name": name, "input": {}})
+                let id = format!("toolu_fake{:016x}", self.content.number);
+                json!({"type": "tool_use", "id": id, "name": name, "input": {}})
             }
             None => json!({"type": "text", "text": ""}),
         }
@@ -226,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_streamed_call_is_opened_and_filled() {
-        let body = r#"{"model":"m","max_tokens":99,"stream":true,"messages":[],"tools":[{"name":"look"}]}"#;
+        let body = r#"{"model":"m","max_tokens":99,"stream":true,"messages":[],
+            "tools":[{"name":"look"}]}"#;
         let Answer::Stream(events) = reply(body, "tool-call,tokens=2") else { panic!() };
         let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
         let delta = "content_block_delta";

@@ -227,7 +227,8 @@ impl Connection {
             BodyKind::Html => {
                 let name = &self.listener.name;
                 let page = format!(
-                    "<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>{name}</body></html>\n"
+                    "<html><head><title>{status}</title></head>\
+                     <body><h1>{status}</h1><hr>{name}</body></html>\n"
                 );
                 Outcome::plain(status, "text/html", page.into(), faults)
             }

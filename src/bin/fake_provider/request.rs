@@ -262,13 +262,15 @@ mod tests {
             (
                 generate,
                 "/v1beta/models/m:generateContent",
-                r#"{"contents":[],"generationConfig":{"maxOutputTokens":5},"toolConfig":{"functionCallingConfig":{}},
+                r#"{"contents":[],"generationConfig":{"maxOutputTokens":5},
+                    "toolConfig":{"functionCallingConfig":{}},
                     "tools":[{"functionDeclarations":[{"name":"look"}]}]}"#,
             ),
             (
                 converse,
                 "/model/m/converse-stream",
-                r#"{"messages":[],"inferenceConfig":{"maxTokens":5},"toolConfig":{"tools":[{"toolSpec":{"name":"look"}}]}}"#,
+                r#"{"messages":[],"inferenceConfig":{"maxTokens":5},
+                    "toolConfig":{"tools":[{"toolSpec":{"name":"look"}}]}}"#,
             ),
         ] {
             let ask = Ask::read(endpoint, path, body.as_bytes()).unwrap();

@@ -33,20 +33,27 @@ const CHAT: &str = r#"{"model":"m/one","messages":[{"role":"user","content":"123
 const STREAM: &str =
     r#"{"model":"m/one","stream":true,"messages":[{"role":"user","content":"12345678"}]}"#;
 /// A whole answer: 10 in, of which 4 cached, 5 out.
-const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#;
+const ANSWER: &str = concat!(
+    r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","#,
+    r#""choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"#,
+    r#""finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"#,
+    r#""total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#,
+);
 const ERROR: &str =
     r#"{"error":{"message":"broken here","type":"server_error","param":null,"code":"oops"}}"#;
 
 /// One content event.
 fn content(text: &str) -> String {
     format!(
-        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\
+         \"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
     )
 }
 
 const FINISH: &str =
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}\n\n";
+const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\
+                     \"completion_tokens\":5,\"total_tokens\":15}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 const ERROR_EVENT: &str = "data: {\"error\":{\"message\":\"broken here\",\"code\":503}}\n\n";
 
@@ -60,12 +67,6 @@ fn stream() -> String {
 fn document() -> Value {
     let pricing =
         json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"});
-    let provider = |id: &str, name: &str, first: &str, whole: &str| {
-        json!({
-            "name": name, "api": "openai", "cluster": format!("cluster-{id}"), "host": format!("{id}.example"),
-            "auth": {"type": "bearer", "env": "KEY"}, "first_token_timeout": first, "timeout": whole,
-        })
-    };
     let mut passthrough = provider("c", "C Ltd", "5s", "60s");
     passthrough["auth"] = json!({"type": "passthrough"});
     json!({
@@ -80,10 +81,25 @@ fn document() -> Value {
                 {"provider": "b", "model": "up-b"},
             ]},
             {"id": "m/two", "endpoints": [{"provider": "b", "model": "two"}]},
-            {"id": "m/pass", "endpoints": [{"provider": "c", "model": "p"}, {"provider": "b", "model": "up-b"}]},
+            {"id": "m/pass", "endpoints": [
+                {"provider": "c", "model": "p"},
+                {"provider": "b", "model": "up-b"},
+            ]},
             {"id": "w/*", "endpoints": [{"provider": "a", "model": "*", "pricing": pricing}]},
         ],
         "routing": {"sort": "order"},
+    })
+}
+
+fn provider(id: &str, name: &str, first_token_timeout: &str, timeout: &str) -> Value {
+    json!({
+        "name": name,
+        "api": "openai",
+        "cluster": format!("cluster-{id}"),
+        "host": format!("{id}.example"),
+        "auth": {"type": "bearer", "env": "KEY"},
+        "first_token_timeout": first_token_timeout,
+        "timeout": timeout,
     })
 }
 
@@ -109,12 +125,17 @@ enum Act {
 
 /// A whole JSON answer in one piece.
 fn answers(status: u16, body: &str) -> Act {
-    Act::Answer(status, vec![(JSON.0, JSON.1.to_owned())], vec![body.as_bytes().to_vec()])
+    Act::Answer(status, only(JSON), vec![body.as_bytes().to_vec()])
 }
 
 /// A whole stream in one piece.
 fn streams(body: &str) -> Act {
-    Act::Answer(200, vec![(SSE.0, SSE.1.to_owned())], vec![body.as_bytes().to_vec()])
+    Act::Answer(200, only(SSE), vec![body.as_bytes().to_vec()])
+}
+
+/// The headers of an act that has this one only.
+fn only((name, value): (&'static str, &str)) -> Vec<(&'static str, String)> {
+    vec![(name, value.to_owned())]
 }
 
 /// What the host sends for one attempt: a [`Dispatch`] of its own.
@@ -122,6 +143,12 @@ struct Sent {
     attempt: usize,
     headers: Vec<(String, String)>,
     body: Body,
+}
+
+impl Sent {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What the client has got.
@@ -159,6 +186,22 @@ struct Books {
 }
 
 impl Books {
+    /// What the first endpoint of `m/one` is counted for, of one kind of token.
+    fn tokens(&self, kind: &str, source: &str) -> u64 {
+        let tags = ["default", "a", "m/one", kind, source];
+        self.stats[&crate::stats::TOKENS.full_name(&tags)]
+    }
+
+    /// Counts as a host does: counters add up.
+    fn count(stats: &mut BTreeMap<String, u64>, stat: &Stat, tags: &[&str], value: u64) {
+        assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
+        let slot = stats.entry(stat.full_name(tags)).or_default();
+        match stat.kind {
+            Kind::Counter => *slot += value,
+            Kind::Gauge | Kind::Histogram => *slot = value,
+        }
+    }
+
     /// The stats of one name, each as its tags' values.
     fn tags(&self, stat: &Stat) -> Vec<String> {
         let names =
@@ -396,18 +439,12 @@ impl World {
 
     fn settle(&mut self) -> Books {
         let mut books = Books::default();
-        let mut count = |stat: &'static Stat, tags: &[&str], value| {
-            assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
-            let slot = books.stats.entry(stat.full_name(tags)).or_default();
-            match stat.kind {
-                Kind::Counter => *slot += value,
-                Kind::Gauge | Kind::Histogram => *slot = value,
-            }
-        };
-        let mut tell = |name, value: &str| {
-            books.properties.insert(name, value.to_owned());
-        };
-        let settlement = self.exchange.settle(self.now, &mut self.health, &mut count, &mut tell);
+        let settlement = self.exchange.settle(
+            self.now,
+            &mut self.health,
+            &mut |stat, tags, value| Books::count(&mut books.stats, stat, tags, value),
+            &mut |name, value| drop(books.properties.insert(name, value.to_owned())),
+        );
         if let Some(record) = settlement.record {
             books.record = serde_json::from_str(&record).expect("the record is one line of JSON");
             assert!(!record.contains('\n'));

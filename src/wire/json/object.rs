@@ -260,7 +260,10 @@ mod tests {
         assert_eq!(inner, "{}");
         assert_eq!(
             object,
-            r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#
+            concat!(
+                r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"#,
+                r#""g":[{}],"h":[],"n":[1,null]}"#
+            )
         );
     }
 }
