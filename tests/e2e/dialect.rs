@@ -48,7 +48,8 @@ impl Dialect {
         let mut body = json!({"model": format!("t/{name}"), "stream": stream});
         let own = match self {
             Self::Chat("/v1") if stream => {
-                json!({"messages": turns, "max_tokens": 99, "stream_options": {"include_usage": true}})
+                let options = json!({"include_usage": true});
+                json!({"messages": turns, "max_tokens": 99, "stream_options": options})
             }
             Self::Chat(_) | Self::Messages => json!({"messages": turns, "max_tokens": 99}),
             Self::Responses => json!({"input": turns, "max_output_tokens": 99}),
@@ -99,7 +100,8 @@ impl Dialect {
             Self::Responses => {
                 let items = answer["output"].as_array().unwrap();
                 let call = items.iter().find(|item| item["type"] == "function_call").unwrap();
-                let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "Sunny"});
+                let (kind, id) = ("function_call_output", &call["call_id"]);
+                let result = json!({"type": kind, "call_id": id, "output": "Sunny"});
                 body["input"].as_array_mut().unwrap().extend(items.iter().cloned().chain([result]));
             }
         }
@@ -227,7 +229,8 @@ fn gathered_chat(reply: &Reply) -> Value {
     if call["name"].is_string() {
         message["tool_calls"] = json!([{"function": call}]);
     }
-    json!({"model": model, "usage": usage, "choices": [{"message": message, "finish_reason": finish}]})
+    let choice = json!({"message": message, "finish_reason": finish});
+    json!({"model": model, "usage": usage, "choices": [choice]})
 }
 
 fn append(to: &mut Value, piece: &Value) {

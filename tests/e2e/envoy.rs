@@ -199,6 +199,7 @@ fn filter(setup: &Setup) -> Value {
     } else {
         typed("google.protobuf.StringValue", json!({"value": setup.document.to_string()}))
     };
+    let vm = typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()}));
     let variables: Vec<String> =
         (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
     let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
@@ -211,7 +212,7 @@ fn filter(setup: &Setup) -> Value {
         "vm_config": {
             "vm_id": "modelyard",
             "runtime": "envoy.wasm.runtime.v8",
-            "configuration": typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()})),
+            "configuration": vm,
             "code": {"local": {"filename": wasm}},
             "environment_variables": {"host_env_keys": variables},
         },
@@ -226,7 +227,10 @@ fn placed(directory: &Path, setup: &Setup, place: &str) -> Value {
     if !setup.by_ecds {
         return filter(setup);
     }
-    let source = json!({"path_config_source": {"path": ecds_file(directory, place)}, "resource_api_version": "V3"});
+    let source = json!({
+        "path_config_source": {"path": ecds_file(directory, place)},
+        "resource_api_version": "V3",
+    });
     let types = [format!("type.googleapis.com/{WASM}")];
     json!({"name": place, "config_discovery": {"config_source": source, "type_urls": types}})
 }
@@ -361,7 +365,10 @@ fn address(address: SocketAddr) -> Value {
 fn cluster(name: &str, endpoint: SocketAddr, setup: &Setup) -> Value {
     let many = 1_000_000;
     let limits = json!({
-        "max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many,
+        "max_retries": many,
+        "max_requests": many,
+        "max_connections": many,
+        "max_pending_requests": many,
     });
     let options =
         json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
@@ -400,11 +407,12 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "envoy.extensions.filters.http.router.v3.Router",
         router,
     );
+    let hosts = json!([{"name": "all", "domains": ["*"], "routes": routes(clusters)}]);
     let manager = json!({
         "stat_prefix": "gateway",
         "http_protocol_options": {"enable_trailers": true},
         "access_log": [access_log(directory)],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(clusters)}]},
+        "route_config": {"virtual_hosts": hosts},
         "http_filters": [placed(directory, setup, PLACES[0]), router],
     });
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
@@ -415,8 +423,10 @@ pub(crate) const STALE_ROUTE: &str = "x-test-stale-route";
 
 /// The gateway's paths, websockets, and all the rest.
 fn routes(clusters: &[String]) -> Value {
+    let operations = "chat/completions|completions|embeddings|models|responses|messages|\
+                      messages/count_tokens";
     let gateway = json!({
-        "match": {"safe_regex": {"regex": "/(api/)?v1/(chat/completions|completions|embeddings|models|responses|messages|messages/count_tokens)(\\?.*)?"}},
+        "match": {"safe_regex": {"regex": format!("/(api/)?v1/({operations})(\\?.*)?")}},
         "request_body_buffer_limit": 1 << 26,
         "route": {
             "timeout": "0s",
@@ -442,11 +452,13 @@ fn routes(clusters: &[String]) -> Value {
     [stale, gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
 }
 
+/// What the matcher does to send a request to a cluster.
+fn action(cluster: &str) -> Value {
+    let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+    json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
+}
+
 fn matcher(clusters: &[String]) -> Value {
-    let action = |cluster: &str| {
-        let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
-        json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
-    };
     let input = named(
         "next",
         "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",

@@ -147,14 +147,12 @@ fn invalid_utf8_is_refused(gateway: &Gateway) {
     );
 }
 
+fn nested(levels: usize) -> String {
+    let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+    format!("{{\"model\":\"t/good\",\"messages\":[],\"x\":{open}{close}}}")
+}
+
 fn deep_nesting_is_refused_or_forwarded(gateway: &Gateway) {
-    let nested = |levels: usize| {
-        format!(
-            "{{\"model\":\"t/good\",\"messages\":[],\"x\":{}{}}}",
-            "[".repeat(levels),
-            "]".repeat(levels)
-        )
-    };
     refused(gateway, 400, &[nested(5_000).as_bytes(), nested(100_000).as_bytes()]);
     assert_eq!(gateway.post("/v1", nested(50).as_bytes()).status, 200);
 }

@@ -115,12 +115,16 @@ fn any_worker_knows_a_generation(gateway: &Gateway) {
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!(404)));
 }
 
+/// One of the key's sums, in USD.
+fn spent(gateway: &Gateway, name: &str) -> f64 {
+    get(gateway, "/api/v1/key")["data"][name].as_f64().unwrap()
+}
+
 fn the_key_says_what_was_spent(gateway: &Gateway) {
-    let spent = |name: &str| get(gateway, "/api/v1/key")["data"][name].as_f64().unwrap();
-    let before = spent("usage");
+    let before = spent(gateway, "usage");
     gateway.entry(&gateway.ask("/api/v1", &chat("billed")));
-    assert!(gateway.becomes(|| spent("usage") >= before + 0.001), "{before}");
-    assert!(spent("usage_monthly") >= 0.001 && spent("byok_usage") == 0.0);
+    assert!(gateway.becomes(|| spent(gateway, "usage") >= before + 0.001), "{before}");
+    assert!(spent(gateway, "usage_monthly") >= 0.001 && spent(gateway, "byok_usage") == 0.0);
     assert_eq!(get(gateway, "/v1/key")["data"]["label"], "default");
 }
 
@@ -160,12 +164,17 @@ fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
 }
 
 fn a_plan_is_explained_without_calling_anybody(gateway: &Gateway) {
-    let body = r#"{"model":"nick","max_tokens":100,"messages":[{"role":"user","content":"explain this"}],
+    let body = r#"{"model":"nick","max_tokens":100,
+                   "messages":[{"role":"user","content":"explain this"}],
                    "provider":{"ignore":["known-0"]}}"#;
     let plan = explain(gateway, "?seed=2a", body);
     assert_eq!(plan["plan"][0]["provider"], "known-1", "{plan}");
     assert_eq!(plan["plan"][0]["completion_price"], "0.000002");
-    let dropped = json!([{"endpoint": "known-0/up-known", "provider": "known-0", "reason": "provider.ignore"}]);
+    let dropped = json!([{
+        "endpoint": "known-0/up-known",
+        "provider": "known-0",
+        "reason": "provider.ignore",
+    }]);
     assert_eq!(plan["dropped"], dropped);
     assert_eq!(
         (&plan["seed"], &plan["rule"]),
@@ -211,7 +220,10 @@ fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
         "{streamed:?}"
     );
     for metadata in [&plain, &chunks.last().unwrap()["openrouter_metadata"]] {
-        let offer = |provider: &str, selected: bool| json!({"provider": provider, "model": "t/shaky", "selected": selected});
+        let available = json!([
+            {"provider": "shaky-0", "model": "t/shaky", "selected": false},
+            {"provider": "shaky-1", "model": "t/shaky", "selected": true},
+        ]);
         let expected = json!({
             "requested": "t/shaky",
             "strategy": "direct",
@@ -219,7 +231,7 @@ fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
             "summary": "available=2, selected=shaky-1",
             "attempt": 2,
             "is_byok": false,
-            "endpoints": {"total": 2, "available": [offer("shaky-0", false), offer("shaky-1", true)]},
+            "endpoints": {"total": 2, "available": available},
             "attempts": [
                 {"provider": "shaky-0", "model": "t/shaky", "status": 503},
                 {"provider": "shaky-1", "model": "t/shaky", "status": 200},

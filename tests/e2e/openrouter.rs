@@ -15,7 +15,11 @@ fn setup() -> Setup {
             json!({"endpoints": [{
                 "provider": "full-0",
                 "model": "up-full",
-                "pricing": {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.00000025"},
+                "pricing": {
+                    "prompt": "0.000001",
+                    "completion": "0.000002",
+                    "input_cache_read": "0.00000025",
+                },
             }]}),
         )
         .provider("full-0", json!({"name": "Full Service"}))
@@ -248,11 +252,12 @@ fn messages_say_who_answered_and_what_it_cost(gateway: &Gateway) {
 
     let reply = ask_for_metadata(gateway, "/api/v1/messages", &message("native", true));
     let chunks = reply.chunks();
-    let event = |kind: &str| chunks.iter().find(|chunk| chunk["type"] == kind).unwrap();
-    let start = &event("message_start")["message"];
+    let [start, delta, stop] = ["message_start", "message_delta", "message_stop"]
+        .map(|kind| chunks.iter().find(|chunk| chunk["type"] == kind).unwrap());
+    let start = &start["message"];
     assert_eq!((&start["model"], &start["provider"]), (&json!("t/native"), &json!("The Native")));
-    assert_cost(&event("message_delta")["usage"], "prompt", "completions");
-    assert_eq!(event("message_stop")["openrouter_metadata"]["attempt"], 1);
+    assert_cost(&delta["usage"], "prompt", "completions");
+    assert_eq!(stop["openrouter_metadata"]["attempt"], 1);
     assert_eq!(gateway.entry(&reply)["cost_usd"], "0.00102");
     // All else is the upstream's own.
     assert_eq!(chunks.iter().filter(|chunk| chunk.get("provider").is_some()).count(), 0);

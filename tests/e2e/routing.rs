@@ -6,22 +6,23 @@ use serde_json::{Value, json};
 use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
+/// A model of a dear endpoint with a cache, and a cheap one.
+fn priced(name: &str) -> Value {
+    let endpoints = [("0", "0.000002"), ("1", "0.000001")].map(|(step, usd)| {
+        let pricing = json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
+        json!({"provider": format!("{name}-{step}"), "model": "up", "pricing": pricing})
+    });
+    json!({ "endpoints": endpoints })
+}
+
 fn setup() -> Setup {
-    let price =
-        |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
-    let priced = |name: &str, dear: &str, cheap: &str| {
-        json!({"endpoints": [
-            {"provider": format!("{name}-0"), "model": "up", "pricing": price(dear)},
-            {"provider": format!("{name}-1"), "model": "up", "pricing": price(cheap)},
-        ]})
-    };
     Setup::new()
         .chain("preset", &["", ""])
         .chain("variant", &["", ""])
-        .model("variant", priced("variant", "0.000002", "0.000001"))
+        .model("variant", priced("variant"))
         .chain("other", &[""])
         .chain("talk", &["", ""])
-        .model("talk", priced("talk", "0.000002", "0.000001"))
+        .model("talk", priced("talk"))
         .chain("slow", &["stall=first", ""])
         .chain("left-out", &[""])
         .document(json!({
@@ -97,26 +98,24 @@ fn variants_and_partitions_order_the_endpoints(gateway: &Gateway) {
 /// Every request goes over one connection, so one worker serves them all.
 fn a_conversation_stays_where_it_was_answered(gateway: &Gateway) {
     let mut connection = gateway.connect();
-    let mut ask = |session: &str, provider: Value| {
+    // The session, its preferences, and what the record says of staying. All come to `talk-1`: by
+    // their preferences, or because it is where their session was answered.
+    for (session, preferences, sticky) in [
+        ("one", json!({"order": ["talk-1"]}), Value::Null),
+        ("one", Value::Null, json!(true)),
+        ("one", json!({"order": ["talk-0", "talk-1"]}), json!(true)),
+        ("two", json!({"ignore": ["talk-0"]}), Value::Null),
+        ("three", json!({"only": ["talk-1"]}), Value::Null),
+    ] {
         let mut body = chat("talk");
         body["session_id"] = session.into();
-        body["provider"] = provider;
+        body["provider"] = preferences;
         connection.send("POST", "/v1/chat/completions", &[], body.to_string().as_bytes());
         let reply = connection.read("POST");
         assert_eq!(reply.status, 200, "{reply:?}");
-        (
-            reply.header("x-modelyard-provider").unwrap().to_owned(),
-            gateway.entry(&reply)["record"]["sticky"].clone(),
-        )
-    };
-    ask("one", json!({"order": ["talk-1"]}));
-    assert_eq!(ask("one", Value::Null), ("talk-1".to_owned(), json!(true)));
-    assert_eq!(
-        ask("one", json!({"order": ["talk-0", "talk-1"]})),
-        ("talk-1".to_owned(), json!(true))
-    );
-    assert_eq!(ask("two", json!({"ignore": ["talk-0"]})).0, "talk-1");
-    assert_eq!(ask("three", json!({"only": ["talk-1"]})), ("talk-1".to_owned(), Value::Null));
+        assert_eq!(reply.header("x-modelyard-provider"), Some("talk-1"), "{body}");
+        assert_eq!(gateway.entry(&reply)["record"]["sticky"], sticky, "{body}");
+    }
 }
 
 fn a_client_shortens_the_wait_for_the_first_token(gateway: &Gateway) {

@@ -60,7 +60,8 @@ fn echo_server() -> SocketAddr {
                     head.push(byte[0]);
                 }
                 let _ = stream.write_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\
+                      connection: upgrade\r\n\r\n",
                 );
                 let mut buffer = [0; 1024];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -340,7 +341,9 @@ fn aliases_wildcards_and_the_default_model(gateway: &Gateway) {
 
 fn fallback_models_are_tried_in_order(gateway: &Gateway) {
     for base in FACES {
-        let body = json!({"models": ["t/vectors", "nick"], "messages": [], "provider": {"ignore": ["vectors-1"]}});
+        let preferences = json!({"ignore": ["vectors-1"]});
+        let body =
+            json!({"models": ["t/vectors", "nick"], "messages": [], "provider": preferences});
         let reply = gateway.ask(base, &body);
         assert_eq!(
             (reply.status, reply.header("x-modelyard-model")),

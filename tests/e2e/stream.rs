@@ -366,12 +366,10 @@ fn tool_calls_stream(gateway: &Gateway) {
         body["tools"] =
             json!([{"type": "function", "function": {"name": "look", "parameters": {}}}]);
         let reply = gateway.ask(base, &body);
-        let piece = |chunk: &Value| {
-            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"]
-                .as_str()
-                .map(str::to_owned)
-        };
-        let arguments: String = reply.chunks().iter().filter_map(piece).collect();
+        let chunks = reply.chunks();
+        let calls = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]);
+        let arguments: String =
+            calls.filter_map(|call| call["function"]["arguments"].as_str()).collect();
         assert_eq!(
             serde_json::from_str::<Value>(&arguments).unwrap()["text"],
             "Hello from tools-0 and this is a scripted"
