@@ -14,7 +14,6 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     let (number, nanos) =
         UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let is_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 6 {
         return None;
     }
@@ -23,6 +22,10 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     let whole = whole.parse::<u64>().ok()?.checked_mul(nanos)?;
     let nanos = whole.checked_add(parts)?;
     Some(Duration::from_nanos(nanos)).filter(|duration| ALLOWED.contains(duration))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]

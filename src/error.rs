@@ -68,6 +68,8 @@ pub enum Error {
     },
     /// The request body is compressed.
     Encoded(String),
+    /// A web page elsewhere may have made the request, and it is not JSON by its content type.
+    ForeignForm,
     /// Every endpoint was dropped before the first attempt.
     NoEndpoints {
         /// The models asked for.
@@ -103,8 +105,8 @@ pub enum Error {
         /// The cluster it went to.
         cluster: String,
     },
-    /// The host would have sent an attempt to another provider's cluster.
-    Misrouted {
+    /// The host would have sent an attempt to a cluster that was not planned.
+    WrongCluster {
         /// That cluster.
         cluster: String,
     },
@@ -237,6 +239,32 @@ impl Error {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
     }
 
+    /// The same error without the names of providers, endpoints and clusters; `author` of the
+    /// model stands for whoever serves it.
+    #[cold]
+    pub fn without_names(&self, author: &str) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::RetryOverflow { cluster }
+            | Self::Overflow { cluster }
+            | Self::NoHealthyUpstream { cluster }
+            | Self::Bypassed { cluster }
+            | Self::WrongCluster { cluster } => *cluster = format!("of {author}"),
+            Self::NoEndpoints { dropped, serving, .. } => {
+                *serving = vec![author.to_owned()];
+                dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            Self::Upstream(failure) => {
+                failure.provider = author.to_owned();
+                failure.raw = None;
+                failure.tried.clear();
+                failure.dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            _ => {}
+        }
+        error
+    }
+
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match self {
@@ -248,11 +276,11 @@ impl Error {
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
-            Self::Encoded(_) => 415,
+            Self::Encoded(_) | Self::ForeignForm => 415,
             Self::Upstream(failure) => failure.status,
-            Self::Bypassed { .. } | Self::Misrouted { .. } => 502,
+            Self::Bypassed { .. } => 502,
             Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
-            Self::NoHealthyUpstream { .. } | Self::Lost => 503,
+            Self::NoHealthyUpstream { .. } | Self::WrongCluster { .. } | Self::Lost => 503,
             Self::Host { status } => *status,
         }
     }
@@ -290,12 +318,13 @@ impl Error {
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
+            Self::ForeignForm => Some("unsupported_content_type"),
             Self::RetryOverflow { .. } => Some("retry_overflow"),
             Self::Overflow { .. } => Some("upstream_overflow"),
             Self::NotRetried => Some("not_retried"),
             Self::NoHealthyUpstream { .. } => Some("no_healthy_upstream"),
             Self::Bypassed { .. } => Some("filter_bypassed"),
-            Self::Misrouted { .. } => Some("misrouted"),
+            Self::WrongCluster { .. } => Some("wrong_cluster"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
             Self::Unauthorized { .. } => Some("invalid_api_key"),
@@ -400,6 +429,9 @@ impl fmt::Display for Error {
             Self::Encoded(encoding) => {
                 write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
             }
+            Self::ForeignForm => f.write_str(
+                "A request from a web page must have the content-type application/json",
+            ),
             Self::NoEndpoints { .. } => self.no_endpoints(f),
             Self::Upstream(failure) => f.write_str(&failure.message),
             Self::RetryOverflow { cluster } => write!(
@@ -424,10 +456,11 @@ impl fmt::Display for Error {
                 "A request to cluster {cluster} went past this gateway's filter: it must stand in the router's \
                  upstream_http_filters, and in the cluster's http_filters if it has any"
             ),
-            Self::Misrouted { cluster } => write!(
+            Self::WrongCluster { cluster } => write!(
                 f,
-                "The gateway's host was about to send an attempt to cluster {cluster}, which is another provider's: its \
-                 route must choose the cluster by filter state, with refresh_cluster_on_retry"
+                "The gateway's host was about to send an attempt to cluster {cluster}, which was \
+                 not planned: the gateway's route must choose the cluster by filter state, with \
+                 refresh_cluster_on_retry"
             ),
             Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
             Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),

@@ -62,6 +62,14 @@ fn said(output: &Output) -> (bool, String, String) {
 }
 
 #[test]
+fn the_document_on_its_page_is_a_good_one() {
+    let page = fs::read_to_string("docs/configuration.md").unwrap();
+    let document = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (is_good, out, err) = said(&run(&["check", &file("page.yaml", document)]));
+    assert!(is_good && out.contains(": 2 models, 3 endpoints, 2 providers"), "{out}{err}");
+}
+
+#[test]
 fn a_good_document_is_summed_up_in_every_form() {
     let document: Value = serde_yaml_ng::from_str(DOCUMENT).unwrap();
     let mut hashes = Vec::new();

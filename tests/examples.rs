@@ -325,7 +325,7 @@ fn an_ingress_keeps_its_other_routes() {
         let answer = exchange(
             gateway.address,
             &format!("POST {path}"),
-            "",
+            "authorization: Bearer sk-operator-demo\r\n",
             r#"{"model": "yard/small", "messages": []}"#,
         );
         assert!(answer.contains(expected), "{path}: {answer}");

@@ -53,8 +53,8 @@ pub(crate) fn calls(per_tick: u32) -> Calls {
     let config = config(&catalogue(400, 2));
     let store = Rc::new(Counted::default());
     let (mut health, mut journal) = (Health::new(store.clone()), Journal::new(store.clone()));
-    health.found();
-    journal.found();
+    health.create_values();
+    journal.create_values();
     let (mut in_requests, mut in_ticks, mut served) = (0, 0, 0usize);
     for tick in 1..=TICKS {
         store.calls.set(0);

@@ -1,5 +1,10 @@
 //! Patterns of model ids, in which `*` stands for anything, a slash included.
 
+/// Whether a name is of one of these patterns.
+pub fn any_matches(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| is_match(pattern, name))
+}
+
 /// Whether a name is of a pattern. Letter case counts, as it does in ids.
 pub fn is_match(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };

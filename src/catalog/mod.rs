@@ -49,18 +49,23 @@ pub struct Catalog {
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// `author/slug`, or a pattern ending in `*`.
+    /// The name that clients ask for: `author/slug`, or the beginning of one and `*`, for any that
+    /// begins so. Required.
     pub id: String,
-    /// Shown in listings; default: the id.
+    /// The name that listings show. Default: the id.
     pub name: String,
-    /// Other names it answers to.
+    /// Other names that clients may ask for. Default: none.
     pub aliases: Vec<String>,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
-    /// `text`, `image`, `file`, `audio`, `video`; `None`: everything.
+    /// What it takes as input, of `text`, `image`, `file`, `audio` and `video`. Default:
+    /// everything.
     pub input_modalities: Option<Vec<String>>,
-    /// Whether its answers may be used to train other models; unknown counts as no.
+    /// Whether its answers may train other models; `provider.enforce_distillable_text` asks for it.
+    /// Default: `false`.
     pub distillable: bool,
+    /// Who offers it; at least one endpoint. Required.
+    ///
     /// In the order written.
     pub endpoints: Vec<Endpoint>,
 }
@@ -70,26 +75,31 @@ pub struct Model {
 pub struct Endpoint {
     /// `provider/model#tag`: keys all shared state, and survives reordering of the document.
     pub id: String,
-    /// Who serves it.
+    /// The id of the provider that serves it. Required.
     pub provider: ProviderId,
-    /// The upstream's name for the model; `None`: the part of the asked name a wildcard took.
+    /// The provider's own name for the model; `*` in a model whose id ends in `*`: the part of the
+    /// asked name that the id's `*` stands for. Required.
+    ///
+    /// `None`: that part.
     pub model: Option<String>,
-    /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a
-    /// [`Tier`].
+    /// A word that tells endpoints of one provider apart, such as `eu` or `turbo`; one whose last
+    /// part is `flex` or `priority` is a service tier. Default: none.
     pub tag: Option<String>,
-    /// Prices; a missing one is unknown, not free.
+    /// What it costs, in USD per unit as decimal strings. Default: unknown, which is not free.
     pub pricing: Pricing,
-    /// Conditional prices, later ones win.
+    /// Prices that hold instead on a condition, of which the later win: above `min_prompt_tokens`,
+    /// or from `utc_start` to `utc_end` (`"2230"`), or both. Default: none.
     pub overrides: Vec<PriceOverride>,
-    /// Factor on the drawing weight, default 1.
+    /// A factor on its share where endpoints are drawn. Default: `1`.
     pub weight: f64,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
     /// Longest output, where known.
     pub max_completion_tokens: Option<u64>,
-    /// One of [`QUANTIZATIONS`].
+    /// How its weights are stored: `int4`, `int8`, `fp4`, `mxfp4`, `nvfp4`, `fp6`, `fp8`, `mxfp8`,
+    /// `fp16`, `bf16` or `fp32`. Default: `unknown`.
     pub quantization: String,
-    /// Request fields it understands; `None`: all.
+    /// The request's fields that it understands. Default: all.
     pub supported_parameters: Option<Vec<String>>,
     /// Where the data goes; empty: unknown, so nowhere allowed when a tenant restricts regions.
     pub regions: Vec<String>,

@@ -68,6 +68,11 @@ impl Endpoint {
         [Tier::Flex, Tier::Priority].into_iter().find(|tier| last == Some(tier.name()))
     }
 
+    /// Whether it is of the tier that is cheaper, when there is room.
+    pub fn is_flex(&self) -> bool {
+        self.tier() == Some(Tier::Flex)
+    }
+
     /// What its tag says besides the tier.
     fn variant(&self) -> &str {
         let tag = self.tag.as_deref().unwrap_or_default();

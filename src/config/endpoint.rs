@@ -16,13 +16,13 @@ use crate::catalog::{Endpoint, QUANTIZATIONS};
 pub(super) struct Above<'u, 'a> {
     /// Whether the model takes any name that begins like its id.
     pub(super) is_wildcard: bool,
-    /// The model's.
+    /// The model's terms.
     pub(super) terms: Terms,
     /// Every provider.
     pub(super) upstreams: &'u Upstreams<'a>,
 }
 
-/// Reads the list; the same endpoint may not stand in it twice.
+/// Reads `endpoints` of a model; the same endpoint may not stand in it twice.
 pub(super) fn read_all(section: &Field<'_>, above: &Above<'_, '_>) -> Vec<Endpoint> {
     let items = section.items();
     if section.is_empty() {

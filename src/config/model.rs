@@ -9,12 +9,11 @@ use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
-use crate::catalog::{AUTO, AUTO_ALIAS};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{AUTO, AUTO_ALIAS, Catalog, Model};
 
 const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];
 
-/// Reads the section; without it there are no models but the one that `routing.auto` adds.
+/// Reads `models`; without it there are no models but the one that `routing.auto` adds.
 #[inline(never)]
 pub(super) fn read(
     section: Option<Field<'_>>,
@@ -75,7 +74,8 @@ fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Opt
     })
 }
 
-/// A wildcard has none: an alias takes no part of a name for the upstream.
+/// Reads `aliases`. A wildcard model can have none: an alias holds no part of a name that could be
+/// asked of the upstream.
 fn aliases(section: &Field<'_>, id: &str, names: &mut Names) -> Vec<String> {
     if id.ends_with('*') && !section.is_empty() {
         section.invalid("no aliases of a wildcard model");
@@ -94,12 +94,12 @@ fn modalities(section: &Field<'_>) -> Vec<String> {
     items.iter().filter_map(|f| f.one_of(&MODALITIES)).map(str::to_owned).collect()
 }
 
-/// Every id and alias so far, with the path where it stands.
+/// Every id and alias that was read so far, with the path where it stands.
 #[derive(Default)]
 struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The name, unless another model or alias has it.
+    /// Takes a name, unless another model or alias has it.
     fn claim<'a>(&mut self, field: &Field<'_>, name: &'a str) -> Option<&'a str> {
         if let Some(first) = self.0.get(name) {
             let (value, first) = (quoted(name), first.clone());
@@ -111,7 +111,7 @@ impl Names {
     }
 }
 
-/// The model that requests without one ask for.
+/// Reads the model that requests without one ask for.
 pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Option<String> {
     let field = field?;
     let name = field.string(&rule::MODEL_NAME)?;

@@ -18,13 +18,13 @@ impl Presets {
     }
 }
 
-/// What a request says for itself.
+/// Fields that are about one conversation, so that no preset may have them.
 const FOREIGN: &[&str] = &["messages", "prompt", "input", "preset", "session_id", "user"];
 
 /// Fields whose texts stay texts even if they spell a number.
 const TEXTS: &[&str] = &["model", "stop", "prompt_cache_key"];
 
-/// Reads the section.
+/// Reads `presets`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
     let mut presets = Presets::default();
@@ -39,7 +39,8 @@ pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
     presets
 }
 
-/// What a request could say, and nothing that only a request can.
+/// Reads the fields of a preset: all that a request may have, but for what is about one
+/// conversation.
 fn fields(preset: &Field<'_>, catalog: &Catalog) -> Option<Preset> {
     preset.object()?;
     let mut fields = Preset::new();

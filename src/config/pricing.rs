@@ -4,12 +4,11 @@ use super::field::{Field, MAX_INTEGER};
 use super::reader::Object;
 use super::rule;
 use super::{ConfigErrorKind, WarningKind};
-use crate::catalog::Price;
-use crate::catalog::{PriceOverride, Pricing};
+use crate::catalog::{Price, PriceOverride, Pricing};
 
 const MILLION: u64 = 1_000_000;
-/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
-/// USD for a million.
+/// A token's price, in femtodollars, from which on it is more likely meant as the price of a million
+/// tokens: by it they would cost 10,000 USD.
 const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.
@@ -27,7 +26,8 @@ pub(super) fn overrides(section: &Field<'_>) -> Vec<PriceOverride> {
     section.items().iter().filter_map(price_override).collect()
 }
 
-/// Conditions and prices stand side by side; without a condition it would be the price itself.
+/// Reads an override: conditions, of which there must be one, and beside them the prices that hold
+/// then.
 fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
     let mut o = field.object()?;
     let least = o.optional("min_prompt_tokens");
@@ -49,12 +49,15 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
 }
 
 fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
-    let minute = |field: &Field<'_>| rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?);
     let (from, to) = minute(start).zip(minute(end))?;
     if from == to {
         end.invalid("another time than utc_start");
     }
     Some((from, to))
+}
+
+fn minute(field: &Field<'_>) -> Option<u16> {
+    rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?)
 }
 
 fn prices(o: &mut Object<'_>) -> Pricing {
@@ -71,7 +74,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
     pricing
 }
 
-/// Warns of a token's price that nobody asks for.
+/// Warns of a token's price that is higher than any provider's.
 fn doubt(field: &Field<'_>, price: Price) {
     if price.cost(1).femtodollars() >= MOST_LIKELY {
         field.warn(WarningKind::PriceOfMillion { million: price.cost(MILLION).usd() });

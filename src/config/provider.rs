@@ -11,33 +11,36 @@ use super::rule;
 use super::terms::Terms;
 use crate::catalog::ProviderId;
 
-/// Who serves: one upstream account.
+/// An account at somebody who serves models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
-    /// Key of the document's `providers` map.
+    /// The key of the document's map `providers`.
     pub id: String,
-    /// Shown in answers; default: the id.
+    /// The name that answers, listings and errors show. Default: the id.
     pub name: String,
-    /// The wire format it speaks.
+    /// The wire format it speaks. Required.
     pub api: Api,
-    /// Envoy cluster; default: the id.
+    /// The name of its cluster in Envoy. Default: the id.
     pub cluster: String,
-    /// `:authority`; default: the cluster.
+    /// The host name that is sent to it (`:authority`). Default: the cluster.
     pub host: String,
-    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty.
-    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire
-    /// format's own.
+    /// The path that stands before the operation's. `{model}` in it stands for the upstream's
+    /// model, and what follows a `?` goes behind every path. Default: the wire format's.
+    ///
+    /// Starts with `/` and does not end with one, or is empty.
     pub base_path: String,
-    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes
-    /// behind every path.
+    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`.
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
-    /// Added to every request; names in lower case, sorted.
+    /// Headers that are added to every request. Default: none.
+    ///
+    /// Names are in lower case, sorted.
     pub headers: Vec<(String, String)>,
-    /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
+    /// How long a streamed request may take to its first event. Default:
+    /// `routing.first_token_timeout`.
     pub first_token_timeout: Duration,
-    /// One attempt, whole answer. Default: `routing.timeout`.
+    /// How long an attempt may take to the end of its answer. Default: `routing.timeout`.
     pub timeout: Duration,
 }
 
@@ -85,7 +88,7 @@ const APIS: &[(&str, Api)] = &[
     ("azure-openai", Api::AzureOpenAi),
 ];
 
-/// Every provider, with what its endpoints inherit; both in order of id.
+/// Every provider, and the terms that its endpoints inherit; both ordered by id.
 #[derive(Default)]
 pub(super) struct Upstreams<'a> {
     pub(super) providers: Vec<Provider>,
@@ -94,7 +97,7 @@ pub(super) struct Upstreams<'a> {
 }
 
 impl<'a> Upstreams<'a> {
-    /// Reads the section.
+    /// Reads `providers`.
     #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();
@@ -156,8 +159,10 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         query: query.to_owned(),
         auth: o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None),
         headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
-        first_token_timeout: o.duration("first_token_timeout").unwrap_or(timeouts.first_token),
-        timeout: o.duration("timeout").unwrap_or(timeouts.whole),
+        first_token_timeout: o
+            .duration("first_token_timeout")
+            .unwrap_or(timeouts.first_token_timeout),
+        timeout: o.duration("timeout").unwrap_or(timeouts.timeout),
     };
     let terms = Terms::of_provider(&mut o);
     o.finish();

@@ -15,6 +15,14 @@ pub struct Dropped {
     pub reason: Reason,
 }
 
+impl Dropped {
+    /// Keeps the reason only.
+    pub(super) fn hide_names(&mut self, author: &str) {
+        self.endpoint = format!("{author}/…");
+        author.clone_into(&mut self.provider);
+    }
+}
+
 /// Why an endpoint is not in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -12,7 +12,7 @@ use crate::calendar;
 use crate::config::{Api, Auth, Provider};
 use crate::error::{Error, Reply};
 use crate::operation::{Face, Operation};
-use crate::provider::{Body, Way, header, prepare};
+use crate::provider::{Body, Prepared, Way, header, prepare};
 use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
@@ -35,6 +35,8 @@ pub(super) struct Attempt {
     /// Names of the request's fields that this provider was not told.
     pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Box<Answer>>,
+    /// The sink's cluster, where the host sent the attempt there.
+    sink: Option<String>,
 }
 
 /// What an attempt's upstream is sent.
@@ -46,6 +48,17 @@ pub struct Dispatch<'a> {
     pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
     pub body: Body,
+}
+
+/// Where the host is about to send an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To the cluster of the plan's next step.
+    Planned,
+    /// To a cluster that refuses every connection.
+    Sink,
+    /// To somebody else.
+    Wrong,
 }
 
 /// What becomes of what an attempt's upstream sent.
@@ -78,6 +91,22 @@ pub enum Broken {
 }
 
 impl Attempt {
+    fn new(step: usize, started: Duration, dropped: Vec<Cow<'static, str>>) -> Self {
+        Self {
+            step,
+            started,
+            status: None,
+            outcome: None,
+            first_content: None,
+            ended: None,
+            retry_after: None,
+            moved_on: false,
+            dropped,
+            answer: None,
+            sink: None,
+        }
+    }
+
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
@@ -102,14 +131,7 @@ impl Exchange {
         current: &[(&'a str, &'a str)],
         clock: Clock<'_>,
     ) -> Result<Dispatch<'a>, Reply> {
-        let mut now = self.started;
-        if let Some(last) = self.attempts.len().checked_sub(1) {
-            now = clock();
-            self.attempt_closed(last, Broken::Reset, now);
-        }
-        if !self.may_fall_back() {
-            return Err(self.last_error());
-        }
+        let now = self.begin_next(clock)?;
         let step = self.plan.steps.get(self.next);
         let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
@@ -128,24 +150,20 @@ impl Exchange {
                 return Err(reply);
             }
         };
-        self.attempts.push(Attempt {
-            step: self.next,
-            started: now,
-            status: None,
-            outcome: None,
-            first_content: None,
-            ended: None,
-            retry_after: None,
-            moved_on: false,
-            dropped: prepared.dropped,
-            answer: None,
-        });
+        self.attempts.push(Attempt::new(self.next, now, prepared.dropped));
         self.next += 1;
-        Ok(Dispatch {
-            attempt: self.attempts.len() - 1,
-            headers: prepared.headers,
-            body: prepared.body,
-        })
+        let Prepared { headers, body, .. } = prepared;
+        Ok(Dispatch { attempt: self.attempts.len() - 1, headers, body })
+    }
+
+    /// When the next attempt begins, if there is a step for it. The attempt before it is over.
+    fn begin_next(&mut self, clock: Clock<'_>) -> Result<Duration, Reply> {
+        let mut now = self.started;
+        if let Some(last) = self.attempts.len().checked_sub(1) {
+            now = clock();
+            self.attempt_closed(last, Broken::Reset, now);
+        }
+        if self.may_fall_back() { Ok(now) } else { Err(self.last_error()) }
     }
 
     /// The client's request, which every attempt starts from.
@@ -183,12 +201,42 @@ impl Exchange {
         self.cluster(self.next)
     }
 
-    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is
-    /// another provider's than the attempt's: nobody else may get a provider's key.
-    pub fn misrouted(&mut self, cluster: &str) -> Option<Reply> {
-        let is_known = self.config.providers.iter().any(|provider| provider.cluster == cluster);
-        let strays = is_known && cluster != self.next_cluster();
-        strays.then(|| self.end_with(Error::Misrouted { cluster: cluster.to_owned() }))
+    /// Where the host is about to send an attempt. Only the planned cluster may get what is the
+    /// gateway's: keys, hosts, bodies.
+    pub fn destination(&self, cluster: &str) -> Destination {
+        match cluster {
+            // Beyond the plan there is only an error to be told.
+            _ if cluster == self.next_cluster() || !self.may_fall_back() => Destination::Planned,
+            _ if is_sink(cluster) => Destination::Sink,
+            _ => Destination::Wrong,
+        }
+    }
+
+    /// An attempt at the sink, since the host's route does not know the planned cluster: nobody is
+    /// told anything, and the next endpoint follows when the sink has refused it.
+    #[cold]
+    pub fn begin_at_sink(
+        &mut self,
+        sink: &str,
+        clock: Clock<'_>,
+    ) -> Result<Dispatch<'static>, Reply> {
+        let now = self.begin_next(clock)?;
+        let sink = Some(sink.to_owned());
+        self.attempts.push(Attempt { sink, ..Attempt::new(self.next, now, Vec::new()) });
+        self.next += 1;
+        let headers =
+            [(":method", "POST"), (":scheme", "http"), (":authority", "sink"), (":path", "/")];
+        Ok(Dispatch {
+            attempt: self.attempts.len() - 1,
+            headers: headers.map(|(name, value)| (name, Cow::Borrowed(value))).to_vec(),
+            body: Body::Whole(Vec::new()),
+        })
+    }
+
+    /// The answer in place of an attempt at `cluster`, which was not planned.
+    #[cold]
+    pub fn wrong_cluster(&mut self, cluster: &str) -> Reply {
+        self.end_with(Error::WrongCluster { cluster: cluster.to_owned() })
     }
 
     /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is
@@ -202,6 +250,9 @@ impl Exchange {
         clock: Clock<'_>,
     ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        if let Some(sink) = current.sink.take() {
+            return Verdict::Answer(self.wrong_cluster(&sink));
+        }
         current.status = Some(status);
         current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
         if status < 200 {
@@ -454,6 +505,12 @@ impl Exchange {
     pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }
+}
+
+/// A sink is known by its name: `sink`, or one that ends so after a separator.
+fn is_sink(cluster: &str) -> bool {
+    let before = cluster.strip_suffix("sink");
+    before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', '.']))
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

@@ -28,9 +28,10 @@ impl Exchange {
             ),
         };
         self.close(attempt, outcome, now);
-        let failure = self.failure(502, &message);
+        let error = Error::Upstream(self.failure(502, &message));
+        let error = self.told(&error).into_owned();
         let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
-        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
+        match answer.and_then(|answer| answer.broken(&error)) {
             Some(events) => {
                 bytes.extend_from_slice(&events);
                 Verdict::Replace(bytes)

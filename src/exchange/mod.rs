@@ -22,7 +22,7 @@ use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use attempt::{Broken, Dispatch, Verdict};
+pub use attempt::{Broken, Destination, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::{Refusal, Settlement};
 
@@ -324,10 +324,7 @@ impl Exchange {
         Identity {
             id: self.id.clone(),
             model: step.model_id(&self.config).into_owned(),
-            provider: step
-                .provider(&self.config)
-                .map(|provider| provider.name.clone())
-                .unwrap_or_default(),
+            provider: self.shown_provider(step),
             operation: self.operation,
             prices: self.prices(step),
             minute_of_day: self.minute_of_day(),

@@ -144,14 +144,14 @@ pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a
     if let Some(named) = &endpoint.supported_parameters {
         return named.iter().map(String::as_str).collect();
     }
-    let losses =
-        config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
-    let is_lost = |name: &str| {
-        losses.is_some_and(|losses| {
-            losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
-        })
-    };
-    PARAMETERS.into_iter().filter(|name| !is_lost(name)).collect()
+    let provider = config.provider(endpoint.provider);
+    let losses = provider.map(|provider| translate::format(provider).losses()).unwrap_or_default();
+    PARAMETERS.into_iter().filter(|name| !is_lost(name, losses)).collect()
+}
+
+/// Whether a wire format cannot say a parameter, not even nearly.
+fn is_lost(name: &str, losses: &[(&str, Loss)]) -> bool {
+    losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
 }
 
 /// Every provider; where their papers are the gateway does not know.

@@ -31,8 +31,8 @@ pub struct Known<'a> {
     pub config: &'a Config,
     /// How the endpoints have been doing.
     pub health: &'a Health,
-    /// What has been spent.
-    pub ledger: Ledger,
+    /// What has been spent, for whoever may know.
+    pub ledger: Option<Ledger>,
     /// Finds an exchange's record by its id.
     pub record: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// Since the Unix epoch.
@@ -46,16 +46,15 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
         Page::Models => model::list(known, face, &query),
         Page::Count => filter::selected(known, &query)
             .map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
-        Page::Model(name) => found(known.config, name)
+        Page::Model(name) => model_named(known.config, name)
             .map(|(model, id)| data(&model::entry(known.config, model, &id))),
-        Page::Retrieve(name) => {
-            found(known.config, name).map(|(model, id)| model::entry(known.config, model, &id))
-        }
+        Page::Retrieve(name) => model_named(known.config, name)
+            .map(|(model, id)| model::entry(known.config, model, &id)),
         Page::Endpoints(name) => {
-            found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
+            model_named(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
         }
         Page::Providers => Ok(endpoint::providers(known.config)),
-        Page::Key => Ok(account::key(&known.ledger.spent(known.now))),
+        Page::Key => Ok(account::key(known.ledger.map(|ledger| ledger.spent(known.now)))),
         Page::Generation => account::generation(known, &query),
     };
     match body {
@@ -70,7 +69,7 @@ fn data(json: &str) -> String {
 }
 
 /// The model of a name in a path, with the id it answers to: a wildcard's is filled in.
-fn found<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
+fn model_named<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
     let name = decoded(name);
     let found =
         config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));

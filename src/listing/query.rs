@@ -41,23 +41,18 @@ impl<'a> Query<'a> {
         name: &'static str,
         bounds: RangeInclusive<usize>,
     ) -> Result<Option<usize>, Error> {
-        let (least, most) = (bounds.start(), bounds.end());
-        let expected = || match *most {
-            usize::MAX => format!("a whole number of at least {least}"),
-            most => format!("a whole number from {least} to {most}"),
-        };
-        self.read(
-            name,
-            |text| text.parse().ok().filter(|number| bounds.contains(number)),
-            &expected,
-        )
+        self.read(name, |text| text.parse().ok().filter(|number| bounds.contains(number)), &|| {
+            whole_number(&bounds)
+        })
     }
 
     /// A number that is not negative.
     pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
-        let read =
-            |text: &str| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number));
-        self.read(name, read, &|| "a number of at least 0".to_owned())
+        self.read(
+            name,
+            |text| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number)),
+            &|| "a number of at least 0".to_owned(),
+        )
     }
 
     /// One of these.
@@ -66,10 +61,12 @@ impl<'a> Query<'a> {
         name: &'static str,
         known: &'static [&'static str],
     ) -> Result<Option<&'static str>, Error> {
-        let read = |text: &str| known.iter().find(|known| **known == text).copied();
-        self.read(name, read, &|| format!("one of {}", known.join(", ")))
+        self.read(name, |text| known.iter().find(|known| **known == text).copied(), &|| {
+            format!("one of {}", known.join(", "))
+        })
     }
 
+    /// Reads a parameter that is there and not empty; `expected` tells what it must be.
     fn read<T>(
         &self,
         name: &'static str,
@@ -77,9 +74,11 @@ impl<'a> Query<'a> {
         expected: &dyn Fn() -> String,
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let problem =
-            || Error::InvalidField { field: name, problem: format!("must be {}", expected()) };
-        read(&text).map(Some).ok_or_else(problem)
+        let Some(value) = read(&text) else {
+            let problem = format!("must be {}", expected());
+            return Err(Error::InvalidField { field: name, problem });
+        };
+        Ok(Some(value))
     }
 
     /// This query, still encoded, with `name` set to a number.
@@ -88,6 +87,14 @@ impl<'a> Query<'a> {
         let mut pairs: Vec<String> = kept.map(|(key, value)| format!("{key}={value}")).collect();
         pairs.push(format!("{name}={number}"));
         pairs.join("&")
+    }
+}
+
+/// What a whole number within bounds is called.
+fn whole_number(bounds: &RangeInclusive<usize>) -> String {
+    match (bounds.start(), bounds.end()) {
+        (least, &usize::MAX) => format!("a whole number of at least {least}"),
+        (least, most) => format!("a whole number from {least} to {most}"),
     }
 }
 

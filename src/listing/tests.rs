@@ -82,7 +82,7 @@ fn record(id: &str) -> Option<Vec<u8>> {
 
 /// What is known where nothing was spent yet.
 fn known<'a>(config: &'a Config, health: &'a Health) -> Known<'a> {
-    Known { config, health, ledger: Ledger::default(), record: &record, now: NOW }
+    Known { config, health, ledger: None, record: &record, now: NOW }
 }
 
 /// The third model is quick to begin, the second one fast; of the first one nothing is known.
@@ -98,7 +98,7 @@ fn asked(face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
     let mut ledger = Ledger::default();
     ledger.enter(Price::parse("0.25").unwrap().cost(1), NOW);
     let (config, health) = (config(), health());
-    let known = Known { ledger, ..known(&config, &health) };
+    let known = Known { ledger: Some(ledger), ..known(&config, &health) };
     reply(&known, face, page, path)
 }
 

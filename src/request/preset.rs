@@ -1,7 +1,7 @@
 //! Presets: request fields that the configuration keeps under a name.
 //!
-//! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the
-//! preset's first.
+//! They hold by OpenRouter's rules: each field that the request has itself wins; `tools` are united
+//! by name, the preset's first.
 
 use crate::wire::edit::Edits;
 use crate::wire::json::{JsonError, Reader, Span, elements, member, quoted};
@@ -15,8 +15,8 @@ pub fn split(model: &str) -> Option<(&str, &str)> {
     if model.bytes().any(|byte| byte == b'@') { model.split_once("@preset/") } else { None }
 }
 
-/// A valid body, with the fields of a preset that it does not have. `model` is its own, and where
-/// that stands.
+/// Adds to a valid body the fields of a preset that it does not have. `model` is the body's own
+/// model, and where that stands.
 pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -> Vec<u8> {
     let (object, own) = members(body);
     let mut edits = Edits::new();

@@ -9,7 +9,7 @@ use super::host;
 use super::stream::{LINK, send};
 use super::worker::{self, Link, Shared, Watched};
 use crate::error::{Error, ErrorForm};
-use crate::exchange::{Broken, Verdict};
+use crate::exchange::{Broken, Destination, Verdict};
 use crate::provider::Body;
 
 /// Bytes; a body as large as this is not kept while the host has it too.
@@ -34,20 +34,24 @@ impl Upstream {
         current: &[(&str, &str)],
     ) -> (Option<Self>, Action) {
         let mut borrowed = exchange.borrow_mut();
-        let (attempt, body) = match borrowed.begin_attempt(current, &host::now) {
+        let cluster = host::cluster();
+        let cluster = str::from_utf8(&cluster).unwrap_or_default();
+        let begun = match borrowed.destination(cluster) {
+            Destination::Planned => borrowed.begin_attempt(current, &host::now),
+            Destination::Sink => borrowed.begin_at_sink(cluster, &host::now),
+            Destination::Wrong => Err(borrowed.wrong_cluster(cluster)),
+        };
+        let dispatch = match begun {
+            Ok(dispatch) => dispatch,
             Err(reply) => {
                 send(&reply);
                 return (None, Action::Pause);
             }
-            Ok(dispatch) => {
-                host::replace_headers(
-                    MapType::HttpRequestHeaders,
-                    &headers::serialise(&dispatch.headers),
-                );
-                let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
-                (dispatch.attempt, (!unchanged).then_some(dispatch.body))
-            }
         };
+        let headers = headers::serialise(&dispatch.headers);
+        host::replace_headers(MapType::HttpRequestHeaders, &headers);
+        let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
+        let (attempt, body) = (dispatch.attempt, (!unchanged).then_some(dispatch.body));
         drop(borrowed);
         (Some(Self { context, link, exchange, attempt, body }), Action::Continue)
     }

@@ -43,9 +43,9 @@ impl<T: Sum> Replica<T> {
         Self { key, version: 0, told: T::default(), untold: T::default() }
     }
 
-    /// Makes sure that there is a value: a write can be refused to the slower one only where there
-    /// is one already.
-    pub(crate) fn found(&self, store: &dyn Store) {
+    /// Writes an empty value, where there is none yet. Only where there is a value can the host
+    /// refuse a write to the slower one of two workers.
+    pub(crate) fn create(&self, store: &dyn Store) {
         if store.read(&self.key).is_none() {
             store.write(&self.key, &Writer::new().finish(), 0);
         }
@@ -221,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_founded_anew() {
+    fn what_is_there_is_not_created_anew() {
         let store = Memory::default();
         let mut replica = Replica::<Count>::new("n".to_owned());
-        replica.found(&store);
+        replica.create(&store);
         assert_eq!(store.read("n").unwrap().0, [1]);
         replica.untold().0 = 3;
         replica.sync(&store, Duration::ZERO);
-        replica.found(&store);
+        replica.create(&store);
         assert_eq!(store.read("n").unwrap().0, [1, 3]);
     }
 }

@@ -38,9 +38,10 @@ impl Journal {
         }
     }
 
-    /// To be called before there is more than one worker.
-    pub fn found(&self) {
-        self.ledger.found(&*self.store);
+    /// Writes the values that are to be shared, where there are none yet. To be called before there
+    /// is more than one worker.
+    pub fn create_values(&self) {
+        self.ledger.create(&*self.store);
     }
 
     /// Enters an exchange that is over, with its record if there is one.

@@ -80,10 +80,6 @@ impl Usage {
         let written = self.cache_write.min(self.input - cached);
         let fresh = self.input - cached - written;
         let reasoning = self.reasoning.min(self.output);
-        let cost = |units: u64, price: Option<Price>| match units {
-            0 => Some(Cost::default()),
-            _ => price.map(|price| price.cost(units)),
-        };
         let input = cost(fresh, pricing.prompt)?
             + cost(cached, pricing.input_cache_read.or(pricing.prompt))?
             + cost(written, pricing.input_cache_write.or(pricing.prompt))?
@@ -92,6 +88,11 @@ impl Usage {
             + cost(reasoning, pricing.internal_reasoning.or(pricing.completion))?;
         Some(Charge { input, output })
     }
+}
+
+/// What units cost; `None` where there are some and their price is unknown.
+fn cost(units: u64, price: Option<Price>) -> Option<Cost> {
+    if units == 0 { Some(Cost::ZERO) } else { price.map(|price| price.cost(units)) }
 }
 
 #[cfg(test)]

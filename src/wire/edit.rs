@@ -95,8 +95,9 @@ impl Edits {
 
     /// Length of a text of `text_len` bytes with every edit done.
     pub fn new_len(&self, text_len: usize) -> usize {
-        let removed = |edit: &Edit| edit.span.end.min(text_len) - edit.span.start.min(text_len);
-        let removed: usize = self.edits.iter().map(removed).sum();
+        let spans = self.edits.iter().map(|edit| &edit.span);
+        let removed: usize =
+            spans.map(|span| span.end.min(text_len) - span.start.min(text_len)).sum();
         let added: usize = self.edits.iter().map(|edit| edit.new.len()).sum();
         text_len - removed + added
     }
@@ -157,12 +158,11 @@ impl Members {
     /// The first member of `text` whose key is written like this, without escapes: its index and
     /// its span.
     pub fn find(&self, text: &[u8], key: &str) -> Option<(usize, Span)> {
-        let is_wanted = |entry: &Entry| {
+        let index = self.members.iter().position(|entry| {
             let rest = text.get(entry.span.clone()).and_then(|member| member.strip_prefix(b"\""));
             rest.and_then(|rest| rest.strip_prefix(key.as_bytes()))
                 .is_some_and(|rest| rest.starts_with(b"\""))
-        };
-        let index = self.members.iter().position(is_wanted)?;
+        })?;
         Some((index, self.members.get(index)?.span.clone()))
     }
 

@@ -198,10 +198,13 @@ impl ErrorFields {
     /// The code, or the one that the message stands for. A status in its place says nothing that
     /// the answer's own does not say, so the type stands for it.
     pub fn known_code(&self) -> Option<&str> {
-        let exact = self.code.as_deref().filter(|_| self.status().is_none());
-        let told = || self.says_too_long().then_some("context_length_exceeded");
-        let named = || self.status().and(self.kind.as_deref());
-        exact.or_else(told).or_else(named).or(self.code.as_deref())
+        let (code, is_status) = (self.code.as_deref(), self.status().is_some());
+        match code {
+            Some(code) if !is_status => Some(code),
+            _ if self.says_too_long() => Some("context_length_exceeded"),
+            _ if is_status => self.kind.as_deref().or(code),
+            _ => None,
+        }
     }
 
     /// The HTTP status in `code`, where it is one.

@@ -125,13 +125,13 @@ impl Replacement {
                 *place = (start, end);
             }
         })?;
-        let texts = || found.iter().zip(&self.pattern.texts).zip(&self.texts);
-        if texts().any(|(((start, end), known), _)| (start == end) != (known.0 == known.1)) {
+        let mut pairs = found.iter().zip(&self.pattern.texts);
+        if pairs.any(|((start, end), known)| (start == end) != (known.0 == known.1)) {
             return None;
         }
         written.reserve(self.written.len() + length);
         let mut from = 0;
-        for (((start, end), _), (written_start, written_end)) in texts() {
+        for ((start, end), (written_start, written_end)) in found.iter().zip(&self.texts) {
             written.extend_from_slice(self.written.get(from..*written_start)?);
             written.extend_from_slice(bytes.get(*start..*end)?);
             from = *written_end;

@@ -232,8 +232,9 @@ mod block {
     /// Where the byte is that all of `wanted` are.
     #[inline(always)]
     fn places([a, b, c, d]: [Block; 4], wanted: Block) -> u64 {
-        let of = |quarter: Block| u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0)));
-        of(a) | of(b) << 16 | of(c) << 32 | of(d) << 48
+        let [a, b, c, d] =
+            [a, b, c, d].map(|quarter| u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0))));
+        a | b << 16 | c << 32 | d << 48
     }
 
     /// The places of a mask's ones.

@@ -82,9 +82,6 @@ struct Slot {
 impl Watch {
     /// A watch for `wanted`, before the first byte.
     pub fn new(wanted: Wanted) -> Self {
-        let depth_bit = |(depth, _): &(u8, &str)| {
-            if u32::from(*depth) <= DEEPEST { 1 << depth } else { 0 }
-        };
         Self {
             wanted,
             slots: Vec::new(),
@@ -93,7 +90,7 @@ impl Watch {
             has_member: false,
             depth: 0,
             objects: 0,
-            wanted_depths: wanted.iter().map(depth_bit).fold(0, |all, bit| all | bit),
+            wanted_depths: wanted.iter().fold(0, |all, (depth, _)| all | depth_bit(*depth)),
             open_depths: 0,
             key_next: false,
             alike: 0,
@@ -381,6 +378,11 @@ fn is_space(byte: u8) -> bool {
 fn trim_start(bytes: &[u8]) -> &[u8] {
     let space = bytes.iter().take_while(|byte| is_space(**byte)).count();
     bytes.get(space..).unwrap_or_default()
+}
+
+/// The bit of a depth, if that is not too deep to have one.
+fn depth_bit(depth: u8) -> u64 {
+    if u32::from(depth) <= DEEPEST { 1 << depth } else { 0 }
 }
 
 #[cfg(test)]

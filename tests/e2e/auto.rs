@@ -142,8 +142,7 @@ fn auto_is_listed_and_explained(gateway: &Gateway) {
         list["data"].as_array().unwrap().iter().any(|model| model["id"] == "openrouter/auto"),
         "{list}"
     );
-    let path = "/modelyard/api/explain?header=x-tier:gold";
-    let explained = gateway.request("POST", path, &[], br#"{"model":"auto"}"#).json();
+    let explained = gateway.explain("?header=x-tier:gold", br#"{"model":"auto"}"#).json();
     assert_eq!(explained["plan"][0]["model"], "t/gold", "{explained}");
     assert_eq!(explained["choice"], "auto is routing.auto.rules[0] (header): t/gold");
 }

@@ -115,7 +115,9 @@ impl Connection {
 
     /// Sends a request's head.
     pub(crate) fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: gateway.test\r\n");
+        let host = headers.iter().any(|(name, _)| *name == "host");
+        let host = if host { "" } else { "host: gateway.test\r\n" };
+        let mut head = format!("{method} {path} HTTP/1.1\r\n{host}");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

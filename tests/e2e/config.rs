@@ -241,7 +241,7 @@ fn take_a_good_one_after_a_bad_one(gateway: &Gateway, workers: u32, last: &str) 
 }
 
 /// Ends the load also when a check fails.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

@@ -41,7 +41,7 @@ impl Envoy {
         fakes: &BTreeMap<String, SocketAddr>,
     ) -> Result<Self, String> {
         let binary = existing("ENVOY", ".tools/venv/bin/envoy")?;
-        existing("MODELYARD_WASM", MODULE)?;
+        module()?;
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
         let _ = fs::remove_dir_all(&directory);
@@ -182,6 +182,11 @@ fn existing(variable: &str, default: &str) -> Result<PathBuf, String> {
     ))
 }
 
+/// The module under test.
+pub(crate) fn module() -> Result<PathBuf, String> {
+    existing("MODELYARD_WASM", MODULE)
+}
+
 /// A message of that type.
 fn typed(name: &str, mut message: Value) -> Value {
     message["@type"] = format!("type.googleapis.com/{name}").into();
@@ -202,7 +207,7 @@ fn filter(setup: &Setup) -> Value {
     let vm = typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()}));
     let variables: Vec<String> =
         (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
-    let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
+    let wasm = setup.module.clone().unwrap_or_else(|| module().unwrap());
     let config = json!({
         "name": "modelyard",
         "root_id": "modelyard",
@@ -233,6 +238,11 @@ fn placed(directory: &Path, setup: &Setup, place: &str) -> Value {
     });
     let types = [format!("type.googleapis.com/{WASM}")];
     json!({"name": place, "config_discovery": {"config_source": source, "type_urls": types}})
+}
+
+/// What the filter is called in the connection manager's chain.
+fn name_in_chain(setup: &Setup) -> &'static str {
+    if setup.by_ecds { PLACES[0] } else { "modelyard" }
 }
 
 fn ecds_file(directory: &Path, place: &str) -> PathBuf {
@@ -407,13 +417,18 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "envoy.extensions.filters.http.router.v3.Router",
         router,
     );
-    let hosts = json!([{"name": "all", "domains": ["*"], "routes": routes(clusters)}]);
+    let mut downstream = placed(directory, setup, PLACES[0]);
+    downstream["disabled"] = setup.guarded.into();
+    let hosts = json!([
+        {"name": "all", "domains": ["*"], "routes": routes(setup, clusters)},
+        {"name": "shop", "domains": [SHOP], "routes": [to_other()]},
+    ]);
     let manager = json!({
         "stat_prefix": "gateway",
         "http_protocol_options": {"enable_trailers": true},
         "access_log": [access_log(directory)],
         "route_config": {"virtual_hosts": hosts},
-        "http_filters": [placed(directory, setup, PLACES[0]), router],
+        "http_filters": [downstream, router],
     });
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
@@ -421,12 +436,24 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
 /// A request header that leads to a route without `refresh_cluster_on_retry`.
 pub(crate) const STALE_ROUTE: &str = "x-test-stale-route";
 
+/// A request header that leads the gateway's path to the service of somebody else.
+pub(crate) const STRANGE_ROUTE: &str = "x-test-strange-route";
+/// A host whose paths are all its own.
+pub(crate) const SHOP: &str = "shop.test";
+
+/// The gateway's paths that call a provider, and one that does not.
+const OWN_PATHS: &str = concat!(
+    "/(api/)?v1/(chat/completions|completions|embeddings|models",
+    r"|responses|messages|messages/count_tokens)(\?.*)?"
+);
+/// All the gateway's paths, and the operator's.
+const ALL_OWN_PATHS: &str = "/(api/)?v1/.*|/modelyard/.*";
+
 /// The gateway's paths, websockets, and all the rest.
-fn routes(clusters: &[String]) -> Value {
-    let operations = "chat/completions|completions|embeddings|models|responses|messages|\
-                      messages/count_tokens";
-    let gateway = json!({
-        "match": {"safe_regex": {"regex": format!("/(api/)?v1/({operations})(\\?.*)?")}},
+fn routes(setup: &Setup, clusters: &[String]) -> Value {
+    let paths = if setup.guarded { ALL_OWN_PATHS } else { OWN_PATHS };
+    let mut gateway = json!({
+        "match": {"safe_regex": {"regex": paths}},
         "request_body_buffer_limit": 1 << 26,
         "route": {
             "timeout": "0s",
@@ -440,16 +467,27 @@ fn routes(clusters: &[String]) -> Value {
             },
         },
     });
+    if setup.guarded {
+        let enabled = typed("envoy.config.route.v3.FilterConfig", json!({"config": {}}));
+        gateway["typed_per_filter_config"] = json!({name_in_chain(setup): enabled});
+    }
     let mut stale = gateway.clone();
     stale["match"]["headers"] = json!([{"name": STALE_ROUTE, "present_match": true}]);
     stale["route"]["retry_policy"]["refresh_cluster_on_retry"] = json!(false);
+    let mut strange = gateway.clone();
+    strange["match"]["headers"] = json!([{"name": STRANGE_ROUTE, "present_match": true}]);
+    strange["route"] = json!({"cluster": "other", "timeout": "0s"});
     let socket = json!({
         "match": {"prefix": "/socket"},
         "route": {"cluster": "socket", "upgrade_configs": [{"upgrade_type": "websocket"}]},
     });
-    let other = json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}});
     let has_socket = clusters.iter().any(|name| name == "socket");
-    [stale, gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
+    let own = [strange, stale, gateway].into_iter();
+    own.chain(has_socket.then_some(socket)).chain([to_other()]).collect()
+}
+
+fn to_other() -> Value {
+    json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}})
 }
 
 /// What the matcher does to send a request to a cluster.

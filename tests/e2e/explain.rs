@@ -45,7 +45,7 @@ fn wishes() -> [Value; 7] {
 }
 
 fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
-    gateway.request("POST", &format!("/modelyard/api/explain?{query}"), &[], body.as_bytes()).json()
+    gateway.explain(&format!("?{query}"), body.as_bytes()).json()
 }
 
 fn the_tool_and_the_gateway_agree(gateway: &Gateway) {

@@ -502,7 +502,7 @@ fn no_provider_gets_the_key_of_another_though_the_route_is_stale(gateway: &Gatew
         let path = format!("{base}/chat/completions");
         let reply =
             gateway.request("POST", &path, &[(STALE_ROUTE, "1")], body.to_string().as_bytes());
-        assert_eq!(reply.status, 502, "{reply:?}");
+        assert_eq!(reply.status, 503, "{reply:?}");
         assert_error(base, &reply);
         assert!(reply.text().contains("refresh_cluster_on_retry"), "{reply:?}");
         assert_eq!(gateway.entry(&reply)["attempts"], "1");

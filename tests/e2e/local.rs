@@ -22,7 +22,8 @@ on_envoy! { setup:
     models_come_in_pages_and_by_filters,
     endpoints_and_providers_are_told,
     any_worker_knows_a_generation,
-    the_key_says_what_was_spent,
+    the_key_tells_the_operator_what_was_spent,
+    the_key_tells_others_that_there_is_none,
     wrong_methods_are_refused_and_others_pass,
     a_plan_is_explained_without_calling_anybody,
     what_cannot_be_planned_is_explained_too,
@@ -117,15 +118,22 @@ fn any_worker_knows_a_generation(gateway: &Gateway) {
 
 /// One of the key's sums, in USD.
 fn spent(gateway: &Gateway, name: &str) -> f64 {
-    get(gateway, "/api/v1/key")["data"][name].as_f64().unwrap()
+    gateway.get_as_operator("/api/v1/key").json()["data"][name].as_f64().unwrap()
 }
 
-fn the_key_says_what_was_spent(gateway: &Gateway) {
+fn the_key_tells_the_operator_what_was_spent(gateway: &Gateway) {
     let before = spent(gateway, "usage");
     gateway.entry(&gateway.ask("/api/v1", &chat("billed")));
     assert!(gateway.becomes(|| spent(gateway, "usage") >= before + 0.001), "{before}");
     assert!(spent(gateway, "usage_monthly") >= 0.001 && spent(gateway, "byok_usage") == 0.0);
-    assert_eq!(get(gateway, "/v1/key")["data"]["label"], "default");
+    assert_eq!(gateway.get_as_operator("/v1/key").json()["data"]["label"], "default");
+}
+
+fn the_key_tells_others_that_there_is_none(gateway: &Gateway) {
+    for headers in [&[][..], &[("authorization", "Bearer sk-of-somebody")]] {
+        let reply = gateway.request("GET", "/api/v1/key", headers, b"");
+        assert_eq!((reply.status, reply.text()), (200, r#"{"data":{"label":null}}"#));
+    }
 }
 
 fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
@@ -148,7 +156,6 @@ fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
     }
     let head = gateway.request("HEAD", "/api/v1/key", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0), "{head:?}");
-    assert_eq!(gateway.request("GET", "/modelyard/api/explain", &[], b"").status, 405);
     let other = gateway.request("GET", "/v1/files", &[], b"");
     assert!(other.header("allow").is_none(), "{other:?}");
     let marked = gateway.request("GET", "/v1/files", &[("x-modelyard-exchange", "1")], b"");
@@ -156,9 +163,7 @@ fn wrong_methods_are_refused_and_others_pass(gateway: &Gateway) {
 }
 
 fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
-    let path = format!("/modelyard/api/explain{query}");
-    let reply =
-        gateway.request("POST", &path, &[("content-type", "application/json")], body.as_bytes());
+    let reply = gateway.explain(query, body.as_bytes());
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()
 }
@@ -195,8 +200,8 @@ fn what_cannot_be_planned_is_explained_too(gateway: &Gateway) {
     assert_eq!((&plan["plan"], &plan["error"]["status"]), (&json!([]), &json!(404)), "{plan}");
     assert_eq!(plan["dropped"].as_array().unwrap().len(), 2, "{plan}");
     assert_eq!(explain(gateway, "", "no JSON")["error"]["status"], 400);
-    assert_eq!(gateway.request("POST", "/modelyard/api/explain?seed=xyz", &[], b"{}").status, 400);
-    assert_eq!(gateway.request("POST", "/modelyard/api/explain", &[], b"").status, 200);
+    assert_eq!(gateway.explain("?seed=xyz", b"{}").status, 400);
+    assert_eq!(gateway.explain("", b"").status, 200);
 }
 
 /// Asks with the header that asks for metadata.

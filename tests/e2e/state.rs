@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Reply};
-use crate::gateway::{Gateway, chat};
+use crate::gateway::{Gateway, OPERATOR_KEY, chat};
 use crate::setup::Setup;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -79,6 +79,22 @@ impl Pair {
         let connection = &mut self.connections[worker];
         connection.send(method, path, &[("content-type", "application/json")], body.as_bytes());
         connection.read(method)
+    }
+
+    /// What the operator is told of all that was spent.
+    fn usage(&mut self, worker: usize) -> Value {
+        let key = format!("Bearer {OPERATOR_KEY}");
+        let connection = &mut self.connections[worker];
+        connection.send("GET", "/api/v1/key", &[("authorization", &key)], b"");
+        connection.read("GET").json()["data"]["usage"].clone()
+    }
+
+    fn explain(&mut self, worker: usize, body: &Value) -> Value {
+        let key = format!("Bearer {OPERATOR_KEY}");
+        let (headers, body) = ([("authorization", key.as_str())], body.to_string());
+        let connection = &mut self.connections[worker];
+        connection.send("POST", "/modelyard/api/explain", &headers, body.as_bytes());
+        connection.read("POST").json()
     }
 
     /// Asks a worker, waits until the exchange is settled, and returns its record.
@@ -183,8 +199,7 @@ fn failures_that_two_workers_saw_are_an_outage_for_both_at_once() {
     }
     for worker in [1, 0] {
         pair.expect_outage(worker);
-        let explained =
-            pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
+        let explained = pair.explain(worker, &chat("shaky"));
         let health =
             explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
         let health = &health.unwrap()["health"];
@@ -234,10 +249,10 @@ fn figures_and_books_of_both_workers_come_together() {
             ids.iter().all(|path| pair.send(worker, "GET", path, "").status == 200)
         });
     }
-    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].clone();
+    let spent = pair.usage(0);
     assert!(spent.as_f64().unwrap() > 0.0);
     for worker in [0, 1] {
-        assert_eq!(pair.get(worker, "/api/v1/key")["data"]["usage"], spent);
+        assert_eq!(pair.usage(worker), spent);
         pair.until("the endpoints' figures", |pair| {
             let page = pair.get(worker, "/api/v1/models/t/shaky/endpoints");
             let [first, second] = [0, 1].map(|index| &page["data"]["endpoints"][index]);
@@ -259,7 +274,7 @@ fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
     let mut pair = Pair::start("update", &discovered(2, 0));
     pair.break_everything();
     pair.expect_everything();
-    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+    let spent = pair.usage(0).as_f64().unwrap();
     for (attempts, vm) in [(3, 0), (4, 1)] {
         pair.break_everything();
         let before = pair.ask(0, &chat("talk"))["config"].clone();
@@ -274,7 +289,7 @@ fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
         }
         pair.expect_everything();
         for worker in [0, 1] {
-            let usage = pair.get(worker, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+            let usage = pair.usage(worker).as_f64().unwrap();
             assert!(usage > spent, "{usage} of {spent}");
         }
     }

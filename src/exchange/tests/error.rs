@@ -427,6 +427,27 @@ fn facts_in_headers_can_be_switched_off() {
 }
 
 #[test]
+fn with_the_facts_go_the_names_of_providers() {
+    let mut document = document();
+    document["telemetry"] = json!({"expose_headers": false});
+    let config = config(&document);
+    let names: Vec<String> =
+        config.providers.iter().flat_map(|p| [p.name.clone(), p.id.clone()]).collect();
+    let bodies = [CHAT, r#"{"model":"m/one","messages":[],"provider":{"only":["nobody"]}}"#];
+    for (face, body) in FACES.into_iter().flat_map(|face| bodies.map(|body| (face, body))) {
+        let mut world = World::open(&config, face, body);
+        world.play(&twice(&answers(500, ERROR)));
+        let error = &world.got.json()["error"];
+        for text in [&error["message"], &error["metadata"], &error["availability"]] {
+            let words = text.to_string();
+            let mut words = words.split(|c: char| !c.is_alphanumeric());
+            assert!(!words.any(|word| names.iter().any(|name| name == word)), "{error}");
+        }
+        assert!(!world.got.headers.contains_key("x-modelyard-tried"));
+    }
+}
+
+#[test]
 fn a_large_error_body_keeps_its_status() {
     let mut document = document();
     document["limits"] = json!({"event_bytes": 1024});

@@ -19,7 +19,7 @@ fn at(seconds: u64) -> Duration {
 fn workers<const N: usize>() -> [Health; N] {
     let store: Rc<dyn Store> = Rc::new(Memory::default());
     let workers = [(); N].map(|()| Health::new(store.clone()));
-    workers.iter().for_each(Health::found);
+    workers.iter().for_each(Health::create_values);
     workers
 }
 
@@ -126,7 +126,7 @@ fn nothing_is_read_again_that_has_not_changed_nor_told_on_a_healthy_path() {
     }
     let store = Rc::new(Counted::default());
     let mut health = Health::new(store.clone());
-    health.found();
+    health.create_values();
     store.1.take();
     for exchange in 0..10 {
         let now = at(0) + exchange * FRESH / 5;
@@ -242,7 +242,7 @@ fn a_worker_that_begins_later_knows_what_the_others_do() {
     old.observe("b", WELL, at(0));
     old.flush(at(1));
     let mut new = Health::new(store);
-    new.found();
+    new.create_values();
     new.refresh(at(1));
     assert!(new.in_outage("a", at(1)));
     new.flush(at(1));
