@@ -150,7 +150,7 @@ fn translate_request(client: &Client, upstream: &Upstream) {
     black_box(upstream.format.request(&conversation, upstream.model, &mut Vec::new()));
 }
 
-/// As the gateway does it: cut into events, read, metered, written.
+/// Cuts the stream into events, reads, meters and writes them, as the gateway does.
 fn translate_stream(client: &Client, upstream: &Upstream) {
     let about = About { id: "gen-1".to_owned(), model: "a/b".to_owned(), ..About::default() };
     let writer = client.dialect.writer(About { request: client.request.clone(), ..about });

@@ -29,9 +29,9 @@ use modelyard::provider::Body;
 use script::{ANSWER, NOW, answer, begin, catalogue, chat, open, piece, with_health};
 
 const BASELINE: &str = "benches/core/instructions.tsv";
-/// Per cent.
+/// By how many per cent a count may differ.
 const MOST: f64 = 3.0;
-/// Runs before the one that counts.
+/// How often the same runs before the run that is counted.
 const WARM_UP: usize = 3;
 
 const CHUNK: &str = concat!(
@@ -183,7 +183,7 @@ fn beginning(config: &Rc<Config>, model: &'static str, size: usize) -> Prepare {
         let mut exchange = open(&config, Face::OpenAi, chat(model, size, false), 7);
         Box::new(move || {
             let body = begin(&mut exchange).body;
-            // As the shell does it: of a body that keeps its length only the head is written.
+            // The shell, too, writes only the head of a body that keeps its length.
             let original = exchange.request().body();
             let written = match &body {
                 Body::Edited(edits) => edits.head(original).map(|(_, head)| head),

@@ -13,7 +13,7 @@ use modelyard::exchange::{Arrival, Dispatch, Exchange, Verdict};
 use modelyard::operation::{Face, Operation};
 use modelyard::route::Health;
 
-/// When everything happens.
+/// The time at which everything happens.
 pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// A whole answer of an upstream that speaks OpenAI's format.

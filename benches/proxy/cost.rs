@@ -23,7 +23,7 @@ struct Case {
     bar: Bar,
     /// Other requests to the gateway, compared with the same request to the bare Envoy.
     others: Vec<(&'static str, Request, Option<Bar>)>,
-    /// What is said of the memory afterwards.
+    /// What heads the column of the memory that is taken after this case, if it is taken.
     memory: Option<&'static str>,
 }
 
@@ -131,7 +131,7 @@ fn translated(rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
     )
 }
 
-/// MiB of each proxy.
+/// The memory of each proxy, in MiB.
 fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
     proxies
         .iter()
@@ -140,7 +140,7 @@ fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// A line for each proxy, a column for each moment.
+/// A table with a line for each proxy and a column for each moment.
 fn memory_table(names: &[&str], moments: &[(&str, Vec<f64>)]) -> String {
     let mut table = "## Memory of one worker, PSS in MiB\n\n\
         Taken once after the start, before any request, and then after all visits of the \

@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
-    /// What an answer counts for: 1, or its chunks.
+    /// How many units an answer is: one, or as many as it has chunks.
     pub(crate) units: u64,
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn since([proxy, load, upstream]: [f64; 3], after: [f64; 3]) -> [f64;
 /// A scenario's results in Markdown.
 pub(crate) fn table(scenario: &Scenario, rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
     let mut table = format!("## {}\n\n", scenario.name);
-    // Where no row has a bar, nobody misses the columns.
+    // The columns of the bar are left out where no row has one.
     let barred = rows.iter().any(|row| row.bar.is_some());
     let (titles, dashes) = if barred { (" must | want |", "---|---|") } else { ("", "") };
     let _ = writeln!(

@@ -23,7 +23,7 @@ const TOOLS: &str = ".tools/peers";
 /// A peer that runs.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Its own and that of what it runs on.
+    /// The versions of the peer and of what it runs on.
     pub(crate) version: String,
     pub(crate) proxy: Proxy,
     /// The headers that it needs besides, each with its line break, for a request that the upstream
@@ -46,7 +46,7 @@ pub(crate) fn start() -> Result<Vec<Peer>> {
     let mut peers = vec![litellm(23151)?, portkey(23152)?];
     for peer in &mut peers {
         peer.proxy.wait()?;
-        // Neither measured nor ended with it.
+        // A child process would be neither measured nor ended with the peer.
         if peer.proxy.process.has_children()? {
             return Err(Error::other(format!("{} is more than one process", peer.name)));
         }
@@ -101,7 +101,7 @@ fn portkey(port: u16) -> Result<Peer> {
     let program =
         Path::new(TOOLS).join("node/node_modules/@portkey-ai/gateway/build/start-server.js");
     let mut command = Command::new("node");
-    // Without the page that shows requests as they come.
+    // `--headless` leaves out the page that shows requests as they come.
     command
         .arg(program)
         .args(["--headless", &format!("--port={port}")])

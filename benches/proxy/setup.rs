@@ -112,16 +112,16 @@ pub(crate) fn upstream_port(name: &str) -> u16 {
     UPSTREAMS.iter().find(|(other, ..)| *other == name).map_or(0, |(_, port, _)| *port)
 }
 
-/// What stands in a proxy.
+/// Which filters a proxy has.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Bare,
     /// One of the filters of `benches/baseline`, by its name.
     Baseline(&'static str),
-    /// `noop` of them in both roles of the gateway, and Envoy's own filters for the rest: held
-    /// body, chosen cluster.
+    /// The baseline `noop` in both roles of the gateway. Envoy's own filters hold the body and
+    /// choose the cluster.
     Roles,
-    /// `calls` of them in both roles of the gateway.
+    /// The baseline `calls` in both roles of the gateway.
     Calls,
     Gateway(Catalogue),
 }
@@ -241,7 +241,7 @@ fn router(upstream_filters: Vec<Value>) -> Value {
     }})
 }
 
-/// A route by header, as no-one but the gateway can choose by the body.
+/// Routes by a header, because only the gateway can choose by the body.
 fn direct(mut filters: Vec<Value>) -> Value {
     let routes: Vec<_> = UPSTREAMS
         .iter()

@@ -16,7 +16,7 @@ use modelyard::usage::Journal;
 
 use script::{ANSWER, NOW, answer, begin, catalogue, chat, config, piece};
 
-/// The shell's own.
+/// The time between two ticks of the shell's timer.
 const TICK: Duration = Duration::from_millis(100);
 const TICKS: u32 = 100;
 

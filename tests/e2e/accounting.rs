@@ -66,7 +66,7 @@ fn tokens_and_cost_are_counted_by_kind(gateway: &Gateway) {
     for (kind, count) in [("input", 2000), ("output", 120), ("cached", 800), ("reasoning", 100)] {
         gateway.expect_stat(&tokens("plain", kind, "reported"), count);
     }
-    // 600 fresh, 400 cached, 60 out: 0.0006 + 0.0001 + 0.00012, twice.
+    // Twice 600 fresh, 400 cached and 60 output tokens: 2 * (0.0006 + 0.0001 + 0.00012) USD.
     gateway.expect_stat("cost_nanousd.tenant=default.provider=plain-0.model=t/plain", 1_640_000);
     gateway.expect_stat("requests.tenant=default.model=t/plain.operation=chat.status=2xx", 2);
     gateway.expect_stat("attempts.provider=plain-0.model=t/plain.outcome=ok", 2);
@@ -114,7 +114,7 @@ fn every_attempt_and_fallback_is_counted(gateway: &Gateway) {
     gateway.expect_stat("fallbacks.provider=moved-0.model=t/moved.reason=status_5xx", 1);
     gateway.expect_stat("fallbacks.provider=moved-1.model=t/moved.reason=connect", 1);
     gateway.expect_stat("requests.tenant=default.model=t/moved.operation=chat.status=2xx", 1);
-    // Only the one that answered is charged.
+    // Only the endpoint that answered is charged for.
     let stats = gateway.envoy.get("/stats?filter=model=t/moved");
     let charged: Vec<&str> = stats
         .lines()
@@ -178,7 +178,7 @@ fn an_abandoned_wait_is_counted(gateway: &Gateway) {
             .expect_stat(&format!("attempts.provider={name}-0.model=t/{name}.outcome=aborted"), 1);
         let entry = gateway.envoy.entry("request_model", &format!("t/{name}"));
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "aborted", "{entry}");
-        // It is no mark against the endpoint.
+        // A client that leaves is not held against the endpoint.
         let stats = gateway.envoy.get(&format!("/stats?filter=endpoint_health.*{name}-0"));
         assert!(!stats.contains(": 0"), "{stats}");
     }

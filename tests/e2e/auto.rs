@@ -148,7 +148,8 @@ fn auto_is_listed_and_explained(gateway: &Gateway) {
 }
 
 fn a_tier_is_for_those_who_ask_for_it(gateway: &Gateway) {
-    // Members of the body; the endpoints of the plan, and what the first one was told.
+    // Columns: members of the body; the endpoints of the plan, and the tier that the first one is
+    // told.
     let (default, flex, priority) = ("tiers-0/up#eu", "tiers-0/up#flex", "tiers-0/up#eu/priority");
     let rows: [(Value, &[&str], Value); 8] = [
         (json!({}), &[default], Value::Null),

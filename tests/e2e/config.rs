@@ -161,7 +161,8 @@ fn without_its_key_an_endpoint_is_left_out_and_the_rest_works() {
 fn discovered(workers: u32) -> Setup {
     Setup { by_ecds: true, record: false, ..Setup::new() }
         .chain("good", &["status=503", "interval=10"])
-        // With two workers pieces of streams are held for a turn, and must not be forgotten.
+        // With two workers comments keep streams alive, for which pieces are held back for a
+        // moment; an update must not lose them.
         .document(if workers == 2 {
             json!({"telemetry": {"keep_alive": "20s"}})
         } else {
@@ -207,7 +208,7 @@ fn update(gateway: &Gateway, workers: u32, max_attempts: Value) {
     gateway.envoy.update(&discovered(workers).document(document));
 }
 
-/// Gives the hash of the last one.
+/// Gives four new documents one after the other, and returns the hash of the last one.
 fn take_four_updates(gateway: &Gateway, workers: u32) -> String {
     let mut last = hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned();
     for attempts in 2..6 {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::Reply;
 use crate::gateway::Gateway;
 
-/// A dialect, on the face with that base path.
+/// A dialect of clients; chat completions are spoken on the face with that base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Chat(&'static str),
@@ -23,11 +23,11 @@ pub(crate) struct Said {
     pub(crate) model: String,
     pub(crate) text: String,
     pub(crate) thought: String,
-    /// Name and arguments.
+    /// The name and the arguments of a call.
     pub(crate) call: Option<(String, Value)>,
-    /// In OpenAI's words.
+    /// Why the answer ended, in OpenAI's words.
     pub(crate) finish: String,
-    /// With what was cached.
+    /// Input tokens, with those that were cached.
     pub(crate) input: u64,
     pub(crate) cached: u64,
     pub(crate) output: u64,
@@ -264,7 +264,7 @@ fn of_message(message: &Value) -> Said {
         match block["type"].as_str().unwrap() {
             "text" => said.text += block["text"].as_str().unwrap(),
             "thinking" => said.thought += block["thinking"].as_str().unwrap(),
-            // The proof of the call behind it.
+            // This is the proof of the call that follows.
             "redacted_thinking" => assert!(block["data"].is_string(), "{block}"),
             "tool_use" => said.call = Some((text(&block["name"]), block["input"].clone())),
             other => panic!("{other}"),

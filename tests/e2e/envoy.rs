@@ -322,7 +322,8 @@ fn relay() -> Value {
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
 
-/// Where a cluster of the same Envoy finds its listener, it must be known beforehand.
+/// A port whose number is known before Envoy starts, because a cluster of the same Envoy connects
+/// to it.
 fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

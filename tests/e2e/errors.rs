@@ -246,7 +246,7 @@ fn a_body_at_the_limit_passes(gateway: &Gateway) {
     for base in FACES {
         assert_eq!(gateway.ask(base, &body).status, 200);
     }
-    // One that fits but would not any more upstream.
+    // This body is as large as the limit, but would be larger upstream.
     let mut body = chat("good");
     body["messages"][0]["content"] =
         "x".repeat(LIMIT - chat("good").to_string().len() + "Hello there".len()).into();

@@ -253,7 +253,7 @@ fn moves_on_after_silence_after_headers(gateway: &Gateway) {
 }
 
 fn an_endpoints_own_first_token_timeout_holds_after_headers(gateway: &Gateway) {
-    // The plan's largest is the default of many seconds.
+    // The longest wait in the plan is the default, which is many seconds.
     let started = Instant::now();
     moves_on(gateway, "own-deadline", "first_token", &[stream("own-deadline")]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -276,7 +276,8 @@ fn moves_on_after_a_page_of_html_as_success(gateway: &Gateway) {
 }
 
 fn retry_after_is_a_cooldown(gateway: &Gateway) {
-    // The second one may come before the first one is settled.
+    // The second request may come before the first one is settled, and then it does not know of the
+    // cooldown yet.
     let replies: Vec<Reply> = (0..40).map(|_| gateway.ask("/v1", &chat("cooldown"))).collect();
     assert!(replies.iter().all(|reply| reply.status == 200), "{replies:?}");
     assert_eq!(replies[0].header("x-modelyard-attempts"), Some("2"));
@@ -376,7 +377,8 @@ fn the_last_real_error_reaches_the_client(gateway: &Gateway) {
     ]) {
         assert!([provider, outcome, status].iter().all(|word| part.contains(word)), "{tried}");
     }
-    // On this face in the body, and the cooldowns have changed the order.
+    // On this face the same stands in the body. The cooldowns have changed the order, so any status
+    // may be the last.
     let reply = gateway.ask("/api/v1", &chat("last"));
     assert!(reply.status >= 429, "{reply:?}");
     let error = reply.json()["error"].clone();
@@ -515,8 +517,8 @@ fn no_provider_gets_the_key_of_another_though_the_route_is_stale(gateway: &Gatew
 }
 
 fn nor_is_one_after_a_fallback(gateway: &Gateway) {
-    // The host's length is of the attempt before, so that the provider may wait for the rest of the
-    // body.
+    // The content-length is still that of the attempt before, so the provider may wait for the rest
+    // of the body.
     for (base, body) in FACES
         .iter()
         .flat_map(|base| [(base, chat("bypassed-second")), (base, stream("bypassed-second"))])

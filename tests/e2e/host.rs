@@ -128,13 +128,14 @@ fn clients_leave_in_mid_stream(gateway: &Gateway) {
         let path = format!("{}/chat/completions", FACES[number % 2]);
         connection.send("POST", &path, &[], stream(name).to_string().as_bytes());
         connection.read_until("data: ", 2);
-        // Until comments go out in some that are silent.
+        // Long enough for comments to go out in some of the silent streams.
         thread::sleep(Duration::from_millis(number as u64 * 7 % 250));
         connection.abort();
     });
 }
 
-/// The tick moves on from endpoints, and answers where there is no other.
+/// When a deadline has passed, the shell's tick moves on to the next endpoint, and answers where
+/// there is none.
 fn clients_leave_while_deadlines_pass(gateway: &Gateway) {
     storm(gateway, |gateway, number| match number % 4 {
         0 => {
@@ -165,7 +166,7 @@ fn headers_need_not_be_text(gateway: &Gateway) {
             }
         }
     }
-    // Envoy may refuse what is no path.
+    // Envoy itself may refuse such bytes in a path.
     let mut connection = gateway.connect();
     connection.write(b"GET /v1/models?\xff\xfe HTTP/1.1\r\nhost: gateway.test\r\n\r\n");
     let reply = connection.read("GET");

@@ -24,7 +24,7 @@ on_envoy! { setup:
     ten_thousand_aborted_streams_leave_nothing_behind,
 }
 
-/// Hangs up in one of five moments.
+/// Hangs up at one of five moments.
 fn abort(gateway: &Gateway, round: usize) {
     let path = format!("{}/chat/completions", FACES[round / 5 % 2]);
     let mut connection = gateway.connect();

@@ -61,7 +61,7 @@ fn models_come_in_pages_and_by_filters(gateway: &Gateway) {
 fn endpoints_and_providers_are_told(gateway: &Gateway) {
     for base in FACES {
         let data = get(gateway, &format!("{base}/models/t%2Fknown/endpoints"))["data"].clone();
-        // Uptimes and latencies change while others ask.
+        // Only the names are compared, because other checks' requests change uptimes and latencies.
         let again = get(gateway, &format!("{base}/models/t/known/endpoints"))["data"].clone();
         assert_eq!(
             (&data["id"], &data["endpoints"][0]["name"]),
@@ -89,7 +89,7 @@ fn generation(gateway: &Gateway, reply: &Reply) -> Value {
     let path = format!("/api/v1/generation?id={}", reply.header("x-generation-id").unwrap());
     assert!(gateway.becomes(|| gateway.request("GET", &path, &[], b"").status == 200), "{path}");
     gateway.entry(reply);
-    // Whoever asks now is told by one who knows.
+    // Every worker can find it now, so it does not matter which one answers.
     let reply = gateway.request("GET", &path, &[], b"");
     reply.json()["data"].clone()
 }

@@ -51,7 +51,7 @@ fn provider(gateway: &Gateway, body: &Value) -> String {
     reply.header("x-modelyard-provider").unwrap().to_owned()
 }
 
-/// With more bytes than the client sent, and with less.
+/// First the provider's body is longer than the client's, then it is shorter.
 fn a_presets_fields_reach_the_provider(gateway: &Gateway) {
     for model in ["@preset/calm", "t/preset@preset/calm"] {
         let mut body = chat("preset");
@@ -98,8 +98,8 @@ fn variants_and_partitions_order_the_endpoints(gateway: &Gateway) {
 /// Every request goes over one connection, so one worker serves them all.
 fn a_conversation_stays_where_it_was_answered(gateway: &Gateway) {
     let mut connection = gateway.connect();
-    // The session, its preferences, and what the record says of staying. All come to `talk-1`: by
-    // their preferences, or because it is where their session was answered.
+    // Columns: the session, its preferences, and what the record says of staying. All come to
+    // `talk-1`, either by their preferences or because their session was answered there.
     for (session, preferences, sticky) in [
         ("one", json!({"order": ["talk-1"]}), Value::Null),
         ("one", Value::Null, json!(true)),
@@ -143,7 +143,7 @@ fn fields_left_out_are_told(gateway: &Gateway) {
 }
 
 fn refusals_say_which_field(gateway: &Gateway) {
-    // Members of the body, status, the message's beginning.
+    // Columns: members of the body, the status, and how the message begins.
     let rows = [
         (json!({"provider": {"order": "a"}}), 400, "provider.order: must be an array of strings"),
         (

@@ -143,7 +143,7 @@ fn get(gateway: &Gateway, path: &str) -> Reply {
 }
 
 fn listings_fit(gateway: &Gateway) {
-    // So that something has been measured and spent.
+    // A request comes first, so that there are measures and costs to be listed.
     gateway.entry(&gateway.ask("/api/v1", &stream("listed")));
     let answers = Answers::default();
     const QUERIES: [&str; 27] = [
@@ -216,7 +216,7 @@ fn generations_fit(gateway: &Gateway) {
         gateway.entry(&reply);
         let id = reply.header("x-generation-id").unwrap();
         let path = format!("/generation?id={id}");
-        // Other workers tell of it with their next tick.
+        // Another worker can find it only after the next tick of the one that served it.
         assert!(
             gateway.becomes(|| get(gateway, &path).status == 200),
             "{context}: {:?}",

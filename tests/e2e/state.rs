@@ -1,5 +1,5 @@
-//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. And that
-//! it outlives configurations and VMs.
+//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. All of it
+//! outlives configurations and VMs.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -179,7 +179,8 @@ impl Pair {
 fn an_endpoint_with_an_outage_is_tried_once_in_a_while_and_no_client_notices() {
     let mut pair = Pair::start("probe", &setup());
     pair.shake();
-    // One in twenty: that none comes in so many is less likely than a broken machine.
+    // One request in twenty is a probe; that there is none among two thousand is less likely than a
+    // broken machine.
     let probe = (0..2000)
         .map(|turn| pair.ask(turn % 2, &chat("shaky")))
         .find(|record| record["probe"] == true);
@@ -239,7 +240,7 @@ fn figures_and_books_of_both_workers_come_together() {
     let mut ids = Vec::new();
     for worker in [0, 1, 0, 1] {
         let record = pair.ask(worker, &chat("shaky"));
-        // Known to the worker itself without any wait.
+        // The worker that served the request knows of it at once.
         let path = format!("/api/v1/generation?id={}", record["generation_id"].as_str().unwrap());
         assert_eq!(pair.get(worker, &path)["data"]["provider_name"], "shaky-1");
         ids.push(path);

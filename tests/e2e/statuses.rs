@@ -28,8 +28,8 @@ const UPSTREAM: [Row; 14] = [
     (529, "provider_overloaded", Some("temporarily_unavailable")),
 ];
 
-/// Far enough away to be later than any run of this, in the one form of an HTTP date that has no
-/// comma.
+/// A time later than any run of these tests. Of the forms of an HTTP date it is the one without a
+/// comma, which would separate two faults.
 const DATE: &str = "Fri Dec 31 23:59:59 2100";
 const DATE_SECONDS: u64 = 4_133_980_799;
 
@@ -50,7 +50,7 @@ fn setup() -> Setup {
     for (status, ..) in UPSTREAM {
         let name = format!("s{status}");
         setup = setup.chain(&name, &[&format!("status={status},error-code=its_code")]);
-        // Where the key is the client's own, so is what is wrong with it.
+        // Only where the key is the client's own, the client is told what is wrong with it.
         setup.document["providers"][format!("{name}-0")]["auth"] = json!({"type": "passthrough"});
     }
     for provider in setup.document["providers"].as_object_mut().unwrap().values_mut() {
@@ -94,7 +94,7 @@ fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
     answers.validate();
 }
 
-/// What the header about attempts begins with.
+/// How the header that names the attempts begins.
 fn tried(status: u16) -> String {
     format!("s{status}-0;reason=status_")
 }
@@ -131,7 +131,7 @@ fn check_messages(gateway: &Gateway, answers: &Answers, (status, kind, _): Row, 
     assert_eq!(told["error"]["error_type"], kind, "{base}: {reply:?}");
     let header = reply.header("x-modelyard-tried").unwrap();
     assert!(header.starts_with(&tried(status)), "{base}: {reply:?}");
-    // OpenRouter's list of types lacks Anthropic's own for a request that is too large.
+    // OpenRouter's description lacks the type that Anthropic has for a request that is too large.
     if status != 413 {
         answers.named(&format!("a provider's {status}"), "AnthropicMessagesErrorResponse", &told);
     }
@@ -149,14 +149,14 @@ fn check_responses(gateway: &Gateway, (status, kind, _): Row, base: &str) {
         let header = reply.header("x-modelyard-tried").unwrap();
         assert!(header.starts_with(&tried(status)), "{reply:?}");
     } else {
-        // OpenRouter's clients want its envelope here, too.
+        // On OpenRouter's face the error has the same form as for chat completions.
         assert_eq!(error["metadata"]["error_type"], kind, "{reply:?}");
         assert_eq!(error["code"], status, "{reply:?}");
         assert_eq!(error["metadata"]["tried"][0]["status"], status, "{reply:?}");
     }
 }
 
-/// The provider's own bytes, and the rest in headers.
+/// The body is the provider's own; what the gateway adds stands in headers.
 fn check_openais_chat(gateway: &Gateway, (status, kind, _): Row) {
     let reply = ask(gateway, "/v1/chat/completions", &chat(&format!("s{status}")));
     assert_eq!(reply.status, status, "{reply:?}");
@@ -168,14 +168,14 @@ fn check_openais_chat(gateway: &Gateway, (status, kind, _): Row) {
 
 /// A request that the gateway refuses, and why.
 struct Refused {
-    /// What is asked for besides.
+    /// What the request has besides a usual one.
     patch: Value,
     status: u16,
     /// How the message begins.
     text: &'static str,
     /// The code of `availability`.
     availability: Option<&'static str>,
-    /// What removed all endpoints.
+    /// What excluded all endpoints.
     excluded_by: Option<&'static str>,
 }
 
@@ -260,7 +260,7 @@ fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
         let Refused { patch, status, text, availability, excluded_by } = refused;
         let mut body = chat("plain");
         crate::setup::merge(&mut body, &patch);
-        // OpenAI's face takes as many models as there are.
+        // OpenAI's face has no bound on the number of models.
         if patch.get("models").is_none() {
             let reply = gateway.ask("/v1", &body);
             let error = &reply.json()["error"];
@@ -319,7 +319,8 @@ fn an_error_names_every_attempt_and_what_removed_the_rest(gateway: &Gateway) {
     }
     assert_eq!(reply.header("retry-after"), Some("4"), "{reply:?}");
 
-    // The first ones cool down now and come last, so only the set is sure.
+    // The endpoints that failed first cool down now and come last, so the order of the attempts is
+    // not known.
     let reply = gateway.ask("/api/v1", &body);
     let error = &reply.json()["error"];
     let metadata = &error["metadata"];

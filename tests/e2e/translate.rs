@@ -1,4 +1,5 @@
-//! Every client dialect over every upstream format: the client never knows who answered, nor how.
+//! Every client dialect over every upstream format: the client does not see which format the answer
+//! had.
 
 use serde_json::{Value, json};
 
@@ -259,7 +260,8 @@ fn an_exception_as_first_event_moves_on(gateway: &Gateway) {
 fn whatever_fails_before_the_first_content_moves_on(gateway: &Gateway) {
     for what in ["early", "vain", "stuck"] {
         for api in FORMATS {
-            // Of OpenAI's own bytes every chunk is content.
+            // Where OpenAI's own bytes pass, every chunk counts as content, so such a stream does
+            // not move on.
             for dialect in DIALECTS
                 .into_iter()
                 .filter(|dialect| api != "openai" || !matches!(dialect, Dialect::Chat(_)))

@@ -300,7 +300,7 @@ fn told_directly(gateway: &Gateway, received: &Received) -> String {
     connection.read("POST").text().to_owned()
 }
 
-/// The same answer twice differs in its id.
+/// The answer without its id, in which two otherwise equal answers differ.
 fn without_ids(answer: &str) -> String {
     let (before, after) = answer.split_once("\"msg_fake").unwrap();
     format!("{before}{}", after.split_once('"').unwrap().1)
