@@ -15,9 +15,9 @@ use modelyard::stats;
 const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
 const MOST_BYTES: usize = 3 << 19;
 
-/// All that the module may import. A new name is a decision, not an accident.
+/// All that the module may import, so that nothing comes in unnoticed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    // proxy-wasm 0.2.1.
+    // The host functions of the ABI proxy-wasm 0.2.1.
     (
         "env",
         &[
@@ -132,7 +132,7 @@ fn is_test(path: &Path) -> bool {
 
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    // Test modules stand last.
+    // Modules of tests stand at the end of their files.
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| format!("{line}\n")).collect()

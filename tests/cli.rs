@@ -48,7 +48,7 @@ fn wrapped(kind: &str, value: Value) -> String {
     json!({"resources": [{"typed_config": {"config": {"configuration": held}}}]}).to_string()
 }
 
-/// A file of this test's own.
+/// Writes a file that only the test of this name uses, and returns its path.
 fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
     fs::write(&path, text).unwrap();

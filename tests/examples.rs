@@ -159,7 +159,7 @@ impl Gateway {
 fn changed(example: &Path, directory: &Path, changes: &[(String, String)]) -> String {
     let mut text = fs::read_to_string(example.join("envoy.yaml")).unwrap();
     let gateway = directory.join("gateway.yaml").display().to_string();
-    // The demo's files are links to those of `envoy/`.
+    // The files of the demo are links to those of `envoy/`.
     let folder = if example.ends_with("demo") { "envoy" } else { example.to_str().unwrap() };
     let common = [
         (format!("{folder}/gateway.yaml"), gateway),
@@ -191,7 +191,8 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> St
     let head = format!(
         "{request} HTTP/1.1\r\nhost: ingress\r\nconnection: close\r\ncontent-length: {length}\r\n"
     );
-    // At once, because Envoy may answer and close before it has read a body that comes later.
+    // Head and body go out in one write, because Envoy may answer and close before it has read a
+    // body that comes later.
     stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -437,7 +438,7 @@ fn start_tls(
         .map(|(host, port)| {
             let real = format!("socket_address: {{address: {host}, port_value: 443}}");
             let fake = format!("socket_address: {{address: 127.0.0.1, port_value: {port}}}");
-            // The name that is asked for and checked stays the real one.
+            // The certificate is still asked for and checked by the real name.
             (
                 format!("endpoint: {{address: {{{real}}}}}"),
                 format!("endpoint: {{hostname: {host}, address: {{{fake}}}}}"),

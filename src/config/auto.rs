@@ -181,7 +181,8 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Rows of what stands in `routing.auto`, and the errors it makes, without the path in front.
+    /// Each row has what stands in `routing.auto`, and the errors it makes, without the path in
+    /// front.
     #[track_caller]
     fn check(rows: &[(&str, &str)]) {
         for (value, expected) in rows {

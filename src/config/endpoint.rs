@@ -105,7 +105,8 @@ mod tests {
         config_with(pointer, value).catalog.models()[0].endpoints[0].clone()
     }
 
-    /// Rows of an endpoint's field, its value, and the error it makes, without the path in front.
+    /// Each row has an endpoint's field, its value, and the error it makes, without the path in
+    /// front.
     #[track_caller]
     fn check(rows: &[(&str, &str, &str)]) {
         check_fields("/models/0/endpoints/0", "models[0].endpoints[0]", rows);

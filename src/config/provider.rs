@@ -193,7 +193,8 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Rows of a provider's field, its value, and the error it makes, without the path in front.
+    /// Each row has a provider's field, its value, and the error it makes, without the path in
+    /// front.
     #[track_caller]
     fn check(rows: &[(&str, &str, &str)]) {
         check_fields("/providers/openai", "providers.openai", rows);

@@ -103,7 +103,8 @@ pub(super) fn config_with(pointer: &str, value: &str) -> Config {
     parse_with(pointer, value).unwrap_or_else(|e| panic!("{pointer}: {}", lines(&e))).0
 }
 
-/// Rows of pointer, value, and the errors it makes, one on a line; none if it is allowed.
+/// Each row has a pointer, a value, and the errors that the value makes there, one on a line; an
+/// allowed value makes none.
 #[track_caller]
 pub(super) fn check_errors(rows: &[(&str, &str, &str)]) {
     for (pointer, value, expected) in rows {
@@ -112,8 +113,8 @@ pub(super) fn check_errors(rows: &[(&str, &str, &str)]) {
     }
 }
 
-/// Rows of a field of the object at `pointer`, its value, and the errors it makes, one on a line
-/// and without `path`, that of the object, in front.
+/// Each row has a field of the object at `pointer`, a value, and the errors that the value makes,
+/// one on a line and without the object's `path` in front.
 #[track_caller]
 pub(super) fn check_fields(pointer: &str, path: &str, rows: &[(&str, &str, &str)]) {
     for (field, value, expected) in rows {
@@ -229,8 +230,8 @@ fn sections_of_later_versions_are_refused_unless_empty() {
         (
             "/model",
             "[]",
-            "model: unknown key (known: anonymous, cors, default_model, hosts, limits, mode, models, operator, \
-             paths, presets, providers, routing, telemetry, tenants)",
+            "model: unknown key (known: anonymous, cors, default_model, hosts, limits, mode, models, \
+             operator, paths, presets, providers, routing, telemetry, tenants)",
         ),
     ]);
 }
@@ -362,8 +363,8 @@ fn every_cut_of_a_document_is_refused() {
     for length in 0..text.len() {
         assert!(Config::parse(&text.as_bytes()[..length], &env).is_err(), "{length}");
     }
-    // A `Struct` has no end mark: cut between two entries it is a smaller one, so it gets one
-    // entry.
+    // A `Struct` has no mark at its end: one that is cut between two entries is still a whole one
+    // with fewer entries. This one has a single entry, so that every cut breaks it.
     let bytes = encode::structure(&json!({"providers": smallest()["providers"]}));
     assert!(Config::parse(&bytes, &env).is_ok());
     for length in 0..bytes.len() {

@@ -85,7 +85,8 @@ fn known<'a>(config: &'a Config, health: &'a Health) -> Known<'a> {
     Known { config, health, ledger: None, record: &record, now: NOW }
 }
 
-/// The third model is quick to begin, the second one fast; of the first one nothing is known.
+/// The third model begins soonest, the second one is the fastest, and of the first one nothing is
+/// known.
 fn health() -> Health {
     let mut health = Health::default();
     for (endpoint, ms, speed) in [("a/two", 900, 80.0), ("b/three", 200, 30.0)] {
@@ -122,7 +123,7 @@ fn ids_of(list: &Value) -> Vec<String> {
     models.map(|model| model["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Names that an object lacks.
+/// Those of the names, with spaces between them, that an object does not have.
 fn lacks<'a>(object: &Value, names: &'a str) -> Vec<&'a str> {
     names.split(' ').filter(|name| object.get(name).is_none()).collect()
 }

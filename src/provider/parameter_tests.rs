@@ -46,7 +46,7 @@ fn fields() -> Vec<(&'static str, Value)> {
     [openrouters_fields(), chat_fields()].concat()
 }
 
-/// Fields about routing, and plugins.
+/// Fields of OpenRouter's own: of routing, and of plugins.
 fn openrouters_fields() -> Vec<(&'static str, Value)> {
     vec![
         ("models", json!(["x/y"])),
@@ -173,7 +173,7 @@ fn prepared(
 struct Sent {
     body: Value,
     dropped: Vec<String>,
-    /// The endpoint would not be in the plan.
+    /// Whether a request with these fields would leave the endpoint out of its plan.
     refused: bool,
 }
 
@@ -193,7 +193,7 @@ fn fate(
     let without = prepared(config, upstream, &body).unwrap();
     body[field] = value.clone();
     let Ok(with) = prepared(config, upstream, &body) else { return Some("error") };
-    // Both are one thing to the common form.
+    // Formats other than OpenAI's are written from the common form, which has both as `reasoning`.
     let field =
         if field == "reasoning_effort" && upstream.1 != "openai" { "reasoning" } else { field };
     let is_named = with

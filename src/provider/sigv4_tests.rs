@@ -12,7 +12,7 @@ const SUITE_KEY: Credentials<'_> = Credentials {
     secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
     session_token: None,
 };
-/// 2015-08-30T12:36:00Z
+/// The time of the suite's requests: 2015-08-30T12:36:00Z.
 const SUITE_TIME: Duration = Duration::from_secs(1_440_938_160);
 
 fn value<'a>(headers: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {

@@ -88,7 +88,7 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Body, preset, merged.
+    /// Columns: the body, the preset, and both merged.
     #[track_caller]
     fn check(body: &str, preset: &Value, expected: &str) {
         let request = Request::parse(body.into(), &Limits::default()).unwrap();

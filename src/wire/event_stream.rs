@@ -260,7 +260,7 @@ mod tests {
         (found, frames.held())
     }
 
-    /// `stream` is these messages at every split; `broken`: and then something wrong.
+    /// However it is split, `stream` gives these messages, and breaks after them if it is `broken`.
     fn check(stream: &[u8], max: usize, messages: &[&[u8]], broken: bool, held: usize) {
         let mut expected: Vec<_> = messages.iter().map(|message| Some(message.to_vec())).collect();
         expected.extend(broken.then_some(None));

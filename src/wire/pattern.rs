@@ -307,7 +307,7 @@ mod tests {
         {
             assert_eq!(replaced(&mut replacement, &event), None, "{event}");
         }
-        // Its texts changed, moved or went.
+        // The replacement has other texts, has them elsewhere, or has none.
         for other in [
             written("b", "xyz"),
             written("a", "xyz").replace("\"content\"", "\"c\""),

@@ -65,9 +65,9 @@ impl Reply {
     /// What the model said, in whichever form.
     pub(crate) fn content(&self) -> String {
         if self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            let said =
-                |chunk: &Value| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
-            return self.chunks().iter().filter_map(said).collect();
+            let chunks = self.chunks();
+            let pieces = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["content"]);
+            return pieces.filter_map(Value::as_str).collect();
         }
         self.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
     }

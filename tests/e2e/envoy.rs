@@ -204,6 +204,7 @@ fn filter(setup: &Setup) -> Value {
     } else {
         typed("google.protobuf.StringValue", json!({"value": setup.document.to_string()}))
     };
+    let vm = typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()}));
     let variables: Vec<String> =
         (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
     let wasm = setup.module.clone().unwrap_or_else(|| module().unwrap());
@@ -216,7 +217,7 @@ fn filter(setup: &Setup) -> Value {
         "vm_config": {
             "vm_id": "modelyard",
             "runtime": "envoy.wasm.runtime.v8",
-            "configuration": typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()})),
+            "configuration": vm,
             "code": {"local": {"filename": wasm}},
             "environment_variables": {"host_env_keys": variables},
         },
@@ -231,7 +232,10 @@ fn placed(directory: &Path, setup: &Setup, place: &str) -> Value {
     if !setup.by_ecds {
         return filter(setup);
     }
-    let source = json!({"path_config_source": {"path": ecds_file(directory, place)}, "resource_api_version": "V3"});
+    let source = json!({
+        "path_config_source": {"path": ecds_file(directory, place)},
+        "resource_api_version": "V3",
+    });
     let types = [format!("type.googleapis.com/{WASM}")];
     json!({"name": place, "config_discovery": {"config_source": source, "type_urls": types}})
 }
@@ -318,7 +322,8 @@ fn relay() -> Value {
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
 
-/// Where a cluster of the same Envoy finds its listener, it must be known beforehand.
+/// A port whose number is known before Envoy starts, because a cluster of the same Envoy connects
+/// to it.
 fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -371,7 +376,10 @@ fn address(address: SocketAddr) -> Value {
 fn cluster(name: &str, endpoint: SocketAddr, setup: &Setup) -> Value {
     let many = 1_000_000;
     let limits = json!({
-        "max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many,
+        "max_retries": many,
+        "max_requests": many,
+        "max_connections": many,
+        "max_pending_requests": many,
     });
     let options =
         json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
@@ -412,14 +420,15 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
     );
     let mut downstream = placed(directory, setup, PLACES[0]);
     downstream["disabled"] = setup.guarded.into();
+    let hosts = json!([
+        {"name": "all", "domains": ["*"], "routes": routes(setup, clusters)},
+        {"name": "shop", "domains": [SHOP], "routes": [to_other()]},
+    ]);
     let manager = json!({
         "stat_prefix": "gateway",
         "http_protocol_options": {"enable_trailers": true},
         "access_log": [access_log(directory)],
-        "route_config": {"virtual_hosts": [
-            {"name": "all", "domains": ["*"], "routes": routes(setup, clusters)},
-            {"name": "shop", "domains": [SHOP], "routes": [to_other()]},
-        ]},
+        "route_config": {"virtual_hosts": hosts},
         "http_filters": [downstream, router],
     });
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
@@ -482,11 +491,13 @@ fn to_other() -> Value {
     json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}})
 }
 
+/// What the matcher does to send a request to a cluster.
+fn action(cluster: &str) -> Value {
+    let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+    json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
+}
+
 fn matcher(clusters: &[String]) -> Value {
-    let action = |cluster: &str| {
-        let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
-        json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
-    };
     let input = named(
         "next",
         "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",

@@ -16,7 +16,7 @@ pub(crate) const FACES: [&str; 2] = ["/v1", "/api/v1"];
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the operator's paths ask for.
+/// The key that the operator's paths ask for.
 pub(crate) const OPERATOR_KEY: &str = "sk-of-the-operator";
 /// The SHA-256 of [`OPERATOR_KEY`], which the document holds.
 pub(crate) const OPERATOR_DIGEST: &str =
@@ -51,7 +51,7 @@ impl Gateway {
         }
     }
 
-    /// No trap since that position of the log.
+    /// Checks that the module has not failed since that position of the log.
     pub(crate) fn assert_sound(&self, from: usize) {
         let log = self.envoy.log(from);
         assert!(!TRAPS.iter().any(|trap| log.contains(trap)), "the module failed:\n{log}");

@@ -1,7 +1,7 @@
 //! What a host and its clients can do to the module at bad moments: nothing of it ends a VM.
 //!
 //! The crate `proxy-wasm` panics at what it does not expect; the head of `src/shell/mod.rs` says at
-//! what. Here it is tried to get it there.
+//! what. These tests try to bring it to that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,8 +70,11 @@ fn storm(gateway: &Gateway, client: fn(&Gateway, usize)) {
             scope.spawn(|| numbers.for_each(|number| client(gateway, number)));
         }
     });
-    let idle = || gateway.stat("http.gateway.downstream_rq_active") == 0;
-    assert!(gateway.becomes(idle), "{}", gateway.envoy.get("/stats?filter=active"));
+    assert!(
+        gateway.becomes(|| gateway.stat("http.gateway.downstream_rq_active") == 0),
+        "{}",
+        gateway.envoy.get("/stats?filter=active")
+    );
     assert_served(gateway);
     assert_eq!(vms(gateway), before, "a VM was replaced");
 }
@@ -125,13 +128,14 @@ fn clients_leave_in_mid_stream(gateway: &Gateway) {
         let path = format!("{}/chat/completions", FACES[number % 2]);
         connection.send("POST", &path, &[], stream(name).to_string().as_bytes());
         connection.read_until("data: ", 2);
-        // Until comments go out in some that are silent.
+        // Long enough for comments to go out in some of the silent streams.
         thread::sleep(Duration::from_millis(number as u64 * 7 % 250));
         connection.abort();
     });
 }
 
-/// The tick moves on from endpoints, and answers where there is no other.
+/// When a deadline has passed, the shell's tick moves on to the next endpoint, and answers where
+/// there is none.
 fn clients_leave_while_deadlines_pass(gateway: &Gateway) {
     storm(gateway, |gateway, number| match number % 4 {
         0 => {
@@ -162,7 +166,7 @@ fn headers_need_not_be_text(gateway: &Gateway) {
             }
         }
     }
-    // Envoy may refuse what is no path.
+    // Envoy itself may refuse such bytes in a path.
     let mut connection = gateway.connect();
     connection.write(b"GET /v1/models?\xff\xfe HTTP/1.1\r\nhost: gateway.test\r\n\r\n");
     let reply = connection.read("GET");
@@ -201,14 +205,16 @@ fn patiently(gateway: &Gateway, condition: impl Fn() -> bool) -> bool {
     (0..4).any(|_| gateway.becomes(&condition))
 }
 
+/// Other documents differ in their attempts; without a module it is the one under test.
+fn replaceable(workers: u32, attempts: u64, module: Option<PathBuf>) -> Setup {
+    Setup { module, ..setup() }
+        .document(json!({"routing": {"max_attempts": attempts}}))
+        .workers(workers)
+}
+
 fn replaced_under_load(workers: u32) {
     let name = format!("host::replaced-{workers}");
-    let with = |attempts: u64, module: Option<PathBuf>| {
-        Setup { module, ..setup() }
-            .document(json!({"routing": {"max_attempts": attempts}}))
-            .workers(workers)
-    };
-    let gateway = Gateway::start(&name, &with(3, None));
+    let gateway = Gateway::start(&name, &replaceable(workers, 3, None));
     let gateway = gateway.unwrap_or_else(|log| panic!("Envoy does not start: {log}"));
     let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("other-{workers}.wasm"));
     write_other_module(&other);
@@ -228,15 +234,20 @@ fn replaced_under_load(workers: u32) {
         let updates = [(4, None), (3, None), (3, Some(&other)), (4, Some(&other)), (3, None)];
         for (attempts, module) in updates {
             let from = gateway.envoy.log(0).len();
-            gateway.envoy.update(&with(attempts, module.cloned()));
-            let taken = || gateway.envoy.log(from).contains(" in use");
-            assert!(patiently(&gateway, taken), "an update is not taken");
+            gateway.envoy.update(&replaceable(workers, attempts, module.cloned()));
+            assert!(
+                patiently(&gateway, || gateway.envoy.log(from).contains(" in use")),
+                "an update is not taken"
+            );
             thread::sleep(Duration::from_millis(150));
         }
     });
     assert!(next.load(Ordering::Relaxed) > 100);
-    let gone = || vms(&gateway)[1] == active;
-    assert!(patiently(&gateway, gone), "VMs: {:?}, before: {active}", vms(&gateway));
+    assert!(
+        patiently(&gateway, || vms(&gateway)[1] == active),
+        "VMs: {:?}, before: {active}",
+        vms(&gateway)
+    );
     gateway.run(assert_served);
     gateway.assert_sound(0);
 }

@@ -61,7 +61,7 @@ fn models_come_in_pages_and_by_filters(gateway: &Gateway) {
 fn endpoints_and_providers_are_told(gateway: &Gateway) {
     for base in FACES {
         let data = get(gateway, &format!("{base}/models/t%2Fknown/endpoints"))["data"].clone();
-        // Uptimes and latencies change while others ask.
+        // Only the names are compared, because other checks' requests change uptimes and latencies.
         let again = get(gateway, &format!("{base}/models/t/known/endpoints"))["data"].clone();
         assert_eq!(
             (&data["id"], &data["endpoints"][0]["name"]),
@@ -89,7 +89,7 @@ fn generation(gateway: &Gateway, reply: &Reply) -> Value {
     let path = format!("/api/v1/generation?id={}", reply.header("x-generation-id").unwrap());
     assert!(gateway.becomes(|| gateway.request("GET", &path, &[], b"").status == 200), "{path}");
     gateway.entry(reply);
-    // Whoever asks now is told by one who knows.
+    // Every worker can find it now, so it does not matter which one answers.
     let reply = gateway.request("GET", &path, &[], b"");
     reply.json()["data"].clone()
 }
@@ -116,6 +116,7 @@ fn any_worker_knows_a_generation(gateway: &Gateway) {
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!(404)));
 }
 
+/// One of the key's sums, in USD.
 fn spent(gateway: &Gateway, name: &str) -> f64 {
     gateway.get_as_operator("/api/v1/key").json()["data"][name].as_f64().unwrap()
 }
@@ -168,12 +169,17 @@ fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
 }
 
 fn a_plan_is_explained_without_calling_anybody(gateway: &Gateway) {
-    let body = r#"{"model":"nick","max_tokens":100,"messages":[{"role":"user","content":"explain this"}],
+    let body = r#"{"model":"nick","max_tokens":100,
+                   "messages":[{"role":"user","content":"explain this"}],
                    "provider":{"ignore":["known-0"]}}"#;
     let plan = explain(gateway, "?seed=2a", body);
     assert_eq!(plan["plan"][0]["provider"], "known-1", "{plan}");
     assert_eq!(plan["plan"][0]["completion_price"], "0.000002");
-    let dropped = json!([{"endpoint": "known-0/up-known", "provider": "known-0", "reason": "provider.ignore"}]);
+    let dropped = json!([{
+        "endpoint": "known-0/up-known",
+        "provider": "known-0",
+        "reason": "provider.ignore",
+    }]);
     assert_eq!(plan["dropped"], dropped);
     assert_eq!(
         (&plan["seed"], &plan["rule"]),
@@ -219,7 +225,10 @@ fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
         "{streamed:?}"
     );
     for metadata in [&plain, &chunks.last().unwrap()["openrouter_metadata"]] {
-        let offer = |provider: &str, selected: bool| json!({"provider": provider, "model": "t/shaky", "selected": selected});
+        let available = json!([
+            {"provider": "shaky-0", "model": "t/shaky", "selected": false},
+            {"provider": "shaky-1", "model": "t/shaky", "selected": true},
+        ]);
         let expected = json!({
             "requested": "t/shaky",
             "strategy": "direct",
@@ -227,7 +236,7 @@ fn metadata_is_in_plain_answers_and_the_last_chunk(gateway: &Gateway) {
             "summary": "available=2, selected=shaky-1",
             "attempt": 2,
             "is_byok": false,
-            "endpoints": {"total": 2, "available": [offer("shaky-0", false), offer("shaky-1", true)]},
+            "endpoints": {"total": 2, "available": available},
             "attempts": [
                 {"provider": "shaky-0", "model": "t/shaky", "status": 503},
                 {"provider": "shaky-1", "model": "t/shaky", "status": 200},

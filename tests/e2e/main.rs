@@ -26,8 +26,9 @@ macro_rules! on_envoy {
 
             use crate::gateway::Gateway;
 
-            static GATEWAY: LazyLock<Result<Gateway, String>> =
-                LazyLock::new(|| Gateway::start(module_path!(), &super::$setup().workers($workers)));
+            static GATEWAY: LazyLock<Result<Gateway, String>> = LazyLock::new(|| {
+                Gateway::start(module_path!(), &super::$setup().workers($workers))
+            });
 
             $(#[test]
             fn $check() {

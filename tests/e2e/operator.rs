@@ -54,7 +54,7 @@ fn only_who_has_a_key_may_ask(gateway: &Gateway) {
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         assert!(!reply.text().contains("known-0"), "{reply:?}");
     }
-    // Refused before its body is there.
+    // A request without a key is refused before its body has come.
     let mut connection = gateway.connect();
     connection.head("POST", "/modelyard/api/explain", &[("content-length", "1000000")]);
     assert_eq!(connection.read("POST").status, 401);

@@ -161,7 +161,8 @@ impl Setup {
     pub(crate) fn over_http2(self, name: &str) -> Self {
         let protocol = json!({"http_protocol_options": null, "http2_protocol_options": {}});
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-        self.cluster(name, json!({"typed_extension_protocol_options": {options: {"explicit_http_config": protocol}}}))
+        let protocol = json!({options: {"explicit_http_config": protocol}});
+        self.cluster(name, json!({"typed_extension_protocol_options": protocol}))
     }
 
     pub(crate) fn workers(mut self, workers: u32) -> Self {

@@ -53,7 +53,8 @@ pub(crate) fn error(message: &str) -> Vec<u8> {
     answer::json(&json!({"message": message}))
 }
 
-/// An exception; too many requests have come, whatever the code, which a stream has no place for.
+/// An exception. It is always the one for too many requests, because a stream has no place for a
+/// code.
 pub(crate) fn error_event(message: &str) -> Event {
     Event { stage: Stage::Failure, kind: "throttlingException", data: error(message) }
 }
@@ -95,7 +96,7 @@ impl Reply<'_> {
         let said = self.content.pieces.concat();
         blocks.push(match self.call() {
             Some(mut call) => {
-                // Without a token there is no JSON.
+                // An answer without a token has not even the braces of its arguments.
                 answer::set(&mut call, "input", serde_json::from_str(&said).unwrap_or(json!({})));
                 json!({"toolUse": call})
             }
@@ -148,7 +149,7 @@ impl Reply<'_> {
         events
     }
 
-    /// The stream's end, which the usage is not needed for.
+    /// The stream's last event. It is there even if the usage is left out.
     fn push_metadata(&self, events: &mut Vec<Event>) {
         if self.faults.no_done {
             return;
@@ -191,7 +192,7 @@ impl Reply<'_> {
     }
 }
 
-/// An event; `p` is the padding of every one, against guesses of what it says by its length.
+/// An event. Each has a padding `p`, so that nobody can guess from its length what it says.
 fn event(stage: Stage, kind: &'static str, mut data: Value) -> Event {
     answer::set(&mut data, "p", "abcdefghijkl".into());
     Event { stage, kind, data: answer::json(&data) }

@@ -36,7 +36,7 @@ fn event(stage: Stage, response: &Value) -> Event {
     Event { stage, kind: "", data: answer::json(response) }
 }
 
-/// Without a code the API is not available.
+/// The error of an event; its status says that the API is not available, unless there is a code.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
     Event {
         stage: Stage::Failure,
@@ -89,7 +89,7 @@ impl Reply<'_> {
 
     fn part(&self, said: &str) -> Value {
         let Some(name) = self.content.tool else { return json!({"text": said}) };
-        // Without a token there is no JSON.
+        // An answer without a token has not even the braces of its arguments.
         let args: Value = serde_json::from_str(said).unwrap_or(json!({}));
         let mut part = json!({"functionCall": {"name": name, "args": args}});
         if self.content.reasoning > 0 {

@@ -232,7 +232,7 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
     json(&ErrorBody { error: ErrorFields { message, kind, param: (), code: code.or(usual_code) } })
 }
 
-/// Without a code something went wrong inside.
+/// The error of an event; its type says that something went wrong inside, unless there is a code.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
     Event {
         stage: Stage::Failure,

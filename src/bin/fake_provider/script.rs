@@ -28,7 +28,7 @@ pub(crate) enum Step {
     /// Let the connection write out what it has.
     Flush,
     Sleep(Duration),
-    /// Nothing more, ever.
+    /// Send nothing more, and keep the connection open.
     Stall,
     /// Reset the TCP connection.
     Reset,

@@ -62,8 +62,8 @@ fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
 #[test]
 fn auto_goes_together_with_fallbacks_presets_variants_and_the_default() {
     let config = automatic(rules());
-    // Model fields of the body, whether there are tools, the clusters of the plan, the strategy of
-    // the first answer.
+    // Columns: the body's fields of models, whether it has tools, the clusters of the plan, and the
+    // strategy that the first answer names.
     let rows = [
         (json!({"model": "auto"}), false, &["a", "b"][..], "auto"),
         (json!({"model": "auto:floor"}), false, &["a", "b"], "auto"),

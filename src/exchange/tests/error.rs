@@ -19,7 +19,8 @@ fn tried(provider: &str, status: Option<u16>, reason: &str) -> Value {
 #[test]
 fn the_last_error_is_told_in_the_dialect_with_who_was_tried() {
     let html = Act::Answer(500, only(("content-type", "text/html")), vec![b"<html>".to_vec()]);
-    // Act of both endpoints, streamed or not; status, reason, status in `tried`, error_type.
+    // Columns: what both endpoints do, a plain or a streamed request; the status, the reason, the
+    // status in `tried`, and the error_type.
     let rows = [
         (Act::Refuse, CHAT, 502, "connect", None, "provider_unavailable"),
         (Act::Break, CHAT, 502, "reset", None, "provider_unavailable"),
@@ -97,7 +98,7 @@ fn openrouters_face_wraps_the_providers_body() {
 #[test]
 fn a_status_in_place_of_a_code_is_not_told_as_one() {
     let rows = [
-        // As vLLM says it.
+        // vLLM has the status where others have a code.
         (
             400,
             json!({
@@ -208,7 +209,7 @@ fn retry_after_becomes_a_cooldown_of_that_endpoint() {
 
 #[test]
 fn what_cannot_be_served_is_told_before_any_attempt() {
-    // Body; status, code, error_type.
+    // Columns: the body; the status, the code and the error_type.
     let rows = [
         ("hello", 400, json!("invalid_json"), "invalid_request"),
         ("{\"model\":\"m/one\"", 400, json!("invalid_json"), "invalid_request"),
@@ -292,7 +293,7 @@ fn compressed_and_oversized_requests_are_refused() {
     let mut document = document();
     document["limits"] = json!({"request_bytes": 1024});
     let small = config(&document);
-    // A body of just the limit would grow over it on its way.
+    // A body as large as the limit would be larger upstream, because the gateway adds to it.
     for (length, status) in [(1025, 413), (1024, 413), (900, 0)] {
         let padded = format!("{STREAM}{}", " ".repeat(length - STREAM.len()));
         assert_eq!(World::open(&small, Face::OpenAi, &padded).got.status, status, "{length}");
@@ -302,13 +303,13 @@ fn compressed_and_oversized_requests_are_refused() {
 #[test]
 fn an_answer_past_the_filter_never_passes_for_ours() {
     for face in FACES {
-        // No attempt entered the exchange, and there is a success.
+        // No attempt passed the upstream filter, and yet the host has a success for the client.
         let mut world = World::open(&config(&document()), face, CHAT);
         world.host_answers(200, 1);
         assert_eq!(world.got.status, 502);
         assert!(world.got.text().contains("cluster-a"), "{}", world.got.text());
         assert_eq!(world.settle().properties["error_type"], "provider_unavailable");
-        // The second attempt did not.
+        // The first attempt passed the upstream filter, but the second one did not.
         let mut world = World::begun(&config(&document()), face, CHAT);
         world.headers(500, &[JSON], false);
         world.host_answers(200, 2);
@@ -343,7 +344,7 @@ fn a_retry_the_host_refused_is_named() {
     {
         let mut world = World::begun(&config(&document()), face, CHAT);
         assert_eq!(world.headers(500, &[JSON], false), Verdict::Retry);
-        // It counts a retry that it has nobody to send to.
+        // The host counts a retry also where the cluster has no healthy host to send it to.
         world.host_refuses(500, 1 + usize::from(refusal == Refusal::NoHealthyUpstream), refusal);
         assert_eq!(world.got.status, 503);
         assert!(named.iter().all(|name| world.got.text().contains(name)), "{}", world.got.text());

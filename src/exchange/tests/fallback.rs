@@ -227,7 +227,7 @@ fn context_and_moderation_errors_move_on_to_the_next_model() {
             assert_eq!(books.tags(&stats::REQUESTS), ["default m/two chat 2xx"]);
         }
     }
-    // As OpenRouter and others say it.
+    // An error of a filter of content, in the forms of OpenRouter and of others.
     let flagged = r#"{"error":{"message":"flagged","code":403,
         "metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#;
     for error in [flagged, &TOO_LONG.replace("context_length_exceeded", "content_filter")] {

@@ -32,7 +32,7 @@ const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
 const CHAT: &str = r#"{"model":"m/one","messages":[{"role":"user","content":"12345678"}]}"#;
 const STREAM: &str =
     r#"{"model":"m/one","stream":true,"messages":[{"role":"user","content":"12345678"}]}"#;
-/// A whole answer: 10 in, of which 4 cached, 5 out.
+/// A whole answer for 10 input tokens, 4 of them cached, and 5 output tokens.
 const ANSWER: &str = concat!(
     r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","#,
     r#""choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"#,
@@ -62,8 +62,8 @@ fn stream() -> String {
     [&content("hel"), &content("lo"), FINISH, USAGE, DONE].concat()
 }
 
-/// Model `m/one` at `a`, then `b`; `m/two` at `b`, `m/pass` at `c`, which gets the client's own
-/// key.
+/// Models and who offers them, in this order: `m/one` at `a` and `b`, `m/two` at `b`, `m/pass` at
+/// `c`, which gets the client's own key, and at `b`, and whatever begins with `w/` at `a`.
 fn document() -> Value {
     let pricing =
         json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"});
@@ -111,11 +111,11 @@ fn config(document: &Value) -> Rc<Config> {
 /// What an upstream does with one attempt.
 #[derive(Clone, Debug)]
 enum Act {
-    /// No connection.
+    /// The connection is refused.
     Refuse,
     /// A connection that breaks without a byte.
     Break,
-    /// Nothing until the host gives up.
+    /// Nothing comes until the host gives up.
     Silence,
     /// A whole answer: status, headers, pieces of the body.
     Answer(u16, Vec<(&'static str, String)>, Vec<Vec<u8>>),
@@ -133,7 +133,7 @@ fn streams(body: &str) -> Act {
     Act::Answer(200, only(SSE), vec![body.as_bytes().to_vec()])
 }
 
-/// The headers of an act that has this one only.
+/// The headers of an act that has a single one.
 fn only((name, value): (&'static str, &str)) -> Vec<(&'static str, String)> {
     vec![(name, value.to_owned())]
 }
@@ -179,20 +179,20 @@ impl Got {
 /// What is left of an exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Books {
-    /// By full name; a counter's values added up.
+    /// Values by the stats' full names; those of a counter are added up.
     stats: BTreeMap<String, u64>,
     properties: BTreeMap<&'static str, String>,
     record: Value,
 }
 
 impl Books {
-    /// What the first endpoint of `m/one` is counted for, of one kind of token.
+    /// How many tokens of one kind are counted for the first endpoint of `m/one`.
     fn tokens(&self, kind: &str, source: &str) -> u64 {
         let tags = ["default", "a", "m/one", kind, source];
         self.stats[&crate::stats::TOKENS.full_name(&tags)]
     }
 
-    /// Counts as a host does: counters add up.
+    /// Counts like a host, which adds up the values of a counter.
     fn count(stats: &mut BTreeMap<String, u64>, stat: &Stat, tags: &[&str], value: u64) {
         assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
         let slot = stats.entry(stat.full_name(tags)).or_default();
@@ -275,7 +275,8 @@ impl World {
         world
     }
 
-    /// The body is released as often as it may be, so that whoever reads it then fails.
+    /// Begins an attempt, and releases the body as soon as that is allowed, so that a test fails
+    /// where somebody reads it afterwards.
     #[track_caller]
     fn begin(&mut self) -> Sent {
         self.exchange.restore_body(self.client_body.clone());
@@ -333,7 +334,7 @@ impl World {
         self.exchange.attempt_closed(self.attempt, broken, self.now);
     }
 
-    /// As the shell does it.
+    /// Does what the exchange has decided, like the shell.
     fn obey(&mut self, verdict: &Verdict, piece: &[u8]) {
         match verdict {
             Verdict::Pass => self.pass(piece),
@@ -368,7 +369,8 @@ impl World {
         });
     }
 
-    /// The host's own answer, or one past the filter.
+    /// The client gets an answer that no attempt gave: the host's own, or one that went around the
+    /// upstream filter.
     fn host_answers(&mut self, status: u16, attempts: usize) {
         self.host_refuses(status, attempts, Refusal::Unknown);
     }

@@ -7,7 +7,8 @@ use crate::route::Observation;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The usual document, with prices for both endpoints of `m/one`, a cache, and this order.
+/// The usual document, but with prices at both endpoints of `m/one`, also for cached input, and
+/// this order.
 fn priced(sort: &str) -> Rc<Config> {
     let mut document = document();
     let price =
@@ -141,7 +142,8 @@ fn what_has_no_plan_has_no_rule() {
 fn generation_ids_differ_with_every_bit_that_counts() {
     assert_eq!(generation_id(START, [u64::MAX, 0]), "gen-1800000000-zzzzzzzzzz0000000000");
     let mut seen = std::collections::BTreeSet::from([generation_id(START, [0, 0])]);
-    // Five digits to the base 62 hold 29 bits of 32.
+    // Five digits to the base 62 hold only 29 bits of each number, so the lowest three do not
+    // count.
     for bit in (3..32).chain(35..64) {
         for random in [[1 << bit, 0], [0, 1 << bit]] {
             assert!(seen.insert(generation_id(START, random)), "{bit}");

@@ -158,7 +158,7 @@ fn cost_is_exact_and_the_same_in_books_and_answer() {
     endpoint["overrides"] = json!([{"min_prompt_tokens": 9, "completion": "0.0000022"}]);
     let config = config(&document);
     for (prompt, expected) in [(9, "0.000107120"), (10, "0.00011292")] {
-        // 4 cached, the others fresh, 5 out.
+        // Of the input tokens 4 are cached; there are 5 output tokens.
         let cost: f64 = expected.parse().unwrap();
         let answer = ANSWER.replace("\"prompt_tokens\":10", &format!("\"prompt_tokens\":{prompt}"));
         let mut world = World::open(&config, Face::OpenRouter, CHAT);
@@ -169,11 +169,13 @@ fn cost_is_exact_and_the_same_in_books_and_answer() {
     }
 }
 
-// 10 in, 5 out, at 1 and 2 for the default tier, 10 and 20 for priority.
+// The costs of 10 input and 5 output tokens: a million costs 1 and 2 USD in the default tier, 10
+// and 20 in the tier priority.
 const DEFAULT: &str = "0.00002";
 const PRIORITY: &str = "0.0002";
 
-/// The usual document whose `m/one` has tiers; `a`, which speaks `api`, has them in the region eu.
+/// The usual document, but `m/one` has tiers; those of `a`, which speaks `api`, are in the region
+/// eu.
 fn tiered(api: &str) -> Value {
     let mut document = document();
     let endpoints = [
@@ -192,7 +194,7 @@ fn tiered(api: &str) -> Value {
     document
 }
 
-/// What a request for the priority tier is answered, and its books.
+/// What a request for the tier priority gets as its answer, and what is counted for it.
 fn ask(document: &Value, surface: (Face, Operation), body: &str, answer: Act) -> (String, Books) {
     let body = body.replacen('{', r#"{"service_tier":"priority","max_tokens":9,"#, 1);
     let mut world = World::open_with(&config(document), surface, &[], &body, Health::default());
@@ -228,7 +230,7 @@ fn the_tier_that_served_the_request_is_paid() {
     }
 }
 
-/// A message of Anthropic's, which says its tier within its usage.
+/// A message in Anthropic's form, which says its tier in its usage.
 fn message(tier: &str) -> Act {
     let usage = json!({"input_tokens": 10, "output_tokens": 5, "service_tier": tier});
     let message =
@@ -326,7 +328,8 @@ fn a_client_that_hangs_up_in_mid_stream_pays_for_what_was_produced() {
     assert_eq!(books.tags(&stats::REQUESTS), ["default m/one chat aborted"]);
     assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one aborted"]);
     assert_eq!(books.record["estimated"], true);
-    // Two tokens of eight bytes and the quotes' share in, seven events out.
+    // The prompt is eight bytes, which are two tokens, and its quotes make it three; seven events
+    // came back.
     assert_eq!(
         (&books.record["input_tokens"], &books.record["output_tokens"]),
         (&json!(3), &json!(7))

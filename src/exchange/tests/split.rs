@@ -92,7 +92,7 @@ const COMPLETIONS: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-/// Some of them differ in their text only, and some texts look like more.
+/// Some of these events differ in their text only, and some texts look like other fields.
 const ALIKE: &str = concat!(
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\
      \"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n",
@@ -107,7 +107,8 @@ const ALIKE: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-/// Fixture; operation; finish reason; reported input and output, or none.
+/// A fixture, its operation, the finish reason, and the input and output tokens that it reports, if
+/// it does.
 type Row = (&'static str, Operation, Option<&'static str>, Option<(u64, u64)>);
 
 const STREAMS: &[Row] = &[

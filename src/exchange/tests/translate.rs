@@ -11,7 +11,7 @@ const MESSAGE: &str = r#"{"type":"message","id":"m","model":"up",
     "content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn",
     "usage":{"input_tokens":10,"output_tokens":5}}"#;
 
-/// `m/one` at `a`, which speaks `api`, then at `b`.
+/// A configuration that offers `m/one` at `a`, which speaks `api`, and at `b`.
 fn speaking(api: &str) -> Rc<Config> {
     let mut document = document();
     document["providers"]["a"]["api"] = api.into();
@@ -172,7 +172,8 @@ fn an_html_page_in_place_of_an_answer_moves_on() {
 
 const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
-/// A stream in Anthropic's dialect whose upstream has said its last, and has not ended yet.
+/// A stream in Anthropic's dialect whose client has its last event, while the upstream's stream has
+/// not ended yet.
 fn said_its_last() -> World {
     let mut world = begun("openai", Operation::Messages, STREAM);
     world.headers(200, &[SSE], false);

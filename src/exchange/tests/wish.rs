@@ -72,7 +72,8 @@ fn what_is_left_out_of_a_request_is_told() {
 
 #[test]
 fn a_client_may_shorten_the_wait_for_the_first_token_and_not_lengthen_it() {
-    // `provider` of the request; seconds until a is given up, and the longest wait of the plan.
+    // Columns: the request's `provider`; the seconds until `a` is given up, and the longest wait in
+    // the plan.
     let rows = [
         (r#"{}"#, 5, 10),
         (r#"{"first_token_timeout":2}"#, 2, 2),
@@ -109,7 +110,7 @@ fn turn(
     (world, books)
 }
 
-/// The first endpoint fails, and the second one answers.
+/// What the endpoints do where the first one fails and the second one answers.
 fn fails_first() -> [Act; 2] {
     [answers(500, ERROR), answers(200, ANSWER)]
 }
@@ -170,7 +171,8 @@ fn a_session_of_the_clients_own_goes_first_among_those_it_orders() {
     assert_eq!(turn(&config, &session, &priced, world.health, &ok).0.clusters, ["cluster-a"]);
 }
 
-/// Seconds after the first turn, which came to `b`, and the cluster of the second one.
+/// Each row has the seconds between the first turn, which `b` answered, and the second one, and the
+/// cluster of the second one.
 #[track_caller]
 fn check_stay(config: &Rc<Config>, rows: &[(u64, &str)]) {
     for (seconds, cluster) in rows {
@@ -250,7 +252,8 @@ fn openrouters_face_takes_three_fallback_models_and_openais_more() {
     );
 }
 
-/// Members of a body that nobody can serve; the message's beginning, the code, what excluded.
+/// Nobody can serve a body with these members: how the message begins, its code, and what excluded
+/// all endpoints.
 #[track_caller]
 fn check_removed(members: &str, text: &str, code: &str, excluded: &[&str]) {
     let config = changed(|document| {
@@ -341,7 +344,8 @@ fn what_no_endpoint_can_do_is_told_in_openrouters_words() {
     }
 }
 
-/// `m/one` at one endpoint, which is small and of the tier flex.
+/// A configuration whose `m/one` has one endpoint, which has a small context and is of the tier
+/// flex.
 fn small_flex() -> Rc<Config> {
     changed(|document| {
         document["models"][0]["context_length"] = 100.into();
@@ -361,7 +365,7 @@ fn refusal(config: &Rc<Config>, body: &str) -> Value {
 fn every_other_filter_is_named_for_people_and_for_machines() {
     let config = small_flex();
     let long = format!(r#""prompt":"{}""#, "x".repeat(900));
-    // Members of the body, the reason, the name in `excluded_by`.
+    // Columns: members of the body, the reason, and the name in `excluded_by`.
     let rows = [
         (
             r#""provider":{"order":["a/flex"],"max_price":{"prompt":1}}"#,

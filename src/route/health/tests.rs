@@ -148,7 +148,7 @@ fn nothing_is_read_again_that_has_not_changed_nor_told_on_a_healthy_path() {
 
 #[test]
 fn percentages_order_from_a_hundred_requests_in_five_minutes_on() {
-    // Successes, failures.
+    // Columns: successes, failures, and what they make of the endpoint.
     for (well, failed, expected) in [
         (95, 5, Standing::Normal),
         (94, 6, Standing::Degraded),
@@ -194,13 +194,13 @@ fn percentiles_are_of_the_last_minutes_and_of_all_workers() {
         }
         assert!(health.percentile("a", first_token, five_minutes, 50, at(240)).is_some());
         assert_eq!(health.percentile("a", first_token, five_minutes, 50, at(400)), None);
-        // The median is of half an hour.
+        // The percentiles are of five minutes, but the median is of half an hour.
         assert_near(health.median("a", first_token, at(400)), 50.0);
         assert_eq!(health.median("a", first_token, at(3_600)), None);
     }
 }
 
-/// Within the error of the buckets that measures are kept in.
+/// Allows for the error of the buckets that measures are kept in.
 #[track_caller]
 fn assert_near(measured: Option<f64>, expected: f64) {
     let is_near = measured.is_some_and(|it| (it / expected - 1.0).abs() < 0.035);

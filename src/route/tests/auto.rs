@@ -180,7 +180,7 @@ fn body_with(plugin: Option<Value>) -> Value {
 
 #[test]
 fn what_costs_more_than_auto_may_cost_is_dropped_and_so_is_what_nobody_knows_the_price_of() {
-    // Per million tokens.
+    // Columns: the limit, whose prices are per million tokens, and the steps of the plan.
     let rows: [(Value, &[&str]); 3] = [
         (json!({"prompt": "2"}), &[A, B]),
         (json!({"prompt": 3, "completion": "1.5"}), &[A]),

@@ -83,7 +83,7 @@ fn only_and_ignore_name_providers_in_every_way_a_client_knows() {
     check(&tagged, &json!({"provider": {"only": null, "ignore": []}}), &[eu, us, B], &[]);
 }
 
-/// Members of the body, the expected steps, and what was dropped why.
+/// Columns: members of the body, the expected steps, and what was dropped for which reason.
 type Row<'a> = (Value, &'a [&'a str], &'a [(&'a str, Reason)]);
 
 #[test]
@@ -222,7 +222,7 @@ fn required_parameters_are_a_hard_filter_and_capabilities_a_preference() {
         body["provider"] = json!({"require_parameters": true});
         check(&endpoints, &body, steps, dropped);
     }
-    // Preferred: tools and the response format, where anyone has them.
+    // Only tools and the response format are preferred, and only where an endpoint has them.
     check(&endpoints, &json!({"temperature": 1, "top_k": 1}), &[A, B], &[]);
     check(&endpoints, &json!({"tools": [{}]}), &[B], &[(A, lacks("tools"))]);
     check(&endpoints, &json!({"response_format": {}}), &[A], &[(B, lacks("response_format"))]);

@@ -1,4 +1,4 @@
-//! Plans: one row a rule, and what holds for all of them.
+//! Plans: a row for each rule, and what holds for every plan.
 
 mod auto;
 mod draw;
@@ -95,8 +95,8 @@ fn ids(config: &Config, plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.endpoint(config).unwrap().id.clone()).collect()
 }
 
-/// Endpoints of `x/m`, members of the body beside `model`, the expected steps, and what was dropped
-/// why.
+/// Plans a request for `x/m` with these endpoints and these members of the body; then come the
+/// expected steps, and what was dropped for which reason.
 #[track_caller]
 fn check(endpoints: &Value, body: &Value, steps: &[&str], dropped: &[(&str, Reason)]) {
     let config = config(&document(endpoints));
@@ -132,7 +132,7 @@ fn offer(provider: &str, model: &str, usd: &str) -> Value {
     json!({"provider": provider, "model": model, "pricing": pricing})
 }
 
-/// `alpha/a` in two regions.
+/// The endpoint `alpha/a` in two regions.
 fn regional() -> Value {
     json!([
         {"provider": "alpha", "model": "a", "tag": "eu"},

@@ -113,14 +113,14 @@ fn latency_and_throughput_sort_by_what_was_seen() {
 
 #[test]
 fn trouble_goes_last_within_what_was_asked_and_never_away() {
-    // The request's preferences, the configured sort, an outage of alpha, a cooldown of beta; the
-    // plan.
+    // Columns: the request's preferences, the configured sort, whether alpha has an outage and beta
+    // a cooldown; the plan.
     let rows = [
         (json!({}), "price", false, false, [A, B, C]),
         (json!({}), "price", true, false, [B, C, A]),
         (json!({}), "price", false, true, [A, C, B]),
         (json!({}), "price", true, true, [C, A, B]),
-        // As written, and as asked: an outage changes nothing.
+        // Neither an outage nor a cooldown changes an order that is written in the document.
         (json!({}), "order", true, false, [C, A, B]),
         (json!({}), "order", false, true, [C, A, B]),
         (json!({"sort": "price"}), "order", true, false, [B, C, A]),

@@ -25,7 +25,7 @@ fn conditional() -> Value {
     json!([alpha, beta])
 }
 
-/// At 8:00, when this suite's time is, or at 3:00 of the same day.
+/// 3:00 of the day on whose 8:00 these tests usually play.
 const NIGHT: Duration = Duration::from_secs(NOW.as_secs() - 5 * 3600);
 
 fn plan_at(now: Duration, body: &Value) -> (Config, Plan) {
@@ -69,7 +69,8 @@ fn cached_input_is_compared_with_the_price_that_holds() {
     document["routing"]["sort"] = "order".into();
     document["routing"]["sticky"] = json!({"ttl": "10m"});
     let config = config(&document);
-    // Cached input at `alpha` is dearer than input, until a long prompt makes that dear.
+    // At `alpha` cached input is dearer than fresh input, except for a long prompt, which makes
+    // fresh input dear.
     for (prompt, is_sticky) in [("short".to_owned(), false), ("x".repeat(1_000), true)] {
         let health = Health::default();
         let body = json!({"model": "x/m", "session_id": "s", "prompt": prompt});

@@ -85,12 +85,12 @@ fn a_plan_never_holds_what_it_dropped_nor_anything_twice_that_was_not_asked_twic
     }
 }
 
-/// One of these.
+/// One of the items.
 fn any<T: Clone>(random: &mut Random, items: &[T]) -> T {
     items[random.below(items.len())].clone()
 }
 
-/// One of the items of a list.
+/// One of the items of a list in JSON.
 fn any_of(random: &mut Random, list: Value) -> Value {
     any(random, list.as_array().unwrap())
 }
@@ -179,7 +179,7 @@ struct Candidate<'a> {
     endpoint: &'a Value,
     body: &'a Value,
     name: &'a str,
-    /// The input's tokens: at least, and as estimated.
+    /// How many tokens the input has at least, and by estimate.
     tokens: (u64, u64),
 }
 
@@ -276,7 +276,7 @@ impl Candidate<'_> {
     }
 
     fn does_too_much_with_data(&self) -> bool {
-        // What is not told of an endpoint its provider tells.
+        // What the document does not say of an endpoint's policy, it says of its provider's.
         let (trains, retains) = match self.provider() {
             "alpha" => (false, false),
             "beta" => (false, true),

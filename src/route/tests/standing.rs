@@ -13,7 +13,8 @@ fn sorted(sort: &str) -> Config {
     config(&document)
 }
 
-/// How many of all draws are probes; each has the same endpoints, the probed one first.
+/// How many of all draws are probes. A probe has the same endpoints as any plan, but the probed one
+/// comes first.
 fn probes(config: &Config, health: &Health) -> usize {
     (0..DRAWS).filter(|seed| is_probe(config, health, *seed)).count()
 }
@@ -38,7 +39,7 @@ fn probes_preferring(preferences: &Value, config: &Config, health: &Health) -> u
 fn one_in_twenty_requests_finds_out_if_an_outage_is_over() {
     let share = probes(&sorted("price"), &troubled(true, false)) as f64 / DRAWS as f64;
     assert!((share * 20.0 - 1.0).abs() < 0.2, "{share}");
-    // Of weights 1, 1/4 and 1/9.
+    // The weights are 1, 1/4 and 1/9.
     let share = probes(&sorted("balanced"), &troubled(true, false)) as f64 / DRAWS as f64;
     assert!(
         (share * 20.0 / (36.0 / 49.0) - 1.0).abs() < 0.2,

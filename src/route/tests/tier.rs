@@ -1,4 +1,5 @@
-//! Service tiers: who gets to their endpoints, in which order, and what the upstream is told.
+//! Service tiers: which requests get to their endpoints, in which order, and what the upstream is
+//! told.
 
 use serde_json::{Value, json};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -19,7 +20,8 @@ fn tiered() -> Value {
     json!([offer("beta", "b", "0.000009"), priority, offer("alpha", "a", "0.000004"), flex])
 }
 
-/// The body's members; the steps, and what was dropped besides tiers that were not asked for.
+/// Plans a body with these members; then come the expected steps, and what was dropped, without the
+/// tiers that were not asked for.
 #[track_caller]
 fn check_tiers(model: &str, body: &Value, steps: &[&str], dropped: &[(&str, Reason)]) {
     let config = config(&document(&tiered()));
@@ -40,7 +42,7 @@ fn a_tier_is_for_those_who_ask_for_it() {
     {
         check_tiers("x/m", &json!({"service_tier": tier}), &[B, A], &[]);
     }
-    // Variants admit, and what they admit must win the sort.
+    // A variant admits tiers to the plan, but where they come in it depends on the sort.
     check_tiers("x/m:floor", &json!({}), &[FLEX, A, B], &[]);
     check_tiers("x/m:nitro", &json!({}), &[B, PRIORITY, A], &[]);
     check_tiers("x/m:exacto", &json!({}), &[B, A], &[]);
@@ -72,7 +74,7 @@ fn a_base_slug_never_means_a_tier_and_a_full_one_does() {
         &[PRIORITY],
         &[(B, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)],
     );
-    // Who wants nothing of a provider wants nothing of its tiers.
+    // A request that ignores a provider ignores its tiers as well.
     let out = [(PRIORITY, Reason::Ignore), (A, Reason::Ignore), (FLEX, Reason::Ignore)];
     check_tiers("x/m:floor", &preferring(json!({"ignore": ["alpha"]})), &[B], &out);
     check_tiers(
@@ -104,7 +106,7 @@ fn priority_goes_first_and_flex_goes_alone() {
     let out =
         [(B, Reason::NotFlex), (PRIORITY, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)];
     check_tiers("x/m", &none_left, &[], &out);
-    // Where nobody has the tier, the request runs as any other.
+    // Where no endpoint has the tier, the request is planned like any other.
     for name in ["flex", "priority"] {
         check(&three(), &json!({"service_tier": name}), &[A, B, C], &[]);
     }
@@ -157,7 +159,8 @@ fn an_upstream_is_told_the_tier_of_its_endpoint() {
         (&tiered, "x/m:floor", json!(null), &[flex, None, None]),
         (&tiered, "x/m", json!("auto"), &[None, None]),
         (&tiered, "x/m", json!("default"), &[None, None]),
-        // Without tiers in the document the client's word stands, in OpenAI's spelling.
+        // Without tiers in the document the upstream gets the tier that the client names, in
+        // OpenAI's spelling.
         (&three, "x/m", json!("flex"), &[None; 3]),
         (&three, "x/m", json!("fast"), &[priority; 3]),
     ];

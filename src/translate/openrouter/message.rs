@@ -208,7 +208,7 @@ mod tests {
             r#"{WHO,MORE,"id":"msg_1", "model":"openai/gpt-4.1-mini",
                 "content":[{"type":"text","text":"model"}], "usage": {COST,"input_tokens":60}}"#,
         );
-        // An upstream may be such a gateway itself.
+        // An upstream may be such a gateway, too, so its own figures are replaced.
         check(
             Operation::Messages,
             r#"{"provider":"X","usage":{"cost":1,"is_byok":true,"cost_details":null},

@@ -151,7 +151,7 @@ mod tests {
                 Identity { prices: vec![(None, pricing, Vec::new())], ..identity(Operation::Chat) };
             let told: Value =
                 serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
-            // As numbers: a whole one has no point.
+            // Compared as numbers, because the text of a whole number has no point.
             assert_eq!(told["cost"].as_f64(), Some(total), "{told}");
             assert_eq!(told["is_byok"], false, "{told}");
             for (name, expected) in [

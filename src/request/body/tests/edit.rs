@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::wire::split::Random;
 
-/// Body, upstream's body for the model `up`.
+/// The client's body, and the body for the upstream's model `up`.
 const EDITS: &[(&str, &str)] = &[
     // The model, wherever it stands and however it is spelled.
     (r#"{"model":"m"}"#, r#"{"model":"up"}"#),
@@ -128,7 +128,7 @@ fn the_upstreams_name_is_escaped() {
     assert_eq!(String::from_utf8_lossy(&edited), "{\"model\":\"a\\\"b\\\\\\u0001é\"}");
 }
 
-/// What the edits are to come to, by way of a tree.
+/// What the edits should give, made from a tree of the body.
 fn expected(body: &str, model: &str) -> Value {
     let mut object: Map<String, Value> = serde_json::from_str(body).unwrap();
     for own in [

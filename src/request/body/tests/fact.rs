@@ -108,7 +108,7 @@ fn a_preset_is_named_by_a_field_or_behind_the_model() {
     }
 }
 
-/// A chat whose user says this first, and the turns after it.
+/// A chat in which the user says `first`, and then come the turns of `more`.
 fn chat(first: &str, more: &str) -> String {
     let system = r#"{"role":"system","content":"be kind"}"#;
     format!(r#"{{"messages":[{system},{{"role":"user","content":"{first}"}}{more}]}}"#)
@@ -163,7 +163,7 @@ fn models_are_read_in_order_each_once() {
 
 #[test]
 fn facts_of_streams_and_sizes_are_read() {
-    // Body; streamed, usage asked for, largest output.
+    // Columns: the body; whether it asks for a stream and for its usage, and the largest output.
     let rows = [
         (r#"{}"#, false, false, None),
         (r#"{"stream":null}"#, false, false, None),
@@ -270,7 +270,7 @@ fn what_auto_may_choose_from_is_read() {
 
 #[test]
 fn what_is_asked_of_a_model_is_seen_in_every_dialect() {
-    // Body, the form of the answer, whether to think.
+    // Columns: the body, the form of the answer, and whether the model is to think.
     let rows = [
         (r#"{}"#, None, false),
         (r#"{"response_format":{"type":"json_object"}}"#, Some("json_object"), false),

@@ -156,7 +156,7 @@ fn fields_of_a_wrong_type_or_value_are_refused() {
 fn preferences_of_a_wrong_type_or_value_are_refused_by_their_path() {
     let cutoffs = "must be a number, or an object of p50, p75, p90, p99";
     let timeout = "must be seconds, or a duration such as \"500ms\" or \"10s\"";
-    // What stands in `provider`; the path, and what is said of it.
+    // Columns: what stands in `provider`, and the message, which begins with the path.
     let rows = [
         (r#"{"order":"openai"}"#, "provider.order: must be an array of strings"),
         (r#"{"only":[1]}"#, "provider.only: must be an array of strings"),
@@ -267,7 +267,7 @@ fn a_second_key_that_the_gateway_reads_is_refused_however_it_is_spelled() {
     for (body, field) in rows {
         check_refused(body.as_bytes(), &format!("twice {field}"));
     }
-    // Nobody reads these here.
+    // The gateway does not read these fields, so it does not refuse them.
     assert!(read(br#"{"x":1,"x":2,"messages":[{"content":"a","content":"b"}]}"#).is_ok());
 }
 

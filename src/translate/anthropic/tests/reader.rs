@@ -1,4 +1,5 @@
-//! Upstream answers: streams however cut, whole messages, errors, and what is none of these.
+//! Upstream answers: streams in pieces of any size, whole messages, errors, and what is none of
+//! these.
 
 use super::*;
 use crate::translate::Malformed;

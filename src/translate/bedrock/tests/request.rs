@@ -14,7 +14,7 @@ pub(super) const SONNET_4_5: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:
 pub(super) const SONNET_3_7: &str = "us.anthropic.claude-3-7-sonnet-20250219-v1:0";
 pub(super) const OPUS_4_7: &str = "global.anthropic.claude-opus-4-7";
 const NOVA: &str = "us.amazon.nova-pro-v1:0";
-/// Longer than the API allows.
+/// The id of a call that is longer than the API allows.
 const LONG_ID: &str = "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii";
 pub(super) const LLAMA: &str = "meta.llama3-70b-instruct-v1:0";
 
@@ -87,7 +87,7 @@ pub(super) fn written(conversation: &Conversation<'_>, model: &str) -> (Value, V
     (serde_json::from_slice(&body).unwrap(), dropped)
 }
 
-/// Both, to be compared with a fixture.
+/// The body and what got lost, as a fixture has them.
 fn shown(conversation: &Conversation<'_>, model: &str) -> String {
     let (body, dropped) = written(conversation, model);
     serde_json::to_string_pretty(&json!({"model": model, "dropped": dropped, "body": body}))
@@ -300,7 +300,7 @@ fn whether_tools_are_called() {
     let offered = Conversation { tools: vec![tool("weather", None)], ..hello() };
     assert_eq!(tool_config(ToolChoice::None, offered), (Value::Null, vec![]));
 
-    // Calls in the history demand tools.
+    // The API wants the tools wherever the history has calls, even if none may be called.
     let (config, dropped) = tool_config(ToolChoice::None, with_tools());
     assert_eq!(config["tools"].as_array().map(Vec::len), Some(2));
     assert_eq!(config.get("toolChoice"), None);

@@ -49,7 +49,7 @@ fn gathered(events: &str) -> Answer {
     answer
 }
 
-/// What a stream in these pieces tells; `broken` where it breaks.
+/// What a stream in these pieces tells, and the line `broken` where it breaks.
 fn from_pieces(pieces: &[&[u8]]) -> String {
     let mut lines = String::new();
     let mut reader = reader();
@@ -86,7 +86,7 @@ fn every_split_tells_the_same() {
 fn a_stream_says_what_the_whole_answer_says() {
     let whole = super::gathered(include_bytes!("../fixtures/answers/thinking_tools.json"));
     let mut streamed = gathered(THINKING_TOOLS);
-    // The arguments differ in their bytes only.
+    // The arguments that follow differ in their bytes, though not in what they say.
     streamed.blocks.truncate(3);
     assert_eq!(streamed.blocks, whole.blocks[..3]);
     assert_eq!((streamed.usage, streamed.finish), (whole.usage, whole.finish));
@@ -215,7 +215,8 @@ fn no_change_of_a_byte_panics() {
     for events in [TEXT, THINKING_TOOLS, THROTTLED, CITATIONS] {
         let intact = messages(events);
         for _ in 0..300 {
-            // Damage that the checksums would have found, and damage to the payload alone.
+            // The checksums tell of the first kind of damage. The second kind is in the payload
+            // alone, before the checksums are made.
             let mut damaged = intact.clone();
             let which = random.below(damaged.len());
             let message = &mut damaged[which];

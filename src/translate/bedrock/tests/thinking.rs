@@ -7,7 +7,7 @@ use crate::translate::form::*;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// `thinking`, `effort`, `maxTokens` and what is lost.
+/// What a request has as `thinking`, `effort` and `maxTokens`, and what got lost.
 fn told(
     reasoning: Reasoning,
     max_tokens: Option<u64>,
@@ -121,7 +121,8 @@ fn thinking_yields_where_claude_would_refuse_it() {
         reasoning,
         ..hello()
     };
-    // A turn that called tools without thinking goes on without; by level it need not.
+    // A turn that has called tools without thinking goes on without it, except at models that are
+    // told a level.
     let begun = Conversation { reasoning, ..with_tools() };
     for (conversation, model, thinks) in [
         (&forced, SONNET_4_5, false),
@@ -138,8 +139,8 @@ fn thinking_yields_where_claude_would_refuse_it() {
 
 #[test]
 fn numbers_yield_to_thinking_and_to_models_without_them() {
-    // Temperature, top_p and top_k: as asked for and as sent. The model, whether it thinks; what is
-    // lost.
+    // Columns: temperature, top_p and top_k as asked for; the model, and whether it thinks; the
+    // same numbers as sent; and what got lost.
     let all = (Some(0.5), Some(0.9), Some(9));
     let none = (None, None, None);
     let rows: [(_, _, _, _, &[&str]); 8] = [

@@ -325,7 +325,7 @@ fn however_texts_are_cut_the_response_is_the_same() {
     }
 }
 
-/// The delta cut in two after `at` bytes, where it is a text that can be.
+/// The delta in two parts, the first one of `at` bytes, if it is a text that may be cut there.
 fn cut<'a>(delta: &Delta<'a>, at: usize) -> Vec<Delta<'a>> {
     let (text, make): (_, fn(&Delta<'a>, String) -> Delta<'a>) = match delta {
         Delta::Text(text) => (text, |_, text| Delta::Text(text.into())),
@@ -396,7 +396,7 @@ fn an_upstreams_error_ends_the_stream() {
     assert_eq!(events.len(), 4);
 }
 
-/// The text, the signature and what is encrypted of a piece of thinking.
+/// The text, the signature and the encrypted content of a thought.
 fn thinking<'a>(content: &'a Content<'_>) -> (&'a str, Option<&'a str>, Option<&'a str>) {
     match content {
         Content::Thinking(thinking) => {
@@ -453,7 +453,7 @@ fn thinking_finds_back_to_who_can_check_it() {
     );
     assert_eq!(thoughts[1].encrypted.as_deref(), Some("c2ln"));
     assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
-    // Claude refuses what is not its own.
+    // A thought of another model is not sent to Claude, which would refuse it.
     for (format, takes_it) in [(&Anthropic as &dyn Format, false), (&Gemini, true)] {
         let body = format.request(&conversation, "claude-opus-4-6", &mut Vec::new());
         assert_eq!(String::from_utf8(body).unwrap().contains("c2ln"), takes_it);

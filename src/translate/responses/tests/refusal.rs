@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// Each with what its client is told.
+/// Each request with the message that its client gets.
 const REFUSED: &[(&str, &str)] = &[
     (r#"{"input":"x","input":"y"}"#, "The request body has the key \"input\" twice"),
     (
@@ -222,7 +222,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Nulls, unknown keys, and what only looks wrong.
+/// Requests with nulls, with unknown keys, and with what only looks wrong.
 const ACCEPTED: &[&str] = &[
     r#"{"input":"x","unknown":1,"metadata":[],"metadata":{}}"#,
     r#"{"input":"x","stream":null,"text":null,"reasoning":null,"tool_choice":null,
