@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::{Answer, Progress};
+use super::blame::is_about_the_request;
 use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
@@ -37,6 +38,9 @@ pub(super) struct Attempt {
     pub answer: Option<Box<Answer>>,
     /// The sink's cluster, where the host sent the attempt there.
     sink: Option<String>,
+    /// The answer was refused for what the client may have asked for: an error that is about the
+    /// request, or more than may be held.
+    pub refused_as_asked: bool,
 }
 
 /// What an attempt's upstream is sent.
@@ -104,12 +108,19 @@ impl Attempt {
             dropped,
             answer: None,
             sink: None,
+            refused_as_asked: false,
         }
     }
 
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
+    }
+
+    /// Whether an error in place of a success's content, or amid it, is no fault of the endpoint.
+    pub(super) fn is_blameless(&self) -> bool {
+        let told = self.answer.as_ref().and_then(|answer| answer.meter.error());
+        self.refused_as_asked || told.is_some_and(is_about_the_request)
     }
 
     /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.

@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 mod attempt;
+mod blame;
 mod clock;
 pub mod explain;
 mod failure;

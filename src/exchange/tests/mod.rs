@@ -5,6 +5,7 @@
 
 mod arbitrary;
 mod auto;
+mod blame;
 mod error;
 mod fallback;
 mod record;
