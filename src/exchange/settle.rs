@@ -240,6 +240,9 @@ impl Exchange {
             let (provider, model) = self.labels(attempt);
             let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
             count(&stats::ATTEMPTS, &[provider, model, outcome.name()], 1);
+            if attempt.repeated {
+                continue;
+            }
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
