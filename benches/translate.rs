@@ -242,7 +242,7 @@ fn upstreams() -> [Upstream; 4] {
         stream,
         is_binary,
     };
-    let openai = openai::Quirks::of_host("api.openai.com");
+    let openai = openai::Upstream::of_host("api.openai.com");
     [
         upstream("openai", openai, "gpt-4.1-mini", openai_stream(), false),
         upstream(

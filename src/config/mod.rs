@@ -6,6 +6,7 @@
 //! wrong. Specification: the table of keys in `README.md`, which a test compares with the keys that
 //! are known here.
 
+mod api;
 mod auth;
 mod auto;
 mod document;
@@ -31,12 +32,13 @@ mod terms;
 mod tests;
 mod value;
 
+pub use api::{Api, FORMATS, Facts};
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use operator::Operator;
 pub use preset::Presets;
-pub use provider::{Api, Provider};
+pub use provider::Provider;
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 

@@ -9,7 +9,7 @@ use super::answer::{Answer, Clock, Fault, Progress};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
-use crate::config::{Api, Auth, Provider};
+use crate::config::{Auth, Provider};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::operation::{Face, Operation};
 use crate::provider::{Body, Way, header, prepare};
@@ -260,7 +260,7 @@ impl Exchange {
         events: Option<Events>,
     ) -> Option<Box<dyn Source>> {
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
-        Some(match (way, provider.api, identity) {
+        Some(match (way, self.operation, identity) {
             (Way::Translate, _, identity) => {
                 let is_chat = self.operation == Operation::Chat;
                 let images = if is_chat { Images::Kept } else { Images::AsText };
@@ -268,16 +268,17 @@ impl Exchange {
                 let writer = self.writer(step, format);
                 Box::new(Translating::new(format.reader(), writer, images, identity))
             }
-            (Way::Pass, Api::Anthropic, identity)
-                if self.operation == Operation::Messages
-                    && (events.is_some() || identity.is_some()) =>
+            (Way::Pass, Operation::Messages, identity)
+                if events.is_some() || identity.is_some() =>
             {
                 let format = translate::format(provider);
                 Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
-            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => {
-                Box::new(Passing::openrouter(identity))
-            }
+            (
+                Way::Pass,
+                Operation::Chat | Operation::Completions | Operation::Embeddings,
+                Some(identity),
+            ) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return None,
             (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
             (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),

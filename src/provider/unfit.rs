@@ -1,24 +1,16 @@
 //! What of a chat request does not fit an upstream that speaks the dialect: OpenRouter's additions
 //! to it.
 
-use crate::config::{Api, Provider};
+use crate::config::Provider;
 use crate::error::Error;
 use crate::request::{Request, Unfit};
 use crate::translate::Dialect as _;
 use crate::translate::openai::{Client, OutputLimit, Quirks, ReasoningForm, effort};
 
-/// In what a provider departs from others of its dialect.
-pub(super) fn quirks(provider: &Provider) -> &'static Quirks {
-    match provider.api {
-        Api::AzureOpenAi => &Quirks::OPENAI,
-        _ => &Quirks::of_host(&provider.host).quirks,
-    }
-}
-
 /// A parameter the request uses and this provider refuses, so that it is left out.
 #[inline(never)]
 pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static str> {
-    let Quirks { foreign, losses, .. } = quirks(provider);
+    let Quirks { foreign, losses, .. } = Quirks::of(provider);
     foreign
         .iter()
         .copied()

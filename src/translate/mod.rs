@@ -25,6 +25,8 @@ pub use form::Conversation;
 pub use meter::{Meter, Seen};
 pub use usage_event::HideUsageEvent;
 
+use std::borrow::Cow;
+
 use crate::config::{Api, Provider};
 use crate::error::Error;
 use crate::fnv::Fnv;
@@ -37,6 +39,10 @@ use delta::Answer;
 ///
 /// Requests are written from the common form; writing the same one twice gives the same bytes.
 pub trait Format: Sync {
+    /// Where a request to this model goes, below the provider's base path: begins with a slash,
+    /// and the model's name is one segment of it whatever it holds.
+    fn path(&self, model: &str, stream: bool) -> Cow<'static, str>;
+
     /// What this format cannot express, by the OpenAI name of the request's field.
     fn losses(&self) -> &'static [(&'static str, Loss)];
 
@@ -168,11 +174,10 @@ fn id_in_place_of(id: &str, longest: usize, allowed: impl Fn(u8) -> bool) -> Str
     format!("{}-{:016x}", kept.collect::<String>(), Fnv::of(id.as_bytes()))
 }
 
-/// The wire format of a provider.
+/// The wire format of a provider: the only place that has to know of all there are.
 pub fn format(provider: &Provider) -> &'static dyn Format {
     match provider.api {
-        Api::OpenAi => openai::Quirks::of_host(&provider.host),
-        Api::AzureOpenAi => &openai::Upstream { quirks: openai::Quirks::OPENAI },
+        Api::OpenAi | Api::AzureOpenAi => openai::Upstream::of(provider),
         Api::Anthropic => &anthropic::Anthropic,
         Api::Gemini => &gemini::Gemini,
         Api::Bedrock => &bedrock::Bedrock,

@@ -4,9 +4,12 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
 use super::openrouter::{Identity, OpenRouterEvents};
-use super::{Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai};
+use super::{
+    Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, format, gemini, openai,
+};
 use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
+use crate::config::{Config, FORMATS};
 use crate::operation::Operation;
 use crate::translate::Meter;
 use crate::wire::sse::{Piece, Splitter};
@@ -155,19 +158,27 @@ const EVERYTHING: &str = r#"{
     "tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object"}}}]
 }"#;
 
+/// Models of a format that are not told the same.
+const MODELS: [(&str, &[&str]); 3] = [
+    ("anthropic", &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
+    ("gemini", &["gemini-2.5-flash", "gemini-3-pro"]),
+    ("bedrock", &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"]),
+];
+
+fn format_named(name: &str) -> &'static dyn Format {
+    let document = serde_json::json!({"providers": {"p": {"api": name}}});
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    format(&config.providers[0])
+}
+
 #[test]
 fn what_gets_lost_is_declared() {
     let conversation = openai::Client.read(EVERYTHING.as_bytes()).unwrap();
-    let formats: [(&dyn Format, &[&str]); 3] = [
-        (&anthropic::Anthropic, &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
-        (&gemini::Gemini, &["gemini-2.5-flash", "gemini-3-pro"]),
-        (
-            &bedrock::Bedrock,
-            &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"],
-        ),
-    ];
-    for (format, models) in formats {
-        for model in models {
+    // Those that a chat request is translated to.
+    for (name, _) in FORMATS.iter().filter(|(_, api)| !api.passes(Operation::Chat)) {
+        let format = format_named(name);
+        let models = MODELS.iter().find(|(known, _)| known == name);
+        for model in models.map_or(["m"].as_slice(), |(_, models)| models) {
             let mut lost = conversation.dropped.clone();
             format.request(&conversation, model, &mut lost);
             let undeclared =

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use modelyard::config::FORMATS;
 use serde_json::{Value, json};
 
 /// The step of a chain whose port refuses.
@@ -16,6 +17,11 @@ pub(crate) const KEYS: usize = 8;
 /// The key of a chain's step: every step has another one.
 pub(crate) fn key(step: usize) -> (String, String) {
     (format!("E2E_KEY_{step}"), format!("sk-of-step-{step}"))
+}
+
+/// Every wire format of a provider, by its name in the document.
+pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|(name, _)| *name)
 }
 
 /// A gateway to be started.

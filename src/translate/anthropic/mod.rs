@@ -26,6 +26,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use super::form::Conversation;
 use super::{About, AnswerReader, AnswerWriter, Dialect, Format, Loss};
 use crate::error::Error;
@@ -34,20 +36,11 @@ use crate::wire::openai::ErrorFields;
 pub use proof::has_foreign_parts;
 pub(super) use proof::unstamp;
 
-/// The header every request to an upstream needs, besides `x-api-key` or `authorization`.
-pub const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
-
-/// The path below an upstream's base path (`/v1` at Anthropic), and a client's below the gateway's.
-pub const PATH: &str = "messages";
-
-/// The path of a question for the number of input tokens.
-pub const COUNT_PATH: &str = "messages/count_tokens";
-
 /// OpenRouter's name for the form of Claude's thinking.
-pub const THINKING_FORMAT: &str = "anthropic-claude-v1";
+pub(super) const THINKING_FORMAT: &str = "anthropic-claude-v1";
 
 /// `max_tokens`, which the API demands, where the client names none.
-pub const DEFAULT_MAX_TOKENS: u64 = 8192;
+const DEFAULT_MAX_TOKENS: u64 = 8192;
 
 /// The Messages API.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +86,10 @@ const LOSSES: &[(&str, Loss)] = &[
 ];
 
 impl Format for Anthropic {
+    fn path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/messages")
+    }
+
     fn losses(&self) -> &'static [(&'static str, Loss)] {
         LOSSES
     }

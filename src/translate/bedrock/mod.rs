@@ -13,12 +13,15 @@ mod json;
 mod media;
 mod message;
 mod model;
+mod path;
 mod request;
 mod thinking;
 mod tool;
 
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use super::{AnswerReader, Conversation, Format, Loss};
 use crate::wire::openai::ErrorFields;
@@ -83,6 +86,10 @@ const LOSSES: &[(&str, Loss)] = &[
 ];
 
 impl Format for Bedrock {
+    fn path(&self, model: &str, stream: bool) -> Cow<'static, str> {
+        Cow::Owned(path::of(model, stream))
+    }
+
     fn losses(&self) -> &'static [(&'static str, Loss)] {
         LOSSES
     }

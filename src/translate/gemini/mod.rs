@@ -17,10 +17,11 @@ mod thinking;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use super::{AnswerReader, Conversation, Format, Loss};
 use crate::wire::openai::ErrorFields;
+use crate::wire::percent::Escaped;
 
 /// OpenRouter's name for thinking and signatures that only Gemini can read.
 const THINKING_FORMAT: &str = "google-gemini-v1";
@@ -75,6 +76,13 @@ const LOSSES: &[(&str, Loss)] = &[
 ];
 
 impl Format for Gemini {
+    /// The base path before it is `/v1beta`, or on Vertex
+    /// `/v1/projects/{project}/locations/{location}/publishers/google`.
+    fn path(&self, model: &str, stream: bool) -> Cow<'static, str> {
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        Cow::Owned(format!("/models/{}:{method}", Escaped(model)))
+    }
+
     fn losses(&self) -> &'static [(&'static str, Loss)] {
         LOSSES
     }
@@ -99,25 +107,6 @@ impl Format for Gemini {
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
         error::parse(body)
     }
-}
-
-/// The path of a model's method, behind the provider's base path (`/v1beta`, or on Vertex
-/// `/v1/projects/{project}/locations/{location}/publishers/google`). The name is one path segment
-/// whatever it holds.
-pub fn path(model: &str, stream: bool) -> String {
-    let mut path = String::from("models/");
-    for byte in model.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                path.push(char::from(byte))
-            }
-            _ => {
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
-    }
-    path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
-    path
 }
 
 /// Names of what got lost, each once.

@@ -30,6 +30,8 @@ mod tests;
 pub use quirks::{CallIds, OutputLimit, Quirks, ReasoningForm, ThinkingForm};
 pub use request_writer::effort;
 
+use std::borrow::Cow;
+
 use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
@@ -56,6 +58,10 @@ pub struct Upstream {
 }
 
 impl Format for Upstream {
+    fn path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/chat/completions")
+    }
+
     fn losses(&self) -> &'static [(&'static str, Loss)] {
         self.quirks.losses
     }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::Upstream;
+use crate::config::{Api, Provider};
 use crate::fnv::Fnv;
 use crate::translate::Loss::{self, Approximated, Ignored, Refused};
 use crate::translate::id_in_place_of;
@@ -280,10 +281,25 @@ impl Quirks {
         ("api.mistral.ai", Upstream { quirks: Self::MISTRAL }),
     ];
 
-    /// Those of an upstream, told by its host; a model server of one's own can be anything
-    /// compatible.
-    pub fn of_host(host: &str) -> &'static Upstream {
-        let known = Self::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
-        known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)
+    /// Those of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        &Upstream::of(provider).quirks
+    }
+}
+
+impl Upstream {
+    /// That of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        match provider.api {
+            // Whatever its host is called.
+            Api::AzureOpenAi => &Self { quirks: Quirks::OPENAI },
+            _ => Self::of_host(&provider.host),
+        }
+    }
+
+    /// Told by its host; a model server of one's own can be anything compatible.
+    pub fn of_host(host: &str) -> &'static Self {
+        let known = Quirks::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
+        known.map_or(&Self { quirks: Quirks::COMPATIBLE }, |(_, upstream)| upstream)
     }
 }

@@ -1,13 +1,10 @@
-//! Paths of Amazon Bedrock Runtime (API version 2023-09-30).
+//! Paths of Bedrock Runtime (API version 2023-09-30).
 
-use super::Escaped;
-
-/// The name requests to `bedrock-runtime.{region}.amazonaws.com` are signed with.
-pub const SIGNING_NAME: &str = "bedrock";
+use crate::wire::percent::Escaped;
 
 /// The path of `Converse`, or of `ConverseStream`. A model is an id, or an ARN with slashes in it:
 /// one segment.
-pub fn path(model: &str, stream: bool) -> String {
+pub(super) fn of(model: &str, stream: bool) -> String {
     let operation = if stream { "converse-stream" } else { "converse" };
     match model {
         // A segment of dots would be resolved away on the way, and with it what keeps a request at
@@ -35,8 +32,8 @@ mod tests {
             ("..", "%2E%2E"),
             ("é ", "%C3%A9%20"),
         ] {
-            assert_eq!(path(model, false), format!("/model/{segment}/converse"));
-            assert_eq!(path(model, true), format!("/model/{segment}/converse-stream"));
+            assert_eq!(of(model, false), format!("/model/{segment}/converse"));
+            assert_eq!(of(model, true), format!("/model/{segment}/converse-stream"));
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The wire formats spoken here; the path tells which one a request is in.
 
+mod anthropic;
+mod bedrock;
+mod gemini;
+mod openai;
+
 use hyper::{HeaderMap, StatusCode};
 
 use crate::answer::{Answer, Event, Stage};
 use crate::fault::Faults;
 use crate::list;
 use crate::request::{Ask, Endpoint};
-use crate::{anthropic, bedrock, gemini, openai};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -82,6 +86,11 @@ impl Format {
             Self::Gemini => gemini::error_event(message, code),
             Self::Bedrock => bedrock::error_event(message),
         }
+    }
+
+    /// The kind of an error that a header of the format names, if it has one.
+    pub(crate) fn error_type(self, status: StatusCode, code: Option<&str>) -> Option<String> {
+        (self == Self::Bedrock).then(|| bedrock::error_type(status, code).to_owned())
     }
 
     pub(crate) fn stream_type(self) -> &'static str {
