@@ -4,7 +4,9 @@
 //! Where client and upstream speak the same dialect, bytes pass and only stages touch single
 //! events. Where they do not, a request goes dialect → common form → format, and an answer format →
 //! deltas → dialect. A pair of files per pair of dialects would be twenty-five; this way each
-//! dialect or format is one folder and one line in its registry.
+//! dialect or format is one folder and one line in its registry. In every folder the same role has
+//! the same name: `read_request` and `write_answer` for a client's dialect; `write_request`,
+//! `read_answer` and `read_error` for an upstream's format.
 
 pub mod anthropic;
 pub mod bedrock;

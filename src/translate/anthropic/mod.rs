@@ -2,26 +2,17 @@
 //!
 //! Follows `anthropic-version: 2023-06-01` as documented on platform.claude.com and typed in the
 //! Python SDK 2.11 (2026-11). No `anthropic-beta` is needed: structured outputs, one-hour caches,
-//! files and effort left beta. Upstream: [`Anthropic`] as a [`Format`]: `request` writes, `reader`
-//! reads the answer. Client: [`Anthropic`] as a [`Dialect`]: `dialect` and `block` read the
-//! request, `writer` writes the answer.
+//! files and effort left beta.
 
-mod answer;
-mod base64;
-mod block;
-mod calls;
-mod content;
-mod dialect;
-mod error;
-mod event;
+mod call;
 mod field;
-mod model;
 mod proof;
-mod reader;
-mod request;
+mod read_answer;
+mod read_error;
+mod read_request;
 mod tally;
-mod thinking;
-mod writer;
+mod write_answer;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
@@ -100,7 +91,7 @@ impl Format for Anthropic {
         model: &str,
         dropped: &mut Vec<&'static str>,
     ) -> Vec<u8> {
-        request::write(conversation, model, dropped)
+        write_request::write(conversation, model, dropped)
     }
 
     fn thinking_format(&self) -> Option<&'static str> {
@@ -108,21 +99,21 @@ impl Format for Anthropic {
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::<reader::Reader>::default()
+        Box::<read_answer::Reading>::default()
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        error::read(body)
+        read_error::read(body)
     }
 }
 
 impl Dialect for Anthropic {
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
-        dialect::read(body)
+        read_request::read(body)
     }
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
-        Box::new(writer::Writer::new(about))
+        Box::new(write_answer::Writer::new(about))
     }
 }
 

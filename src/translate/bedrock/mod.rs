@@ -1,22 +1,16 @@
 //! Amazon Bedrock's `Converse` and `ConverseStream`, API version 2023-09-30 (botocore's model of
 //! 2026-11).
 //!
-//! Requests are written by `request`, answers read by `answer`, and an event handed to the reader
-//! is one message of the binary event stream ([`crate::wire::event_stream`]), checked before. What
-//! models differ in is told by their name (`model`): the API itself takes the same request for all
-//! and refuses what the model behind it does not know.
+//! An event handed to the reader is one message of the binary event stream
+//! ([`crate::wire::event_stream`]), checked before. What models differ in is told by their name
+//! (`write_request/model`): the API itself takes the same request for all and refuses what the
+//! model behind it does not know.
 
-mod answer;
-mod block;
-mod fault;
 mod json;
-mod media;
-mod message;
-mod model;
 mod path;
-mod request;
-mod thinking;
-mod tool;
+mod read_answer;
+mod read_error;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
@@ -100,15 +94,15 @@ impl Format for Bedrock {
         model: &str,
         dropped: &mut Vec<&'static str>,
     ) -> Vec<u8> {
-        request::write(conversation, model, dropped)
+        write_request::write(conversation, model, dropped)
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::new(answer::Reading::default())
+        Box::new(read_answer::Reading::default())
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        fault::body(body)
+        read_error::read(body)
     }
 }
 

@@ -3,16 +3,11 @@
 //! Source: Gemini API reference, v1beta of generativelanguage (2026-09), and Vertex AI v1
 //! `publishers/google/models`, whose bodies are the same: where the two differ, what both take is
 //! written. What a model can do beyond that depends on its generation, which is read from its name
-//! (`model`). The reader is `reader`, the request `request`.
+//! (`write_request/model`).
 
-mod content;
-mod error;
-mod media;
-mod model;
-mod reader;
-mod request;
-mod response;
-mod thinking;
+mod read_answer;
+mod read_error;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
@@ -93,7 +88,7 @@ impl Format for Gemini {
         model: &str,
         dropped: &mut Vec<&'static str>,
     ) -> Vec<u8> {
-        request::write(conversation, model, &mut Dropped(dropped))
+        write_request::write(conversation, model, &mut Dropped(dropped))
     }
 
     fn thinking_format(&self) -> Option<&'static str> {
@@ -101,11 +96,11 @@ impl Format for Gemini {
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::<reader::Reader>::default()
+        Box::<read_answer::Reading>::default()
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        error::parse(body)
+        read_error::read(body)
     }
 }
 

@@ -3,32 +3,23 @@
 //!
 //! Used where only one side speaks it; where both do, bytes pass and nothing comes here. Sources:
 //! OpenAI's API reference and the types of openai-python (2026-11), OpenRouter's API description
-//! (2026-08), DeepSeek's and Mistral's references. Folder: `request_reader` → `message_reader`,
-//! `part`, `tool`, `reasoning` read what clients send; `request_writer` writes it for upstreams;
-//! `chunk` and `answer_reader` read what upstreams answer; `answer_writer` writes it for clients.
+//! (2026-08), DeepSeek's and Mistral's references.
 
-mod answer_reader;
-mod answer_writer;
-mod asked;
-mod chunk;
-mod error_body;
-mod message_reader;
-mod message_writer;
-mod part;
-mod piece;
+mod media;
 mod quirks;
+mod read_answer;
+mod read_error;
+mod read_request;
 mod reasoning;
-mod request_reader;
-mod request_writer;
-mod tool;
 mod value;
-mod whole_writer;
+mod write_answer;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
 
 pub use quirks::{CallIds, OutputLimit, Quirks, ReasoningForm, ThinkingForm};
-pub use request_writer::effort;
+pub use write_request::effort;
 
 use std::borrow::Cow;
 
@@ -42,11 +33,11 @@ pub struct Client;
 
 impl Dialect for Client {
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
-        request_reader::read(body)
+        read_request::read(body)
     }
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
-        Box::new(answer_writer::Writer::new(about))
+        Box::new(write_answer::Writer::new(about))
     }
 }
 
@@ -72,14 +63,14 @@ impl Format for Upstream {
         model: &str,
         dropped: &mut Vec<&'static str>,
     ) -> Vec<u8> {
-        request_writer::write(conversation, model, &self.quirks, dropped)
+        write_request::write(conversation, model, &self.quirks, dropped)
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::new(answer_reader::ChatReader::default())
+        Box::new(read_answer::Reading::default())
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        error_body::parse(body)
+        read_error::read(body)
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::value::{maybe_object, maybe_text};
+use super::value::{maybe_object, maybe_text, something};
 use crate::translate::form::{Text, Thinking};
 use crate::wire::json::{JsonError, Reader};
 
@@ -120,6 +120,26 @@ pub(super) fn thinking<'a>(details: Vec<Detail<'a>>) -> impl Iterator<Item = Thi
         }
     }
     joined.into_iter().map(Detail::thinking)
+}
+
+/// `extra_content.google.thought_signature` of a tool call: how Gemini's own OpenAI face writes a
+/// call's proof.
+pub(super) fn thought_signature<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<Text<'a>>, JsonError> {
+    let mut signature = None;
+    maybe_object(reader, |reader, key| {
+        if key == "google" {
+            maybe_object(reader, |reader, key| {
+                if key == "thought_signature" {
+                    signature = something(reader)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(signature)
 }
 
 /// One element of `reasoning_details`, as it is written.

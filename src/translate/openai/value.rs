@@ -138,6 +138,11 @@ pub(super) fn maybe_text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>
     Ok(None)
 }
 
+/// A string that is not empty.
+pub(super) fn something<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
+    Ok(maybe_text(reader)?.filter(|text| !text.is_empty()))
+}
+
 /// An object's members, or none in place of any other value.
 pub(super) fn maybe_object<'a>(
     reader: &mut Reader<'a>,
