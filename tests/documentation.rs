@@ -12,10 +12,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use modelyard::config::Config;
+use modelyard::config::{Config, FORMATS};
 use modelyard::stats::{self, Kind};
 use modelyard::translate::openai::Quirks;
-use modelyard::translate::{self, Loss};
+use modelyard::translate::{self, Loss, Losses};
 use serde_json::{Value, json};
 
 const PAGES: [&str; 7] = [
@@ -128,7 +128,7 @@ fn the_table_of_keys_is_that_of_the_parser() {
 }
 
 /// What the wire format of a provider with this `api` and host cannot express.
-fn losses(api: &str, host: &str) -> &'static [(&'static str, Loss)] {
+fn losses(api: &str, host: &str) -> Losses {
     let document = json!({
         "providers": {"x": {"api": api, "host": host}},
         "models": [{"id": "x", "endpoints": [{"provider": "x", "model": "x"}]}],
@@ -137,21 +137,10 @@ fn losses(api: &str, host: &str) -> &'static [(&'static str, Loss)] {
     translate::format(&config.providers[0]).losses()
 }
 
-/// The wire formats that the parser knows.
-fn apis() -> Vec<String> {
-    let document = json!({"providers": {"x": {"api": "?"}}, "models": []});
-    let errors = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap_err();
-    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let apis = errors
-        .iter()
-        .find_map(|error| error.split_once("providers.x.api: invalid: \"?\" (allowed: "));
-    apis.unwrap().1.trim_end_matches(')').split(", ").map(str::to_owned).collect()
-}
-
 /// Upstreams by what they lose, in the README's words.
-fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
+fn upstreams() -> Vec<(String, Losses)> {
     let elsewhere = losses("openai", "example.com");
-    let mut hosts: Vec<(String, &[(&str, Loss)])> = Vec::new();
+    let mut hosts: Vec<(String, Losses)> = Vec::new();
     for (host, upstream) in
         Quirks::HOSTS.iter().filter(|(_, upstream)| upstream.quirks.losses != elsewhere)
     {
@@ -162,8 +151,8 @@ fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
         }
     }
     hosts.push(("`openai` elsewhere".to_owned(), elsewhere));
-    let others = apis().into_iter().filter(|api| api != "openai");
-    hosts.extend(others.map(|api| (format!("`{api}`"), losses(&api, "example.com"))));
+    let others = FORMATS.iter().map(|(api, _)| *api).filter(|api| *api != "openai");
+    hosts.extend(others.map(|api| (format!("`{api}`"), losses(api, "example.com"))));
     hosts
 }
 

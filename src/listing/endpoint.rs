@@ -147,9 +147,8 @@ pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a
     let losses =
         config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
     let is_lost = |name: &str| {
-        losses.is_some_and(|losses| {
-            losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
-        })
+        let loss = losses.and_then(|losses| losses.of(name));
+        loss.is_some_and(|loss| loss != Loss::Approximated)
     };
     PARAMETERS.into_iter().filter(|name| !is_lost(name)).collect()
 }

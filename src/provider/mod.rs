@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::{Request, StreamOptionsEdit};
 use crate::translate::openai::Quirks;
-use crate::translate::{self, Dialect};
+use crate::translate::{self, Dialect, Lost};
 use crate::wire::edit::Edits;
 use crate::wire::json::decimal;
 
@@ -259,7 +259,7 @@ fn edited(
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
     let quirks = Quirks::of(provider);
-    let mut lost = request.unapplied().to_vec();
+    let mut lost = Lost::from(request.unapplied());
     let unfit = match operation {
         Operation::Chat => unfit::of(request, quirks, &mut lost)?,
         _ => None,
@@ -280,19 +280,20 @@ fn translated(
     dialect: &dyn Dialect,
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let mut dropped = request.unapplied().to_vec();
+    let mut dropped = Lost::from(request.unapplied());
     let mut conversation = dialect.read(request.body())?;
     if provider.api.passes(Operation::Chat) {
         // What it is told of tiers it is told in OpenAI's words.
         conversation.service_tier =
             service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
-        let told = conversation.service_tier.is_some();
-        conversation.dropped.retain(|name| !told || *name != "service_tier");
+        if conversation.service_tier.is_some() {
+            conversation.dropped.remove("service_tier");
+        }
     }
-    dropped.extend(&conversation.dropped);
+    dropped.extend(conversation.dropped.iter().copied());
     let body = translate::format(provider).request(&conversation, model, &mut dropped);
+    let mut dropped: Vec<_> = dropped.into_iter().collect();
     dropped.sort_unstable();
-    dropped.dedup();
     let unknown = conversation.unknown.into_iter().map(Cow::Owned);
     Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }

@@ -150,13 +150,9 @@ fn prepared(config: &Config, (column, _, _, model): Upstream, body: &Value) -> R
         &[],
         Duration::ZERO,
     )?;
-    let losses = match Way::of(provider.api, Operation::Chat) {
-        Some(Way::Translate) => translate::format(provider).losses(),
-        _ => &[],
-    };
-    let is_refused = |name: &str| {
-        losses.iter().any(|(lost, loss)| *lost == name && *loss == translate::Loss::Refused)
-    };
+    let translates = Way::of(provider.api, Operation::Chat) == Some(Way::Translate);
+    let losses = translate::format(provider).losses();
+    let is_refused = |name: &str| translates && losses.of(name) == Some(translate::Loss::Refused);
     Ok(Sent {
         body: serde_json::from_slice(&prepared.body.apply(request.body())).unwrap(),
         refused: prepared.dropped.iter().any(|name| is_refused(name)),

@@ -6,7 +6,7 @@
 mod edit;
 mod unfit;
 
-use super::conversation::{Conversation, Opening};
+use super::conversation::{ConversationId, Opening};
 use super::feature::Features;
 use super::field::{Field, Fields, Role};
 use super::plugin::{self, AutoRouter};
@@ -468,9 +468,9 @@ impl Request {
 
     /// Which conversation this belongs to; `session` is the header `x-session-id`.
     #[inline(never)]
-    pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
+    pub fn conversation(&self, session: Option<&str>) -> Option<ConversationId> {
         let session = self.session_id.as_deref().or(session);
-        Conversation::of(session, self.prompt_cache_key.as_deref(), (&self.opening, self.body()))
+        ConversationId::of(session, self.prompt_cache_key.as_deref(), (&self.opening, self.body()))
     }
 
     /// Names of the fields for the gateway that it knows and does not apply.

@@ -10,9 +10,9 @@ use crate::wire::json::Span;
 /// Bytes of a message that are looked at; its length always counts.
 const LOOKED_AT: usize = 2048;
 
-/// A conversation.
+/// What one conversation is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversation {
+pub struct ConversationId {
     /// Hash of what tells it from others.
     pub key: u64,
     /// Whether the client itself gave a session id.
@@ -45,7 +45,7 @@ impl Opening {
     }
 }
 
-impl Conversation {
+impl ConversationId {
     /// By session id, else by cache key, else by its opening. `None` if nothing has been said.
     pub(super) fn of(
         session: Option<&str>,

@@ -15,7 +15,7 @@ mod problem;
 mod surface;
 
 pub use body::{Request, StreamOptionsEdit, Unfit};
-pub use conversation::Conversation;
+pub use conversation::ConversationId;
 pub(crate) use feature::RESPONSE_FORMATS;
 pub use limits::Limits;
 pub use plugin::AutoRouter;

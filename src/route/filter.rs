@@ -167,7 +167,7 @@ impl<'a> Offer<'a> {
             // Only by writing it can be told what of it gets lost.
             format.request(conversation, self.endpoint.upstream_model(self.asked.rest), &mut lost);
         }
-        let is_refused = |(name, loss): &&(&str, Loss)| {
+        let is_refused = |(name, loss): &(&str, Loss)| {
             *loss == Loss::Refused || all && *loss == Loss::Ignored && !name.contains('.')
         };
         let mut refused = format.losses().iter().filter(is_refused);

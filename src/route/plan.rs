@@ -13,7 +13,7 @@ use crate::config::{Config, Provider};
 use crate::error::{Dropped, Reason};
 use crate::operation::Operation;
 use crate::provider::Target;
-use crate::request::{Conversation, Partition, Request};
+use crate::request::{ConversationId, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,7 +142,7 @@ pub struct Circumstances<'a> {
     /// Who pays.
     pub tenant: &'a str,
     /// The conversation the request goes on with, where conversations stay at their endpoints.
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<ConversationId>,
     /// Of the draw.
     pub seed: u64,
     /// Since the Unix epoch.

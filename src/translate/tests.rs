@@ -5,7 +5,7 @@
 
 use super::openrouter::{Identity, OpenRouterEvents};
 use super::{
-    Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, format, gemini, openai,
+    Change, Dialect as _, Format, Loss, Lost, Stage, anthropic, bedrock, format, gemini, openai,
 };
 use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
@@ -181,10 +181,18 @@ fn what_gets_lost_is_declared() {
         for model in models.map_or(["m"].as_slice(), |(_, models)| models) {
             let mut lost = conversation.dropped.clone();
             format.request(&conversation, model, &mut lost);
-            let undeclared =
-                lost.iter().filter(|lost| !format.losses().iter().any(|(name, _)| name == *lost));
+            let undeclared = lost.iter().filter(|lost| format.losses().of(lost).is_none());
             assert_eq!(undeclared.collect::<Vec<_>>(), Vec::<&&str>::new(), "{model}");
         }
+    }
+}
+
+#[test]
+fn what_a_format_loses_is_told_once() {
+    for (name, _) in FORMATS {
+        let fields: Vec<_> = format_named(name).losses().iter().map(|(field, _)| field).collect();
+        let twice = fields.iter().enumerate().find(|(at, field)| fields[..*at].contains(field));
+        assert_eq!(twice, None, "{name}");
     }
 }
 
@@ -210,7 +218,8 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
         (&gemini::Gemini, [r#""name":"f"}"#, r#"{"type": "object"}"#, typed]),
     ];
     for (format, expected) in formats {
-        let body = String::from_utf8(format.request(&conversation, "m", &mut Vec::new())).unwrap();
+        let body =
+            String::from_utf8(format.request(&conversation, "m", &mut Lost::default())).unwrap();
         for schema in expected {
             assert!(body.contains(schema), "{schema} in {body}");
         }
@@ -227,7 +236,7 @@ fn an_answer_to_go_on_from_does_not_end_in_white_space() {
         (&bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ] {
         let body =
-            String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
+            String::from_utf8(format.request(&conversation, model, &mut Lost::default())).unwrap();
         assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
     }
 }
@@ -253,16 +262,16 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
         "response_format": {{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}}}"#
     );
     let conversation = openai::Client.read(body.as_bytes()).unwrap();
-    let written = |format: &dyn Format, dropped: &mut Vec<&'static str>| {
+    let written = |format: &dyn Format, dropped: &mut Lost| {
         let body =
             format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
         serde_json::from_slice::<serde_json::Value>(&body).unwrap()
     };
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = written(&anthropic::Anthropic, &mut dropped);
     assert_eq!(body["output_config"]["format"]["schema"], expected);
     assert!(!body["tools"].to_string().contains("minLength"), "it is strict, too");
-    assert_eq!(dropped, ["tools.strict", "response_format"]);
+    assert_eq!(*dropped, ["tools.strict", "response_format"]);
     let body = written(&bedrock::Bedrock, &mut dropped);
     let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
     assert_eq!(
@@ -287,9 +296,9 @@ fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
         let body = format!(
             r#"{{"messages": [{{"role": "user", "content": [{{"type": "text", "text": "Sum it up"}}, {{"type": "file", "file": {file}}}]}}]}}"#
         );
-        let mut dropped = Vec::new();
+        let mut dropped = Lost::default();
         format.request(&openai::Client.read(body.as_bytes()).unwrap(), "m", &mut dropped);
-        let is_refused = |name: &&str| format.losses().contains(&(*name, Loss::Refused));
+        let is_refused = |name: &&str| format.losses().of(name) == Some(Loss::Refused);
         assert!(dropped.iter().any(is_refused), "{dropped:?}");
     }
 }

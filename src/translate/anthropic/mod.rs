@@ -5,7 +5,6 @@
 //! files and effort left beta.
 
 mod call;
-mod field;
 mod proof;
 mod read_answer;
 mod read_error;
@@ -20,7 +19,8 @@ mod tests;
 use std::borrow::Cow;
 
 use super::form::Conversation;
-use super::{About, AnswerReader, AnswerWriter, Dialect, Format, Loss};
+use super::loss::{CHAT_ONLY, Loss, Losses, Lost};
+use super::{About, AnswerReader, AnswerWriter, Dialect, Format};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
 
@@ -30,67 +30,42 @@ pub(super) use proof::unstamp;
 /// OpenRouter's name for the form of Claude's thinking.
 pub(super) const THINKING_FORMAT: &str = "anthropic-claude-v1";
 
-/// `max_tokens`, which the API demands, where the client names none.
-const DEFAULT_MAX_TOKENS: u64 = 8192;
-
 /// The Messages API.
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;
 
-/// What the API cannot express, by OpenAI's names.
-const LOSSES: &[(&str, Loss)] = &[
-    ("n", Loss::Refused),
-    ("audio", Loss::Refused),
-    ("modalities", Loss::Refused),
-    ("image_config", Loss::Refused),
-    ("web_search_options", Loss::Refused),
-    // Of a type that no document has.
-    ("messages.file", Loss::Refused),
-    ("messages.input_audio", Loss::Refused),
-    ("messages.video_url", Loss::Refused),
-    ("logprobs", Loss::Ignored),
-    ("top_logprobs", Loss::Ignored),
-    ("logit_bias", Loss::Ignored),
-    ("frequency_penalty", Loss::Ignored),
-    ("presence_penalty", Loss::Ignored),
-    ("repetition_penalty", Loss::Ignored),
-    ("min_p", Loss::Ignored),
-    ("top_a", Loss::Ignored),
-    ("seed", Loss::Ignored),
-    ("prediction", Loss::Ignored),
-    ("verbosity", Loss::Ignored),
-    ("top_k", Loss::Ignored),
-    ("max_tool_calls", Loss::Ignored),
-    ("service_tier", Loss::Ignored),
-    ("metadata", Loss::Ignored),
-    ("store", Loss::Ignored),
-    ("prompt_cache_key", Loss::Ignored),
-    ("prompt_cache_options", Loss::Ignored),
-    ("prompt_cache_retention", Loss::Ignored),
-    ("temperature", Loss::Approximated),
-    ("top_p", Loss::Approximated),
-    ("stop", Loss::Approximated),
-    ("reasoning", Loss::Approximated),
-    ("tool_choice", Loss::Approximated),
-    ("response_format", Loss::Approximated),
-    ("tools.strict", Loss::Approximated),
-];
+/// What the API cannot express.
+const LOSSES: Losses = Losses(&[
+    CHAT_ONLY,
+    &[
+        ("modalities", Loss::Refused),
+        ("image_config", Loss::Refused),
+        // Of a type that no document has.
+        ("messages.file", Loss::Refused),
+        ("messages.input_audio", Loss::Refused),
+        ("messages.video_url", Loss::Refused),
+        ("seed", Loss::Ignored),
+        ("top_k", Loss::Ignored),
+        ("temperature", Loss::Approximated),
+        ("top_p", Loss::Approximated),
+        ("stop", Loss::Approximated),
+        ("reasoning", Loss::Approximated),
+        ("tool_choice", Loss::Approximated),
+        ("response_format", Loss::Approximated),
+        ("tools.strict", Loss::Approximated),
+    ],
+]);
 
 impl Format for Anthropic {
     fn path(&self, _: &str, _: bool) -> Cow<'static, str> {
         Cow::Borrowed("/messages")
     }
 
-    fn losses(&self) -> &'static [(&'static str, Loss)] {
+    fn losses(&self) -> Losses {
         LOSSES
     }
 
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8> {
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
         write_request::write(conversation, model, dropped)
     }
 

@@ -3,8 +3,9 @@
 //! The API has no code for a prompt that is too long, only messages, which it takes from the
 //! models.
 
-use super::json::object;
-use crate::wire::json::{Kind, Reader};
+use crate::translate::form::Text;
+use crate::translate::tolerant::{object, text};
+use crate::wire::json::Reader;
 use crate::wire::openai::ErrorFields;
 
 /// Statuses of the API's exceptions. An error of the model is not the client's: where the API says
@@ -95,13 +96,15 @@ impl Told {
     fn read(json: &[u8]) -> Option<Self> {
         let mut told = Self::default();
         let mut reader = Reader::new(json);
-        let read = object(&mut reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "message" | "Message" if reader.peek()? == Kind::String => {
-                    told.message = Some(reader.string()?.decode().into_owned());
+        let read = object(&mut reader, |reader, key| {
+            match key {
+                "message" | "Message" => {
+                    let message = text(reader)?.map(Text::into_owned);
+                    told.message = message.or(told.message.take());
                 }
-                "__type" if reader.peek()? == Kind::String => {
-                    told.kind = Some(plain(&reader.string()?.decode()))
+                "__type" => {
+                    let kind = text(reader)?.map(|kind| plain(&kind));
+                    told.kind = kind.or(told.kind.take());
                 }
                 "originalStatusCode" => {
                     let status = reader.u64()?.and_then(|status| u16::try_from(status).ok());

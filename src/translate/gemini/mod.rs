@@ -14,7 +14,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use super::{AnswerReader, Conversation, Format, Loss};
+use super::loss::{CHAT_ONLY, Loss, Losses, Lost};
+use super::{AnswerReader, Conversation, Format};
 use crate::wire::openai::ErrorFields;
 use crate::wire::percent::Escaped;
 
@@ -25,50 +26,33 @@ const THINKING_FORMAT: &str = "google-gemini-v1";
 #[derive(Clone, Copy, Debug)]
 pub struct Gemini;
 
-const LOSSES: &[(&str, Loss)] = &[
-    ("audio", Loss::Refused),
-    // Depends on the model.
-    ("frequency_penalty", Loss::Ignored),
-    ("image_config", Loss::Ignored),
-    ("logit_bias", Loss::Ignored),
-    ("logprobs", Loss::Ignored),
-    ("max_tool_calls", Loss::Ignored),
-    ("messages.cache_control", Loss::Ignored),
-    ("messages.content", Loss::Ignored),
-    ("messages.file.filename", Loss::Ignored),
-    ("messages.file_id", Loss::Refused),
-    ("messages.image_url.detail", Loss::Ignored),
-    ("messages.reasoning_details", Loss::Ignored),
-    ("messages.tool_call_id", Loss::Approximated),
-    ("messages.tool_calls.arguments", Loss::Approximated),
-    ("metadata", Loss::Ignored),
-    ("min_p", Loss::Ignored),
-    // Models that draw do so unasked.
-    ("modalities", Loss::Ignored),
-    ("n", Loss::Refused),
-    ("parallel_tool_calls", Loss::Ignored),
-    ("prediction", Loss::Ignored),
-    ("presence_penalty", Loss::Ignored),
-    ("prompt_cache_key", Loss::Ignored),
-    ("prompt_cache_options", Loss::Ignored),
-    ("prompt_cache_retention", Loss::Ignored),
-    ("reasoning", Loss::Approximated),
-    ("repetition_penalty", Loss::Ignored),
-    ("response_format", Loss::Ignored),
-    ("response_format.json_schema.description", Loss::Ignored),
-    ("response_format.json_schema.name", Loss::Ignored),
-    ("seed", Loss::Approximated),
-    ("service_tier", Loss::Ignored),
-    ("stop", Loss::Approximated),
-    ("store", Loss::Ignored),
-    ("tools.cache_control", Loss::Ignored),
-    ("tools.strict", Loss::Ignored),
-    ("top_a", Loss::Ignored),
-    ("top_logprobs", Loss::Ignored),
-    ("user", Loss::Ignored),
-    ("verbosity", Loss::Ignored),
-    ("web_search_options", Loss::Refused),
-];
+/// What the API cannot express.
+const LOSSES: Losses = Losses(&[
+    CHAT_ONLY,
+    &[
+        ("image_config", Loss::Ignored),
+        ("messages.cache_control", Loss::Ignored),
+        ("messages.content", Loss::Ignored),
+        ("messages.file.filename", Loss::Ignored),
+        ("messages.file_id", Loss::Refused),
+        ("messages.image_url.detail", Loss::Ignored),
+        ("messages.reasoning_details", Loss::Ignored),
+        ("messages.tool_call_id", Loss::Approximated),
+        ("messages.tool_calls.arguments", Loss::Approximated),
+        // Models that draw do so unasked.
+        ("modalities", Loss::Ignored),
+        ("parallel_tool_calls", Loss::Ignored),
+        ("reasoning", Loss::Approximated),
+        ("response_format", Loss::Ignored),
+        ("response_format.json_schema.description", Loss::Ignored),
+        ("response_format.json_schema.name", Loss::Ignored),
+        ("seed", Loss::Approximated),
+        ("stop", Loss::Approximated),
+        ("tools.cache_control", Loss::Ignored),
+        ("tools.strict", Loss::Ignored),
+        ("user", Loss::Ignored),
+    ],
+]);
 
 impl Format for Gemini {
     /// The base path before it is `/v1beta`, or on Vertex
@@ -78,17 +62,12 @@ impl Format for Gemini {
         Cow::Owned(format!("/models/{}:{method}", Escaped(model)))
     }
 
-    fn losses(&self) -> &'static [(&'static str, Loss)] {
+    fn losses(&self) -> Losses {
         LOSSES
     }
 
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8> {
-        write_request::write(conversation, model, &mut Dropped(dropped))
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
+        write_request::write(conversation, model, dropped)
     }
 
     fn thinking_format(&self) -> Option<&'static str> {
@@ -101,22 +80,5 @@ impl Format for Gemini {
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
         read_error::read(body)
-    }
-}
-
-/// Names of what got lost, each once.
-struct Dropped<'a>(&'a mut Vec<&'static str>);
-
-impl Dropped<'_> {
-    fn add(&mut self, name: &'static str) {
-        if !self.0.contains(&name) {
-            self.0.push(name);
-        }
-    }
-
-    fn add_if(&mut self, lost: bool, name: &'static str) {
-        if lost {
-            self.add(name);
-        }
     }
 }

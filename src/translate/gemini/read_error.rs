@@ -4,6 +4,8 @@
 //! `code` becomes the HTTP status as text, unless there is something exact to say; `kind` is
 //! Google's own status.
 
+use crate::translate::form::Text;
+use crate::translate::tolerant::{array, member, object, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 use crate::wire::openai::ErrorFields;
 
@@ -35,30 +37,25 @@ const STATUSES: &[(&str, u16)] = &[
 /// `None`: not such an error.
 pub(super) fn read(body: &[u8]) -> Option<ErrorFields> {
     let mut reader = Reader::new(body);
-    let mut found = None;
+    let mut status = None;
     match reader.peek().ok()? {
-        Kind::Object => holder(&mut reader, &mut found).ok()?,
-        Kind::Array => {
-            let each = reader.array(|reader, _| match reader.peek()? {
-                Kind::Object => holder(reader, &mut found),
-                _ => Ok(()),
-            });
-            each.ok()?;
-        }
-        _ => return None,
+        Kind::Array => array(&mut reader, |reader| {
+            status = status.take().or(holder(reader)?);
+            Ok(())
+        })
+        .ok()?,
+        _ => status = holder(&mut reader).ok()?,
     }
     reader.end().ok()?;
-    found.map(Status::fields)
+    status.map(Status::fields)
 }
 
-fn holder(reader: &mut Reader<'_>, found: &mut Option<Status>) -> Result<(), JsonError> {
-    reader.object(|reader, member| {
-        if found.is_none() && member.key.is("error") && reader.peek()? == Kind::Object {
-            *found = Some(Status::read(reader)?);
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    Ok(())
+/// The status in the object that holds it.
+fn holder(reader: &mut Reader<'_>) -> Result<Option<Status>, JsonError> {
+    member(reader, "error", |reader| match reader.peek()? {
+        Kind::Object => Status::read(reader).map(Some),
+        _ => Ok(None),
+    })
 }
 
 /// `google.rpc.Status`.
@@ -74,15 +71,15 @@ struct Status {
 impl Status {
     fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
         let mut status = Self::default();
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            match key {
                 "code" => status.code = reader.u64()?,
-                "message" => status.message = text(reader)?,
-                "status" => status.status = text(reader)?,
-                "details" if reader.peek()? == Kind::Array => status.bad_key = details(reader)?,
+                "message" => status.message = text(reader)?.map(Text::into_owned),
+                "status" => status.status = text(reader)?.map(Text::into_owned),
+                "details" => status.bad_key = details(reader)?,
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(status)
     }
@@ -110,24 +107,10 @@ impl Status {
 /// Whether one of the details says that the key is not valid.
 fn details(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
     let mut bad_key = false;
-    reader.array(|reader, _| {
-        if reader.peek()? != Kind::Object {
-            return Ok(());
-        }
-        reader.object(|reader, member| {
-            if member.key.is("reason") && reader.peek()? == Kind::String {
-                bad_key |= reader.string()?.is("API_KEY_INVALID");
-            }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok::<_, JsonError>(())
+    array(reader, |reader| {
+        let reason = member(reader, "reason", text)?;
+        bad_key |= reason.is_some_and(|reason| reason == "API_KEY_INVALID");
+        Ok(())
     })?;
     Ok(bad_key)
-}
-
-fn text(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
-    Ok(match reader.peek()? {
-        Kind::String => Some(reader.string()?.decode().into_owned()),
-        _ => None,
-    })
 }

@@ -11,7 +11,6 @@ mod read_answer;
 mod read_error;
 mod read_request;
 mod reasoning;
-mod value;
 mod write_answer;
 mod write_request;
 
@@ -23,7 +22,8 @@ pub use write_request::effort;
 
 use std::borrow::Cow;
 
-use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};
+use super::loss::{Losses, Lost};
+use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
 
@@ -53,16 +53,11 @@ impl Format for Upstream {
         Cow::Borrowed("/chat/completions")
     }
 
-    fn losses(&self) -> &'static [(&'static str, Loss)] {
+    fn losses(&self) -> Losses {
         self.quirks.losses
     }
 
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8> {
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
         write_request::write(conversation, model, &self.quirks, dropped)
     }
 

@@ -3,7 +3,7 @@
 //! Besides OpenAI's `{"error": {…}}` (2026-11): the bare object with `"object": "error"` of vLLM
 //! and Mistral.
 
-use super::value::{maybe_object, maybe_text};
+use crate::translate::tolerant::{member, text};
 use crate::wire::json::Reader;
 use crate::wire::openai::ErrorFields;
 
@@ -18,12 +18,6 @@ pub(super) fn bare(json: &[u8]) -> Option<ErrorFields> {
 }
 
 fn is_bare(json: &[u8]) -> bool {
-    let mut is_error = false;
-    let read = maybe_object(&mut Reader::new(json), |reader, key| {
-        if key == "object" {
-            is_error = maybe_text(reader)?.is_some_and(|object| object == "error");
-        }
-        Ok(())
-    });
-    read.is_ok() && is_error
+    let object = member(&mut Reader::new(json), "object", text);
+    object.is_ok_and(|object| object.is_some_and(|object| object == "error"))
 }

@@ -21,8 +21,6 @@ mod tests;
 use super::{About, AnswerWriter, Conversation, Dialect};
 use crate::error::Error;
 
-pub use read_request::LOSSES;
-
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Responses;

@@ -2,9 +2,9 @@
 //!
 //! Read in one pass whatever the order of fields; what is of a wrong type counts as absent.
 
-use crate::translate::anthropic::field::{raw, text};
 use crate::translate::anthropic::tally::Tally;
 use crate::translate::form::Text;
+use crate::translate::tolerant::{array, member, object, raw_object, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 
 /// A message, or an event of a stream.
@@ -35,17 +35,17 @@ pub(super) struct Piece<'a> {
     pub(super) name: Option<Text<'a>>,
     pub(super) input: Option<&'a str>,
     pub(super) partial_json: Option<Text<'a>>,
-    pub(super) citations: Vec<Citation<'a>>,
+    pub(super) citations: Vec<Cited<'a>>,
     pub(super) stop_reason: Option<Text<'a>>,
     pub(super) explanation: Option<Text<'a>>,
 }
 
-/// A citation, as far as it is of the web.
+/// What is cited, as far as it is of the web.
 #[derive(Default)]
-pub(super) struct Citation<'a> {
+pub(super) struct Cited<'a> {
     pub(super) url: Option<Text<'a>>,
     pub(super) title: Option<Text<'a>>,
-    pub(super) cited_text: Option<Text<'a>>,
+    pub(super) text: Option<Text<'a>>,
 }
 
 impl<'a> Event<'a> {
@@ -64,8 +64,8 @@ impl<'a> Event<'a> {
         reader: &mut Reader<'a>,
         tally: &mut Tally,
     ) -> Result<(), JsonError> {
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            match key {
                 "type" => self.kind = text(reader)?.unwrap_or_default(),
                 "index" => self.index = reader.u64()?,
                 "delta" | "content_block" => self.piece = piece(json, reader)?,
@@ -80,9 +80,9 @@ impl<'a> Event<'a> {
                 "model" => self.model = text(reader)?,
                 "content" if reader.peek()? == Kind::Array => {
                     let mut blocks = Vec::new();
-                    reader.array(|reader, _| {
+                    array(reader, |reader| {
                         blocks.push(piece(json, reader)?);
-                        Ok::<_, JsonError>(())
+                        Ok(())
                     })?;
                     self.content = Some(blocks);
                 }
@@ -90,20 +90,15 @@ impl<'a> Event<'a> {
                 "stop_details" => self.piece.explanation = explanation(reader)?,
                 _ => {}
             }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 fn piece<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Piece<'a>, JsonError> {
     let mut piece = Piece::default();
-    if reader.peek()? != Kind::Object {
-        reader.skip()?;
-        return Ok(piece);
-    }
-    reader.object(|reader, member| {
-        match member.key.decode().as_ref() {
+    object(reader, |reader, key| {
+        match key {
             "type" => piece.kind = text(reader)?.unwrap_or_default(),
             "text" => piece.text = text(reader)?,
             "thinking" => piece.thinking = text(reader)?,
@@ -111,52 +106,37 @@ fn piece<'a>(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Piece<'a>, JsonE
             "data" => piece.data = text(reader)?,
             "id" => piece.id = text(reader)?,
             "name" => piece.name = text(reader)?,
-            "input" if reader.peek()? == Kind::Object => piece.input = Some(raw(json, reader)?),
+            "input" => piece.input = raw_object(json, reader)?,
             "partial_json" => piece.partial_json = text(reader)?,
             "citation" => piece.citations.push(citation(reader)?),
-            "citations" if reader.peek()? == Kind::Array => {
-                reader.array(|reader, _| {
-                    piece.citations.push(citation(reader)?);
-                    Ok::<_, JsonError>(())
-                })?;
-            }
+            "citations" => array(reader, |reader| {
+                piece.citations.push(citation(reader)?);
+                Ok(())
+            })?,
             "stop_reason" => piece.stop_reason = text(reader)?,
             "stop_details" => piece.explanation = explanation(reader)?,
             _ => {}
         }
-        Ok::<_, JsonError>(())
+        Ok(())
     })?;
     Ok(piece)
 }
 
-fn citation<'a>(reader: &mut Reader<'a>) -> Result<Citation<'a>, JsonError> {
-    let mut citation = Citation::default();
-    if reader.peek()? != Kind::Object {
-        reader.skip()?;
-        return Ok(citation);
-    }
-    reader.object(|reader, member| {
-        match member.key.decode().as_ref() {
-            "url" | "source" => citation.url = text(reader)?,
-            "title" => citation.title = text(reader)?,
-            "cited_text" => citation.cited_text = text(reader)?,
+fn citation<'a>(reader: &mut Reader<'a>) -> Result<Cited<'a>, JsonError> {
+    let mut cited = Cited::default();
+    object(reader, |reader, key| {
+        match key {
+            "url" | "source" => cited.url = text(reader)?,
+            "title" => cited.title = text(reader)?,
+            "cited_text" => cited.text = text(reader)?,
             _ => {}
         }
-        Ok::<_, JsonError>(())
+        Ok(())
     })?;
-    Ok(citation)
+    Ok(cited)
 }
 
 /// Why the model refused, for people.
 fn explanation<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    let mut explanation = None;
-    if reader.peek()? == Kind::Object {
-        reader.object(|reader, member| {
-            if member.key.is("explanation") {
-                explanation = text(reader)?;
-            }
-            Ok::<_, JsonError>(())
-        })?;
-    }
-    Ok(explanation)
+    member(reader, "explanation", text)
 }

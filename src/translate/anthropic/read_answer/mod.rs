@@ -6,14 +6,13 @@
 
 mod event;
 
-use serde::Serialize;
-
 use super::read_error;
 use super::tally::{Tally, finish_reason};
+use crate::translate::citation::Citation;
 use crate::translate::delta::Delta;
-use crate::translate::{AnswerReader, Malformed};
+use crate::translate::{AnswerReader, Malformed, Tell};
 use crate::wire::sse;
-use event::{Citation, Event, Piece};
+use event::{Cited, Event, Piece};
 
 /// Reads one answer.
 #[derive(Debug, Default)]
@@ -30,10 +29,8 @@ pub(super) struct Reading {
     block_start: usize,
 }
 
-type Tell<'t> = &'t mut dyn FnMut(Delta<'_>);
-
 impl AnswerReader for Reading {
-    fn whole(&mut self, body: &[u8], tell: Tell<'_>) -> Result<(), Malformed> {
+    fn whole(&mut self, body: &[u8], tell: &mut Tell<'_>) -> Result<(), Malformed> {
         let mut event = Event::parse(body, &mut self.tally).ok_or(Malformed)?;
         if let Some(error) = read_error::read(body).filter(|_| event.content.is_none()) {
             tell(Delta::Error(error));
@@ -44,7 +41,7 @@ impl AnswerReader for Reading {
         for (index, mut block) in (0..).zip(content) {
             let citations = std::mem::take(&mut block.citations);
             self.begin(index, block, tell);
-            self.cite(&citations, tell);
+            self.cite(citations, tell);
             self.end_input(tell);
         }
         self.stop(event, tell);
@@ -52,7 +49,7 @@ impl AnswerReader for Reading {
         Ok(())
     }
 
-    fn event(&mut self, event: &[u8], tell: Tell<'_>) {
+    fn event(&mut self, event: &[u8], tell: &mut Tell<'_>) {
         let fields = sse::fields(event);
         let Some(data) = fields.data.as_deref() else { return };
         let Some(mut event) = Event::parse(data, &mut self.tally) else { return };
@@ -76,14 +73,14 @@ impl AnswerReader for Reading {
 }
 
 impl Reading {
-    fn start(&mut self, event: &mut Event<'_>, tell: Tell<'_>) {
+    fn start(&mut self, event: &mut Event<'_>, tell: &mut Tell<'_>) {
         let (id, model) =
             (event.id.take().unwrap_or_default(), event.model.take().unwrap_or_default());
         tell(Delta::Start { id, model });
     }
 
     /// A block starts; in a whole answer all of it is here.
-    fn begin(&mut self, index: u64, block: Piece<'_>, tell: Tell<'_>) {
+    fn begin(&mut self, index: u64, block: Piece<'_>, tell: &mut Tell<'_>) {
         self.end_input(tell);
         self.block_start = self.characters;
         let thought = std::mem::replace(&mut self.thought, block.kind == "thinking");
@@ -109,7 +106,7 @@ impl Reading {
     }
 
     /// More of a block. A start may carry the same fields, mostly empty.
-    fn add(&mut self, index: Option<u64>, piece: Piece<'_>, tell: Tell<'_>) {
+    fn add(&mut self, index: Option<u64>, piece: Piece<'_>, tell: &mut Tell<'_>) {
         if let Some(text) = piece
             .text
             .filter(|text| !text.is_empty() && matches!(&*piece.kind, "text" | "text_delta"))
@@ -132,32 +129,31 @@ impl Reading {
                 tell(Delta::Arguments { index, json });
             }
         }
-        self.cite(&piece.citations, tell);
+        self.cite(piece.citations, tell);
     }
 
-    fn end_input(&mut self, tell: Tell<'_>) {
+    fn end_input(&mut self, tell: &mut Tell<'_>) {
         if let Some(input) = self.whole_input.take() {
             let index = self.calls.len().saturating_sub(1);
             tell(Delta::Arguments { index, json: input.into() });
         }
     }
 
-    fn cite(&mut self, citations: &[Citation<'_>], tell: Tell<'_>) {
-        for citation in citations {
-            let Some(url) = citation.url.as_deref() else { continue };
-            let url_citation = UrlCitation {
+    fn cite(&mut self, cited: Vec<Cited<'_>>, tell: &mut Tell<'_>) {
+        for Cited { url, title, text } in cited {
+            let Some(url) = url else { continue };
+            let citation = Citation {
                 url,
-                title: citation.title.as_deref().unwrap_or_default(),
-                content: citation.cited_text.as_deref().unwrap_or_default(),
-                start_index: self.block_start,
-                end_index: self.characters,
+                title: Some(title.unwrap_or_default()),
+                content: Some(text.unwrap_or_default()),
+                start_index: Some(self.block_start),
+                end_index: Some(self.characters),
             };
-            let annotation = Annotation { r#type: "url_citation", url_citation };
-            tell(Delta::Annotation(serde_json::to_string(&annotation).unwrap_or_default().into()));
+            tell(Delta::Annotation(citation.annotation().into()));
         }
     }
 
-    fn stop(&mut self, event: Event<'_>, tell: Tell<'_>) {
+    fn stop(&mut self, event: Event<'_>, tell: &mut Tell<'_>) {
         if let Some(explanation) = event.piece.explanation {
             tell(Delta::Refusal(explanation));
         }
@@ -167,7 +163,7 @@ impl Reading {
         self.count(event.counted, tell);
     }
 
-    fn count(&self, counted: bool, tell: Tell<'_>) {
+    fn count(&self, counted: bool, tell: &mut Tell<'_>) {
         if counted {
             tell(Delta::Usage(self.tally.usage()));
         }
@@ -176,20 +172,4 @@ impl Reading {
 
 fn is_empty(object: &str) -> bool {
     object.bytes().all(|byte| matches!(byte, b'{' | b'}') || byte.is_ascii_whitespace())
-}
-
-/// OpenRouter's form of a citation.
-#[derive(Serialize)]
-struct Annotation<'a> {
-    r#type: &'static str,
-    url_citation: UrlCitation<'a>,
-}
-
-#[derive(Serialize)]
-struct UrlCitation<'a> {
-    url: &'a str,
-    title: &'a str,
-    content: &'a str,
-    start_index: usize,
-    end_index: usize,
 }

@@ -4,16 +4,17 @@
 //! parts by their type. What only Anthropic's own servers understand (server tools and their
 //! results) is left out and noted as dropped.
 
-use super::{Wrong, note};
-use crate::translate::anthropic::field::{raw, text};
+use super::{Wrong, members};
 use crate::translate::anthropic::proof;
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text, Thinking};
+use crate::translate::loss::Lost;
+use crate::translate::tolerant::{array, member, object, raw_object, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 
 /// Reads the content of one message, or of `system`.
 pub(super) struct Blocks<'a, 'r> {
     json: &'a [u8],
-    dropped: &'r mut Vec<&'static str>,
+    dropped: &'r mut Lost,
     /// The proof for the tool call that follows.
     call_proof: Option<String>,
 }
@@ -49,7 +50,7 @@ enum Where<'a> {
 }
 
 impl<'a, 'r> Blocks<'a, 'r> {
-    pub(super) fn new(json: &'a [u8], dropped: &'r mut Vec<&'static str>) -> Self {
+    pub(super) fn new(json: &'a [u8], dropped: &'r mut Lost) -> Self {
         Self { json, dropped, call_proof: None }
     }
 
@@ -75,7 +76,7 @@ impl<'a, 'r> Blocks<'a, 'r> {
             return Ok(());
         }
         let mut block = Block::default();
-        reader.object(|reader, member| self.member(reader, &member.key.decode(), &mut block))?;
+        members(reader, |reader, key| self.member(reader, key, &mut block))?;
         let (before, cache) = (parts.len(), block.cache);
         self.parts(block, parts)?;
         if let Some(last) = parts.get_mut(before..).and_then(<[_]>::last_mut) {
@@ -95,9 +96,7 @@ impl<'a, 'r> Blocks<'a, 'r> {
             "text" => block.text = text(reader)?,
             "id" => block.id = text(reader)?,
             "name" => block.name = text(reader)?,
-            "input" if reader.peek()? == Kind::Object => {
-                block.input = Some(raw(self.json, reader)?)
-            }
+            "input" => block.input = raw_object(self.json, reader)?,
             "tool_use_id" => block.tool_use_id = text(reader)?,
             "content" => block.content = self.content(reader)?,
             "is_error" => block.is_error = reader.boolean()? == Some(true),
@@ -119,15 +118,15 @@ impl<'a, 'r> Blocks<'a, 'r> {
             return Ok(text(reader)?.map(Where::Name));
         }
         let (mut kind, mut mime, mut value, mut parts) = (Text::default(), None, None, Vec::new());
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "type" => kind = text(reader)?.unwrap_or_default(),
                 "media_type" => mime = text(reader)?,
                 "data" | "url" | "file_id" => value = text(reader)?,
                 "content" => parts = self.content(reader)?,
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         Ok(match (kind.as_ref(), value) {
             ("base64", Some(base64)) => Some(Where::Media(Source::Data {
@@ -144,7 +143,7 @@ impl<'a, 'r> Blocks<'a, 'r> {
 
     fn parts(&mut self, block: Block<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), Wrong> {
         if block.cited {
-            note(self.dropped, "messages.citations");
+            self.dropped.add("messages.citations");
         }
         let part = match block.kind.as_ref() {
             "text" => Content::Text(needed(block.text, "text needs text")?),
@@ -173,7 +172,7 @@ impl<'a, 'r> Blocks<'a, 'r> {
                 return Ok(());
             }
             other => {
-                note(self.dropped, lost(other));
+                self.dropped.add(lost(other));
                 return Ok(());
             }
         };
@@ -279,19 +278,14 @@ fn search_result<'a>(block: Block<'a>, parts: &mut Vec<Part<'a>>) {
 fn is_cited(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
     let mut cited = false;
     match reader.peek()? {
-        Kind::Object => {
-            reader.object(|reader, member| {
-                cited |= member.key.is("enabled") && reader.boolean()? == Some(true);
-                Ok::<_, JsonError>(())
-            })?;
-        }
-        Kind::Array => {
-            reader.array(|_, _| {
-                cited = true;
-                Ok::<_, JsonError>(())
-            })?;
-        }
-        _ => {}
+        Kind::Array => array(reader, |_| {
+            cited = true;
+            Ok(())
+        })?,
+        _ => object(reader, |reader, key| {
+            cited |= key == "enabled" && reader.boolean()? == Some(true);
+            Ok(())
+        })?,
     }
     Ok(cited)
 }
@@ -301,12 +295,6 @@ pub(super) fn cache(reader: &mut Reader<'_>) -> Result<Option<Cache>, JsonError>
     if reader.peek()? != Kind::Object {
         return Ok(None);
     }
-    let mut cache = Cache::Short;
-    reader.object(|reader, member| {
-        if member.key.is("ttl") && text(reader)?.is_some_and(|ttl| ttl == "1h") {
-            cache = Cache::Long;
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    Ok(Some(cache))
+    let ttl = member(reader, "ttl", text)?;
+    Ok(Some(if ttl.is_some_and(|ttl| ttl == "1h") { Cache::Long } else { Cache::Short }))
 }

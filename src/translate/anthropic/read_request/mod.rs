@@ -6,14 +6,12 @@
 
 mod block;
 
-use serde_json::value::RawValue;
-
-use super::field::{is_set, number, object, raw, text};
 use crate::error::Error;
 use crate::translate::form::{
     Cache, Content, Conversation, Effort, Part, Reasoning, ResponseFormat, Role, Text, Tool,
     ToolChoice, Turn,
 };
+use crate::translate::tolerant::{member, number, raw, raw_value, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 use block::{Blocks, cache};
 
@@ -37,13 +35,6 @@ impl From<Wrong> for Error {
                 Self::InvalidField { field, problem: problem.to_owned() }
             }
         }
-    }
-}
-
-/// Adds a name once.
-pub(in crate::translate::anthropic) fn note(names: &mut Vec<&'static str>, name: &'static str) {
-    if !names.contains(&name) {
-        names.push(name);
     }
 }
 
@@ -111,7 +102,7 @@ pub(super) fn read(body: &[u8]) -> Result<Conversation<'_>, Error> {
         cache: None,
         messages: false,
     };
-    Reader::new(body).object(|reader, member| request.member(reader, &member.key.decode()))?;
+    members(&mut Reader::new(body), |reader, key| request.member(reader, key))?;
     Ok(request.finish()?)
 }
 
@@ -135,12 +126,7 @@ impl<'a> Request<'a> {
             "output_config" if reader.peek()? == Kind::Object => self.output_config(reader)?,
             "output_format" => self.said.response_format = response_format(self.json, reader)?,
             "metadata" if reader.peek()? == Kind::Object => {
-                reader.object(|reader, member| {
-                    if member.key.is("user_id") {
-                        self.said.user = text(reader)?;
-                    }
-                    Ok::<_, Wrong>(())
-                })?;
+                self.said.user = member(reader, "user_id", text)?.or(self.said.user.take());
             }
             "max_tokens" if is_set(reader)? => {
                 self.said.max_tokens = Some(whole(reader, "max_tokens")?)
@@ -179,7 +165,7 @@ impl<'a> Request<'a> {
             return Ok(());
         }
         match UNREAD.into_iter().find(|known| *known == key) {
-            Some(known) => note(&mut self.said.dropped, known),
+            Some(known) => self.said.lose(known),
             None => self.said.lose_unknown(key),
         }
         Ok(())
@@ -190,15 +176,15 @@ impl<'a> Request<'a> {
             return Err(Wrong::Field("messages", "each must be an object"));
         }
         let (mut role, mut parts) = (None, Vec::new());
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "role" => role = text(reader)?,
                 "content" => {
                     parts = Blocks::new(self.json, &mut self.said.dropped).content(reader)?
                 }
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         match role.as_deref() {
             Some("user") => self.said.say(Role::User, parts),
@@ -206,7 +192,7 @@ impl<'a> Request<'a> {
             // What it says counts more than where: not every upstream has instructions between
             // turns.
             Some("system") => {
-                note(&mut self.said.dropped, "messages.role.system");
+                self.said.lose("messages.role.system");
                 self.said.system.extend(parts);
             }
             _ => return Err(Wrong::Field("messages", "role must be user, assistant or system")),
@@ -226,17 +212,17 @@ impl<'a> Request<'a> {
             cache: None,
         };
         let mut kind = None;
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "type" => kind = text(reader)?,
                 "name" => tool.name = text(reader)?.unwrap_or_default(),
                 "description" => tool.description = text(reader)?,
-                "input_schema" => tool.parameters = object(self.json, reader)?,
+                "input_schema" => tool.parameters = raw_value(self.json, reader)?,
                 "strict" => tool.strict = reader.boolean()?,
                 "cache_control" => tool.cache = cache(reader)?,
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         match kind.as_deref() {
             None | Some("custom") if tool.name.is_empty() => {
@@ -244,7 +230,7 @@ impl<'a> Request<'a> {
             }
             None | Some("custom") => self.said.tools.push(tool),
             Some(kind) => {
-                note(&mut self.said.dropped, server_tool(kind));
+                self.said.lose(server_tool(kind));
                 self.server_tools.push(tool.name);
             }
         }
@@ -253,8 +239,8 @@ impl<'a> Request<'a> {
 
     fn tool_choice(&mut self, reader: &mut Reader<'a>) -> Result<(), Wrong> {
         let (mut kind, mut name) = (Text::default(), None);
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "type" => kind = text(reader)?.unwrap_or_default(),
                 "name" => name = text(reader)?,
                 "disable_parallel_tool_use" => {
@@ -263,7 +249,7 @@ impl<'a> Request<'a> {
                 }
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         self.said.tool_choice = Some(match (kind.as_ref(), name) {
             ("auto", _) => ToolChoice::Auto,
@@ -282,8 +268,8 @@ impl<'a> Request<'a> {
 
     fn thinking(&mut self, reader: &mut Reader<'a>) -> Result<(), Wrong> {
         let reasoning = self.reasoning.get_or_insert_default();
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "type" => reasoning.enabled = thinks(text(reader)?.unwrap_or_default().as_ref()),
                 "budget_tokens" => reasoning.max_tokens = reader.u64()?,
                 "display" => {
@@ -291,26 +277,24 @@ impl<'a> Request<'a> {
                 }
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         Ok(())
     }
 
     fn output_config(&mut self, reader: &mut Reader<'a>) -> Result<(), Wrong> {
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        members(reader, |reader, key| {
+            match key {
                 "effort" => {
                     if let Some(effort) = text(reader)?.and_then(|name| Effort::of(&name)) {
                         self.reasoning.get_or_insert_default().effort = Some(effort);
                     }
                 }
                 "format" => self.said.response_format = response_format(self.json, reader)?,
-                "task_budget" if is_set(reader)? => {
-                    note(&mut self.said.dropped, "output_config.task_budget")
-                }
+                "task_budget" if is_set(reader)? => self.said.lose("output_config.task_budget"),
                 _ => {}
             }
-            Ok::<_, Wrong>(())
+            Ok(())
         })?;
         Ok(())
     }
@@ -355,6 +339,20 @@ fn put_results_first(turn: &mut Turn<'_>) {
     }
 }
 
+/// The members of an object, each with its key before its value.
+fn members<'a>(
+    reader: &mut Reader<'a>,
+    mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    reader.object(|reader, found| member(reader, &found.key.decode()))?;
+    Ok(())
+}
+
+/// Whether a value stands here that is not null.
+fn is_set(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
+    Ok(reader.peek()? != Kind::Null)
+}
+
 fn whole(reader: &mut Reader<'_>, field: &'static str) -> Result<u64, Wrong> {
     reader.u64()?.ok_or(Wrong::Field(field, "must be a whole number"))
 }
@@ -397,16 +395,8 @@ fn response_format<'a>(
     json: &'a [u8],
     reader: &mut Reader<'a>,
 ) -> Result<Option<ResponseFormat<'a>>, Wrong> {
-    if reader.peek()? != Kind::Object {
-        return Ok(None);
-    }
-    let mut schema: Option<&'a RawValue> = None;
-    reader.object(|reader, member| {
-        if member.key.is("schema") {
-            schema = serde_json::from_str(raw(json, reader)?).ok();
-        }
-        Ok::<_, Wrong>(())
-    })?;
+    let schema = member(reader, "schema", |reader| Ok(Some(raw(json, reader)?)))?
+        .and_then(|schema| serde_json::from_str(schema).ok());
     Ok(schema.map(|schema| ResponseFormat::JsonSchema {
         name: "output".into(),
         description: None,

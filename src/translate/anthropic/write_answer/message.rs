@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::translate::anthropic::field::text;
 use crate::translate::anthropic::tally::Counts;
-use crate::wire::json::{JsonError, Kind, Reader};
+use crate::translate::citation::Citation;
 
 /// An event of a stream.
 #[derive(Serialize)]
@@ -74,7 +73,7 @@ impl<'a> Stop<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
-    Text { text: &'a str, citations: Option<Vec<Citation<'a>>> },
+    Text { text: &'a str, citations: Option<Vec<Cited<'a>>> },
     Thinking { thinking: &'a str, signature: Cow<'a, str> },
     RedactedThinking { data: Cow<'a, str> },
     ToolUse { id: Cow<'a, str>, name: &'a str, input: Cow<'a, RawValue>, caller: Caller },
@@ -92,7 +91,7 @@ pub(super) enum Piece<'a> {
     #[serde(rename = "text_delta")]
     Text { text: &'a str },
     #[serde(rename = "citations_delta")]
-    Citation { citation: Citation<'a> },
+    Citation { citation: Cited<'a> },
     #[serde(rename = "thinking_delta")]
     Thinking { thinking: &'a str },
     #[serde(rename = "signature_delta")]
@@ -102,38 +101,20 @@ pub(super) enum Piece<'a> {
 }
 
 /// A citation of the web.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(tag = "type", rename = "web_search_result_location")]
-pub(super) struct Citation<'a> {
+pub(super) struct Cited<'a> {
     cited_text: Cow<'a, str>,
     url: Cow<'a, str>,
     title: Option<Cow<'a, str>>,
     encrypted_index: &'static str,
 }
 
-impl<'a> Citation<'a> {
-    /// Reads OpenRouter's `url_citation`; `None` if the annotation is another.
+impl<'a> Cited<'a> {
+    /// What an annotation cites; `None` if it is of another type.
     pub(super) fn of(annotation: &'a str) -> Option<Self> {
-        let mut citation = Self::default();
-        citation.read(&mut Reader::new(annotation.as_bytes())).ok()?;
-        (!citation.url.is_empty()).then_some(citation)
-    }
-
-    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        if reader.peek()? != Kind::Object {
-            return Ok(());
-        }
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
-                "url_citation" => self.read(reader)?,
-                "url" => self.url = text(reader)?.unwrap_or_default(),
-                "title" => self.title = text(reader)?,
-                "content" => self.cited_text = text(reader)?.unwrap_or_default(),
-                _ => {}
-            }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+        let Citation { url, title, content, .. } = Citation::of(annotation)?;
+        Some(Self { cited_text: content.unwrap_or_default(), url, title, encrypted_index: "" })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::translate::delta::{self, Answer, Delta, FinishReason};
 use crate::translate::{About, AnswerWriter};
 use crate::usage::Usage;
 use calls::{Call, Calls};
-use message::{Block, Caller, Citation, Event, Message, Piece, Stop, no_input};
+use message::{Block, Caller, Cited, Event, Message, Piece, Stop, no_input};
 
 /// Writes one answer.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl Writer {
 
     /// A citation belongs to the text it stands behind.
     fn annotate(&mut self, annotation: &str, events: &mut Vec<u8>) {
-        if let Some(citation) = Citation::of(annotation) {
+        if let Some(citation) = Cited::of(annotation) {
             self.open(Open::Text, || Block::Text { text: "", citations: None }, events);
             self.add(Piece::Citation { citation }, events);
         }
@@ -314,7 +314,7 @@ fn cite<'a>(content: &mut [Block<'a>], annotation: &'a str) {
         Block::Text { citations, .. } => Some(citations),
         _ => None,
     });
-    if let (Some(citations), Some(citation)) = (text, Citation::of(annotation)) {
+    if let (Some(citations), Some(citation)) = (text, Cited::of(annotation)) {
         citations.get_or_insert_default().push(citation);
     }
 }

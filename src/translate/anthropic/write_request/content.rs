@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use super::base64;
 use crate::translate::anthropic::call::{allowed, as_object, wrapped};
 use crate::translate::anthropic::proof::is_own;
-use crate::translate::anthropic::read_request::note;
 use crate::translate::form::{
     Breakpoints, Cache, Content, Media, MediaKind, Part, Role, Source, Thinking,
 };
+use crate::translate::loss::Lost;
 
 /// A content block; the fields of all types.
 #[derive(Debug, Default, Serialize)]
@@ -82,12 +82,12 @@ pub(super) struct CacheControl {
 /// Writes blocks in the order in which the API reads them: tools, system, messages.
 pub(super) struct Blocks<'d> {
     breakpoints: Breakpoints,
-    pub(super) dropped: &'d mut Vec<&'static str>,
+    pub(super) dropped: &'d mut Lost,
 }
 
 impl<'d> Blocks<'d> {
     /// For a request that asks for so many breakpoints.
-    pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
+    pub(super) fn new(breakpoints: usize, dropped: &'d mut Lost) -> Self {
         Self { breakpoints: Breakpoints::new(breakpoints), dropped }
     }
 
@@ -96,7 +96,7 @@ impl<'d> Blocks<'d> {
         let wanted = cache?;
         let taken = self.breakpoints.take(wanted);
         if taken != Some(wanted) {
-            note(self.dropped, "messages.cache_control");
+            self.dropped.add("messages.cache_control");
         }
         Some(CacheControl { r#type: "ephemeral", ttl: (taken? == Cache::Long).then_some("1h") })
     }
@@ -117,7 +117,7 @@ impl<'d> Blocks<'d> {
             Content::Thinking(thinking) => return self.thinking(thinking),
             Content::ToolCall { id, name, arguments, signature } => {
                 if signature.is_some() {
-                    note(self.dropped, "messages.reasoning_details");
+                    self.dropped.add("messages.reasoning_details");
                 }
                 self.tool_use(id, name, arguments)
             }
@@ -135,7 +135,7 @@ impl<'d> Blocks<'d> {
     /// Only Claude's own: nobody else's proof passes its check.
     fn thinking<'a>(&mut self, thinking: &'a Thinking<'a>) -> Option<Block<'a>> {
         if !is_own(thinking) {
-            note(self.dropped, "messages.reasoning_details");
+            self.dropped.add("messages.reasoning_details");
             return None;
         }
         Some(match &thinking.encrypted {
@@ -155,7 +155,7 @@ impl<'d> Blocks<'d> {
         let input = match as_object(arguments) {
             Some(input) => Cow::Borrowed(input),
             None => {
-                note(self.dropped, "messages.tool_calls.arguments");
+                self.dropped.add("messages.tool_calls.arguments");
                 Cow::Owned(wrapped(arguments))
             }
         };
@@ -184,10 +184,10 @@ impl<'d> Blocks<'d> {
             source(kind, &media.source)
         };
         if source.is_none() {
-            note(self.dropped, name);
+            self.dropped.add(name);
         }
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            note(self.dropped, "messages.image_url.detail");
+            self.dropped.add("messages.image_url.detail");
         }
         let title = if kind == "document" { media.name.as_deref() } else { None };
         Some(Block { r#type: kind, source: Some(source?), title, ..Block::default() })

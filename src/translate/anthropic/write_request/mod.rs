@@ -13,15 +13,17 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::DEFAULT_MAX_TOKENS;
-use super::read_request::note;
 use crate::translate::form::{
     Conversation, ResponseFormat, Role, Sampling, Text, Tool, ToolChoice,
 };
+use crate::translate::loss::Lost;
 use crate::translate::schema;
 use content::{Block, Blocks, CacheControl, breakpoints};
 use model::{Model, Samples};
 use thinking::{Plan, Thinking};
+
+/// `max_tokens`, which the API demands, where the client names none.
+const DEFAULT_MAX_TOKENS: u64 = 8192;
 
 /// Longest `metadata.user_id` the API takes, in characters.
 const LONGEST_USER: usize = 256;
@@ -102,11 +104,7 @@ struct Metadata<'a> {
 }
 
 /// Writes the body for `model`.
-pub(super) fn write(
-    conversation: &Conversation<'_>,
-    model: &str,
-    dropped: &mut Vec<&'static str>,
-) -> Vec<u8> {
+pub(super) fn write(conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
     let rules = Model::named(model);
     let mut max_tokens = conversation.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let plan = Plan::of(conversation, &rules, &mut max_tokens, dropped);
@@ -154,7 +152,7 @@ fn messages<'a>(conversation: &'a Conversation<'a>, blocks: &mut Blocks<'_>) -> 
         }
     }
     if messages.first().is_none_or(|first| first.role != "user") {
-        note(blocks.dropped, "messages");
+        blocks.dropped.add("messages");
         messages.insert(
             0,
             Message { role: "user", content: vec![Block::text("(The conversation begins.)")] },
@@ -172,7 +170,7 @@ fn tool_param<'a>(tool: &'a Tool<'a>, blocks: &mut Blocks<'_>) -> ToolParam<'a> 
     if strict {
         let (enforceable, lost) = schema::enforceable(&input_schema);
         if lost {
-            note(blocks.dropped, "tools.strict");
+            blocks.dropped.add("tools.strict");
         }
         input_schema = Cow::Owned(enforceable.into_owned());
     }
@@ -189,7 +187,7 @@ fn tool_param<'a>(tool: &'a Tool<'a>, blocks: &mut Blocks<'_>) -> ToolParam<'a> 
 fn tool_choice<'a>(
     conversation: &'a Conversation<'a>,
     rules: &Model,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<Choice<'a>> {
     if conversation.tools.is_empty() {
         return None;
@@ -197,7 +195,7 @@ fn tool_choice<'a>(
     let single = conversation.parallel_tool_calls == Some(false);
     let (r#type, name) = match &conversation.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Tool(_)) if !rules.forces_tools => {
-            note(dropped, "tool_choice");
+            dropped.add("tool_choice");
             ("auto", None)
         }
         Some(ToolChoice::Required) => ("any", None),
@@ -214,18 +212,18 @@ fn output_config<'a>(
     format: Option<&ResponseFormat<'a>>,
     rules: &Model,
     plan: &Plan,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<OutputConfig<'a>> {
     let format = match format {
         Some(ResponseFormat::JsonSchema { schema, .. }) if rules.schemas => {
             let (schema, lost) = schema::enforceable(schema);
             if lost {
-                note(dropped, "response_format");
+                dropped.add("response_format");
             }
             Some(JsonSchema { schema })
         }
         Some(ResponseFormat::JsonSchema { .. } | ResponseFormat::JsonObject) => {
-            note(dropped, "response_format");
+            dropped.add("response_format");
             None
         }
         Some(ResponseFormat::Text) | None => None,
@@ -236,12 +234,7 @@ fn output_config<'a>(
 
 /// What of the sampling numbers the model takes. One that is left out but says the default is no
 /// loss.
-fn sampling(
-    wanted: &Sampling,
-    rules: &Model,
-    plan: &Plan,
-    dropped: &mut Vec<&'static str>,
-) -> Sampling {
+fn sampling(wanted: &Sampling, rules: &Model, plan: &Plan, dropped: &mut Lost) -> Sampling {
     let mut taken = Sampling { top_p: wanted.top_p, top_k: wanted.top_k, ..Sampling::default() };
     taken.temperature = wanted.temperature.map(|temperature| temperature.clamp(0.0, 1.0));
     if plan.thinks() {
@@ -262,27 +255,24 @@ fn sampling(
         ("presence_penalty", wanted.presence_penalty.unwrap_or(0.0) != 0.0),
         ("seed", wanted.seed.is_some()),
     ];
-    losses.into_iter().filter(|(_, lost)| *lost).for_each(|(name, _)| note(dropped, name));
+    losses.into_iter().filter(|(_, lost)| *lost).for_each(|(name, _)| dropped.add(name));
     taken
 }
 
 /// The API rejects a stop sequence of white space only.
-fn stop_sequences<'a>(stop: &'a [Text<'a>], dropped: &mut Vec<&'static str>) -> Vec<&'a str> {
+fn stop_sequences<'a>(stop: &'a [Text<'a>], dropped: &mut Lost) -> Vec<&'a str> {
     let kept: Vec<&str> =
         stop.iter().map(AsRef::as_ref).filter(|text: &&str| !text.trim().is_empty()).collect();
     if kept.len() < stop.len() {
-        note(dropped, "stop");
+        dropped.add("stop");
     }
     kept
 }
 
-fn metadata<'a>(
-    user: Option<&'a Text<'a>>,
-    dropped: &mut Vec<&'static str>,
-) -> Option<Metadata<'a>> {
+fn metadata<'a>(user: Option<&'a Text<'a>>, dropped: &mut Lost) -> Option<Metadata<'a>> {
     let user_id: &str = user?;
     if user_id.chars().nth(LONGEST_USER).is_some() {
-        note(dropped, "user");
+        dropped.add("user");
         return None;
     }
     Some(Metadata { user_id })

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::model::{Model, Off, Thinks};
 use crate::translate::anthropic::proof::is_own;
-use crate::translate::anthropic::read_request::note;
 use crate::translate::form::{
     Content, Conversation, Effort, Part, Reasoning, Role, ToolChoice, Turn,
 };
+use crate::translate::loss::Lost;
 
 /// `thinking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ impl Plan {
         conversation: &Conversation<'_>,
         model: &Model,
         max_tokens: &mut u64,
-        dropped: &mut Vec<&'static str>,
+        dropped: &mut Lost,
     ) -> Self {
         let Some((reasoning, level)) =
             conversation.reasoning.and_then(|it| Some((it, it.level()?)))
@@ -63,7 +63,7 @@ impl Plan {
         if model.thinks == Thinks::Never
             || (forced && model.forces_tools && !conversation.tools.is_empty())
         {
-            note(dropped, "reasoning");
+            dropped.add("reasoning");
             return Self::default();
         }
         match (model.thinks, reasoning.max_tokens) {
@@ -72,7 +72,7 @@ impl Plan {
             }
             (_, budget) => {
                 if budget.is_some() {
-                    note(dropped, "reasoning.max_tokens");
+                    dropped.add("reasoning.max_tokens");
                 }
                 let display = if reasoning.exclude { "omitted" } else { "summarized" };
                 Self {
@@ -83,13 +83,13 @@ impl Plan {
         }
     }
 
-    fn off(model: &Model, dropped: &mut Vec<&'static str>) -> Self {
+    fn off(model: &Model, dropped: &mut Lost) -> Self {
         let thinking = match model.off {
             Off::Omit => None,
             Off::Disabled => Some(Thinking::Disabled),
             Off::BetweenTools => Some(Thinking::BetweenTools),
             Off::Impossible => {
-                note(dropped, "reasoning");
+                dropped.add("reasoning");
                 return Self { thinking: None, effort: Some(model.effort(Effort::Low)) };
             }
         };
@@ -100,17 +100,17 @@ impl Plan {
         conversation: &Conversation<'_>,
         reasoning: Reasoning,
         max_tokens: &mut u64,
-        dropped: &mut Vec<&'static str>,
+        dropped: &mut Lost,
     ) -> Self {
         let budget = reasoning.budget(*max_tokens).filter(|_| may_begin_anew(&conversation.turns));
         let Some(budget_tokens) = budget else {
-            note(dropped, "reasoning");
+            dropped.add("reasoning");
             return Self::default();
         };
         if budget_tokens >= *max_tokens {
             // What the client wanted for the answer stays for the answer.
             *max_tokens = max_tokens.saturating_add(budget_tokens);
-            note(dropped, "max_tokens");
+            dropped.add("max_tokens");
         }
         let display = reasoning.exclude.then_some("omitted");
         Self { thinking: Some(Thinking::Enabled { budget_tokens, display }), effort: None }

@@ -1,18 +1,15 @@
 //! What the parts of an answer say: calls, text, thinking, citations, usage.
 
-use serde::Serialize;
-
-use crate::translate::bedrock::json::{each, nested, object, string};
+use crate::translate::Tell;
+use crate::translate::citation::Citation;
 use crate::translate::delta::Delta;
 use crate::translate::form::Text;
-use crate::usage::{Source, Usage};
-use crate::wire::json::{JsonError, Reader, Span};
-
-/// Where deltas go.
-type Tell<'t> = &'t mut dyn FnMut(Delta<'_>);
+use crate::translate::tolerant::{array, member, object, raw, text};
+use crate::usage::Usage;
+use crate::wire::json::{JsonError, Reader};
 
 /// Tells what has something in it: streams begin blocks with empty pieces.
-pub(super) fn say(delta: Delta<'_>, tell: Tell<'_>) {
+pub(super) fn say(delta: Delta<'_>, tell: &mut Tell<'_>) {
     let empty = match &delta {
         Delta::Text(text)
         | Delta::Thinking(text)
@@ -31,23 +28,23 @@ pub(super) fn say(delta: Delta<'_>, tell: Tell<'_>) {
 pub(super) struct ToolUse<'a> {
     pub(super) id: Option<Text<'a>>,
     pub(super) name: Option<Text<'a>>,
-    /// Where the arguments stand.
-    pub(super) input: Option<Span>,
+    /// The arguments as they stand there.
+    pub(super) input: Option<&'a str>,
     /// The provider runs the tool itself.
     pub(super) by_server: bool,
 }
 
 impl<'a> ToolUse<'a> {
     /// Reads a `toolUse`.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
+    pub(super) fn read(json: &'a [u8], reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
         let mut call = Self::default();
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "toolUseId" => call.id = string(reader)?,
-                "name" => call.name = string(reader)?,
-                "input" => call.input = Some(reader.skip()?),
+        object(reader, |reader, key| {
+            match key {
+                "toolUseId" => call.id = text(reader)?,
+                "name" => call.name = text(reader)?,
+                "input" => call.input = Some(raw(json, reader)?),
                 "type" => {
-                    call.by_server = string(reader)?.is_some_and(|kind| kind == "server_tool_use")
+                    call.by_server = text(reader)?.is_some_and(|kind| kind == "server_tool_use")
                 }
                 _ => {}
             }
@@ -70,10 +67,10 @@ impl<'a> Piece<'a> {
     #[inline]
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
         let mut piece = None;
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "text" => piece = string(reader)?.map(|text| Self::Say(Delta::Text(text))),
-                "toolUse" => piece = nested(reader, "input", string)?.map(Self::Arguments),
+        object(reader, |reader, key| {
+            match key {
+                "text" => piece = text(reader)?.map(|text| Self::Say(Delta::Text(text))),
+                "toolUse" => piece = member(reader, "input", text)?.map(Self::Arguments),
                 "reasoningContent" => piece = thought_delta(reader)?.map(Self::Say),
                 "citation" => {
                     piece = citation(reader)?.map(|json| Self::Say(Delta::Annotation(json.into())))
@@ -88,14 +85,14 @@ impl<'a> Piece<'a> {
 
 fn thought_delta<'a>(reader: &mut Reader<'a>) -> Result<Option<Delta<'a>>, JsonError> {
     let mut delta = None;
-    object(reader, &mut |reader, member| {
-        let kind = match member.key.decode().as_ref() {
+    object(reader, |reader, key| {
+        let kind = match key {
             "text" => Delta::Thinking,
             "signature" => Delta::Signature,
             "redactedContent" => Delta::EncryptedThinking,
             _ => return Ok(()),
         };
-        delta = string(reader)?.map(kind).or(delta.take());
+        delta = text(reader)?.map(kind).or(delta.take());
         Ok(())
     })?;
     Ok(delta)
@@ -113,10 +110,10 @@ impl<'a> Thought<'a> {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut thought = Self::default();
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            match key {
                 "reasoningText" => thought.read_text(reader)?,
-                "redactedContent" => thought.redacted = string(reader)?,
+                "redactedContent" => thought.redacted = text(reader)?,
                 _ => {}
             }
             Ok(())
@@ -125,10 +122,10 @@ impl<'a> Thought<'a> {
     }
 
     fn read_text(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "text" => self.text = string(reader)?,
-                "signature" => self.signature = string(reader)?,
+        object(reader, |reader, key| {
+            match key {
+                "text" => self.text = text(reader)?,
+                "signature" => self.signature = text(reader)?,
                 _ => {}
             }
             Ok(())
@@ -136,7 +133,7 @@ impl<'a> Thought<'a> {
     }
 
     /// Tells it, the proof last.
-    pub(super) fn tell(self, tell: Tell<'_>) {
+    pub(super) fn tell(self, tell: &mut Tell<'_>) {
         let text = self.text.map(Delta::Thinking);
         let signature = self.signature.map(Delta::Signature);
         let redacted = self.redacted.map(Delta::EncryptedThinking);
@@ -155,13 +152,13 @@ impl<'a> Citations<'a> {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut cited = Self::default();
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "content" => each(reader, &mut |reader| {
-                    cited.texts.extend(nested(reader, "text", string)?);
+        object(reader, |reader, key| {
+            match key {
+                "content" => array(reader, |reader| {
+                    cited.texts.extend(member(reader, "text", text)?);
                     Ok(())
                 })?,
-                "citations" => each(reader, &mut |reader| {
+                "citations" => array(reader, |reader| {
                     cited.annotations.extend(citation(reader)?);
                     Ok(())
                 })?,
@@ -173,59 +170,39 @@ impl<'a> Citations<'a> {
     }
 
     /// Tells it, the text first.
-    pub(super) fn tell(self, tell: Tell<'_>) {
+    pub(super) fn tell(self, tell: &mut Tell<'_>) {
         self.texts.into_iter().for_each(|text| say(Delta::Text(text), tell));
         self.annotations.into_iter().for_each(|json| tell(Delta::Annotation(json.into())));
     }
 }
 
-/// OpenRouter's form of a citation.
-#[derive(Serialize)]
-struct Annotation<'a> {
-    r#type: &'static str,
-    url_citation: UrlCitation<'a>,
-}
-
-#[derive(Default, Serialize)]
-struct UrlCitation<'a> {
-    url: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
-}
-
 /// Reads a citation of something on the web, as JSON text. Places in the request's own documents
 /// have no such form.
 fn citation(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
-    let (mut cited, mut url, mut source) = (UrlCitation::default(), None, None);
-    object(reader, &mut |reader, member| {
-        match member.key.decode().as_ref() {
-            "title" => cited.title = string(reader)?,
-            "source" => source = string(reader)?.filter(|source| source.starts_with("http")),
-            "sourceContent" => each(reader, &mut |reader| {
-                if let Some(text) = nested(reader, "text", string)? {
-                    cited.content.get_or_insert_default().push_str(&text);
+    let (mut cited, mut url, mut source) = (Citation::default(), None, None);
+    object(reader, |reader, key| {
+        match key {
+            "title" => cited.title = text(reader)?,
+            "source" => source = text(reader)?.filter(|source| source.starts_with("http")),
+            "sourceContent" => array(reader, |reader| {
+                if let Some(text) = member(reader, "text", text)? {
+                    cited.content.get_or_insert_default().to_mut().push_str(&text);
                 }
                 Ok(())
             })?,
-            "location" => url = nested(reader, "web", |reader| nested(reader, "url", string))?,
+            "location" => url = member(reader, "web", |reader| member(reader, "url", text))?,
             _ => {}
         }
         Ok(())
     })?;
-    Ok(url.or(source).and_then(|url| {
-        let annotation =
-            Annotation { r#type: "url_citation", url_citation: UrlCitation { url, ..cited } };
-        serde_json::to_string(&annotation).ok()
-    }))
+    Ok(url.or(source).map(|url| Citation { url, ..cited }.annotation()))
 }
 
 /// Reads `usage`, whose input is neither what was read from a cache nor what was written to one.
-pub(super) fn usage(json: &[u8]) -> Option<Usage> {
+pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, JsonError> {
     let (mut input, mut output, mut cached, mut cache_write) = (None, None, None, None);
-    let read = object(&mut Reader::new(json), &mut |reader, member| {
-        let count = match member.key.decode().as_ref() {
+    object(reader, |reader, key| {
+        let count = match key {
             "inputTokens" => &mut input,
             "outputTokens" => &mut output,
             "cacheReadInputTokens" => &mut cached,
@@ -234,12 +211,12 @@ pub(super) fn usage(json: &[u8]) -> Option<Usage> {
         };
         *count = reader.u64()?;
         Ok(())
-    });
-    if read.is_err() || (input.is_none() && output.is_none()) {
-        return None;
+    })?;
+    if input.is_none() && output.is_none() {
+        return Ok(None);
     }
     let [input, output, cached, cache_write] =
         [input, output, cached, cache_write].map(Option::unwrap_or_default);
     let input = input.saturating_add(cached).saturating_add(cache_write);
-    Some(Usage { input, output, cached, cache_write, source: Source::Reported, ..Usage::default() })
+    Ok(Some(Usage { input, output, cached, cache_write, ..Usage::default() }))
 }

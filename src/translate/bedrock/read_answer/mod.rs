@@ -8,18 +8,16 @@ mod block;
 
 use std::borrow::Cow;
 
-use super::json::{each, list, member, nested, object, string};
 use super::read_error;
 use crate::translate::delta::{Delta, FinishReason};
 use crate::translate::form::Text;
-use crate::translate::{AnswerReader, Malformed};
+use crate::translate::tolerant::{array, member, object, text};
+use crate::translate::{AnswerReader, Malformed, Tell};
+use crate::usage::Usage;
 use crate::wire::event_stream;
-use crate::wire::json::{JsonError, Reader, Span};
+use crate::wire::json::{JsonError, Kind, Reader, Span};
 use crate::wire::openai::ErrorFields;
 use block::{Citations, Piece, Thought, ToolUse, say, usage};
-
-/// Where deltas go.
-type Tell<'t> = &'t mut dyn FnMut(Delta<'_>);
 
 /// Why the model stopped. What is not here was an ordinary end.
 const REASONS: &[(&str, FinishReason)] = &[
@@ -47,14 +45,14 @@ pub(super) struct Reading {
 }
 
 impl AnswerReader for Reading {
-    fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed> {
+    fn whole(&mut self, body: &[u8], tell: &mut Tell<'_>) -> Result<(), Malformed> {
         let parts = Parts::of(body)?;
         self.start(tell);
-        let _ = each(&mut Reader::new(parts.content), &mut |reader| {
+        let _ = array(&mut Reader::new(parts.content), |reader| {
             self.block(reader, parts.content, tell)
         });
         self.finish(parts.stop_reason.unwrap_or_default(), tell);
-        if let Some(usage) = parts.usage.and_then(usage) {
+        if let Some(usage) = parts.usage {
             tell(Delta::Usage(usage));
         }
         self.over = true;
@@ -62,7 +60,7 @@ impl AnswerReader for Reading {
         Ok(())
     }
 
-    fn event(&mut self, event: &[u8], tell: &mut dyn FnMut(Delta<'_>)) {
+    fn event(&mut self, event: &[u8], tell: &mut Tell<'_>) {
         let Some(message) = event_stream::message(event).filter(|_| !self.over) else {
             return;
         };
@@ -87,19 +85,24 @@ impl AnswerReader for Reading {
 }
 
 impl Reading {
-    fn modelled(&mut self, kind: &str, payload: &[u8], tell: Tell<'_>) -> Result<(), JsonError> {
+    fn modelled(
+        &mut self,
+        kind: &str,
+        payload: &[u8],
+        tell: &mut Tell<'_>,
+    ) -> Result<(), JsonError> {
         match kind {
             "messageStart" => self.start(tell),
             "contentBlockDelta" => self.block_delta(payload, tell)?,
             "contentBlockStart" => self.block_start(payload, tell)?,
             "messageStop" => {
-                let reason = member(payload, "stopReason", string)?;
+                let reason = member(&mut Reader::new(payload), "stopReason", text)?;
                 self.stopped = true;
                 self.finish(reason.unwrap_or_default(), tell);
             }
             "metadata" => {
-                let counts = member(payload, "usage", |reader| reader.skip().map(Some))?;
-                if let Some(usage) = counts.and_then(|span| payload.get(span)).and_then(usage) {
+                let usage = member(&mut Reader::new(payload), "usage", usage)?;
+                if let Some(usage) = usage {
                     tell(Delta::Usage(usage));
                 }
                 self.counted = true;
@@ -113,19 +116,19 @@ impl Reading {
         Ok(())
     }
 
-    fn fail(&mut self, error: ErrorFields, tell: Tell<'_>) {
+    fn fail(&mut self, error: ErrorFields, tell: &mut Tell<'_>) {
         self.over = true;
         tell(Delta::Error(error));
     }
 
     /// The API names neither answers nor, in them, models.
-    fn start(&mut self, tell: Tell<'_>) {
+    fn start(&mut self, tell: &mut Tell<'_>) {
         if !std::mem::replace(&mut self.started, true) {
             tell(Delta::Start { id: Cow::Borrowed(""), model: Cow::Borrowed("") });
         }
     }
 
-    fn finish(&mut self, native: Text<'_>, tell: Tell<'_>) {
+    fn finish(&mut self, native: Text<'_>, tell: &mut Tell<'_>) {
         self.start(tell);
         let known = REASONS.iter().find(|(name, _)| *name == native);
         let reason = match known.map_or(FinishReason::Stop, |(_, reason)| *reason) {
@@ -138,7 +141,12 @@ impl Reading {
 
     /// A call; one without a name cannot be made. Calls of the provider's own tools are not the
     /// client's.
-    fn call(&mut self, block: Option<u64>, call: ToolUse<'_>, tell: Tell<'_>) -> Option<usize> {
+    fn call(
+        &mut self,
+        block: Option<u64>,
+        call: ToolUse<'_>,
+        tell: &mut Tell<'_>,
+    ) -> Option<usize> {
         let name = call.name.filter(|name| !name.is_empty() && !call.by_server)?;
         let index = self.calls.len();
         self.calls.push(block);
@@ -149,12 +157,14 @@ impl Reading {
     }
 
     /// `contentBlockStart`: only tools have something to say at their start.
-    fn block_start(&mut self, payload: &[u8], tell: Tell<'_>) -> Result<(), JsonError> {
+    fn block_start(&mut self, payload: &[u8], tell: &mut Tell<'_>) -> Result<(), JsonError> {
         let (mut block, mut call) = (None, None);
-        object(&mut Reader::new(payload), &mut |reader, member| {
-            match member.key.decode().as_ref() {
+        object(&mut Reader::new(payload), |reader, key| {
+            match key {
                 "contentBlockIndex" => block = reader.u64()?,
-                "start" => call = nested(reader, "toolUse", ToolUse::read)?,
+                "start" => {
+                    call = member(reader, "toolUse", |reader| ToolUse::read(payload, reader))?
+                }
                 _ => {}
             }
             Ok(())
@@ -167,13 +177,13 @@ impl Reading {
     }
 
     /// `contentBlockDelta`, nearly every event of a stream.
-    fn block_delta(&mut self, payload: &[u8], tell: Tell<'_>) -> Result<(), JsonError> {
+    fn block_delta(&mut self, payload: &[u8], tell: &mut Tell<'_>) -> Result<(), JsonError> {
         let (mut block, mut piece) = (None, None);
-        object(&mut Reader::new(payload), &mut |reader, member| {
-            if member.key.is("delta") {
-                piece = Piece::read(reader)?;
-            } else if member.key.is("contentBlockIndex") {
-                block = reader.u64()?;
+        object(&mut Reader::new(payload), |reader, key| {
+            match key {
+                "delta" => piece = Piece::read(reader)?,
+                "contentBlockIndex" => block = reader.u64()?,
+                _ => {}
             }
             Ok(())
         })?;
@@ -195,17 +205,16 @@ impl Reading {
         &mut self,
         reader: &mut Reader<'a>,
         json: &'a [u8],
-        tell: Tell<'_>,
+        tell: &mut Tell<'_>,
     ) -> Result<(), JsonError> {
-        object(reader, &mut |reader, member| {
-            match member.key.decode().as_ref() {
-                "text" => string(reader)?.into_iter().for_each(|text| say(Delta::Text(text), tell)),
+        object(reader, |reader, key| {
+            match key {
+                "text" => text(reader)?.into_iter().for_each(|text| say(Delta::Text(text), tell)),
                 "toolUse" => {
-                    if let Some(mut call) = ToolUse::read(reader)? {
-                        let input =
-                            call.input.take().and_then(|span| json.get(span)).unwrap_or_default();
+                    if let Some(mut call) = ToolUse::read(json, reader)? {
+                        let json = call.input.take().unwrap_or_default().into();
                         if let Some(index) = self.call(None, call, tell) {
-                            tell(Delta::Arguments { index, json: String::from_utf8_lossy(input) });
+                            tell(Delta::Arguments { index, json });
                         }
                     }
                 }
@@ -222,27 +231,32 @@ impl Reading {
 struct Parts<'a> {
     content: &'a [u8],
     stop_reason: Option<Text<'a>>,
-    usage: Option<&'a [u8]>,
+    usage: Option<Usage>,
 }
 
 impl<'a> Parts<'a> {
     /// It is an answer of this format if it has a message with a list of blocks.
     fn of(body: &'a [u8]) -> Result<Self, Malformed> {
-        let (mut content, mut stop_reason, mut usage) = (None, None, None);
+        let (mut content, mut stop_reason, mut counted) = (None, None, None);
         let mut reader = Reader::new(body);
-        let read = object(&mut reader, &mut |reader, found| {
-            match found.key.decode().as_ref() {
+        let read = object(&mut reader, |reader, key| {
+            match key {
                 "output" => {
-                    content = nested(reader, "message", |reader| nested(reader, "content", list))?
+                    content = member(reader, "message", |reader| member(reader, "content", list))?
                 }
-                "stopReason" => stop_reason = string(reader)?,
-                "usage" => usage = Some(reader.skip()?),
+                "stopReason" => stop_reason = text(reader)?,
+                "usage" => counted = usage(reader)?,
                 _ => {}
             }
             Ok(())
         });
         read.and_then(|()| reader.end()).map_err(|_| Malformed)?;
-        let content = content.and_then(|span: Span| body.get(span)).ok_or(Malformed)?;
-        Ok(Self { content, stop_reason, usage: usage.and_then(|span| body.get(span)) })
+        let content = content.and_then(|span| body.get(span)).ok_or(Malformed)?;
+        Ok(Self { content, stop_reason, usage: counted })
     }
+}
+
+/// Where an array stands.
+fn list(reader: &mut Reader<'_>) -> Result<Option<Span>, JsonError> {
+    Ok(if reader.peek()? == Kind::Array { Some(reader.skip()?) } else { None })
 }

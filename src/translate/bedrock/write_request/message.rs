@@ -9,8 +9,8 @@ use super::media::{self, Document, Media, Names};
 use super::model::{Family, Model};
 use super::thinking::{self, ReasoningContent};
 use super::tool::{ToolUse, call_id};
-use crate::translate::bedrock::lose;
 use crate::translate::form::{self, Breakpoints, Cache, Content, Part, Role, Turn};
+use crate::translate::loss::Lost;
 
 /// What stands where the API demands something and nothing was said.
 const NOTHING: &str = "(no content)";
@@ -63,12 +63,12 @@ impl From<Cache> for CachePoint {
 /// Leaves out and shortens breakpoints as the API wants them.
 pub(super) struct Limit<'d> {
     breakpoints: Breakpoints,
-    dropped: &'d mut Vec<&'static str>,
+    dropped: &'d mut Lost,
 }
 
 impl<'d> Limit<'d> {
     /// For a request with so many breakpoints.
-    pub(super) fn new(breakpoints: usize, dropped: &'d mut Vec<&'static str>) -> Self {
+    pub(super) fn new(breakpoints: usize, dropped: &'d mut Lost) -> Self {
         Self { breakpoints: Breakpoints::new(breakpoints), dropped }
     }
 
@@ -76,11 +76,11 @@ impl<'d> Limit<'d> {
     pub(super) fn keep(&mut self, point: &mut CachePoint) -> bool {
         let wanted = if point.ttl.is_some() { Cache::Long } else { Cache::Short };
         let Some(taken) = self.breakpoints.take(wanted) else {
-            lose(self.dropped, "messages.cache_control");
+            self.dropped.add("messages.cache_control");
             return false;
         };
         if taken != wanted {
-            lose(self.dropped, "messages.cache_control.ttl");
+            self.dropped.add("messages.cache_control.ttl");
             *point = taken.into();
         }
         true
@@ -103,13 +103,13 @@ pub(super) fn breakpoints(blocks: &[Block<'_>]) -> usize {
 /// Writes what was said to a model.
 pub(super) struct Writer<'d> {
     model: Model,
-    dropped: &'d mut Vec<&'static str>,
+    dropped: &'d mut Lost,
     names: Names,
 }
 
 impl<'d> Writer<'d> {
     /// For one request.
-    pub(super) fn new(model: Model, dropped: &'d mut Vec<&'static str>) -> Self {
+    pub(super) fn new(model: Model, dropped: &'d mut Lost) -> Self {
         Self { model, dropped, names: Names::default() }
     }
 
@@ -119,7 +119,7 @@ impl<'d> Writer<'d> {
         for part in parts {
             match &part.content {
                 Content::Text(text) => push_text(text, &mut blocks),
-                _ => lose(self.dropped, "messages.media"),
+                _ => self.dropped.add("messages.media"),
             }
             self.cache(part.cache, &mut blocks);
         }
@@ -142,7 +142,7 @@ impl<'d> Writer<'d> {
             }
         }
         if messages.first().is_none_or(|first| first.role != "user") {
-            lose(self.dropped, "messages.role");
+            self.dropped.add("messages.role");
             messages
                 .insert(0, Message { role: "user", content: vec![Block::Text(NOTHING.into())] });
         }
@@ -170,10 +170,10 @@ impl<'d> Writer<'d> {
         match &part.content {
             Content::Text(text) => push_text(text, blocks),
             Content::Media(media) if role == Role::User => self.media(media, blocks),
-            Content::Media(_) => lose(self.dropped, "messages.media"),
+            Content::Media(_) => self.dropped.add("messages.media"),
             Content::Thinking(thinking) => match thinking::give_back(thinking, self.model) {
                 Some(content) => blocks.push(Block::ReasoningContent(content)),
-                None => lose(self.dropped, "messages.reasoning_details"),
+                None => self.dropped.add("messages.reasoning_details"),
             },
             Content::ToolCall { id, name, arguments, .. } => {
                 let id = call_id(id, self.model);
@@ -197,13 +197,13 @@ impl<'d> Writer<'d> {
             match &part.content {
                 Content::Text(text) => push_text(text, &mut blocks),
                 Content::Media(media) => self.media(media, &mut blocks),
-                _ => lose(self.dropped, "messages.media"),
+                _ => self.dropped.add("messages.media"),
             }
         }
         let before = blocks.len();
         blocks.retain(|block| !matches!(block, Block::Audio(_)));
         if blocks.len() < before {
-            lose(self.dropped, "messages.media");
+            self.dropped.add("messages.media");
         }
         blocks
     }
@@ -211,7 +211,7 @@ impl<'d> Writer<'d> {
     /// Models of others do not know that tools can fail.
     fn status(&mut self, is_error: bool) -> Option<&'static str> {
         if is_error && self.model.family == Family::Other {
-            lose(self.dropped, "messages.is_error");
+            self.dropped.add("messages.is_error");
             return None;
         }
         is_error.then_some("error")
@@ -219,11 +219,11 @@ impl<'d> Writer<'d> {
 
     fn media<'c>(&mut self, media: &'c form::Media<'_>, blocks: &mut Vec<Block<'c>>) {
         if media::has_detail(media) {
-            lose(self.dropped, "messages.image_url.detail");
+            self.dropped.add("messages.image_url.detail");
         }
         match media::block(media, &mut self.names) {
             Ok(block) => blocks.push(block),
-            Err(field) => lose(self.dropped, field),
+            Err(field) => self.dropped.add(field),
         }
     }
 
@@ -232,10 +232,10 @@ impl<'d> Writer<'d> {
             return;
         };
         if !self.model.caches() {
-            return lose(self.dropped, "messages.cache_control");
+            return self.dropped.add("messages.cache_control");
         }
         if cache == Cache::Long && !self.model.caches_tools_and_longer() {
-            lose(self.dropped, "messages.cache_control.ttl");
+            self.dropped.add("messages.cache_control.ttl");
             cache = Cache::Short;
         }
         // One that stood behind nothing but blanks marks what the one before it does; behind

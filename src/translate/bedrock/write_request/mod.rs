@@ -10,8 +10,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::lose;
 use crate::translate::form::{Conversation, ResponseFormat};
+use crate::translate::loss::Lost;
 use crate::translate::schema;
 use message::{Block, Limit, Message, Writer, breakpoints};
 use model::{Family, Model, Sampling};
@@ -19,11 +19,7 @@ use thinking::{Plan, ThinkingField};
 use tool::ToolConfig;
 
 /// The request for the model `name`.
-pub(super) fn write(
-    conversation: &Conversation<'_>,
-    name: &str,
-    dropped: &mut Vec<&'static str>,
-) -> Vec<u8> {
+pub(super) fn write(conversation: &Conversation<'_>, name: &str, dropped: &mut Lost) -> Vec<u8> {
     let model = Model::of(name);
     let mut tool_config = tool::config(conversation, model, dropped);
     let plan = thinking::plan(conversation, model, dropped);
@@ -68,7 +64,7 @@ struct Body<'c> {
 fn said<'c>(
     conversation: &'c Conversation<'_>,
     model: Model,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> (Vec<Block<'c>>, Vec<Message<'c>>) {
     let mut writer = Writer::new(model, dropped);
     let system = writer.system(&conversation.system);
@@ -82,7 +78,7 @@ fn limit_breakpoints(
     tools: Option<&mut ToolConfig<'_>>,
     system: &mut Vec<Block<'_>>,
     messages: &mut [Message<'_>],
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) {
     let in_messages: usize = messages.iter().map(|message| breakpoints(&message.content)).sum();
     let all =
@@ -112,13 +108,13 @@ fn inference_config<'c>(
     conversation: &'c Conversation<'_>,
     numbers: &Numbers,
     plan: &Plan,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<InferenceConfig<'c>> {
     let stop_sequences: Vec<_> =
         conversation.stop.iter().map(AsRef::as_ref).filter(|stop| !is_blank(stop)).collect();
     if stop_sequences.len() < conversation.stop.len() {
         // Claude refuses stop sequences that are all white space.
-        lose(dropped, "stop");
+        dropped.add("stop");
     }
     let max_tokens = plan.max_tokens.or(conversation.max_tokens);
     let config = InferenceConfig {
@@ -142,12 +138,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(
-        conversation: &Conversation<'_>,
-        model: Model,
-        plan: &Plan,
-        dropped: &mut Vec<&'static str>,
-    ) -> Self {
+    fn of(conversation: &Conversation<'_>, model: Model, plan: &Plan, dropped: &mut Lost) -> Self {
         let fixed = model.sampling == Sampling::Fixed;
         let thinks = plan.thinks();
         // What a model without these numbers does anyway is no loss.
@@ -167,21 +158,16 @@ impl Numbers {
             dropped,
         );
         if temperature.is_some_and(|temperature| temperature > 1.0) {
-            lose(dropped, "temperature");
+            dropped.add("temperature");
         }
         Self { temperature: temperature.map(|temperature| temperature.min(1.0)), top_p, top_k }
     }
 }
 
 /// The value if it is allowed; if it is not, its field is lost.
-fn keep<T>(
-    value: Option<T>,
-    allowed: bool,
-    field: &'static str,
-    dropped: &mut Vec<&'static str>,
-) -> Option<T> {
+fn keep<T>(value: Option<T>, allowed: bool, field: &'static str, dropped: &mut Lost) -> Option<T> {
     if value.is_some() && !allowed {
-        lose(dropped, field);
+        dropped.add(field);
     }
     value.filter(|_| allowed)
 }
@@ -206,10 +192,7 @@ struct Metadata<'c> {
     user: &'c str,
 }
 
-fn metadata<'c>(
-    conversation: &'c Conversation<'_>,
-    dropped: &mut Vec<&'static str>,
-) -> Option<Metadata<'c>> {
+fn metadata<'c>(conversation: &'c Conversation<'_>, dropped: &mut Lost) -> Option<Metadata<'c>> {
     let user = conversation.user.as_deref()?;
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ' || b":_@$#=/+,-.".contains(&byte);
@@ -251,13 +234,13 @@ struct JsonSchema<'c> {
 fn output_config<'c>(
     conversation: &'c Conversation<'_>,
     effort: Option<&'static str>,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<OutputConfig<'c>> {
     let text_format = match &conversation.response_format {
         Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => {
             let (schema, lost) = schema::enforceable(schema);
             if lost {
-                lose(dropped, "response_format");
+                dropped.add("response_format");
             }
             let schema = match schema {
                 Cow::Borrowed(schema) => Cow::Borrowed(schema.get()),
@@ -267,7 +250,7 @@ fn output_config<'c>(
             Some(JsonSchema { schema, name, description })
         }
         Some(ResponseFormat::JsonObject) => {
-            lose(dropped, "response_format.json_object");
+            dropped.add("response_format.json_object");
             None
         }
         Some(ResponseFormat::Text) | None => None,
@@ -279,7 +262,7 @@ fn output_config<'c>(
     (text_format.is_some() || effort.is_some()).then_some(OutputConfig { text_format, effort })
 }
 
-fn lose_what_never_fits(conversation: &Conversation<'_>, dropped: &mut Vec<&'static str>) {
+fn lose_what_never_fits(conversation: &Conversation<'_>, dropped: &mut Lost) {
     let sampling = &conversation.sampling;
     for (given, field) in [
         (sampling.frequency_penalty.is_some_and(|penalty| penalty != 0.0), "frequency_penalty"),
@@ -289,7 +272,7 @@ fn lose_what_never_fits(conversation: &Conversation<'_>, dropped: &mut Vec<&'sta
         (conversation.tools.iter().any(|tool| tool.strict == Some(true)), "tools.strict"),
     ] {
         if given {
-            lose(dropped, field);
+            dropped.add(field);
         }
     }
 }

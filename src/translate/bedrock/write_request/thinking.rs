@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::model::{Family, Model, Sampling, Thinking};
-use crate::translate::bedrock::lose;
 use crate::translate::form::{self, Content, Conversation, Effort, Reasoning, Role, ToolChoice};
+use crate::translate::loss::Lost;
 
 /// Output tokens of a request that bounds only its thinking, or neither: the least that every model
 /// told by budget has.
@@ -56,11 +56,7 @@ impl Plan {
 }
 
 /// What `conversation` asks for, as far as `model` can be told.
-pub(super) fn plan(
-    conversation: &Conversation<'_>,
-    model: Model,
-    dropped: &mut Vec<&'static str>,
-) -> Plan {
+pub(super) fn plan(conversation: &Conversation<'_>, model: Model, dropped: &mut Lost) -> Plan {
     let Some((reasoning, level)) = asked(conversation) else {
         return Plan::default();
     };
@@ -83,13 +79,13 @@ pub(super) fn plan(
         (Thinking::Budget, _) => with_budget(conversation, reasoning, model, dropped),
         (Thinking::Level | Thinking::LevelByDefault | Thinking::LevelAlways, level) => {
             if reasoning.max_tokens.is_some() {
-                lose(dropped, "reasoning.max_tokens");
+                dropped.add("reasoning.max_tokens");
             }
             Some(with_level(level, reasoning, model))
         }
     };
     plan.unwrap_or_else(|| {
-        lose(dropped, "reasoning");
+        dropped.add("reasoning");
         Plan::default()
     })
 }
@@ -122,7 +118,7 @@ fn with_budget(
     conversation: &Conversation<'_>,
     reasoning: &Reasoning,
     model: Model,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<Plan> {
     let wanted = reasoning.budget(conversation.max_tokens.unwrap_or(OUTPUT))?;
     let max_tokens =
@@ -132,7 +128,7 @@ fn with_budget(
         return None;
     }
     if reasoning.max_tokens.is_some_and(|asked| asked != budget_tokens) {
-        lose(dropped, "reasoning.max_tokens");
+        dropped.add("reasoning.max_tokens");
     }
     Some(Plan {
         thinking: Some(ThinkingField::Enabled { budget_tokens }),

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::is_blank;
 use super::message::{CachePoint, Limit};
 use super::model::{Family, Model};
-use crate::translate::bedrock::lose;
 use crate::translate::form::{Cache, Content, Conversation, Tool, ToolChoice};
+use crate::translate::loss::Lost;
 use crate::translate::{id_in_place_of, schema};
 
 /// Longest id of a call.
@@ -75,7 +75,7 @@ impl ToolConfig<'_> {
 pub(super) fn config<'c>(
     conversation: &'c Conversation<'_>,
     model: Model,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<ToolConfig<'c>> {
     let called = names_called(conversation);
     let forbidden = conversation.tool_choice == Some(ToolChoice::None);
@@ -83,7 +83,7 @@ pub(super) fn config<'c>(
         return None;
     }
     if forbidden || conversation.tools.is_empty() {
-        lose(dropped, "tool_choice");
+        dropped.add("tool_choice");
     }
     let mut tools: Vec<_> =
         conversation.tools.iter().flat_map(|tool| entries(tool, model, &mut *dropped)).collect();
@@ -102,18 +102,14 @@ fn choice<'c>(conversation: &'c Conversation<'_>) -> Option<Choice<'c>> {
     })
 }
 
-fn entries<'c>(
-    tool: &'c Tool<'_>,
-    model: Model,
-    dropped: &mut Vec<&'static str>,
-) -> Vec<Entry<'c>> {
+fn entries<'c>(tool: &'c Tool<'_>, model: Model, dropped: &mut Lost) -> Vec<Entry<'c>> {
     let mut entries =
         vec![Entry::ToolSpec(spec(&tool.name, tool.description.as_deref(), tool.parameters))];
     match tool.cache {
         Some(cache) if model.caches_tools_and_longer() => {
             entries.push(Entry::CachePoint(cache.into()))
         }
-        Some(Cache::Short | Cache::Long) => lose(dropped, "tools.cache_control"),
+        Some(Cache::Short | Cache::Long) => dropped.add("tools.cache_control"),
         None => {}
     }
     entries
@@ -172,7 +168,7 @@ impl<'c> ToolUse<'c> {
         id: Cow<'c, str>,
         name: &'c str,
         arguments: &'c str,
-        dropped: &mut Vec<&'static str>,
+        dropped: &mut Lost,
     ) -> Self {
         let arguments = arguments.trim();
         let object = serde_json::from_str::<&RawValue>(arguments)
@@ -182,7 +178,7 @@ impl<'c> ToolUse<'c> {
             Some(object) => Input::Object(object),
             None if arguments.is_empty() => Input::Empty {},
             None => {
-                lose(dropped, "messages.tool_calls.arguments");
+                dropped.add("messages.tool_calls.arguments");
                 Input::Text { arguments }
             }
         };

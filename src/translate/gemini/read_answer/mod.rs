@@ -9,12 +9,11 @@ mod response;
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use serde::Serialize;
-
 use super::read_error;
 use crate::fnv::Fnv;
+use crate::translate::citation::Citation;
 use crate::translate::delta::{Delta, FinishReason};
-use crate::translate::{AnswerReader, Malformed};
+use crate::translate::{AnswerReader, Malformed, Tell};
 use crate::usage::Usage;
 use crate::wire::sse;
 use response::{Call, Candidate, Part, Response, Source};
@@ -33,10 +32,8 @@ pub(super) struct Reading {
     finish: Option<(FinishReason, String)>,
 }
 
-type Tell<'t> = dyn FnMut(Delta<'_>) + 't;
-
 impl AnswerReader for Reading {
-    fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed> {
+    fn whole(&mut self, body: &[u8], tell: &mut Tell<'_>) -> Result<(), Malformed> {
         let response = Response::parse(body).ok_or(Malformed)?;
         if response.candidate.is_none() && response.block_reason.is_none() {
             return Err(Malformed);
@@ -50,7 +47,7 @@ impl AnswerReader for Reading {
         Ok(())
     }
 
-    fn event(&mut self, event: &[u8], tell: &mut dyn FnMut(Delta<'_>)) {
+    fn event(&mut self, event: &[u8], tell: &mut Tell<'_>) {
         match sse::fields(event).data {
             Some(data) => match Response::parse(&data) {
                 Some(response) => self.response(response, tell),
@@ -100,7 +97,7 @@ impl Reading {
             self.part(part, tell);
         }
         for source in candidate.sources {
-            self.source(&source, tell);
+            self.source(source, tell);
         }
         candidate.finish_reason
     }
@@ -155,19 +152,21 @@ impl Reading {
         id
     }
 
-    fn source(&mut self, source: &Source<'_>, tell: &mut Tell<'_>) {
+    fn source(&mut self, source: Source<'_>, tell: &mut Tell<'_>) {
         let hash = Fnv::of(source.uri.as_bytes());
-        if source.uri.is_empty() || self.sources.contains(&hash) {
+        if self.sources.contains(&hash) {
             return;
         }
         self.sources.push(hash);
-        // Gemini counts offsets in bytes of one part, so none are given.
-        let url_citation =
-            UrlCitation { url: &source.uri, title: &source.title, start_index: 0, end_index: 0 };
-        let annotation = Annotation { r#type: "url_citation", url_citation };
-        if let Ok(json) = serde_json::to_string(&annotation) {
-            tell(Delta::Annotation(Cow::Owned(json)));
-        }
+        let citation = Citation {
+            url: source.uri,
+            title: Some(source.title),
+            // Gemini counts offsets in bytes of one part, so none are given.
+            start_index: Some(0),
+            end_index: Some(0),
+            ..Citation::default()
+        };
+        tell(Delta::Annotation(citation.annotation().into()));
     }
 
     fn finish(&mut self, native: &str, tell: &mut Tell<'_>) {
@@ -184,21 +183,6 @@ impl Reading {
             tell(Delta::Finish { reason, native: Cow::Borrowed(native) });
         }
     }
-}
-
-/// A citation in OpenRouter's form.
-#[derive(Serialize)]
-struct Annotation<'a> {
-    r#type: &'static str,
-    url_citation: UrlCitation<'a>,
-}
-
-#[derive(Serialize)]
-struct UrlCitation<'a> {
-    url: &'a str,
-    title: &'a str,
-    start_index: u64,
-    end_index: u64,
 }
 
 /// Finish reasons of both APIs; what is not among them ended the answer normally.

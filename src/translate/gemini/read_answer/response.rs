@@ -4,12 +4,10 @@
 //! The id and the model stand behind the content, so a response is read to its end before any of it
 //! is told. A member of a wrong type counts as absent.
 
-use std::borrow::Cow;
-
+use crate::translate::form::Text;
+use crate::translate::tolerant::{array, member, object, raw_object, something, text};
 use crate::usage::Usage;
 use crate::wire::json::{JsonError, Kind, Reader};
-
-type Text<'a> = Cow<'a, str>;
 
 /// What it says.
 #[derive(Debug, Default)]
@@ -72,138 +70,100 @@ impl<'a> Response<'a> {
         let mut reader = Reader::new(json);
         let mut response = Self::default();
         let mut known = false;
-        let read = reader.object(|reader, member| {
-            let (key, kind) = (member.key.decode(), reader.peek()?);
-            match (key.as_ref(), kind) {
-                ("candidates", Kind::Array) => response.candidates(reader, json)?,
-                ("promptFeedback", Kind::Object) => response.feedback(reader)?,
-                ("usageMetadata", Kind::Object) => response.usage = usage(reader)?,
-                ("responseId", Kind::String) => response.id = text(reader)?,
-                ("modelVersion", Kind::String) => response.model = text(reader)?,
-                _ => return Ok(()),
+        let read = object(&mut reader, |reader, key| {
+            let kind = reader.peek()?;
+            known |= matches!(
+                (key, kind),
+                ("candidates", Kind::Array) | ("promptFeedback" | "usageMetadata", Kind::Object)
+            );
+            match key {
+                "candidates" => response.candidates(reader, json)?,
+                "promptFeedback" => response.block_reason = member(reader, "blockReason", text)?,
+                "usageMetadata" => response.usage = usage(reader)?,
+                "responseId" => response.id = text(reader)?,
+                "modelVersion" => response.model = text(reader)?,
+                _ => {}
             }
-            known |= !matches!(key.as_ref(), "responseId" | "modelVersion");
-            Ok::<_, JsonError>(())
+            Ok(())
         });
-        read.ok()?;
-        reader.end().ok()?;
+        read.and_then(|()| reader.end()).ok()?;
         known.then_some(response)
     }
 
     fn candidates(&mut self, reader: &mut Reader<'a>, json: &'a [u8]) -> Result<(), JsonError> {
-        reader.array(|reader, _| {
+        array(reader, |reader| {
             if self.candidate.is_none() && reader.peek()? == Kind::Object {
                 self.candidate =
                     Some(Candidate::read(reader, json)?).filter(|candidate| !candidate.is_other);
             }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
-    }
-
-    fn feedback(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        reader.object(|reader, member| {
-            if member.key.is("blockReason") {
-                self.block_reason = text(reader)?;
-            }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 impl<'a> Candidate<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Self, JsonError> {
         let mut candidate = Self::default();
-        reader.object(|reader, member| {
-            let kind = reader.peek()?;
-            match (member.key.decode().as_ref(), kind) {
-                ("content", Kind::Object) => candidate.content(reader, json)?,
-                ("finishReason", Kind::String) => candidate.finish_reason = text(reader)?,
-                ("index", Kind::Number) => {
-                    candidate.is_other = reader.u64()?.is_some_and(|index| index > 0)
-                }
-                ("groundingMetadata", Kind::Object) => candidate.grounding(reader)?,
-                ("citationMetadata", Kind::Object) => candidate.citations(reader)?,
+        object(reader, |reader, key| {
+            match key {
+                "content" => candidate.content(reader, json)?,
+                "finishReason" => candidate.finish_reason = text(reader)?,
+                "index" => candidate.is_other = reader.u64()?.is_some_and(|index| index > 0),
+                "groundingMetadata" => candidate.grounding(reader)?,
+                "citationMetadata" => candidate.citations(reader)?,
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(candidate)
     }
 
     fn content(&mut self, reader: &mut Reader<'a>, json: &'a [u8]) -> Result<(), JsonError> {
-        reader.object(|reader, member| {
-            if member.key.is("parts") && reader.peek()? == Kind::Array {
-                reader.array(|reader, _| {
-                    if reader.peek()? == Kind::Object {
-                        self.parts.push(Part::read(reader, json)?);
-                    }
-                    Ok::<_, JsonError>(())
-                })?;
-            }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+        object(reader, |reader, key| match key {
+            "parts" => array(reader, |reader| {
+                self.parts.push(Part::read(reader, json)?);
+                Ok(())
+            }),
+            _ => Ok(()),
+        })
     }
 
     /// `groundingChunks[].web`: what a search found.
     fn grounding(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        reader.object(|reader, member| {
-            if !member.key.is("groundingChunks") || reader.peek()? != Kind::Array {
-                return Ok(());
-            }
-            reader.array(|reader, _| {
-                if reader.peek()? != Kind::Object {
-                    return Ok(());
-                }
-                reader.object(|reader, member| {
-                    if member.key.is("web") && reader.peek()? == Kind::Object {
-                        self.sources.push(Source::read(reader)?);
-                    }
-                    Ok::<_, JsonError>(())
-                })?;
-                Ok::<_, JsonError>(())
-            })?;
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+        object(reader, |reader, key| match key {
+            "groundingChunks" => array(reader, |reader| {
+                self.sources.extend(member(reader, "web", Source::read)?);
+                Ok(())
+            }),
+            _ => Ok(()),
+        })
     }
 
     /// `citationSources` in the Gemini API, `citations` on Vertex.
     fn citations(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        reader.object(|reader, member| {
-            if !(member.key.is("citationSources") || member.key.is("citations"))
-                || reader.peek()? != Kind::Array
-            {
-                return Ok(());
-            }
-            reader.array(|reader, _| {
-                if reader.peek()? == Kind::Object {
-                    self.sources.push(Source::read(reader)?);
-                }
-                Ok::<_, JsonError>(())
-            })?;
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+        object(reader, |reader, key| match key {
+            "citationSources" | "citations" => array(reader, |reader| {
+                self.sources.extend(Source::read(reader)?);
+                Ok(())
+            }),
+            _ => Ok(()),
+        })
     }
 }
 
 impl<'a> Part<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Self, JsonError> {
         let mut part = Self::default();
-        reader.object(|reader, member| {
-            let kind = reader.peek()?;
-            match (member.key.decode().as_ref(), kind) {
-                ("text", Kind::String) => part.text = text(reader)?,
+        object(reader, |reader, key| {
+            match (key, reader.peek()?) {
+                ("text", _) => part.text = text(reader)?,
                 ("thought", Kind::True) => part.thought = true,
-                ("thoughtSignature", Kind::String) => part.signature = text(reader)?,
+                ("thoughtSignature", _) => part.signature = text(reader)?,
                 ("functionCall", Kind::Object) => part.call = Some(Call::read(reader, json)?),
                 ("inlineData", Kind::Object) => part.blob = Some(Blob::read(reader)?),
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(part)
     }
@@ -212,18 +172,14 @@ impl<'a> Part<'a> {
 impl<'a> Call<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Self, JsonError> {
         let mut call = Self::default();
-        reader.object(|reader, member| {
-            let kind = reader.peek()?;
-            match (member.key.decode().as_ref(), kind) {
-                ("id", Kind::String) => call.id = text(reader)?.filter(|id| !id.is_empty()),
-                ("name", Kind::String) => call.name = text(reader)?,
-                ("args", Kind::Object) => {
-                    let span = reader.skip()?;
-                    call.args = json.get(span).and_then(|args| std::str::from_utf8(args).ok());
-                }
+        object(reader, |reader, key| {
+            match key {
+                "id" => call.id = something(reader)?,
+                "name" => call.name = text(reader)?,
+                "args" => call.args = raw_object(json, reader)?,
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(call)
     }
@@ -232,30 +188,31 @@ impl<'a> Call<'a> {
 impl<'a> Blob<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut blob = Self::default();
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            match key {
                 "mimeType" => blob.mime = text(reader)?.unwrap_or_default(),
                 "data" => blob.data = text(reader)?.unwrap_or_default(),
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(blob)
     }
 }
 
 impl<'a> Source<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
-        let mut source = Self::default();
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
-                "uri" => source.uri = text(reader)?.unwrap_or_default(),
-                "title" => source.title = text(reader)?.unwrap_or_default(),
+    /// `None`: it has no address.
+    fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, JsonError> {
+        let (mut uri, mut title) = (None, Text::default());
+        object(reader, |reader, key| {
+            match key {
+                "uri" => uri = something(reader)?,
+                "title" => title = text(reader)?.unwrap_or_default(),
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
-        Ok(source)
+        Ok(uri.map(|uri| Self { uri, title }))
     }
 }
 
@@ -264,19 +221,19 @@ impl<'a> Source<'a> {
 fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, JsonError> {
     let (mut prompt, mut tools, mut candidates, mut thoughts) = (None, None, None, None);
     let mut usage = Usage::default();
-    reader.object(|reader, member| {
-        match member.key.decode().as_ref() {
+    object(reader, |reader, key| {
+        match key {
             "promptTokenCount" => prompt = reader.u64()?,
             "toolUsePromptTokenCount" => tools = reader.u64()?,
             "candidatesTokenCount" => candidates = reader.u64()?,
             "thoughtsTokenCount" => thoughts = reader.u64()?,
             "cachedContentTokenCount" => usage.cached = reader.u64()?.unwrap_or_default(),
-            "promptTokensDetails" | "candidatesTokensDetails" if reader.peek()? == Kind::Array => {
+            "promptTokensDetails" | "candidatesTokensDetails" => {
                 usage.audio = usage.audio.saturating_add(audio(reader)?);
             }
             _ => {}
         }
-        Ok::<_, JsonError>(())
+        Ok(())
     })?;
     usage.input = prompt.unwrap_or_default().saturating_add(tools.unwrap_or_default());
     usage.reasoning = thoughts.unwrap_or_default();
@@ -287,28 +244,18 @@ fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, JsonError> {
 /// The sound among `[{modality, tokenCount}]`.
 fn audio(reader: &mut Reader<'_>) -> Result<u64, JsonError> {
     let mut sum = 0_u64;
-    reader.array(|reader, _| {
-        if reader.peek()? != Kind::Object {
-            return Ok(());
-        }
+    array(reader, |reader| {
         let (mut is_audio, mut count) = (false, 0);
-        reader.object(|reader, member| {
-            match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            match key {
                 "modality" => is_audio = text(reader)?.is_some_and(|modality| modality == "AUDIO"),
                 "tokenCount" => count = reader.u64()?.unwrap_or_default(),
                 _ => {}
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         sum = sum.saturating_add(if is_audio { count } else { 0 });
-        Ok::<_, JsonError>(())
+        Ok(())
     })?;
     Ok(sum)
-}
-
-fn text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    Ok(match reader.peek()? {
-        Kind::String => Some(reader.string()?.decode()),
-        _ => None,
-    })
 }

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use super::media::{self, Blob, FileData, Located};
 use super::model::Model;
 use crate::translate::form::{Content as Said, Conversation, Part as Piece, Role, Thinking, Turn};
-use crate::translate::gemini::{Dropped, THINKING_FORMAT};
+use crate::translate::gemini::THINKING_FORMAT;
+use crate::translate::loss::Lost;
 
 /// From the third generation on, the first call of each step must be signed. Calls made by another
 /// provider's model, or given back by a client that lost the signature, get the value the
@@ -107,10 +108,7 @@ impl<'a> Part<'a> {
 }
 
 /// Instructions: text only.
-pub(super) fn system<'a>(
-    pieces: &'a [Piece<'_>],
-    dropped: &mut Dropped<'_>,
-) -> Option<Content<'a>> {
+pub(super) fn system<'a>(pieces: &'a [Piece<'_>], dropped: &mut Lost) -> Option<Content<'a>> {
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
         dropped.add_if(piece.cache.is_some(), "messages.cache_control");
@@ -129,7 +127,7 @@ pub(super) fn system<'a>(
 pub(super) fn contents<'a>(
     conversation: &'a Conversation<'_>,
     model: Model<'_>,
-    dropped: &mut Dropped<'_>,
+    dropped: &mut Lost,
 ) -> Vec<Content<'a>> {
     let mut contents = Vec::with_capacity(conversation.turns.len());
     for (index, turn) in conversation.turns.iter().enumerate() {
@@ -157,7 +155,7 @@ pub(super) fn contents<'a>(
 }
 
 /// Writes one turn.
-struct Writer<'a, 'b, 'c> {
+struct Writer<'a, 'b> {
     before: &'a [Turn<'a>],
     turn: &'a Turn<'a>,
     /// Whether the model is of the third generation or later.
@@ -169,10 +167,10 @@ struct Writer<'a, 'b, 'c> {
     signature: Option<&'a str>,
     /// A call has been written.
     called: bool,
-    dropped: &'b mut Dropped<'c>,
+    dropped: &'b mut Lost,
 }
 
-impl<'a> Writer<'a, '_, '_> {
+impl<'a> Writer<'a, '_> {
     fn write(mut self) -> Vec<Part<'a>> {
         for piece in self.pieces() {
             self.dropped.add_if(piece.cache.is_some(), "messages.cache_control");

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::translate::form::{Media, MediaKind, Source};
-use crate::translate::gemini::Dropped;
+use crate::translate::loss::Lost;
 
 /// Where the Files API keeps what it calls `files/{id}`.
 const FILES: &str = "https://generativelanguage.googleapis.com/v1beta/";
@@ -46,7 +46,7 @@ impl Blob<'_> {
 }
 
 /// `None`: known to another provider only.
-pub(super) fn locate<'a>(media: &'a Media<'_>, dropped: &mut Dropped<'_>) -> Option<Located<'a>> {
+pub(super) fn locate<'a>(media: &'a Media<'_>, dropped: &mut Lost) -> Option<Located<'a>> {
     dropped.add_if(
         matches!(media.detail.as_deref(), Some("low" | "high")),
         "messages.image_url.detail",

@@ -15,8 +15,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Dropped;
 use crate::translate::form::{Conversation, ResponseFormat, Tool, ToolChoice};
+use crate::translate::loss::Lost;
 use crate::translate::schema;
 use content::Content;
 use model::Model;
@@ -96,11 +96,7 @@ struct GenerationConfig<'a> {
 }
 
 /// The whole body.
-pub(super) fn write(
-    conversation: &Conversation<'_>,
-    model: &str,
-    dropped: &mut Dropped<'_>,
-) -> Vec<u8> {
+pub(super) fn write(conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
     let model = Model::of(model);
     let mut system_instruction = content::system(&conversation.system, dropped);
     let mut contents = content::contents(conversation, model, dropped);
@@ -119,10 +115,7 @@ pub(super) fn write(
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn tools<'a>(
-    conversation: &'a Conversation<'_>,
-    dropped: &mut Dropped<'_>,
-) -> Option<[Tools<'a>; 1]> {
+fn tools<'a>(conversation: &'a Conversation<'_>, dropped: &mut Lost) -> Option<[Tools<'a>; 1]> {
     if conversation.tools.is_empty() {
         return None;
     }
@@ -176,7 +169,7 @@ fn tool_config<'a>(conversation: &'a Conversation<'_>) -> Option<ToolConfig<'a>>
 fn generation_config<'a>(
     conversation: &'a Conversation<'_>,
     model: Model<'_>,
-    dropped: &mut Dropped<'_>,
+    dropped: &mut Lost,
 ) -> GenerationConfig<'a> {
     let sampling = &conversation.sampling;
     let (response_mime_type, response_json_schema) = response_format(conversation, model, dropped);
@@ -199,10 +192,7 @@ fn generation_config<'a>(
     }
 }
 
-fn stop_sequences<'a>(
-    conversation: &'a Conversation<'_>,
-    dropped: &mut Dropped<'_>,
-) -> Vec<&'a str> {
+fn stop_sequences<'a>(conversation: &'a Conversation<'_>, dropped: &mut Lost) -> Vec<&'a str> {
     let stops =
         || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
     dropped.add_if(stops().nth(MAX_STOPS).is_some(), "stop");
@@ -213,7 +203,7 @@ fn penalty(
     wanted: Option<f64>,
     name: &'static str,
     model: Model<'_>,
-    dropped: &mut Dropped<'_>,
+    dropped: &mut Lost,
 ) -> Option<f64> {
     let taken = wanted.filter(|penalty| *penalty == 0.0 || model.takes_penalties());
     dropped.add_if(taken != wanted, name);
@@ -221,7 +211,7 @@ fn penalty(
 }
 
 /// The API's seeds have 32 bits: of a larger one the lowest are as good.
-fn small_seed(seed: i64, dropped: &mut Dropped<'_>) -> i32 {
+fn small_seed(seed: i64, dropped: &mut Lost) -> i32 {
     i32::try_from(seed).unwrap_or_else(|_| {
         dropped.add("seed");
         seed as i32
@@ -231,7 +221,7 @@ fn small_seed(seed: i64, dropped: &mut Dropped<'_>) -> i32 {
 fn response_format<'a>(
     conversation: &'a Conversation<'_>,
     model: Model<'_>,
-    dropped: &mut Dropped<'_>,
+    dropped: &mut Lost,
 ) -> (Option<&'static str>, Option<&'a RawValue>) {
     const JSON: Option<&str> = Some("application/json");
     let wanted = match &conversation.response_format {

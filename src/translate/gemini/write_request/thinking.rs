@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::model::{Control, Level, Model};
 use crate::translate::form::{Effort, Reasoning};
-use crate::translate::gemini::Dropped;
+use crate::translate::loss::Lost;
 
 /// How much to think, and whether a summary is shown.
 #[derive(Debug, Default, Serialize)]
@@ -24,7 +24,7 @@ impl ThinkingConfig {
         reasoning: &Reasoning,
         max_tokens: Option<u64>,
         model: Model<'_>,
-        dropped: &mut Dropped<'_>,
+        dropped: &mut Lost,
     ) -> Option<Self> {
         let off = reasoning.level() == Some(Effort::None) || reasoning.max_tokens == Some(0);
         let mut config = Self::default();
@@ -53,7 +53,7 @@ fn budget(
     off: bool,
     max_tokens: Option<u64>,
     (least, most): (u64, u64),
-    dropped: &mut Dropped<'_>,
+    dropped: &mut Lost,
 ) -> Option<u64> {
     let exact = if off { Some(0) } else { reasoning.max_tokens };
     let wanted = match exact {
@@ -80,7 +80,7 @@ fn share(effort: Effort, max_tokens: Option<u64>) -> u64 {
 
 /// The least level that is no lower than asked; the highest where there is none. `None`: the
 /// model's default.
-fn level(reasoning: &Reasoning, levels: &[Level], dropped: &mut Dropped<'_>) -> Option<Level> {
+fn level(reasoning: &Reasoning, levels: &[Level], dropped: &mut Lost) -> Option<Level> {
     let (wanted, exact) = match reasoning.level()? {
         Effort::None => (Level::Minimal, false),
         Effort::Minimal => (Level::Minimal, true),

@@ -7,7 +7,7 @@
 
 use crate::translate::form::Text;
 use crate::translate::openai::reasoning::{Detail, thought_signature};
-use crate::translate::openai::value::{maybe_array, maybe_object, maybe_text, something};
+use crate::translate::tolerant::{array, object, raw, raw_object, something, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 use crate::wire::openai::UsageFields;
 
@@ -74,14 +74,14 @@ impl<'a> Chunk<'a> {
         json: &'a [u8],
     ) -> Result<(), JsonError> {
         match key {
-            "id" => self.id = maybe_text(reader)?,
-            "model" => self.model = maybe_text(reader)?,
+            "id" => self.id = text(reader)?,
+            "model" => self.model = text(reader)?,
             "error" => self.error = reader.peek()? != Kind::Null,
-            "service_tier" => self.service_tier = maybe_text(reader)?,
+            "service_tier" => self.service_tier = text(reader)?,
             "usage" if reader.peek()? == Kind::Object => {
                 self.usage = json.get(reader.skip()?).and_then(UsageFields::parse);
             }
-            "choices" => maybe_array(reader, |reader| {
+            "choices" => array(reader, |reader| {
                 if let (Some((0, choice)), None) = (Choice::read(reader, json)?, &self.choice) {
                     self.choice = Some(choice);
                 }
@@ -98,14 +98,14 @@ impl<'a> Choice<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Option<(u64, Self)>, JsonError> {
         let (mut choice, mut index, mut message) = (Self::default(), 0, None);
         let is_object = reader.peek()? == Kind::Object;
-        maybe_object(reader, |reader, key| {
+        object(reader, |reader, key| {
             match key {
                 "index" => index = reader.u64()?.unwrap_or(0),
                 "finish_reason" => {
-                    choice.finish = maybe_text(reader)?.filter(|reason| !reason.is_empty())
+                    choice.finish = text(reader)?.filter(|reason| !reason.is_empty())
                 }
                 "native_finish_reason" => {
-                    choice.native = maybe_text(reader)?.filter(|reason| !reason.is_empty())
+                    choice.native = text(reader)?.filter(|reason| !reason.is_empty())
                 }
                 "delta" => choice.said = Said::read(reader, json)?,
                 "message" => message = Said::read(reader, json)?,
@@ -122,7 +122,7 @@ impl<'a> Said<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Option<Self>, JsonError> {
         let mut said = Self::default();
         let is_object = reader.peek()? == Kind::Object;
-        maybe_object(reader, |reader, key| said.member(reader, key, json))?;
+        object(reader, |reader, key| said.member(reader, key, json))?;
         Ok(is_object.then_some(said))
     }
 
@@ -139,11 +139,11 @@ impl<'a> Said<'a> {
             "reasoning" | "reasoning_content" => {
                 self.reasoning = self.reasoning.take().or(something(reader)?)
             }
-            "reasoning_details" => maybe_array(reader, |reader| {
+            "reasoning_details" => array(reader, |reader| {
                 self.details.push(Detail::read(reader)?);
                 Ok(())
             })?,
-            "tool_calls" => maybe_array(reader, |reader| {
+            "tool_calls" => array(reader, |reader| {
                 self.calls.extend(CallFields::read(reader, json)?);
                 Ok(())
             })?,
@@ -152,9 +152,8 @@ impl<'a> Said<'a> {
                 call.function(reader, json)?;
                 self.calls.push(call);
             }
-            "annotations" => maybe_array(reader, |reader| {
-                let text = json.get(reader.skip()?).and_then(|text| std::str::from_utf8(text).ok());
-                self.annotations.extend(text.filter(|text| text.starts_with('{')));
+            "annotations" => array(reader, |reader| {
+                self.annotations.extend(raw_object(json, reader)?);
                 Ok(())
             })?,
             _ => {}
@@ -164,12 +163,12 @@ impl<'a> Said<'a> {
 
     /// Mistral's content: parts of text and of thinking.
     fn parts(&mut self, reader: &mut Reader<'a>) -> Result<(), JsonError> {
-        maybe_array(reader, |reader| {
-            maybe_object(reader, |reader, key| {
+        array(reader, |reader| {
+            object(reader, |reader, key| {
                 match key {
                     "text" => append(&mut self.content, something(reader)?),
-                    "thinking" => maybe_array(reader, |reader| {
-                        maybe_object(reader, |reader, key| {
+                    "thinking" => array(reader, |reader| {
+                        object(reader, |reader, key| {
                             if key == "text" {
                                 self.details.extend(something(reader)?.map(Detail::of_text));
                             }
@@ -196,7 +195,7 @@ impl<'a> CallFields<'a> {
     fn read(reader: &mut Reader<'a>, json: &'a [u8]) -> Result<Option<Self>, JsonError> {
         let mut call = Self::default();
         let is_object = reader.peek()? == Kind::Object;
-        maybe_object(reader, |reader, key| {
+        object(reader, |reader, key| {
             match key {
                 "index" => call.index = reader.u64()?,
                 "id" => call.id = something(reader)?,
@@ -210,14 +209,12 @@ impl<'a> CallFields<'a> {
     }
 
     fn function(&mut self, reader: &mut Reader<'a>, json: &'a [u8]) -> Result<(), JsonError> {
-        maybe_object(reader, |reader, key| {
+        object(reader, |reader, key| {
             match key {
                 "name" => self.name = something(reader)?,
                 // Some servers write the arguments as the object they mean.
                 "arguments" if reader.peek()? == Kind::Object => {
-                    let text =
-                        json.get(reader.skip()?).and_then(|text| std::str::from_utf8(text).ok());
-                    self.arguments = text.map(Text::from);
+                    self.arguments = Some(raw(json, reader)?.into())
                 }
                 "arguments" => self.arguments = something(reader)?,
                 _ => {}

@@ -12,13 +12,11 @@ use super::reasoning::Detail;
 use crate::catalog::ServiceTier;
 use crate::translate::delta::FinishReason;
 use crate::translate::form::Text;
-use crate::translate::{AnswerReader, Delta, Malformed};
+use crate::translate::{AnswerReader, Delta, Malformed, Tell};
 use crate::usage::Usage;
 use crate::wire::openai::{ErrorFields, finish_reason_of};
 use crate::wire::sse;
 use chunk::{CallFields, Choice, Chunk, Said};
-
-type Tell<'t> = dyn FnMut(Delta<'_>) + 't;
 
 /// Reads one answer.
 #[derive(Debug, Default)]

@@ -7,10 +7,12 @@
 //! reference, message types (2026-11).
 
 use super::part;
+use super::value::{array, object, text};
 use crate::translate::form::{Cache, Content, Conversation, Part, Role, Text, Thinking};
+use crate::translate::loss::Lost;
 use crate::translate::openai::reasoning::{self, Detail, thought_signature};
-use crate::translate::openai::value::{array, maybe_array, maybe_text, object, text};
 use crate::translate::problem::{Problem, Read};
+use crate::translate::tolerant::{self, something};
 use crate::wire::json::{Kind, Reader};
 
 /// Who speaks, as `role` says it.
@@ -54,7 +56,7 @@ struct Message<'a> {
     details: Vec<Detail<'a>>,
     cache: Option<Cache>,
     /// Fields the common form has no place for.
-    dropped: Vec<&'static str>,
+    dropped: Lost,
 }
 
 #[derive(Default)]
@@ -82,9 +84,7 @@ impl Messages {
             let known = "must be one of system, developer, user, assistant, tool, function";
             return Err(Problem::wrong(known).in_member("role"));
         };
-        for field in message.dropped.drain(..) {
-            conversation.lose(field);
-        }
+        conversation.dropped.extend(std::mem::take(&mut message.dropped));
         match speaker {
             Speaker::System => message.instruct(conversation),
             Speaker::User => {
@@ -179,20 +179,19 @@ impl<'a> Message<'a> {
     fn given_back(&mut self, reader: &mut Reader<'a>, key: &str) -> Read<()> {
         match key {
             "reasoning" | "reasoning_content" => {
-                let text = maybe_text(reader)?.filter(|text| !text.is_empty());
-                self.reasoning = self.reasoning.take().or(text);
+                self.reasoning = self.reasoning.take().or(something(reader)?);
             }
-            "reasoning_details" => maybe_array(reader, |reader| {
+            "reasoning_details" => tolerant::array(reader, |reader| {
                 let detail = Detail::read(reader)?;
                 if detail.is_unknown() {
-                    self.dropped.push("messages.reasoning_details");
+                    self.dropped.add("messages.reasoning_details");
                 }
                 self.details.push(detail);
                 Ok(())
             })?,
-            "audio" if reader.peek()? == Kind::Object => self.dropped.push("messages.audio"),
-            "annotations" => maybe_array(reader, |_| {
-                self.dropped.push("messages.annotations");
+            "audio" if reader.peek()? == Kind::Object => self.dropped.add("messages.audio"),
+            "annotations" => tolerant::array(reader, |_| {
+                self.dropped.add("messages.annotations");
                 Ok(())
             })?,
             _ => {}

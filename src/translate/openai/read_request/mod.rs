@@ -8,13 +8,14 @@
 mod message;
 mod part;
 mod tool;
+mod value;
 
-use super::value::{array, boolean, integer, number, object, text, whole};
 use crate::error::Error;
 use crate::translate::form::{Cache, Content, Conversation, Effort, Part, Reasoning, Role, Text};
 use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 use message::Messages;
+use value::{array, boolean, integer, number, object, text, whole};
 
 /// Fields in which something can be wrong.
 const FIELDS: &[&str] = &[

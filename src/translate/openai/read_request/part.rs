@@ -7,9 +7,10 @@
 
 use std::borrow::Cow;
 
+use super::value::{array, object, text};
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text};
+use crate::translate::loss::Lost;
 use crate::translate::openai::media::{type_of_audio, type_of_file};
-use crate::translate::openai::value::{array, object, text};
 use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 
@@ -17,7 +18,7 @@ use crate::wire::json::{Kind, Reader};
 pub(super) fn content<'a>(
     reader: &mut Reader<'a>,
     parts: &mut Vec<Part<'a>>,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Read<()> {
     match reader.peek()? {
         Kind::String => parts.extend(text(reader)?.map(Part::text)),
@@ -52,7 +53,7 @@ struct MediaFields<'a> {
     detail: Option<Text<'a>>,
 }
 
-fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Vec<&'static str>) -> Read<Part<'a>> {
+fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Lost) -> Read<Part<'a>> {
     let mut members = Members::default();
     let is_object = object(reader, |reader, key| {
         match key {
@@ -74,7 +75,7 @@ fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Vec<&'static str>) -> Read<Pa
         return Err(Problem::wrong("must be an object"));
     }
     if members.kind.as_deref() == Some("refusal") {
-        dropped.push("messages.refusal");
+        dropped.add("messages.refusal");
     }
     let cache = members.cache;
     Ok(Part { content: members.content()?, cache })

@@ -5,8 +5,8 @@
 //! `function_call` are its deprecated first form.
 
 use super::part::cache_control;
+use super::value::{array, boolean, object, schema, text};
 use crate::translate::form::{Conversation, ResponseFormat, Text, Tool, ToolChoice};
-use crate::translate::openai::value::{array, boolean, object, schema, text};
 use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
 

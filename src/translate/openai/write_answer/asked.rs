@@ -5,7 +5,7 @@
 use memchr::memmem;
 
 use crate::translate::delta::FinishReason;
-use crate::translate::openai::value::maybe_object;
+use crate::translate::tolerant::object;
 use crate::wire::json::{JsonError, Reader};
 
 /// What a client wants of its answer.
@@ -25,7 +25,7 @@ impl Asked {
         if !words.iter().any(|word| memmem::find(request, word.as_bytes()).is_some()) {
             return asked;
         }
-        let read = maybe_object(&mut Reader::new(request), |reader, key| asked.member(reader, key));
+        let read = object(&mut Reader::new(request), |reader, key| asked.member(reader, key));
         read.map_or(Self::default(), |()| asked)
     }
 
@@ -42,7 +42,7 @@ impl Asked {
         match key {
             "functions" => self.functions = true,
             "include_reasoning" => self.no_reasoning |= reader.boolean()? == Some(false),
-            "reasoning" => maybe_object(reader, |reader, key| {
+            "reasoning" => object(reader, |reader, key| {
                 if key == "exclude" {
                     self.no_reasoning |= reader.boolean()? == Some(true);
                 }

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::piece::{Piece, note};
+use super::piece::Piece;
 use crate::translate::form::{Content, Conversation, Part, Role, Thinking, Turn};
+use crate::translate::loss::Lost;
 use crate::translate::openai::reasoning::DetailJson;
 use crate::translate::openai::{Quirks, ThinkingForm};
 
@@ -56,7 +57,7 @@ struct Function<'a> {
 /// Writes messages for one upstream.
 pub(super) struct Writer<'w> {
     pub(super) quirks: &'w Quirks,
-    pub(super) dropped: &'w mut Vec<&'static str>,
+    pub(super) dropped: &'w mut Lost,
 }
 
 impl Writer<'_> {
@@ -127,12 +128,12 @@ impl Writer<'_> {
         let (mut texts, media): (Vec<_>, Vec<_>) =
             self.pieces(parts).into_iter().partition(|piece| matches!(piece, Piece::Text { .. }));
         if !media.is_empty() {
-            note(self.dropped, "messages.tool.content");
+            self.dropped.add("messages.tool.content");
             said.push(Piece::text(format!("Returned by tool call {id}:")));
             said.extend(media);
         }
         if is_error {
-            note(self.dropped, "messages.tool.is_error");
+            self.dropped.add("messages.tool.is_error");
             texts.insert(0, Piece::text("The tool failed:"));
         }
         if texts.is_empty() {
@@ -148,10 +149,8 @@ impl Writer<'_> {
             Some(Piece::Text { cache_control, .. }) if self.quirks.cache_control => {
                 *cache_control = Some(cache.into())
             }
-            _ if self.quirks.cache_control => {
-                note(self.dropped, "messages.tool_calls.cache_control")
-            }
-            _ => note(self.dropped, "messages.cache_control"),
+            _ if self.quirks.cache_control => self.dropped.add("messages.tool_calls.cache_control"),
+            _ => self.dropped.add("messages.cache_control"),
         }
     }
 
@@ -162,7 +161,7 @@ impl Writer<'_> {
         for part in &turn.parts {
             match &part.content {
                 Content::Text(_) => said.extend(Piece::of(part, self.quirks, self.dropped)),
-                Content::Media(_) => note(self.dropped, "messages.images"),
+                Content::Media(_) => self.dropped.add("messages.images"),
                 Content::Thinking(thinking) => self.think(thinking, &mut message),
                 Content::ToolCall { id, name, arguments, signature } => {
                     let id = self.quirks.call_ids.fit(id);
@@ -190,13 +189,13 @@ impl Writer<'_> {
             }
             ThinkingForm::Content => {
                 if thinking.signature.is_some() || thinking.encrypted.is_some() {
-                    note(self.dropped, "messages.reasoning");
+                    self.dropped.add("messages.reasoning");
                 }
                 if !thinking.text.is_empty() {
                     message.reasoning_content.get_or_insert_default().push_str(&thinking.text);
                 }
             }
-            ThinkingForm::None => note(self.dropped, "messages.reasoning"),
+            ThinkingForm::None => self.dropped.add("messages.reasoning"),
         }
     }
 
@@ -204,7 +203,7 @@ impl Writer<'_> {
         let details = &mut message.reasoning_details;
         match self.quirks.thinking {
             ThinkingForm::Details => details.push(DetailJson::of_call(id, proof).at(details.len())),
-            ThinkingForm::Content | ThinkingForm::None => note(self.dropped, "messages.reasoning"),
+            ThinkingForm::Content | ThinkingForm::None => self.dropped.add("messages.reasoning"),
         }
     }
 }

@@ -14,9 +14,10 @@ use serde_json::value::RawValue;
 
 use super::{OutputLimit, Quirks, ReasoningForm};
 use crate::translate::form::{self, Conversation, Effort, ToolChoice};
+use crate::translate::loss::Lost;
 use crate::translate::schema;
 use message::{Message, Writer};
-use piece::{CacheControl, note};
+use piece::CacheControl;
 
 #[derive(Debug, Serialize)]
 struct Body<'a> {
@@ -139,7 +140,7 @@ pub(super) fn write(
     conversation: &Conversation<'_>,
     model: &str,
     quirks: &Quirks,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Vec<u8> {
     let messages = Writer { quirks, dropped }.messages(conversation);
     let has_tools = !conversation.tools.is_empty();
@@ -176,11 +177,11 @@ pub(super) fn write(
 pub fn effort(
     conversation: &Conversation<'_>,
     quirks: &Quirks,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<&'static str> {
     let reasoning = conversation.reasoning.filter(|_| quirks.reasoning == ReasoningForm::Effort)?;
     if reasoning.max_tokens.is_some() {
-        note(dropped, "reasoning.max_tokens");
+        dropped.add("reasoning.max_tokens");
     }
     reasoning.level().map(Effort::name)
 }
@@ -188,11 +189,11 @@ pub fn effort(
 fn stop<'a>(
     stop: &'a [form::Text<'a>],
     quirks: &Quirks,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> &'a [form::Text<'a>] {
     match stop.get(..quirks.stop_limit) {
         Some(first) if first.len() < stop.len() => {
-            note(dropped, "stop");
+            dropped.add("stop");
             first
         }
         _ => stop,
@@ -203,22 +204,22 @@ fn stop<'a>(
 fn user<'a>(
     conversation: &'a Conversation<'_>,
     quirks: &Quirks,
-    dropped: &mut Vec<&'static str>,
+    dropped: &mut Lost,
 ) -> Option<&'a str> {
     let user = conversation.user.as_deref()?;
     if user.chars().nth(quirks.user_limit).is_some() {
-        note(dropped, "user");
+        dropped.add("user");
         return None;
     }
     Some(user)
 }
 
 impl Sampling {
-    fn of(sampling: &form::Sampling, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Self {
+    fn of(sampling: &form::Sampling, quirks: &Quirks, dropped: &mut Lost) -> Self {
         let form::Sampling { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed } =
             *sampling;
         if top_k.is_some() && !quirks.top_k {
-            note(dropped, "top_k");
+            dropped.add("top_k");
         }
         let top_k = top_k.filter(|_| quirks.top_k);
         Self { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed }
@@ -226,9 +227,9 @@ impl Sampling {
 }
 
 impl<'a> Tool<'a> {
-    fn of(tool: &'a form::Tool<'_>, quirks: &Quirks, dropped: &mut Vec<&'static str>) -> Self {
+    fn of(tool: &'a form::Tool<'_>, quirks: &Quirks, dropped: &mut Lost) -> Self {
         if tool.cache.is_some() && !quirks.cache_control {
-            note(dropped, "tools.cache_control");
+            dropped.add("tools.cache_control");
         }
         let form::Tool { name, description, parameters, strict, cache } = tool;
         let parameters = parameters

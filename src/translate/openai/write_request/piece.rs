@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source};
+use crate::translate::loss::Lost;
 use crate::translate::openai::Quirks;
 use crate::translate::openai::media::{audio_format, file_name};
 
@@ -45,7 +46,7 @@ pub(super) enum Piece<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct ImageUrl<'a> {
-    url: Place<'a>,
+    url: Link<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
 }
@@ -61,19 +62,19 @@ pub(super) struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file_data: Option<Place<'a>>,
+    file_data: Option<Link<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_id: Option<&'a str>,
 }
 
 /// A URL, or the data URL that says the same.
 #[derive(Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum Link<'a> {
     Url(&'a str),
     Data { mime: &'a str, base64: &'a str },
 }
 
-impl Serialize for Place<'_> {
+impl Serialize for Link<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Url(url) => serializer.serialize_str(url),
@@ -98,13 +99,6 @@ impl From<Cache> for CacheControl {
     }
 }
 
-/// Notes each thing that got lost once.
-pub(super) fn note(dropped: &mut Vec<&'static str>, field: &'static str) {
-    if !dropped.contains(&field) {
-        dropped.push(field);
-    }
-}
-
 impl<'a> Piece<'a> {
     /// A text without a breakpoint.
     pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
@@ -112,20 +106,16 @@ impl<'a> Piece<'a> {
     }
 
     /// A part's JSON; `None` if the upstream has no form for it, or it is no content.
-    pub(super) fn of(
-        part: &'a Part<'_>,
-        quirks: &Quirks,
-        dropped: &mut Vec<&'static str>,
-    ) -> Option<Self> {
+    pub(super) fn of(part: &'a Part<'_>, quirks: &Quirks, dropped: &mut Lost) -> Option<Self> {
         let cache_control = part.cache.filter(|_| quirks.cache_control).map(CacheControl::from);
         if part.cache.is_some() && !quirks.cache_control {
-            note(dropped, "messages.cache_control");
+            dropped.add("messages.cache_control");
         }
         match &part.content {
             Content::Text(text) => Some(Self::Text { text: Cow::Borrowed(text), cache_control }),
             Content::Media(media) => {
                 let piece = Self::of_media(media, quirks, cache_control);
-                piece.map_err(|lost| note(dropped, lost)).ok()
+                piece.map_err(|lost| dropped.add(lost)).ok()
             }
             Content::Thinking(_) | Content::ToolCall { .. } | Content::ToolResult { .. } => None,
         }
@@ -139,7 +129,7 @@ impl<'a> Piece<'a> {
     ) -> Result<Self, &'static str> {
         Ok(match media.kind {
             MediaKind::Image => {
-                let url = Place::of(&media.source).ok_or("messages.content.image_url.file_id")?;
+                let url = Link::of(&media.source).ok_or("messages.content.image_url.file_id")?;
                 Self::ImageUrl {
                     image_url: ImageUrl { url, detail: media.detail.as_deref() },
                     cache_control,
@@ -154,7 +144,7 @@ impl<'a> Piece<'a> {
             },
             MediaKind::File => Self::File { file: File::of(media, quirks)?, cache_control },
             MediaKind::Video => {
-                let url = Place::of(&media.source)
+                let url = Link::of(&media.source)
                     .filter(|_| quirks.video)
                     .ok_or("messages.content.video_url")?;
                 Self::VideoUrl { video_url: ImageUrl { url, detail: None }, cache_control }
@@ -163,7 +153,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> Link<'a> {
     fn of(source: &'a Source<'_>) -> Option<Self> {
         match source {
             Source::Url(url) => Some(Self::Url(url)),
@@ -180,11 +170,11 @@ impl<'a> File<'a> {
             Source::Id(id) => Self { file_id: Some(id), filename, ..Self::default() },
             Source::Url(_) if !quirks.file_urls => return Err("messages.content.file.url"),
             Source::Url(url) => {
-                Self { file_data: Some(Place::Url(url)), filename, ..Self::default() }
+                Self { file_data: Some(Link::Url(url)), filename, ..Self::default() }
             }
             Source::Data { mime, base64 } => Self {
                 filename: filename.or_else(|| Some(file_name(mime).into())),
-                file_data: Some(Place::Data { mime, base64 }),
+                file_data: Some(Link::Data { mime, base64 }),
                 ..Self::default()
             },
         })

@@ -8,43 +8,9 @@ use super::shape::{Field, Shape, field, maybe, members, must, not_null, parse, r
 use super::tool;
 use super::value::{Object, Value};
 use crate::error::{Error, echo};
-use crate::translate::Loss;
 use crate::translate::form::{
     Conversation, Effort, Part, Reasoning, ResponseFormat, Sampling, Text, ToolChoice,
 };
-
-/// What the common form cannot carry, by the field's name.
-pub const LOSSES: &[(&str, Loss)] = &[
-    ("background", Loss::Refused),
-    ("conversation", Loss::Refused),
-    ("previous_response_id", Loss::Refused),
-    ("prompt", Loss::Refused),
-    ("store", Loss::Refused),
-    // Tools of OpenAI's own servers but for those named below.
-    ("tools.hosted", Loss::Refused),
-    ("client_metadata", Loss::Ignored),
-    ("context_management", Loss::Ignored),
-    ("input.image_generation_call", Loss::Ignored),
-    ("input.phase", Loss::Ignored),
-    ("input.role", Loss::Approximated),
-    ("input.web_search_call", Loss::Ignored),
-    ("logprobs", Loss::Ignored),
-    ("moderation", Loss::Ignored),
-    ("prompt_cache_key", Loss::Ignored),
-    ("prompt_cache_options", Loss::Ignored),
-    ("prompt_cache_retention", Loss::Ignored),
-    ("reasoning.context", Loss::Ignored),
-    ("reasoning.mode", Loss::Ignored),
-    ("reasoning.summary", Loss::Approximated),
-    ("safety_identifier", Loss::Ignored),
-    ("service_tier", Loss::Ignored),
-    ("tools.image_generation", Loss::Ignored),
-    ("tools.tool_search", Loss::Ignored),
-    ("tools.web_search", Loss::Ignored),
-    ("top_logprobs", Loss::Ignored),
-    ("truncation", Loss::Ignored),
-    ("verbosity", Loss::Ignored),
-];
 
 /// The request, but for `metadata`, which is only repeated.
 const BODY: &[Field] = &[

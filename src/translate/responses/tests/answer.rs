@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::request::REQUESTS;
 use super::*;
+use crate::translate::Lost;
 use crate::translate::delta::{Answer, Delta, FinishReason};
 use crate::translate::form::Content;
 use crate::usage::{Source, Usage};
@@ -413,7 +414,7 @@ fn thinking_finds_back_to_who_can_check_it() {
     assert_eq!(thoughts[1].encrypted.as_deref(), Some("c2ln"));
     assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
     let written = |format: &dyn crate::translate::Format| {
-        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Vec::new()))
+        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Lost::default()))
             .unwrap()
     };
     assert!(

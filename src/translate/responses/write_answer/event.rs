@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::item::{Citation, Item, Piece, PieceKind};
+use super::item::{Cited, Item, Piece, PieceKind};
 use super::response::Response;
 use crate::error::OpenAiError;
 
@@ -28,7 +28,7 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) part: Option<&'a Piece>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) annotation: Option<&'a Citation>,
+    pub(super) annotation: Option<&'a Cited>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) delta: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ impl PieceEvents {
 
 impl<'a> Event<'a> {
     /// An event about a part.
-    pub(super) fn of_piece(r#type: &'static str, kind: PieceKind, place: Place<'a>) -> Self {
+    pub(super) fn of_piece(r#type: &'static str, kind: PieceKind, place: PiecePlace<'a>) -> Self {
         let summary = kind == PieceKind::SummaryText;
         Self {
             r#type,
@@ -117,7 +117,7 @@ impl<'a> Event<'a> {
 
 /// Where a part is.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct PiecePlace<'a> {
     pub(super) item_id: &'a str,
     pub(super) output_index: usize,
     pub(super) piece_index: usize,

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::translate::responses::shape::{Field, Shape, maybe, not_null, parse, text};
-use crate::translate::responses::value::{Object, Value};
+use crate::translate::citation::Citation;
 
 /// What the model did, in order.
 #[derive(Debug, Serialize)]
@@ -67,7 +66,7 @@ pub(super) enum Status {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Piece {
-    OutputText { text: String, annotations: Vec<Citation>, logprobs: [(); 0] },
+    OutputText { text: String, annotations: Vec<Cited>, logprobs: [(); 0] },
     Refusal { refusal: String },
     SummaryText { text: String },
     ReasoningText { text: String },
@@ -184,53 +183,28 @@ impl Piece {
     }
 }
 
-/// A web page an answer rests on, which chat's dialect puts one object deeper.
+/// A web page an answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Citation {
-    r#type: &'static str,
+#[serde(tag = "type", rename = "url_citation")]
+pub(super) struct Cited {
     url: String,
     title: String,
-    start_index: u64,
-    end_index: u64,
+    start_index: usize,
+    end_index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
 }
 
-/// As an annotation says it.
-const CITATION: &[Field] = &[
-    not_null("type", Shape::Text),
-    not_null("url", Shape::Text),
-    not_null("title", Shape::Text),
-    not_null("start_index", Shape::Whole),
-    not_null("end_index", Shape::Whole),
-    text("content"),
-];
-const ANNOTATION: &[Field] = &[maybe("url_citation", Shape::Object(CITATION))];
-const KIND: &str = "url_citation";
-
-impl Citation {
-    /// Reads one of chat's annotations; `None` if it is of a kind this dialect does not have.
-    pub(super) fn parse(json: &str) -> Option<Self> {
-        let object =
-            |fields| parse(json.as_bytes(), &Shape::Object(fields)).ok().and_then(Value::object);
-        if let Some(nested) = object(ANNOTATION)?.take(KIND).object() {
-            return Some(Self::of(nested));
-        }
-        object(CITATION).filter(|it| it.str("type") == Some(KIND)).map(Self::of)
-    }
-
-    fn of(mut fields: Object<'_>) -> Self {
-        let mut text = |name| fields.text(name).map(Cow::into_owned);
-        let (url, title, content) =
-            (text("url").unwrap_or_default(), text("title").unwrap_or_default(), text("content"));
-        let mut index = |name| fields.take(name).whole().unwrap_or_default();
-        Self {
-            r#type: KIND,
-            url,
-            title,
-            start_index: index("start_index"),
-            end_index: index("end_index"),
-            content,
-        }
+impl Cited {
+    /// What an annotation cites; `None` if it is of a type this dialect does not have.
+    pub(super) fn of(annotation: &str) -> Option<Self> {
+        let Citation { url, title, content, start_index, end_index } = Citation::of(annotation)?;
+        Some(Self {
+            url: url.into_owned(),
+            title: title.unwrap_or_default().into_owned(),
+            start_index: start_index.unwrap_or_default(),
+            end_index: end_index.unwrap_or_default(),
+            content: content.map(Cow::into_owned),
+        })
     }
 }

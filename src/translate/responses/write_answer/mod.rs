@@ -21,7 +21,7 @@ use crate::usage::Usage;
 use crate::wire::openai::ErrorFields;
 use call::Calls;
 use event::Event;
-use item::{Citation, Item, PieceKind, Status};
+use item::{Cited, Item, PieceKind, Status};
 use output::Output;
 use response::{Echo, Failed, Response, Said, State};
 
@@ -122,7 +122,7 @@ impl Writer {
     }
 
     fn cite(&mut self, json: &str, events: &mut Vec<u8>) {
-        if let Some(citation) = Citation::parse(json) {
+        if let Some(citation) = Cited::of(json) {
             let output_index = self.open_piece(PieceKind::OutputText, events);
             self.output.cite(output_index, citation, events);
         }

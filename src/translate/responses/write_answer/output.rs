@@ -1,7 +1,7 @@
 //! The items of an answer and the events that tell of every change to one.
 
-use super::event::{Event, Numbering, PieceEvents, Place};
-use super::item::{Citation, Item, Piece, PieceKind, Status};
+use super::event::{Event, Numbering, PieceEvents, PiecePlace};
+use super::item::{Cited, Item, Piece, PieceKind, Status};
 
 /// All items so far. An index of an item is one that [`Output::add`] has returned; others change
 /// nothing.
@@ -34,7 +34,7 @@ impl Output {
             pieces.push(Piece::empty(kind));
         }
         if let Some((piece_index, piece)) = item.last_piece() {
-            let place = Place { item_id: item.id(), output_index, piece_index };
+            let place = PiecePlace { item_id: item.id(), output_index, piece_index };
             let event = Event::of_piece(PieceEvents::of(kind).added, kind, place);
             self.numbering.write(Event { part: Some(piece), ..event }, events);
         }
@@ -53,7 +53,7 @@ impl Output {
             piece.text_mut().push_str(more);
         }
         if let Some((piece_index, _)) = item.last_piece() {
-            let place = Place { item_id: item.id(), output_index, piece_index };
+            let place = PiecePlace { item_id: item.id(), output_index, piece_index };
             let logprobs = (kind == PieceKind::OutputText).then_some([]);
             let event = Event::of_piece(PieceEvents::of(kind).delta, kind, place);
             self.numbering.write(Event { delta: Some(more), logprobs, ..event }, events);
@@ -65,7 +65,7 @@ impl Output {
         let Some(item) = self.items.get(output_index) else { return };
         let Some((piece_index, piece)) = item.last_piece() else { return };
         let (kind, types) = (piece.kind(), PieceEvents::of(piece.kind()));
-        let place = Place { item_id: item.id(), output_index, piece_index };
+        let place = PiecePlace { item_id: item.id(), output_index, piece_index };
         let refusal = kind == PieceKind::Refusal;
         let done = Event {
             text: (!refusal).then_some(piece.text()),
@@ -79,14 +79,14 @@ impl Output {
     }
 
     /// Adds a citation to the last part, which is a text.
-    pub(super) fn cite(&mut self, output_index: usize, citation: Citation, events: &mut Vec<u8>) {
+    pub(super) fn cite(&mut self, output_index: usize, citation: Cited, events: &mut Vec<u8>) {
         let Some(item) = self.items.get_mut(output_index) else { return };
         let pieces = item.pieces(PieceKind::OutputText).and_then(|pieces| pieces.last_mut());
         let Some(Piece::OutputText { annotations, .. }) = pieces else { return };
         let annotation_index = Some(annotations.len());
         annotations.push(citation.clone());
         if let Some((piece_index, _)) = item.last_piece() {
-            let place = Place { item_id: item.id(), output_index, piece_index };
+            let place = PiecePlace { item_id: item.id(), output_index, piece_index };
             let event = Event::of_piece(
                 "response.output_text.annotation.added",
                 PieceKind::OutputText,

@@ -1,14 +1,13 @@
 //! Reads one JSON value of a client's request as the type it must have, or tells where it has
 //! another one.
 //!
-//! `null` counts as absent everywhere, as it does at OpenAI. The `maybe_` readers never object:
-//! they are for answers of upstreams and for what clients only give back.
+//! `null` counts as absent everywhere, as it does at OpenAI.
 
 use serde_json::value::RawValue;
 
 use crate::translate::form::Text;
 use crate::translate::problem::{Problem, Read};
-use crate::wire::json::{JsonError, Kind, Reader};
+use crate::wire::json::{Kind, Reader};
 
 /// Consumes a `null`, if there is one.
 pub(super) fn null(reader: &mut Reader<'_>) -> Read<bool> {
@@ -127,58 +126,4 @@ fn elements<'a>(
         element(reader, index).map_err(|problem| problem.in_element(index))
     })?;
     Ok(true)
-}
-
-/// A string, or nothing in place of any other value.
-pub(super) fn maybe_text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    if reader.peek()? == Kind::String {
-        return Ok(Some(reader.string()?.decode()));
-    }
-    reader.skip()?;
-    Ok(None)
-}
-
-/// A string that is not empty.
-pub(super) fn something<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    Ok(maybe_text(reader)?.filter(|text| !text.is_empty()))
-}
-
-/// An object's members, or none in place of any other value.
-pub(super) fn maybe_object<'a>(
-    reader: &mut Reader<'a>,
-    mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    maybe_members(reader, &mut member)
-}
-
-fn maybe_members<'a>(
-    reader: &mut Reader<'a>,
-    member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    if reader.peek()? == Kind::Object {
-        reader.object(|reader, found| member(reader, &found.key.decode()))?;
-    } else {
-        reader.skip()?;
-    }
-    Ok(())
-}
-
-/// An array's elements, or none in place of any other value.
-pub(super) fn maybe_array<'a>(
-    reader: &mut Reader<'a>,
-    mut element: impl FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    maybe_elements(reader, &mut element)
-}
-
-fn maybe_elements<'a>(
-    reader: &mut Reader<'a>,
-    element: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    if reader.peek()? == Kind::Array {
-        reader.array(|reader, _| element(reader))?;
-    } else {
-        reader.skip()?;
-    }
-    Ok(())
 }
