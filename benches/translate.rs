@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use modelyard::translate::Meter;
 use modelyard::translate::source::{Images, Source as _, Translating};
 use modelyard::translate::{
-    About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses,
+    About, Change, Dialect, Format, Lost, anthropic, bedrock, gemini, openai, responses,
 };
 use modelyard::wire::event_stream::{self, Frames};
 use modelyard::wire::sse::{self, Splitter};
@@ -147,7 +147,7 @@ fn reprint_events(stream: &[u8]) {
 
 fn translate_request(client: &Client, upstream: &Upstream) {
     let conversation = client.dialect.read(&client.request).expect("a good request");
-    black_box(upstream.format.request(&conversation, upstream.model, &mut Vec::new()));
+    black_box(upstream.format.request(&conversation, upstream.model, &mut Lost::default()));
 }
 
 /// Cuts the stream into events, reads, meters and writes them, as the gateway does.
@@ -251,7 +251,7 @@ fn upstreams() -> [Upstream; 4] {
     [
         Upstream {
             name: "openai",
-            format: openai::Quirks::of_host("api.openai.com"),
+            format: openai::Upstream::of_host("api.openai.com"),
             model: "gpt-4.1-mini",
             stream: openai_stream(),
             is_binary: false,

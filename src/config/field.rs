@@ -17,6 +17,11 @@ use crate::duration;
 /// The largest whole number that a double and so a `Struct` holds exactly.
 pub(super) const MAX_INTEGER: u64 = 9_007_199_254_740_991;
 
+/// The names among which there is a choice, as messages list them.
+pub(super) fn names<T>(choices: &[(&'static str, T)]) -> String {
+    choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// A value that is not null, and where it stands.
 pub(super) struct Field<'a> {
     value: &'a Value<'a>,
@@ -101,7 +106,7 @@ impl<'a> Field<'a> {
         let text = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == text);
         if found.is_none() {
-            self.refuse_choice(&mut choices.iter().map(|(name, _)| *name));
+            self.invalid(&names(choices));
         }
         found.map(|(_, meaning)| *meaning)
     }
@@ -111,7 +116,7 @@ impl<'a> Field<'a> {
         let text = self.text()?;
         let found = names.iter().copied().find(|name| *name == text);
         if found.is_none() {
-            self.refuse_choice(&mut names.iter().copied());
+            self.invalid(&names.join(", "));
         }
         found
     }
@@ -210,10 +215,6 @@ impl<'a> Field<'a> {
     /// Reports something that the operator should know.
     pub(super) fn warn(&self, kind: WarningKind) {
         self.report.warn(self.path.clone(), kind);
-    }
-
-    fn refuse_choice(&self, names: &mut dyn Iterator<Item = &'static str>) {
-        self.invalid(&names.collect::<Vec<_>>().join(", "));
     }
 
     fn map(&self) -> Option<&'a Entries<'a>> {

@@ -8,6 +8,7 @@
 //! The comments of the fields are the users' reference: `docs/configuration.md` is made of them, of
 //! each the first paragraph, which ends in "Default: …." or "Required.".
 
+mod api;
 mod auth;
 mod auto;
 mod cors;
@@ -35,12 +36,13 @@ mod terms;
 mod tests;
 mod value;
 
+pub use api::{Api, FORMATS, Facts};
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
 pub use operator::{Caller, Operator};
 pub use preset::Presets;
-pub use provider::{Api, Provider};
+pub use provider::Provider;
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 

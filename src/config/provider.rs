@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::ConfigErrorKind;
+use super::api::{Api, FORMATS};
 use super::auth::{self, Auth};
 use super::document::quoted;
-use super::field::Field;
+use super::field::{Field, names};
 use super::routing::Timeouts;
 use super::rule;
 use super::terms::Terms;
@@ -51,42 +52,6 @@ impl Provider {
         name.eq_ignore_ascii_case(&self.id) || name.eq_ignore_ascii_case(&self.name)
     }
 }
-
-/// A wire format an upstream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Api {
-    /// OpenAI and everything compatible.
-    OpenAi,
-    /// OpenAI's models on Azure: OpenAI's bodies, other paths.
-    AzureOpenAi,
-    /// Anthropic's Messages.
-    Anthropic,
-    /// Google's generateContent, also on Vertex AI.
-    Gemini,
-    /// Amazon Bedrock's Converse.
-    Bedrock,
-}
-
-impl Api {
-    /// Where the API stands at its usual host.
-    fn base_path(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Anthropic => "/v1",
-            Self::AzureOpenAi => "/openai/v1",
-            Self::Gemini => "/v1beta",
-            Self::Bedrock => "",
-        }
-    }
-}
-
-const APIS: &[(&str, Api)] = &[
-    ("openai", Api::OpenAi),
-    ("anthropic", Api::Anthropic),
-    ("gemini", Api::Gemini),
-    ("bedrock", Api::Bedrock),
-    ("azure-openai", Api::AzureOpenAi),
-];
 
 /// Every provider, and the terms that its endpoints inherit; both ordered by id.
 #[derive(Default)]
@@ -138,16 +103,15 @@ impl<'a> Upstreams<'a> {
 fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
     let mut o = field.object()?;
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let api = o
-        .required("api", "openai, anthropic, gemini, bedrock, azure-openai")
-        .and_then(|field| field.choice(APIS));
+    let api = o.required("api", &names(FORMATS)).and_then(|field| field.choice(FORMATS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
     let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
         false => o.required_string("host", &rule::HOST).unwrap_or_default(),
     };
+    // A document whose `api` is wrong is refused in the end.
     let api = api.unwrap_or(Api::OpenAi);
-    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.base_path());
+    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.facts().base_path);
     let (base_path, query) = base_path.split_once('?').unwrap_or((base_path, ""));
     let provider = Provider {
         id: id.to_owned(),
@@ -215,8 +179,7 @@ mod tests {
             (
                 "/providers/openai",
                 "{}",
-                "providers.openai.api: missing \
-                 (expected: openai, anthropic, gemini, bedrock, azure-openai)",
+                &format!("providers.openai.api: missing (expected: {})", names(FORMATS)),
             ),
             ("/providers", "{}", "providers: invalid (allowed: at least one provider)"),
             ("/providers/openai", "5", "providers.openai: wrong type: number (allowed: object)"),

@@ -1,5 +1,6 @@
 //! Whole documents, and the check that every section's tests use.
 
+use super::field::names;
 use super::protobuf::encode;
 use super::*;
 use serde_json::{Value, json};
@@ -179,7 +180,7 @@ fn ten_mistakes_are_reported_together_by_path_in_the_order_of_sections() {
         "limits": {"request_bytes": 1},
         "routing": {"sort": "cheapest", "max_attempts": 0},
         "providers": {
-            "openai": {"api": "cohere", "timout": "10s"},
+            "openai": {"api": "opnai", "timout": "10s"},
             "azure.eu": {"api": "openai", "auth": {"type": "bearer"}},
         },
         "models": [
@@ -195,8 +196,7 @@ fn ten_mistakes_are_reported_together_by_path_in_the_order_of_sections() {
         [
             "providers[\"azure.eu\"].auth.env: missing \
              (expected: the name of an environment variable)",
-            "providers.openai.api: invalid: \"cohere\" \
-             (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
+            &format!("providers.openai.api: invalid: \"opnai\" (allowed: {})", names(FORMATS)),
             &format!("providers.openai.timout: unknown key (known: {known})"),
             r#"models[0].endpoints[0].provider: not found: "opnai" (known: azure.eu, openai)"#,
             r#"models[1].aliases[0]: already used: "a/b" (first at models[0].id)"#,

@@ -10,7 +10,7 @@ use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
-use crate::config::{Api, Auth, Provider};
+use crate::config::{Auth, Provider};
 use crate::error::{Error, Reply};
 use crate::operation::{Face, Operation};
 use crate::provider::{Body, Prepared, Way, header, prepare};
@@ -343,7 +343,7 @@ impl Exchange {
         events: Option<Events>,
     ) -> Option<Box<dyn Source>> {
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
-        Some(match (way, provider.api, identity) {
+        Some(match (way, self.operation, identity) {
             (Way::Translate, _, identity) => {
                 let is_chat = self.operation == Operation::Chat;
                 let images = if is_chat { Images::Kept } else { Images::AsText };
@@ -351,16 +351,17 @@ impl Exchange {
                 let writer = self.writer(step, format);
                 Box::new(Translating::new(format.reader(), writer, images, identity))
             }
-            (Way::Pass, Api::Anthropic, identity)
-                if self.operation == Operation::Messages
-                    && (events.is_some() || identity.is_some()) =>
+            (Way::Pass, Operation::Messages, identity)
+                if events.is_some() || identity.is_some() =>
             {
                 let format = translate::format(provider);
                 Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
-            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => {
-                Box::new(Passing::openrouter(identity))
-            }
+            (
+                Way::Pass,
+                Operation::Chat | Operation::Completions | Operation::Embeddings,
+                Some(identity),
+            ) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return None,
             (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
             (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),

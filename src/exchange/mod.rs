@@ -33,7 +33,7 @@ use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::operation::{Face, Operation};
 use crate::provider::{ClientHeaders, Prepared, header, prepare};
-use crate::request::{Conversation, Request};
+use crate::request::{ConversationId, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
 use crate::translate::openrouter::{Identity, TierPricing};
@@ -86,7 +86,7 @@ pub struct Exchange {
     /// Why the models of the plan are not the names that the client asked for, if they are not.
     choice: Option<String>,
     /// The conversation that the request goes on with, where they stay at their endpoints.
-    conversation: Option<Conversation>,
+    conversation: Option<ConversationId>,
     /// The plan's step that the next attempt takes.
     next: usize,
     attempts: Vec<Attempt>,

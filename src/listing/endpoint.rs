@@ -5,7 +5,7 @@ use super::{Known, data};
 use crate::catalog::{Endpoint, Model};
 use crate::config::Config;
 use crate::route::{Measure, Standing, Window};
-use crate::translate::{self, Loss};
+use crate::translate::{self, Loss, Losses};
 use crate::wire::json::Object;
 
 /// Every value of OpenRouter's `supported_parameters`: what an endpoint that names none is taken to
@@ -145,13 +145,13 @@ pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a
         return named.iter().map(String::as_str).collect();
     }
     let provider = config.provider(endpoint.provider);
-    let losses = provider.map(|provider| translate::format(provider).losses()).unwrap_or_default();
-    PARAMETERS.into_iter().filter(|name| !is_lost(name, losses)).collect()
+    let losses = provider.map(|provider| translate::format(provider).losses());
+    PARAMETERS.into_iter().filter(|name| !losses.is_some_and(|it| is_lost(name, it))).collect()
 }
 
 /// Whether a wire format cannot say a parameter, not even nearly.
-fn is_lost(name: &str, losses: &[(&str, Loss)]) -> bool {
-    losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
+fn is_lost(name: &str, losses: Losses) -> bool {
+    losses.of(name).is_some_and(|loss| loss != Loss::Approximated)
 }
 
 /// Every provider. Where their policies and data centres are the gateway does not know.

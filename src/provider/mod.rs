@@ -5,7 +5,6 @@
 //! `passthrough`. [`prepare`] knows nothing of roles or hosts: the same arguments give the same
 //! bytes.
 
-pub mod bedrock;
 mod path;
 pub mod sigv4;
 mod unfit;
@@ -19,11 +18,10 @@ use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::{Request, StreamOptionsEdit};
 use crate::translate::openai::Quirks;
-use crate::translate::{self, Dialect};
+use crate::translate::{self, Dialect, Lost};
 use crate::wire::edit::Edits;
 use crate::wire::json::decimal;
 
-use path::Escaped;
 pub use unfit::unsupported;
 
 /// Request headers that may reach a provider, in lower case.
@@ -36,8 +34,6 @@ const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 /// Where clients put their credentials.
 const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
-/// The version that the translations to and from Anthropic's API are written for.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// How a provider serves an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +47,9 @@ pub enum Way {
 impl Way {
     /// How a wire format serves an operation; `None`: it cannot.
     pub fn of(api: Api, operation: Operation) -> Option<Self> {
-        let chat = Some(Self::Translate);
-        match (api, operation) {
-            (Api::OpenAi | Api::AzureOpenAi, Operation::Messages | Operation::Responses) => chat,
-            (Api::OpenAi | Api::AzureOpenAi, Operation::CountTokens) => None,
-            (Api::OpenAi | Api::AzureOpenAi, _) => Some(Self::Pass),
-            (Api::Anthropic, Operation::Messages | Operation::CountTokens) => Some(Self::Pass),
-            (_, Operation::Chat | Operation::Messages | Operation::Responses) => chat,
-            (_, Operation::Completions | Operation::Embeddings | Operation::CountTokens) => None,
+        match api.passes(operation) {
+            true => Some(Self::Pass),
+            false => translate::dialect(operation).map(|_| Self::Translate),
         }
     }
 }
@@ -209,8 +200,8 @@ pub fn prepare<'a>(
     headers.set_owned(":path", path);
     headers.set("content-type", "application/json");
     headers.set_owned("content-length", decimal(body.len(request.body()) as u64));
-    if provider.api == Api::Anthropic {
-        headers.set("anthropic-version", ANTHROPIC_VERSION);
+    for (name, value) in provider.api.facts().headers {
+        headers.set(name, value);
     }
     for (name, value) in
         client.iter(false).filter(|(name, value)| belongs(name, way) && !is_other_type(name, value))
@@ -254,7 +245,7 @@ fn body(
     target: Target<'_>,
     way: Way,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let rewritten = way == Way::Translate || is_unfit(target.provider.api, operation, request);
+    let rewritten = way == Way::Translate || is_unfit(operation, request);
     match translate::dialect(operation).filter(|_| rewritten) {
         Some(dialect) => translated(request, dialect, target),
         None => edited(request, operation, target),
@@ -267,13 +258,13 @@ fn edited(
     operation: Operation,
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let quirks = unfit::quirks(provider);
-    let mut lost = request.unapplied().to_vec();
+    let quirks = Quirks::of(provider);
+    let mut lost = Lost::from(request.unapplied());
     let unfit = match operation {
         Operation::Chat => unfit::of(request, quirks, &mut lost)?,
         _ => None,
     };
-    let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
+    let tier = service_tier.and_then(|tier| tier_name(operation, tier));
     let edits = request.edits(model, stream_options(quirks, operation), tier, unfit.as_ref());
     let body = match request.is_merged() {
         true => Body::Whole(edits.apply(request.body())),
@@ -289,38 +280,39 @@ fn translated(
     dialect: &dyn Dialect,
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let mut dropped = request.unapplied().to_vec();
+    let mut dropped = Lost::from(request.unapplied());
     let mut conversation = dialect.read(request.body())?;
-    if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
+    if provider.api.passes(Operation::Chat) {
+        // What it is told of tiers it is told in OpenAI's words.
         conversation.service_tier =
             service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
-        let told = conversation.service_tier.is_some();
-        conversation.dropped.retain(|name| !told || *name != "service_tier");
+        if conversation.service_tier.is_some() {
+            conversation.dropped.remove("service_tier");
+        }
     }
-    dropped.extend(&conversation.dropped);
+    dropped.extend(conversation.dropped.iter().copied());
     let body = translate::format(provider).request(&conversation, model, &mut dropped);
+    let mut dropped: Vec<_> = dropped.into_iter().collect();
     dropped.sort_unstable();
-    dropped.dedup();
     let unknown = conversation.unknown.into_iter().map(Cow::Owned);
     Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }
 
 /// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left
 /// their parts in it. Only the body is written anew then; the answer passes.
-fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
-    let speaks = api == Api::Anthropic && operation == Operation::Messages;
-    speaks && translate::anthropic::has_foreign_parts(request.body())
+fn is_unfit(operation: Operation, request: &Request) -> bool {
+    operation == Operation::Messages && translate::anthropic::has_foreign_parts(request.body())
 }
 
-/// A service tier as the client's dialect says it to a provider that speaks it; `None` where there
-/// are none.
-fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'static str> {
-    match (api, operation) {
-        (Api::OpenAi | Api::AzureOpenAi, Operation::Chat) => Some(tier),
+/// A service tier as the client's dialect says it to a provider that speaks it; `None` where the
+/// dialect has none.
+fn tier_name(operation: Operation, tier: &'static str) -> Option<&'static str> {
+    match operation {
+        Operation::Chat => Some(tier),
         // Priority is what the account has bought, if it has; nothing is told but whether to use
         // it.
-        (Api::Anthropic, Operation::Messages) if tier == Tier::Priority.name() => Some("auto"),
-        (Api::Anthropic, Operation::Messages) => Some("standard_only"),
+        Operation::Messages if tier == Tier::Priority.name() => Some("auto"),
+        Operation::Messages => Some("standard_only"),
         _ => None,
     }
 }

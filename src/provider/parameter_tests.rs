@@ -7,13 +7,16 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, FORMATS};
 use crate::request::Limits;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Kinds of upstream: column, `api`, host and model.
-const UPSTREAMS: [(&str, &str, &str, &str); 8] = [
+/// A kind of upstream: column, `api`, host and model.
+type Upstream = (&'static str, &'static str, &'static str, &'static str);
+
+/// Those that differ by host or model.
+const UPSTREAMS: [Upstream; 8] = [
     ("openai", "openai", "api.openai.com", "gpt-5"),
     ("compatible", "openai", "vllm.test", "qwen3"),
     ("mistral", "openai", "api.mistral.ai", "magistral"),
@@ -23,6 +26,14 @@ const UPSTREAMS: [(&str, &str, &str, &str); 8] = [
     ("bedrock nova", "bedrock", "bedrock.test", "amazon.nova-lite-v1:0"),
     ("bedrock claude", "bedrock", "bedrock.test", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
 ];
+
+/// All of them: a format that is not among those has a column of its own.
+fn upstreams() -> Vec<Upstream> {
+    let others = FORMATS.iter().filter(|(name, api)| {
+        !api.passes(Operation::Chat) && UPSTREAMS.iter().all(|(_, known, ..)| known != name)
+    });
+    UPSTREAMS.into_iter().chain(others.map(|(name, _)| (*name, *name, "other.test", "m"))).collect()
+}
 
 /// Fields that the gateway applies itself, wherever the request goes.
 const APPLIED: [&str; 8] = [
@@ -130,9 +141,11 @@ fn tool() -> Value {
 }
 
 fn config() -> Config {
-    let providers = UPSTREAMS
-        .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})));
-    let document = json!({"providers": providers.into_iter().collect::<serde_json::Map<_, _>>()});
+    let providers: serde_json::Map<_, _> = upstreams()
+        .into_iter()
+        .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})))
+        .collect();
+    let document = json!({"providers": providers});
     Config::parse(document.to_string().as_bytes(), &|_| Some("key".to_owned())).unwrap().0
 }
 
@@ -141,11 +154,7 @@ fn provider<'a>(config: &'a Config, id: &str) -> &'a Provider {
 }
 
 /// A body for an upstream, and what is said to be dropped.
-fn prepared(
-    config: &Config,
-    (column, _, _, model): (&str, &str, &str, &str),
-    body: &Value,
-) -> Result<Sent, Error> {
+fn prepared(config: &Config, (column, _, _, model): Upstream, body: &Value) -> Result<Sent, Error> {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default())?;
     let provider = provider(config, &column.replace(' ', "-"));
     let client = ClientHeaders::default();
@@ -157,15 +166,13 @@ fn prepared(
         &[],
         Duration::ZERO,
     )?;
-    let losses = match Way::of(provider.api, Operation::Chat) {
-        Some(Way::Translate) => translate::format(provider).losses(),
-        _ => &[],
-    };
+    let translates = Way::of(provider.api, Operation::Chat) == Some(Way::Translate);
+    let losses = translate::format(provider).losses();
+    let lost = prepared.dropped.iter().map(|name| losses.of(name));
+    let refused = translates && lost.flatten().any(|loss| loss == translate::Loss::Refused);
     Ok(Sent {
         body: serde_json::from_slice(&prepared.body.apply(request.body())).unwrap(),
-        refused: losses.iter().any(|(lost, loss)| {
-            *loss == translate::Loss::Refused && prepared.dropped.iter().any(|name| name == lost)
-        }),
+        refused,
         dropped: prepared.dropped.iter().map(|name| name.to_string()).collect(),
     })
 }
@@ -178,12 +185,7 @@ struct Sent {
 }
 
 /// What becomes of a field: `None` if it is lost in silence.
-fn fate(
-    config: &Config,
-    upstream: (&str, &str, &str, &str),
-    row: &str,
-    value: &Value,
-) -> Option<&'static str> {
+fn fate(config: &Config, upstream: Upstream, row: &str, value: &Value) -> Option<&'static str> {
     let field = row.split(' ').next().unwrap();
     let mut body =
         json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4096});
@@ -215,11 +217,11 @@ fn fate(
 fn no_field_is_lost_in_silence() {
     let config = config();
     let mut table = format!("{:31}", "");
-    table.extend(UPSTREAMS.map(|(column, ..)| format!(" {column:14}")));
+    table.extend(upstreams().iter().map(|(column, ..)| format!(" {column:14}")));
     let mut lost = Vec::new();
     for (row, value) in fields() {
         table.push_str(&format!("\n{row:31}"));
-        for upstream in UPSTREAMS {
+        for upstream in upstreams() {
             let fate = fate(&config, upstream, row, &value);
             table.push_str(&format!(" {:14}", fate.unwrap_or("LOST")));
             lost.extend(fate.is_none().then(|| format!("{row} at {}", upstream.0)));

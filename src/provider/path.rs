@@ -1,12 +1,10 @@
-//! The path of each operation at each kind of provider.
-
-use std::fmt;
+//! The path and query of an attempt, made of the provider's and of its wire format's.
 
 use super::Way;
-use super::bedrock;
-use crate::config::{Api, Auth, Key, Provider};
+use crate::config::{Auth, Key, Provider};
 use crate::operation::Operation;
-use crate::translate::gemini;
+use crate::translate;
+use crate::wire::percent::Escaped;
 
 /// Path and query of an attempt, both escaped. A model's name goes into a path as one segment.
 pub(super) fn of(
@@ -23,14 +21,9 @@ pub(super) fn of(
     } else {
         path.push_str(&provider.base_path);
     }
-    match provider.api {
-        Api::OpenAi | Api::AzureOpenAi | Api::Anthropic => {
-            let operation =
-                if way == Way::Translate { translated(provider.api) } else { operation.path() };
-            path.push('/');
-            path.push_str(operation);
-        }
-        Api::Gemini | Api::Bedrock => add_method(&mut path, provider.api, model, stream),
+    match way {
+        Way::Pass => path.extend(["/", operation.path()]),
+        Way::Translate => path.push_str(&translate::format(provider).path(model, stream)),
     }
     if !provider.query.is_empty() {
         add_query(&mut path, &[&provider.query]);
@@ -39,15 +32,6 @@ pub(super) fn of(
         add_key(&mut path, name, key);
     }
     path
-}
-
-/// A path that names the model.
-#[inline(never)]
-fn add_method(path: &mut String, api: Api, model: &str, stream: bool) {
-    match api {
-        Api::Gemini => path.extend(["/", &gemini::path(model, stream)]),
-        _ => path.push_str(&bedrock::path(model, stream)),
-    }
 }
 
 #[inline(never)]
@@ -65,29 +49,4 @@ fn add_query(path: &mut String, parts: &[&str]) {
 #[cold]
 fn filled_in(base_path: &str, model: &str) -> String {
     base_path.replace("{model}", &Escaped(model).to_string())
-}
-
-/// Where a translated request goes.
-fn translated(api: Api) -> &'static str {
-    match api {
-        Api::Anthropic => Operation::Messages.path(),
-        _ => Operation::Chat.path(),
-    }
-}
-
-/// A text percent-encoded as one path segment or query value.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    write!(f, "{}", byte as char)?
-                }
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
-        Ok(())
-    }
 }

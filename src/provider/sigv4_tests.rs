@@ -1,7 +1,8 @@
 //! Signatures of AWS's own test suite, and of botocore 1.44.5 for requests to Bedrock.
 
 use super::*;
-use crate::provider::bedrock;
+use crate::translate::Format as _;
+use crate::translate::bedrock::Bedrock;
 use serde::Deserialize;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -158,7 +159,7 @@ fn botocore_signs_requests_to_bedrock_alike() {
         serde_json::from_str(include_str!("fixtures/sigv4_bedrock.json")).unwrap();
     assert_eq!(recorded.len(), 7);
     for it in &recorded {
-        assert_eq!(bedrock::path(&it.model, it.stream), it.path, "{}", it.name);
+        assert_eq!(Bedrock.path(&it.model, it.stream), it.path, "{}", it.name);
         let headers: Vec<_> =
             it.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let body_sha256 = sha256(it.body.as_bytes());
@@ -170,7 +171,7 @@ fn botocore_signs_requests_to_bedrock_alike() {
             secret_key: &it.secret_key,
             session_token: it.session_token.as_deref(),
         };
-        let scope = Scope { region: &it.region, service: bedrock::SIGNING_NAME };
+        let scope = Scope { region: &it.region, service: "bedrock" };
         let signed = sign(&request, &credentials, scope, Duration::from_secs(it.time));
         assert_eq!(value(&signed, "x-amz-date"), Some(it.date.as_str()), "{}", it.name);
         assert_eq!(value(&signed, "authorization"), Some(it.authorization.as_str()), "{}", it.name);

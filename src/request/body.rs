@@ -7,7 +7,7 @@ mod edit;
 mod unfit;
 
 use super::content::Content;
-use super::conversation::{Conversation, Session};
+use super::conversation::{ConversationId, Session};
 use super::feature::Features;
 use super::field::{Field, Fields, Presence, Role};
 use super::model::Models;
@@ -226,7 +226,7 @@ impl Request {
 
     /// Which conversation the request goes on with; `session` is the header `x-session-id`.
     #[inline(never)]
-    pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
+    pub fn conversation(&self, session: Option<&str>) -> Option<ConversationId> {
         self.session.conversation(session, (&self.content.opening, self.body()))
     }
 

@@ -16,9 +16,9 @@ const LONGEST_SESSION: usize = 256;
 /// How many bytes of a message are hashed; of a longer one its length is hashed too.
 const LOOKED_AT: usize = 2048;
 
-/// A conversation.
+/// What one conversation is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversation {
+pub struct ConversationId {
     /// Hash of what tells this conversation from others.
     pub key: u64,
     /// Whether the client itself gave a session id.
@@ -84,17 +84,17 @@ impl Session {
         &self,
         header: Option<&str>,
         (opening, body): (&Opening, &[u8]),
-    ) -> Option<Conversation> {
+    ) -> Option<ConversationId> {
         let id = self.id.as_deref().or(header).filter(|id| !id.is_empty());
         if let Some(id) = id {
-            return Some(Conversation { key: hash(b's', id), is_named: true });
+            return Some(ConversationId { key: hash(b's', id), is_named: true });
         }
         let cache_key = self.cache_key.as_deref().filter(|key| !key.is_empty());
         let key = match cache_key {
             Some(cache_key) => hash(b'c', cache_key),
             None => opening.hash(body)?,
         };
-        Some(Conversation { key, is_named: false })
+        Some(ConversationId { key, is_named: false })
     }
 }
 

@@ -22,7 +22,7 @@ mod surface;
 mod web;
 
 pub use body::{Request, StreamOptionsEdit, Unfit};
-pub use conversation::Conversation;
+pub use conversation::ConversationId;
 pub(crate) use feature::RESPONSE_FORMATS;
 pub use hosts::Hosts;
 pub use limits::Limits;

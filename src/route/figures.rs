@@ -42,7 +42,7 @@ impl Window {
     }
 
     /// The places of the window's cells.
-    fn places(self, now: Duration) -> RangeInclusive<Place> {
+    fn places(self, now: Duration) -> RangeInclusive<CellKey> {
         let (newest, count) = (self.cell(now) as u32, self.cells().1 as u32);
         // Another worker's clock may be a little ahead.
         (self as u8, (newest + 1).saturating_sub(count))..=(self as u8, newest + 1)
@@ -55,7 +55,7 @@ impl Window {
 }
 
 /// A window's place in [`Window::ALL`], and the number of one of its cells.
-type Place = (u8, u32);
+type CellKey = (u8, u32);
 
 /// How the attempts went that ended within one cell of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,15 +97,15 @@ impl Cell {
 
 /// What was seen of one endpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct EndpointFigures {
     /// Until when the provider wants to be left alone, in milliseconds since the epoch; 0 where it
     /// has asked for nothing.
     pub cooldown_until: u64,
     /// Ordered by their places.
-    cells: Vec<(Place, Cell)>,
+    cells: Vec<(CellKey, Cell)>,
 }
 
-impl Seen {
+impl EndpointFigures {
     /// The cell of a window that a time falls into, for adding to; never `None`.
     pub(super) fn cell(&mut self, window: Window, time: Duration) -> Option<&mut Cell> {
         entry(&mut self.cells, (window as u8, window.cell(time) as u32))
@@ -156,17 +156,17 @@ impl Seen {
 
 /// What was seen of several endpoints, in order of their keys.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Figures(Vec<(u64, Seen)>);
+pub(super) struct Figures(Vec<(u64, EndpointFigures)>);
 
 impl Figures {
     /// What was seen of one endpoint.
-    pub(super) fn find(&self, endpoint: u64) -> Option<&Seen> {
+    pub(super) fn find(&self, endpoint: u64) -> Option<&EndpointFigures> {
         let at = self.0.binary_search_by_key(&endpoint, |(key, _)| *key).ok()?;
         self.0.get(at).map(|(_, seen)| seen)
     }
 
     /// What was seen of one endpoint, for adding to; never `None`.
-    pub(super) fn of(&mut self, endpoint: u64) -> Option<&mut Seen> {
+    pub(super) fn of(&mut self, endpoint: u64) -> Option<&mut EndpointFigures> {
         entry(&mut self.0, endpoint)
     }
 
@@ -191,7 +191,7 @@ impl Sum for Figures {
 
     fn forget(&mut self, now: Duration) {
         self.0.iter_mut().for_each(|(_, seen)| seen.forget(now));
-        self.0.retain(|(_, seen)| *seen != Seen::default());
+        self.0.retain(|(_, seen)| *seen != EndpointFigures::default());
     }
 
     fn encode(&self, writer: &mut Writer) {
@@ -205,7 +205,7 @@ impl Sum for Figures {
         let mut figures = Self::default();
         while !reader.is_at_end() {
             let endpoint = reader.number()?;
-            *figures.of(endpoint)? = Seen::decode(reader)?;
+            *figures.of(endpoint)? = EndpointFigures::decode(reader)?;
         }
         Some(figures)
     }

@@ -10,7 +10,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::figures::{Cell, Figures, Seen, Window};
+use super::figures::{Cell, EndpointFigures, Figures, Window};
 use super::histogram::Histogram;
 use super::sticky::Place;
 use crate::fnv::Fnv;
@@ -361,7 +361,7 @@ fn shard_of(figures: &mut [Replica<Figures>], endpoint: u64) -> Option<&mut Repl
 }
 
 /// Notes how an attempt went. Failures of the last half minute are left out: they are alerts.
-fn note(figures: &mut Seen, seen: Observation, now: Duration) {
+fn note(figures: &mut EndpointFigures, seen: Observation, now: Duration) {
     for window in Window::ALL {
         let is_short = window == Window::HalfMinute;
         // Failures of the last half minute are told as alerts.
@@ -398,7 +398,7 @@ fn outcomes<'a>(cells: impl Iterator<Item = &'a Cell>) -> (u64, u64) {
     })
 }
 
-fn by_percentage(seen: &Seen, now: Duration) -> Standing {
+fn by_percentage(seen: &EndpointFigures, now: Duration) -> Standing {
     let (well, failed) = outcomes(seen.within(Window::FiveMinutes, now));
     let total = well + failed;
     match well * 100 {

@@ -13,7 +13,7 @@ use crate::config::{Config, Provider};
 use crate::error::{Dropped, Reason};
 use crate::operation::Operation;
 use crate::provider::Target;
-use crate::request::{Conversation, Partition, Request};
+use crate::request::{ConversationId, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,7 +153,7 @@ pub struct Circumstances<'a> {
     /// The tenant that pays.
     pub tenant: &'a str,
     /// The conversation the request goes on with, where conversations stay at their endpoints.
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<ConversationId>,
     /// The seed of the draw.
     pub seed: u64,
     /// The time, since the Unix epoch.

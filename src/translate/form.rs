@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::loss::Lost;
+
 /// A text borrowed from the body, or unescaped from it.
 pub type Text<'a> = Cow<'a, str>;
 
@@ -42,7 +44,7 @@ pub struct Conversation<'a> {
     /// `flex`, `priority` or `default`, where the upstream is to be told.
     pub service_tier: Option<&'static str>,
     /// What the client's dialect says and this form has no place for, by the field's name there.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Lost,
     /// Names of fields that nobody here knows; a few of them.
     pub unknown: Vec<String>,
 }
@@ -387,9 +389,7 @@ impl<'a> Part<'a> {
 impl<'a> Conversation<'a> {
     /// Notes that a field got lost on the way into this form, once.
     pub fn lose(&mut self, field: &'static str) {
-        if !self.dropped.contains(&field) {
-            self.dropped.push(field);
-        }
+        self.dropped.add(field);
     }
 
     /// Notes that a field got lost that nobody here knows. The name goes into headers and logs:

@@ -5,10 +5,12 @@
 
 use super::openrouter::{Identity, OpenRouterEvents};
 use super::{
-    Change, Conversation, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai,
+    Change, Conversation, Dialect as _, Format, Loss, Lost, Stage, anthropic, bedrock, format,
+    gemini, openai,
 };
 use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
+use crate::config::{Config, FORMATS};
 use crate::operation::Operation;
 use crate::translate::Meter;
 use crate::wire::sse::{Piece, Splitter};
@@ -165,25 +167,41 @@ const EVERYTHING: &str = r#"{
         "function": {"name": "f", "strict": true, "parameters": {"type": "object"}}}]
 }"#;
 
+/// Models of a format that are not told the same.
+const MODELS: [(&str, &[&str]); 3] = [
+    ("anthropic", &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
+    ("gemini", &["gemini-2.5-flash", "gemini-3-pro"]),
+    ("bedrock", &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"]),
+];
+
+fn format_named(name: &str) -> &'static dyn Format {
+    let document = serde_json::json!({"providers": {"p": {"api": name}}});
+    let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
+    format(&config.providers[0])
+}
+
 #[test]
 fn what_gets_lost_is_declared() {
     let conversation = openai::Client.read(EVERYTHING.as_bytes()).unwrap();
-    let formats: [(&dyn Format, &[&str]); 3] = [
-        (&anthropic::Anthropic, &["claude-sonnet-4-5", "claude-opus-4-6", "claude-3-5-haiku"]),
-        (&gemini::Gemini, &["gemini-2.5-flash", "gemini-3-pro"]),
-        (
-            &bedrock::Bedrock,
-            &["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5", "meta.llama3-3-70b"],
-        ),
-    ];
-    for (format, models) in formats {
-        for model in models {
+    // Those that a chat request is translated to.
+    for (name, _) in FORMATS.iter().filter(|(_, api)| !api.passes(Operation::Chat)) {
+        let format = format_named(name);
+        let models = MODELS.iter().find(|(known, _)| known == name);
+        for model in models.map_or(["m"].as_slice(), |(_, models)| models) {
             let mut lost = conversation.dropped.clone();
             format.request(&conversation, model, &mut lost);
-            let undeclared =
-                lost.iter().filter(|lost| !format.losses().iter().any(|(name, _)| name == *lost));
+            let undeclared = lost.iter().filter(|lost| format.losses().of(lost).is_none());
             assert_eq!(undeclared.collect::<Vec<_>>(), Vec::<&&str>::new(), "{model}");
         }
+    }
+}
+
+#[test]
+fn what_a_format_loses_is_told_once() {
+    for (name, _) in FORMATS {
+        let fields: Vec<_> = format_named(name).losses().iter().map(|(field, _)| field).collect();
+        let twice = fields.iter().enumerate().find(|(at, field)| fields[..*at].contains(field));
+        assert_eq!(twice, None, "{name}");
     }
 }
 
@@ -210,7 +228,8 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
         (&gemini::Gemini, [r#""name":"f"}"#, r#"{"type": "object"}"#, typed]),
     ];
     for (format, expected) in formats {
-        let body = String::from_utf8(format.request(&conversation, "m", &mut Vec::new())).unwrap();
+        let body =
+            String::from_utf8(format.request(&conversation, "m", &mut Lost::default())).unwrap();
         for schema in expected {
             assert!(body.contains(schema), "{schema} in {body}");
         }
@@ -228,7 +247,7 @@ fn an_answer_to_go_on_from_does_not_end_in_white_space() {
         (&bedrock::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ] {
         let body =
-            String::from_utf8(format.request(&conversation, model, &mut Vec::new())).unwrap();
+            String::from_utf8(format.request(&conversation, model, &mut Lost::default())).unwrap();
         assert!(body.contains("\"Title:\"") && body.contains("\"As is. \""), "{body}");
     }
 }
@@ -271,7 +290,7 @@ fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
     let (body, _) = written_for_claude(&bedrock::Bedrock, &conversation);
     let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
     assert_eq!(serde_json::from_str::<Value>(schema.as_str().unwrap()).unwrap(), expected);
-    let body = gemini::Gemini.request(&conversation, "gemini-3-pro", &mut Vec::new());
+    let body = gemini::Gemini.request(&conversation, "gemini-3-pro", &mut Lost::default());
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
 }
@@ -281,10 +300,10 @@ fn written_for_claude(
     format: &dyn Format,
     conversation: &Conversation<'_>,
 ) -> (Value, Vec<&'static str>) {
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     let body = format.request(conversation, model, &mut dropped);
-    (serde_json::from_slice(&body).unwrap(), dropped)
+    (serde_json::from_slice(&body).unwrap(), dropped.to_vec())
 }
 
 #[test]
@@ -299,9 +318,9 @@ fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
         let text = r#"{"type": "text", "text": "Sum it up"}"#;
         let content = format!(r#"[{text}, {{"type": "file", "file": {file}}}]"#);
         let body = format!(r#"{{"messages": [{{"role": "user", "content": {content}}}]}}"#);
-        let mut dropped = Vec::new();
+        let mut dropped = Lost::default();
         format.request(&openai::Client.read(body.as_bytes()).unwrap(), "m", &mut dropped);
         let losses = format.losses();
-        assert!(dropped.iter().any(|name| losses.contains(&(*name, Loss::Refused))), "{dropped:?}");
+        assert!(dropped.iter().any(|name| losses.of(name) == Some(Loss::Refused)), "{dropped:?}");
     }
 }

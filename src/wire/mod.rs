@@ -10,6 +10,7 @@ pub mod event_stream;
 pub mod json;
 pub mod openai;
 pub mod pattern;
+pub mod percent;
 pub mod sse;
 pub mod watch;
 

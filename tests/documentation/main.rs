@@ -15,10 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use modelyard::config::Config;
+use modelyard::config::{self, Config};
 use modelyard::stats::{self, Kind};
 use modelyard::translate::openai::Quirks;
-use modelyard::translate::{self, Loss};
+use modelyard::translate::{self, Loss, Losses};
 use serde_json::json;
 
 const FORMATS: &str = "docs/formats.md";
@@ -53,7 +53,7 @@ fn code(text: &str) -> Vec<String> {
 }
 
 /// What the wire format of a provider with this `api` and host cannot express.
-fn losses(api: &str, host: &str) -> &'static [(&'static str, Loss)] {
+fn losses(api: &str, host: &str) -> Losses {
     let document = json!({
         "providers": {"x": {"api": api, "host": host}},
         "models": [{"id": "x", "endpoints": [{"provider": "x", "model": "x"}]}],
@@ -62,21 +62,10 @@ fn losses(api: &str, host: &str) -> &'static [(&'static str, Loss)] {
     translate::format(&config.providers[0]).losses()
 }
 
-/// The wire formats that the parser knows.
-fn apis() -> Vec<String> {
-    let document = json!({"providers": {"x": {"api": "?"}}, "models": []});
-    let errors = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap_err();
-    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let apis = errors
-        .iter()
-        .find_map(|error| error.split_once("providers.x.api: invalid: \"?\" (allowed: "));
-    apis.unwrap().1.trim_end_matches(')').split(", ").map(str::to_owned).collect()
-}
-
 /// Upstreams by what they lose, in the page's words.
-fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
+fn upstreams() -> Vec<(String, Losses)> {
     let elsewhere = losses("openai", "example.com");
-    let mut hosts: Vec<(String, &[(&str, Loss)])> = Vec::new();
+    let mut hosts: Vec<(String, Losses)> = Vec::new();
     for (host, upstream) in
         Quirks::HOSTS.iter().filter(|(_, upstream)| upstream.quirks.losses != elsewhere)
     {
@@ -87,13 +76,13 @@ fn upstreams() -> Vec<(String, &'static [(&'static str, Loss)])> {
         }
     }
     hosts.push(("`openai` elsewhere".to_owned(), elsewhere));
-    let others = apis().into_iter().filter(|api| api != "openai");
-    hosts.extend(others.map(|api| (format!("`{api}`"), losses(&api, "example.com"))));
+    let others = config::FORMATS.iter().map(|(api, _)| *api).filter(|api| *api != "openai");
+    hosts.extend(others.map(|api| (format!("`{api}`"), losses(api, "example.com"))));
     hosts
 }
 
 /// The names that are lost in this way, as a cell has them.
-fn lost(losses: &[(&str, Loss)], wanted: Loss) -> String {
+fn lost(losses: Losses, wanted: Loss) -> String {
     let names = losses.iter().filter(|(_, loss)| *loss == wanted);
     names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -115,7 +104,7 @@ fn the_table_of_losses_is_what_the_formats_say() {
 
 #[test]
 fn the_wire_formats_are_those_of_the_parser() {
-    let apis: BTreeSet<String> = apis().into_iter().collect();
+    let apis: BTreeSet<String> = config::FORMATS.iter().map(|(api, _)| (*api).to_owned()).collect();
     assert_eq!(first_column(&page(FORMATS), "| `api` | speaks |"), apis);
 }
 

@@ -11,14 +11,20 @@ use crate::gateway::{Gateway, chat, stream};
 use crate::setup::Setup;
 
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+/// What a server does with a connection.
+type Answer = fn(TcpStream);
+
 /// How long a connection may be idle at a provider of this kind.
 const IDLE: Duration = Duration::from_millis(50);
 
 fn setup() -> Setup {
     let mut setup =
         Setup::new().chain("once", &[""]).chain("idle", &[""]).chain("fresh", &["", ""]);
-    let servers: [(&str, fn(TcpStream)); 3] =
-        [("once-0", answer_once), ("idle-0", answer_until_idle), ("fresh-0", answer_never)];
+    let servers = [
+        ("once-0", answer_once as Answer),
+        ("idle-0", answer_until_idle),
+        ("fresh-0", answer_never),
+    ];
     for (name, answer) in servers {
         setup.listeners.remove(name);
         setup.servers.insert(name.to_owned(), server(answer));
@@ -32,7 +38,7 @@ on_envoy! { setup:
     a_fresh_connection_that_breaks_is_not,
 }
 
-fn server(answer: fn(TcpStream)) -> SocketAddr {
+fn server(answer: Answer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

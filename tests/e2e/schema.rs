@@ -12,12 +12,11 @@ use serde_json::{Value, json};
 
 use crate::client::Reply;
 use crate::gateway::{Gateway, chat, stream};
-use crate::setup::{REFUSED, Setup};
+use crate::setup::{REFUSED, Setup, formats};
 
 /// An interpreter that has the validator; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
 /// What the fake does at each format: one model for each.
 const FAULTS: [(&str, &str); 4] = [
     ("plain", "cached=100,prompt-tokens=1000,reasoning=5"),
@@ -99,8 +98,7 @@ fn setup() -> Setup {
         .chain("bare", &[""])
         .chain("failing", &["status=429,retry-after=7", REFUSED])
         .chain("cut", &["cut=2"]);
-    for (format, (name, faults)) in
-        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
+    for (format, (name, faults)) in formats().flat_map(|format| FAULTS.map(|fault| (format, fault)))
     {
         setup = setup.formats(&format!("{format}-{name}"), &[(format, faults)]);
     }
@@ -238,9 +236,7 @@ fn chat_completions_fit(gateway: &Gateway) {
     let answers = Answers::default();
     let tool =
         json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
-    for (format, (name, _)) in
-        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
-    {
+    for (format, (name, _)) in formats().flat_map(|format| FAULTS.map(|fault| (format, fault))) {
         let model = format!("{format}-{name}");
         let mut body = chat(&model);
         body["tools"] = json!([tool]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use modelyard::config::FORMATS;
 use serde_json::{Value, json};
 
 use crate::gateway::OPERATOR_DIGEST;
@@ -19,6 +20,11 @@ pub(crate) const KEYS: usize = 8;
 /// The key of a chain's step: every step has another one.
 pub(crate) fn key(step: usize) -> (String, String) {
     (format!("E2E_KEY_{step}"), format!("sk-of-step-{step}"))
+}
+
+/// Every wire format of a provider, by its name in the document.
+pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|(name, _)| *name)
 }
 
 /// A gateway to be started.

@@ -7,13 +7,12 @@ use crate::client::Reply;
 use crate::dialect::{DIALECTS, Dialect, Said};
 use crate::fake::Received;
 use crate::gateway::{Gateway, chat, stream};
-use crate::setup::Setup;
+use crate::setup::{Setup, formats};
 
 mod request;
 
 use request::*;
 
-const FORMATS: [&str; 4] = ["openai", "anthropic", "gemini", "bedrock"];
 const CLAUDE_ON_BEDROCK: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 const VERTEX: &str = "/v1/projects/p/locations/eu/publishers/google";
 const USAGE: &str = "prompt-tokens=1000,cached=400,reasoning=50,tokens=8";
@@ -73,7 +72,7 @@ const CHAINS: [(&str, &[(&str, &str)]); 14] = [
 ];
 
 fn setup() -> Setup {
-    let mut setup = FORMATS.into_iter().fold(Setup::new(), of_format);
+    let mut setup = formats().fold(Setup::new(), of_format);
     for (name, steps) in CHAINS {
         setup = setup.formats(name, steps);
     }
@@ -140,7 +139,7 @@ on_envoy! { setup:
 
 /// Every dialect with every format, plain and streamed.
 fn pairs() -> impl Iterator<Item = (Dialect, &'static str, bool)> {
-    let formats = DIALECTS.into_iter().flat_map(|dialect| FORMATS.map(|api| (dialect, api)));
+    let formats = DIALECTS.into_iter().flat_map(|dialect| formats().map(move |api| (dialect, api)));
     formats.flat_map(|(dialect, api)| [false, true].map(|streamed| (dialect, api, streamed)))
 }
 
@@ -247,7 +246,7 @@ fn an_exception_as_first_event_moves_on(gateway: &Gateway) {
         assert!(dialect.said(&reply).text.starts_with("Hello from throttled-1"), "{reply:?}");
         let entry = gateway.entry(&reply);
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "error_event", "{entry}");
-        for api in FORMATS {
+        for api in formats() {
             let reply = dialect.ask(gateway, &dialect.question(&format!("{api}-late"), true));
             assert!(
                 dialect.said(&reply).text.starts_with(&format!("Hello from {api}-late-1")),
@@ -259,7 +258,7 @@ fn an_exception_as_first_event_moves_on(gateway: &Gateway) {
 
 fn whatever_fails_before_the_first_content_moves_on(gateway: &Gateway) {
     for what in ["early", "vain", "stuck"] {
-        for api in FORMATS {
+        for api in formats() {
             // Where OpenAI's own bytes pass, every chunk counts as content, so such a stream does
             // not move on.
             for dialect in DIALECTS
@@ -391,7 +390,7 @@ fn tokens_and_cost_are_the_same_in_every_format(gateway: &Gateway) {
         assert_eq!(entry["record"]["estimated"], false, "{entry}");
         assert_eq!(entry["operation"], "chat", "{entry}");
     }
-    for api in FORMATS {
+    for api in formats() {
         let stats =
             gateway.envoy.get(&format!("/stats?filter=modelyard.tokens.*model=t/{api}-good"));
         let [input, output, cached] =
@@ -442,7 +441,7 @@ fn assert_breaks(gateway: &Gateway, dialect: Dialect, name: &str) -> Value {
 
 fn a_cut_stream_ends_in_the_clients_own_error(gateway: &Gateway) {
     for dialect in DIALECTS {
-        for api in FORMATS {
+        for api in formats() {
             let entry = assert_breaks(gateway, dialect, &format!("{api}-cut"));
             assert_eq!(entry["record"]["attempts"][0]["outcome"], "reset", "{entry}");
             assert!(entry["output_tokens"].is_string(), "what was produced is charged: {entry}");
@@ -452,7 +451,7 @@ fn a_cut_stream_ends_in_the_clients_own_error(gateway: &Gateway) {
 
 fn an_error_in_mid_stream_is_told_once(gateway: &Gateway) {
     for dialect in DIALECTS {
-        for api in FORMATS {
+        for api in formats() {
             let entry = assert_breaks(gateway, dialect, &format!("{api}-failing"));
             assert_eq!(entry["record"]["attempts"][0]["outcome"], "error_event", "{entry}");
         }

@@ -13,7 +13,6 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use crate::answer::{self, Answer};
-use crate::bedrock;
 use crate::body::ScriptBody;
 use crate::fault::{self, BadDirective, BodyKind, Faults, Point};
 use crate::format::Format;
@@ -263,8 +262,7 @@ impl Connection {
         let code = faults.error_code.as_deref();
         let mut outcome =
             Outcome::plain(status, JSON, format.error(&message, status, code), faults);
-        outcome.error_type =
-            (format == Format::Bedrock).then(|| bedrock::error_type(status, code).to_owned());
+        outcome.error_type = format.error_type(status, code);
         outcome
     }
 

@@ -4,17 +4,13 @@
 //! each) → `script` → `body`.
 
 mod answer;
-mod anthropic;
-mod bedrock;
 mod body;
 mod directive;
 mod exchange;
 mod fault;
 mod format;
-mod gemini;
 mod list;
 mod listener;
-mod openai;
 mod record;
 mod request;
 mod script;

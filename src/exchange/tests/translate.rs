@@ -1,6 +1,7 @@
 //! Upstreams that speak another wire format than the client.
 
 use super::*;
+use crate::config::FORMATS;
 use crate::stats;
 use crate::wire::event_stream::encode;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -157,7 +158,8 @@ fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
 
 #[test]
 fn an_html_page_in_place_of_an_answer_moves_on() {
-    for api in ["anthropic", "gemini", "bedrock"] {
+    let foreign = FORMATS.iter().filter(|(_, api)| !api.passes(Operation::Chat));
+    for (api, _) in foreign {
         for (body, content_type) in [(CHAT, "text/html"), (STREAM, "text/html"), (CHAT, JSON.1)] {
             let mut world = begun(api, Operation::Chat, body);
             world.headers(200, &[("content-type", content_type)], false);

@@ -7,9 +7,11 @@
 use std::borrow::Cow;
 
 use super::Upstream;
+use crate::config::{Api, Provider};
 use crate::fnv::Fnv;
-use crate::translate::Loss::{self, Approximated, Ignored, Refused};
 use crate::translate::id_in_place_of;
+use crate::translate::loss::Loss::{Approximated, Ignored, Refused};
+use crate::translate::loss::{Losses, Table};
 
 /// How one upstream departs from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub struct Quirks {
     /// not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
-    pub losses: &'static [(&'static str, Loss)],
+    pub losses: Losses,
 }
 
 /// Name of the output limit.
@@ -100,66 +102,51 @@ const OPENROUTERS: &[&str] = &[
     "stop_server_tools_when",
 ];
 
-const OPENAI_LOSSES: &[(&str, Loss)] = &[
-    ("top_k", Ignored),
-    ("min_p", Ignored),
-    ("top_a", Ignored),
-    ("repetition_penalty", Ignored),
-    ("image_config", Ignored),
-    ("stop", Approximated),
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
+/// What no upstream can express.
+const EVERYWHERE: Table = &[
     ("messages.images", Ignored),
     ("messages.tool.content", Approximated),
     ("messages.tool.is_error", Approximated),
-    ("messages.content.video_url", Refused),
-    ("messages.content.file.url", Refused),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
-];
-
-const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
-    ("top_k", Ignored),
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.video_url", Refused),
-    ("messages.content.file.url", Refused),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
-];
-
-const VLLM_LOSSES: &[(&str, Loss)] = &[
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
 ];
 
-const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
-    ("stop", Approximated),
-    ("messages.tool_calls.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
+/// What only OpenRouter can.
+const NOT_OPENROUTER: Table = &[
+    ("reasoning.max_tokens", Approximated),
+    ("messages.reasoning", Ignored),
+    ("messages.cache_control", Ignored),
+    ("tools.cache_control", Ignored),
+    ("messages.content.file.url", Refused),
 ];
+
+const OPENAI_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    NOT_OPENROUTER,
+    &[
+        ("top_k", Ignored),
+        ("min_p", Ignored),
+        ("top_a", Ignored),
+        ("repetition_penalty", Ignored),
+        ("image_config", Ignored),
+        ("stop", Approximated),
+        ("messages.content.video_url", Refused),
+        ("user", Ignored),
+    ],
+]);
+
+const COMPATIBLE_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    NOT_OPENROUTER,
+    &[("top_k", Ignored), ("messages.content.video_url", Refused), ("user", Ignored)],
+]);
+
+const VLLM_LOSSES: Losses = Losses(&[EVERYWHERE, NOT_OPENROUTER]);
+
+const OPENROUTER_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    &[("stop", Approximated), ("messages.tool_calls.cache_control", Ignored), ("user", Ignored)],
+]);
 
 impl CallIds {
     /// An id the upstream takes; the same for the same one.
@@ -280,10 +267,25 @@ impl Quirks {
         ("api.mistral.ai", Upstream { quirks: Self::MISTRAL }),
     ];
 
-    /// Those of an upstream, told by its host; a model server of one's own can be anything
-    /// compatible.
-    pub fn of_host(host: &str) -> &'static Upstream {
-        let known = Self::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
-        known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)
+    /// Those of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        &Upstream::of(provider).quirks
+    }
+}
+
+impl Upstream {
+    /// That of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        match provider.api {
+            // Whatever its host is called.
+            Api::AzureOpenAi => &Self { quirks: Quirks::OPENAI },
+            _ => Self::of_host(&provider.host),
+        }
+    }
+
+    /// Told by its host; a model server of one's own can be anything compatible.
+    pub fn of_host(host: &str) -> &'static Self {
+        let known = Quirks::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
+        known.map_or(&Self { quirks: Quirks::COMPATIBLE }, |(_, upstream)| upstream)
     }
 }

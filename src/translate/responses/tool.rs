@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::content::{CACHE, cache};
+use super::cache::{CACHE, cache};
 use super::shape::{Field, Shape, field, maybe, must, parse, raw, text, wrong};
 use super::value::{Object, Value};
 use crate::error::{Error, echo};

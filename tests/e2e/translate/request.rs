@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 use modelyard::provider::sigv4;
 use serde_json::json;
 
-use super::{FORMATS, VERTEX, last_received};
+use super::{VERTEX, last_received};
 use crate::client::Connection;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::fake::Received;
 use crate::gateway::Gateway;
-use crate::setup::key;
+use crate::setup::{formats, key};
 
 pub(super) fn what_a_tool_returned_reaches_every_format(gateway: &Gateway) {
     for dialect in DIALECTS {
-        for api in FORMATS {
+        for api in formats() {
             let name = format!("{api}-returned");
             let body = dialect.question_with_tool(&name, false);
             let answer = dialect.ask(gateway, &body).json();
@@ -77,7 +77,7 @@ pub(super) fn pictures_reach_every_format(gateway: &Gateway) {
             Dialect::Messages => json!([{"type": "image", "source": source}]),
             Dialect::Responses => json!([{"type": "input_image", "image_url": url}]),
         };
-        for api in FORMATS {
+        for api in formats() {
             let name = format!("{api}-picture");
             let mut body = dialect.question(&name, false);
             let turns = if dialect == Dialect::Responses { "input" } else { "messages" };
@@ -107,7 +107,7 @@ pub(super) fn pictures_reach_every_format(gateway: &Gateway) {
 pub(super) fn every_format_gets_a_request_of_its_own(gateway: &Gateway) {
     for dialect in DIALECTS {
         for streamed in [false, true] {
-            for api in FORMATS {
+            for api in formats() {
                 let name = format!("{api}-counted");
                 let mut body = dialect.question_with_tool(&name, streamed);
                 body["temperature"] = json!(0.5);

@@ -114,7 +114,7 @@ fn chat(first: &str, more: &str) -> String {
     format!(r#"{{"messages":[{system},{{"role":"user","content":"{first}"}}{more}]}}"#)
 }
 
-fn conversation(body: &str, session: Option<&str>) -> Option<Conversation> {
+fn conversation(body: &str, session: Option<&str>) -> Option<ConversationId> {
     request(body).conversation(session)
 }
 

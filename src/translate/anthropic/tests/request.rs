@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::translate::Lost;
 use crate::translate::form::{
     Cache, Content, Conversation, Effort, Media, MediaKind, Part, Reasoning, ResponseFormat, Role,
     Source, Thinking, Tool, ToolChoice,
@@ -15,16 +16,16 @@ const REQUEST: &str = include_str!("../fixtures/request.json");
 
 /// The body for `model` on many lines, and what got lost.
 fn body(conversation: &Conversation<'_>, model: &str) -> String {
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = Anthropic.request(conversation, model, &mut dropped);
-    assert_eq!(body, Anthropic.request(conversation, model, &mut Vec::new()));
+    assert_eq!(body, Anthropic.request(conversation, model, &mut Lost::default()));
     format!("{}dropped: {dropped:?}\n", pretty(&body))
 }
 
 fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static str>) {
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = Anthropic.request(conversation, model, &mut dropped);
-    (serde_json::from_slice(&body).unwrap(), dropped)
+    (serde_json::from_slice(&body).unwrap(), dropped.to_vec())
 }
 
 fn hello<'a>() -> Conversation<'a> {
@@ -47,7 +48,7 @@ fn requests_are_written_as_each_generation_takes_them() {
 
 #[test]
 fn the_least_request_is_small() {
-    let body = Anthropic.request(&hello(), "claude-haiku-4-5", &mut Vec::new());
+    let body = Anthropic.request(&hello(), "claude-haiku-4-5", &mut Lost::default());
     let expected = concat!(
         r#"{"model":"claude-haiku-4-5","max_tokens":8192,"#,
         r#""messages":[{"role":"user","content":[{"type":"text","text":"Hello"}]}]}"#
@@ -274,7 +275,7 @@ fn schemas_say_they_are_objects() {
         let body = Anthropic.request(
             &Conversation { tools, ..hello() },
             "claude-haiku-4-5",
-            &mut Vec::new(),
+            &mut Lost::default(),
         );
         let expected = format!(r#""tools":[{{"name":"f","input_schema":{expected}}}]"#);
         assert!(String::from_utf8(body).unwrap().contains(&expected), "{expected}");

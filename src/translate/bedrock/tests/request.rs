@@ -4,9 +4,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::golden;
-use crate::translate::Format;
 use crate::translate::bedrock::{Bedrock, LOSSES};
 use crate::translate::form::*;
+use crate::translate::{Format, Lost};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -77,14 +77,14 @@ pub(super) fn hello<'a>() -> Conversation<'a> {
 
 /// The body as JSON and what got lost; written twice, it is the same.
 pub(super) fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static str>) {
-    let (mut dropped, mut again) = (Vec::new(), Vec::new());
+    let (mut dropped, mut again) = (Lost::default(), Lost::default());
     let body = Bedrock.request(conversation, model, &mut dropped);
     assert_eq!(Bedrock.request(conversation, model, &mut again), body);
     assert_eq!(dropped, again);
-    for field in &dropped {
-        assert!(LOSSES.iter().any(|(known, _)| known == field), "{field} is not in the table");
+    for field in dropped.iter() {
+        assert!(LOSSES.of(field).is_some(), "{field} is not in the table");
     }
-    (serde_json::from_slice(&body).unwrap(), dropped)
+    (serde_json::from_slice(&body).unwrap(), dropped.to_vec())
 }
 
 /// The body and what got lost, as a fixture has them.

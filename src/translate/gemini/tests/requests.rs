@@ -225,11 +225,11 @@ fn thoughts() -> Conversation<'static> {
 }
 
 fn write(conversation: &Conversation<'_>, model: &str) -> (String, Vec<&'static str>) {
-    let (mut dropped, mut again) = (vec![], vec![]);
+    let (mut dropped, mut again) = (Lost::default(), Lost::default());
     let body = Gemini.request(conversation, model, &mut dropped);
     assert_eq!(Gemini.request(conversation, model, &mut again), body);
     assert_eq!(again, dropped);
-    (String::from_utf8(body).unwrap(), dropped)
+    (String::from_utf8(body).unwrap(), dropped.to_vec())
 }
 
 fn field(

@@ -5,7 +5,7 @@ mod broken;
 mod request;
 
 use crate::translate::delta::Answer;
-use crate::translate::{About, Conversation, Delta, Dialect, Format, Malformed};
+use crate::translate::{About, Conversation, Delta, Dialect, Format, Lost, Malformed};
 use crate::wire::sse::{Piece, Splitter};
 
 use super::{Client, Quirks, Upstream};

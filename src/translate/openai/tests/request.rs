@@ -6,22 +6,23 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::error::Error;
+use crate::translate::Lost;
 use crate::translate::form::{Cache, Effort, Role, ToolChoice};
 
 /// The body written for one upstream, and what got lost on both ways.
 fn translated(body: &str, quirks: Quirks) -> String {
     let conversation = read(body);
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let bytes = upstream(quirks).request(&conversation, "m-1", &mut dropped);
-    let mut again = Vec::new();
+    let mut again = Lost::default();
     assert_eq!(
         upstream(quirks).request(&conversation, "m-1", &mut again),
         bytes,
         "the same bytes each time"
     );
     assert_eq!(again, dropped);
-    for name in &dropped {
-        assert!(quirks.losses.iter().any(|(known, _)| known == name), "{name} is in no table");
+    for name in dropped.iter() {
+        assert!(quirks.losses.of(name).is_some(), "{name} is in no table");
     }
     let body: Value = serde_json::from_slice(&bytes).unwrap();
     format!("{body:#}\ndropped: {dropped:?}\nlost: {:?}\n", conversation.dropped)
@@ -32,7 +33,7 @@ fn what_is_read_is_written_back() {
     let mut expected: Value = serde_json::from_str(ROUND_TRIP).unwrap();
     expected["model"] = json!("m-1");
     let conversation = read(ROUND_TRIP);
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let bytes = upstream(Quirks::OPENROUTER).request(&conversation, "m-1", &mut dropped);
     let actual: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(format!("{actual:#}"), format!("{expected:#}"));
@@ -118,7 +119,10 @@ fn tool_choice_has_many_forms() {
     let body = with(r#""function_call": {"name": "f"}"#);
     assert_eq!(read(&body).tool_choice, Some(ToolChoice::Tool("f".into())));
     let body = with(r#""tool_choice": {"type": "openrouter:web_search"}"#);
-    assert_eq!((read(&body).tool_choice, read(&body).dropped), (None, vec!["tool_choice"]));
+    assert_eq!(
+        (read(&body).tool_choice, read(&body).dropped.to_vec()),
+        (None, vec!["tool_choice"])
+    );
 }
 
 #[test]
@@ -130,7 +134,7 @@ fn values_that_ask_for_nothing_are_not_lost() {
     );
     assert!(read(&body).dropped.is_empty());
     assert_eq!(
-        read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped,
+        *read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped,
         ["n", "modalities"]
     );
 }
@@ -256,7 +260,7 @@ fn what_an_upstream_cannot_hear_is_noted() {
             *is_error = true;
         }
     }
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = upstream(Quirks::COMPATIBLE).request(&conversation, "m", &mut dropped);
     assert!(
         dropped.contains(&"messages.tool.is_error") && dropped.contains(&"messages.reasoning"),
@@ -280,11 +284,7 @@ fn every_quirk_has_its_losses() {
                 "messages.content.file.url" => quirks.file_urls,
                 _ => quirks.cache_control,
             };
-            assert_eq!(
-                quirks.losses.iter().any(|(known, _)| *known == loss),
-                !can,
-                "{name}: {loss}"
-            );
+            assert_eq!(quirks.losses.of(loss).is_some(), !can, "{name}: {loss}");
         }
     }
 }
@@ -326,7 +326,7 @@ fn ids_of_calls_are_what_the_upstream_takes() {
         (Quirks::MISTRAL, 9, &["Ab3dE6gH9"]),
         (Quirks::VLLM, 44, &[long]),
     ] {
-        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
+        let body = upstream(quirks).request(&read(&body), "m", &mut Lost::default());
         let body: Value = serde_json::from_slice(&body).unwrap();
         let called: Vec<_> = (0..3)
             .map(|at| body["messages"][1]["tool_calls"][at]["id"].as_str().unwrap())
@@ -351,7 +351,7 @@ fn text(text: &str) -> Value {
 
 /// What each message for the upstream says.
 fn contents(quirks: Quirks, body: &str) -> Vec<Value> {
-    let body = upstream(quirks).request(&read(body), "m", &mut Vec::new());
+    let body = upstream(quirks).request(&read(body), "m", &mut Lost::default());
     let body: Value = serde_json::from_slice(&body).unwrap();
     let messages = body["messages"].as_array().unwrap().iter();
     messages.map(|message| message["content"].clone()).collect()

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::request::REQUESTS;
 use super::*;
 use crate::translate::Format;
+use crate::translate::Lost;
 use crate::translate::anthropic::Anthropic;
 use crate::translate::delta::{Answer, Delta, FinishReason};
 use crate::translate::form::Content;
@@ -455,7 +456,7 @@ fn thinking_finds_back_to_who_can_check_it() {
     assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
     // A thought of another model is not sent to Claude, which would refuse it.
     for (format, takes_it) in [(&Anthropic as &dyn Format, false), (&Gemini, true)] {
-        let body = format.request(&conversation, "claude-opus-4-6", &mut Vec::new());
+        let body = format.request(&conversation, "claude-opus-4-6", &mut Lost::default());
         assert_eq!(String::from_utf8(body).unwrap().contains("c2ln"), takes_it);
     }
 }

@@ -1,0 +1,78 @@
+//! Citations of the web: read from upstreams into OpenRouter's form of an annotation, which is what
+//! a [`Delta`](super::Delta) carries, and from that into what each dialect has for them.
+
+use serde::Serialize;
+
+use super::form::Text;
+use super::tolerant::{object, text};
+use crate::wire::json::{JsonError, Reader};
+
+/// The one type of annotation that is a citation of the web, and the member that holds it.
+const KIND: &str = "url_citation";
+
+/// A page of the web, and what of it supports the text.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Citation<'a> {
+    pub(super) url: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<Text<'a>>,
+    /// What is cited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Text<'a>>,
+    /// Characters of the answer's text before what the page supports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start_index: Option<usize>,
+    /// The same, up to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_index: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Annotation<'c, 'a> {
+    r#type: &'static str,
+    url_citation: &'c Citation<'a>,
+}
+
+impl<'a> Citation<'a> {
+    /// As an annotation, in JSON.
+    pub(super) fn annotation(&self) -> String {
+        let annotation = Annotation { r#type: KIND, url_citation: self };
+        serde_json::to_string(&annotation).unwrap_or_default()
+    }
+
+    /// Reads an annotation, the citation in it or, as in the Responses API, the annotation itself;
+    /// `None`: it is of another type.
+    pub(super) fn of(annotation: &'a str) -> Option<Self> {
+        let mut citation = Self::default();
+        let mut is_citation = false;
+        let read = object(&mut Reader::new(annotation.as_bytes()), |reader, key| {
+            match key {
+                "type" => is_citation |= text(reader)?.is_some_and(|kind| kind == KIND),
+                KIND => {
+                    is_citation = true;
+                    object(reader, |reader, key| citation.member(reader, key))?;
+                }
+                key => citation.member(reader, key)?,
+            }
+            Ok(())
+        });
+        read.ok()?;
+        (is_citation && !citation.url.is_empty()).then_some(citation)
+    }
+
+    fn member(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), JsonError> {
+        match key {
+            "url" => self.url = text(reader)?.unwrap_or_default(),
+            "title" => self.title = text(reader)?,
+            "content" => self.content = text(reader)?,
+            "start_index" => self.start_index = index(reader)?,
+            "end_index" => self.end_index = index(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn index(reader: &mut Reader<'_>) -> Result<Option<usize>, JsonError> {
+    Ok(reader.u64()?.and_then(|index| usize::try_from(index).ok()))
+}
