@@ -20,7 +20,7 @@ pub(super) fn object<'a>(
     members(reader, &mut member)
 }
 
-/// [`object`], once and not once for each caller: the module would be tens of kilobytes larger.
+/// The same, once and not once for each caller: the module would be tens of kilobytes larger.
 fn members<'a>(
     reader: &mut Reader<'a>,
     member: &mut dyn FnMut(&mut Reader<'a>, &str) -> Read<()>,
@@ -39,7 +39,7 @@ pub(super) fn array<'a>(
     elements(reader, &mut element)
 }
 
-/// [`array`], once and not once for each caller.
+/// The same, once and not once for each caller.
 fn elements<'a>(
     reader: &mut Reader<'a>,
     element: &mut dyn FnMut(&mut Reader<'a>) -> Read<()>,
