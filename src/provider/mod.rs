@@ -26,9 +26,10 @@ pub use unfit::unsupported;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", USER_AGENT];
-/// The only one of them that says nothing of the request's dialect.
+/// The only one of them that goes to every provider: the others say which form the request and its
+/// answer have.
 const USER_AGENT: &str = "user-agent";
-/// The same, by prefix: what belongs to a dialect.
+/// Beginnings of more of them, each of one dialect.
 const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
@@ -54,7 +55,8 @@ impl Way {
     }
 }
 
-/// What of the client's headers may be of use to an attempt: names and values, one after the other.
+/// The client's headers that an attempt may need: names and values in one text, one after the
+/// other.
 #[derive(Clone, Debug, Default)]
 pub struct ClientHeaders {
     texts: String,
@@ -82,7 +84,7 @@ pub struct Target<'a> {
     pub service_tier: Option<&'static str>,
 }
 
-/// Everything that makes the client's request this provider's.
+/// A client's request, made one for a provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared<'a> {
     /// All request headers, pseudo-headers first.
@@ -111,7 +113,7 @@ impl Body {
         }
     }
 
-    /// Its length.
+    /// The length of the provider's body.
     pub fn len(&self, original: &[u8]) -> usize {
         match self {
             Self::Edited(edits) => edits.new_len(original.len()),
@@ -224,8 +226,8 @@ pub fn prepare<'a>(
     Ok(Prepared { headers: headers.0, body, dropped })
 }
 
-/// What belongs to a dialect, or says what form body and answer have, is only for a provider that
-/// speaks it.
+/// Whether a client's header goes to the provider: what belongs to a dialect, or says which form
+/// the request and its answer have, is only for one that speaks the dialect.
 fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
@@ -273,7 +275,8 @@ fn edited(
     Ok((body, lost.into_iter().map(Cow::Borrowed).collect()))
 }
 
-/// A body of another dialect, or of the client's without what is not of it.
+/// The body written anew, for a provider of another format, or for one that speaks the client's
+/// dialect but refuses what other providers left in it.
 #[inline(never)]
 fn translated(
     request: &Request,
@@ -283,7 +286,7 @@ fn translated(
     let mut dropped = Lost::from(request.unapplied());
     let mut conversation = dialect.read(request.body())?;
     if provider.api.passes(Operation::Chat) {
-        // What it is told of tiers it is told in OpenAI's words.
+        // Upstreams of OpenAI's format know service tiers by the gateway's own names.
         conversation.service_tier =
             service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
         if conversation.service_tier.is_some() {
@@ -309,8 +312,7 @@ fn is_unfit(operation: Operation, request: &Request) -> bool {
 fn tier_name(operation: Operation, tier: &'static str) -> Option<&'static str> {
     match operation {
         Operation::Chat => Some(tier),
-        // Priority is what the account has bought, if it has; nothing is told but whether to use
-        // it.
+        // Priority is capacity that the account has bought: a request says only whether to use it.
         Operation::Messages if tier == Tier::Priority.name() => Some("auto"),
         Operation::Messages => Some("standard_only"),
         _ => None,
@@ -328,18 +330,22 @@ fn stream_options(quirks: &Quirks, operation: Operation) -> StreamOptionsEdit {
 }
 
 fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Headers<'a>) {
-    let value = |key: &'a Key| key.value.as_deref().unwrap_or_default();
     match auth {
         Auth::Bearer { key } => {
             let mut token = String::with_capacity(128);
             token.push_str("Bearer ");
-            token.push_str(value(key));
+            token.push_str(secret(key));
             headers.set_owned("authorization", token);
         }
-        Auth::Header { name, key } => headers.set(name, value(key)),
+        Auth::Header { name, key } => headers.set(name, secret(key)),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
         Auth::Passthrough => pass_credentials(client, headers),
     }
+}
+
+/// The key's value. A provider whose key is missing is in no plan, so an empty one is never sent.
+fn secret(key: &Key) -> &str {
+    key.value.as_deref().unwrap_or_default()
 }
 
 #[inline(never)]
@@ -365,8 +371,8 @@ fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Heade
         body_sha256: sigv4::sha256(body),
     };
     let credentials = sigv4::Credentials {
-        access_key: aws.access_key.value.as_deref().unwrap_or_default(),
-        secret_key: aws.secret_key.value.as_deref().unwrap_or_default(),
+        access_key: secret(&aws.access_key),
+        secret_key: secret(&aws.secret_key),
         session_token: aws.session_token.value.as_deref(),
     };
     let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
@@ -376,7 +382,7 @@ fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Heade
     headers.set(CONTENT_TYPE.0, CONTENT_TYPE.1);
 }
 
-/// Whether a name is in a list. Not for each list a copy of its own.
+/// Whether a name is in a list. Never inlined, as each list would have a copy of its own.
 #[inline(never)]
 fn is_one_of(names: &[&str], name: &str) -> bool {
     names.contains(&name)

@@ -1,6 +1,6 @@
 //! The path and query of an attempt, made of the provider's and of its wire format's.
 
-use super::Way;
+use super::{Way, secret};
 use crate::config::{Auth, Key, Provider};
 use crate::operation::Operation;
 use crate::translate;
@@ -15,7 +15,7 @@ pub(super) fn of(
     stream: bool,
 ) -> String {
     let mut path = String::with_capacity(128);
-    // Looking for more than one byte is long code.
+    // Looking for the whole of `{model}` would be much more code, and almost no path has a brace.
     if provider.base_path.bytes().any(|byte| byte == b'{') {
         path.push_str(&filled_in(&provider.base_path, model));
     } else {
@@ -36,7 +36,7 @@ pub(super) fn of(
 
 #[inline(never)]
 fn add_key(path: &mut String, name: &str, key: &Key) {
-    let key = Escaped(key.value.as_deref().unwrap_or_default());
+    let key = Escaped(secret(key));
     add_query(path, &[&Escaped(name).to_string(), "=", &key.to_string()]);
 }
 

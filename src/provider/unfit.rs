@@ -14,7 +14,8 @@ pub fn unsupported(provider: &Provider, request: &Request) -> Option<&'static st
     foreign.iter().copied().find(|name| request.has(name) && losses.of(name).is_some())
 }
 
-/// What must go; `None`: nothing. Adds to `dropped` what that loses.
+/// What of the request must be taken out or said differently; `None`: nothing. Adds to `dropped`
+/// what gets lost by that.
 pub(super) fn of(
     request: &Request,
     quirks: &Quirks,
@@ -26,11 +27,11 @@ pub(super) fn of(
     if quirks.foreign.is_empty() && !has_reasoning && !has_limit {
         return Ok(None);
     }
-    found(request, quirks, (has_reasoning, has_limit), dropped).map(Some)
+    gathered(request, quirks, (has_reasoning, has_limit), dropped).map(Some)
 }
 
 #[cold]
-fn found(
+fn gathered(
     request: &Request,
     quirks: &Quirks,
     (has_reasoning, has_limit): (bool, bool),

@@ -76,3 +76,42 @@ impl<'a> Citation<'a> {
 fn index(reader: &mut Reader<'_>) -> Result<Option<usize>, JsonError> {
     Ok(reader.u64()?.and_then(|index| usize::try_from(index).ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (title, content, start_index) in
+            [(None, None, None), (Some("A \"b\""), Some("c"), Some(3))]
+        {
+            let citation = Citation {
+                url: "https://a.b".into(),
+                title: title.map(Text::from),
+                content: content.map(Text::from),
+                start_index,
+                end_index: start_index.map(|start| start + 1),
+            };
+            assert_eq!(Citation::of(&citation.annotation()), Some(citation));
+        }
+    }
+
+    #[test]
+    fn annotations_are_citations_by_their_type_or_member_and_with_an_address() {
+        for (annotation, url) in [
+            (r#"{"url_citation": {"url": "u", "title": 5}}"#, Some("u")),
+            (r#"{"url": "u", "type": "url_citation"}"#, Some("u")),
+            (r#"{"type": "file_citation", "url": "u"}"#, None),
+            (r#"{"type": "url_citation", "url_citation": {"title": "t"}}"#, None),
+            (r#"{"url_citation": {"url": ""}}"#, None),
+            (r#"{"url_citation": {"url": "u""#, None),
+            ("[]", None),
+        ] {
+            let read = Citation::of(annotation);
+            assert_eq!(read.as_ref().map(|read| read.url.as_ref()), url, "{annotation}");
+        }
+    }
+}

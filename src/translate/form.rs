@@ -377,6 +377,11 @@ impl<'a> Part<'a> {
         Self { content: Content::Text(text.into()), cache: None }
     }
 
+    /// Whether it is what a tool returned.
+    pub fn is_result(&self) -> bool {
+        matches!(self.content, Content::ToolResult { .. })
+    }
+
     fn has_media(&self) -> bool {
         match &self.content {
             Content::Media(_) => true,
@@ -397,11 +402,10 @@ impl<'a> Conversation<'a> {
     pub fn lose_unknown(&mut self, field: &str) {
         const MOST: usize = 16;
         const LONGEST: usize = 64;
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         if self.unknown.len() < MOST
             && field.len() <= LONGEST
             && !field.is_empty()
-            && field.bytes().all(is_name)
+            && field.bytes().all(is_of_name)
         {
             self.unknown.push(field.to_owned());
         } else {
@@ -425,6 +429,15 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// Adds what a tool returned: in the user's turn that comes before anything else.
+    pub fn say_result(&mut self, result: Part<'a>) {
+        self.say(Role::User, []);
+        if let Some(turn) = self.turns.last_mut() {
+            let results = turn.parts.iter().take_while(|part| part.is_result()).count();
+            turn.parts.insert(results, result);
+        }
+    }
+
     /// The tool that a call's id belongs to: formats that tie results to calls by name need it.
     pub fn tool_of_call(&self, call: &str) -> Option<&str> {
         self.turns.iter().flat_map(|turn| &turn.parts).find_map(|part| match &part.content {
@@ -432,4 +445,8 @@ impl<'a> Conversation<'a> {
             _ => None,
         })
     }
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }

@@ -282,16 +282,16 @@ impl Meter {
     /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an
     /// answer that broke off.
     pub fn usage(&self, input_estimate: u64) -> Usage {
-        let estimate = |usage: Usage| Usage {
-            output: self.output_estimate(),
-            source: Source::Estimated,
-            ..usage
-        };
         match self.usage {
             Some(usage) if self.is_complete() || !self.is_outrun(&usage) => usage,
-            Some(usage) => estimate(usage),
-            None => estimate(Usage { input: input_estimate, ..Usage::default() }),
+            Some(usage) => self.estimated(usage),
+            None => self.estimated(Usage { input: input_estimate, ..Usage::default() }),
         }
+    }
+
+    /// The same with an estimate of the output.
+    fn estimated(&self, usage: Usage) -> Usage {
+        Usage { output: self.output_estimate(), source: Source::Estimated, ..usage }
     }
 
     /// Whether there is more content than the upstream's figures can have counted.

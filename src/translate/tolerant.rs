@@ -76,7 +76,7 @@ pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Read<Option<Text<'a>>> {
 }
 
 /// A string that is not empty.
-pub(super) fn something<'a>(reader: &mut Reader<'a>) -> Read<Option<Text<'a>>> {
+pub(super) fn non_empty_text<'a>(reader: &mut Reader<'a>) -> Read<Option<Text<'a>>> {
     Ok(text(reader)?.filter(|text| !text.is_empty()))
 }
 

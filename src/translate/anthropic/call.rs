@@ -23,10 +23,13 @@ pub(super) fn wrapped(arguments: &str) -> Box<RawValue> {
 
 /// An id of letters, digits, `_` and `-` only.
 pub(super) fn allowed(id: &str) -> Cow<'_, str> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     match id.chars().all(is_allowed) {
         true if !id.is_empty() => id.into(),
         true => "_".into(),
         false => id.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect(),
     }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::{THINKING_FORMAT, read_request};
-use crate::translate::form::{Content, Part, Text, Thinking};
+use crate::translate::form::{Content, Text, Thinking};
 
 /// The stamp of a proof that belongs to the tool call behind it.
 const OF_CALL: &str = "modelyard-call-v1";
@@ -62,15 +62,22 @@ pub(super) fn is_own(thinking: &Thinking<'_>) -> bool {
 /// A body without a word of thinking or citations is not parsed.
 #[inline(never)]
 pub fn has_foreign_parts(body: &[u8]) -> bool {
-    let is_foreign =
-        |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
-    let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
-    let thinks = || {
-        has("thinking\"")
-            && read_request::read(body)
-                .is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
-    };
-    has(OF_CALL) || has_empty_index(body) || thinks()
+    has(body, OF_CALL)
+        || has_empty_index(body)
+        || has(body, "thinking\"") && has_foreign_thinking(body)
+}
+
+fn has(body: &[u8], text: &str) -> bool {
+    memmem::find(body, text.as_bytes()).is_some()
+}
+
+fn has_foreign_thinking(body: &[u8]) -> bool {
+    read_request::read(body).is_ok_and(|read| {
+        read.turns.iter().flat_map(|turn| &turn.parts).any(|part| match &part.content {
+            Content::Thinking(thinking) => !is_own(thinking),
+            _ => false,
+        })
+    })
 }
 
 /// Whether there is a citation whose place in a search is empty.

@@ -29,7 +29,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("ServiceUnavailableException", 503),
 ];
 
-/// What comes before a message of the model itself.
+/// What Bedrock puts before a message of the model's own.
 const RELAYED: &str = "The model returned the following errors: ";
 
 /// Beginnings of messages about prompts that are too long: Bedrock's own, Claude's, Nova's, and
@@ -51,7 +51,7 @@ pub(super) fn exception(kind: &str, payload: &[u8]) -> ErrorFields {
     fields(kind, told, Some(status.to_string()))
 }
 
-/// An error the service could not even give a shape of its own.
+/// An error that the API's description does not have: headers of the event say what it is.
 pub(super) fn unmodelled(kind: &str, message: &str) -> ErrorFields {
     let told = Told { message: Some(message.to_owned()), ..Told::default() };
     fields(kind, told, Some(status(kind).unwrap_or(500).to_string()))

@@ -85,22 +85,25 @@ impl Status {
     }
 
     fn fields(self) -> ErrorFields {
-        let is = |name| self.status.as_deref() == Some(name);
-        let too_long = is("INVALID_ARGUMENT")
-            && self
-                .message
-                .as_deref()
-                .is_some_and(|message| TOO_LONG.iter().any(|start| message.starts_with(start)));
-        let code = if too_long {
+        let code = if self.is_too_long() {
             Some("context_length_exceeded".to_owned())
         } else if self.bad_key {
             Some("invalid_api_key".to_owned())
         } else {
-            let known =
-                || STATUSES.iter().find(|(name, _)| is(name)).map(|(_, status)| u64::from(*status));
-            self.code.or_else(known).map(|code| code.to_string())
+            self.code.or_else(|| self.usual_code()).map(|code| code.to_string())
         };
         ErrorFields { message: self.message, code, kind: self.status }
+    }
+
+    fn is_too_long(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default();
+        self.status.as_deref() == Some("INVALID_ARGUMENT")
+            && TOO_LONG.iter().any(|start| message.starts_with(start))
+    }
+
+    fn usual_code(&self) -> Option<u64> {
+        let status = self.status.as_deref()?;
+        STATUSES.iter().find(|(name, _)| *name == status).map(|(_, code)| u64::from(*code))
     }
 }
 

@@ -80,7 +80,7 @@ pub enum CallIds {
 /// How an upstream takes thinking back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkingForm {
-    /// Not at all.
+    /// It has no place for it.
     None,
     /// OpenRouter's `reasoning_details`.
     Details,
@@ -151,9 +151,6 @@ const OPENROUTER_LOSSES: Losses = Losses(&[
 impl CallIds {
     /// An id the upstream takes; the same for the same one.
     pub(super) fn fit(self, id: &str) -> Cow<'_, str> {
-        const SHORT: usize = 40;
-        const NINE: usize = 9;
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let fits = match self {
             Self::Any => true,
             Self::Short => id.len() <= SHORT,
@@ -164,17 +161,24 @@ impl CallIds {
             Self::Any | Self::Short => {
                 Cow::Owned(id_in_place_of(id, SHORT, |byte| byte.is_ascii_graphic()))
             }
-            Self::Nine => {
-                let mut hash = Fnv::of(id.as_bytes());
-                let mut digit = || {
-                    let place = usize::try_from(hash % 36).unwrap_or_default();
-                    hash /= 36;
-                    DIGITS.get(place).copied().map_or('0', char::from)
-                };
-                Cow::Owned((0..NINE).map(|_| digit()).collect())
-            }
+            Self::Nine => Cow::Owned(nine_of(Fnv::of(id.as_bytes()))),
         }
     }
+}
+
+const SHORT: usize = 40;
+const NINE: usize = 9;
+
+/// Letters and digits that stand for a hash.
+fn nine_of(mut hash: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = String::with_capacity(NINE);
+    for _ in 0..NINE {
+        let place = usize::try_from(hash % 36).unwrap_or_default();
+        digits.push(DIGITS.get(place).copied().map_or('0', char::from));
+        hash /= 36;
+    }
+    digits
 }
 
 impl Quirks {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::translate::form::{Text, Thinking};
-use crate::translate::tolerant::{member, object, something, text};
+use crate::translate::tolerant::{member, non_empty_text, object, text};
 use crate::wire::json::{JsonError, Reader};
 
 /// OpenRouter's form where none is named.
@@ -63,7 +63,7 @@ impl<'a> Detail<'a> {
                 }
                 _ => return Ok(()),
             };
-            *slot = something(reader)?;
+            *slot = non_empty_text(reader)?;
             Ok(())
         })?;
         Ok(detail)
@@ -127,7 +127,7 @@ pub(super) fn thinking<'a>(details: Vec<Detail<'a>>) -> impl Iterator<Item = Thi
 pub(super) fn thought_signature<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<Option<Text<'a>>, JsonError> {
-    member(reader, "google", |reader| member(reader, "thought_signature", something))
+    member(reader, "google", |reader| member(reader, "thought_signature", non_empty_text))
 }
 
 /// One element of `reasoning_details`, as it is written.

@@ -73,8 +73,10 @@ impl Identity {
         };
         let (total, input_cost, output_cost) = (charge.total(), charge.input, charge.output);
         format!(
-            "\"cost\":{total},\"is_byok\":false,\"cost_details\":{{\"upstream_inference_cost\":{total},\
-             \"upstream_inference_{input}_cost\":{input_cost},\"upstream_inference_{output}_cost\":{output_cost}}}"
+            "\"cost\":{total},\"is_byok\":false,\
+             \"cost_details\":{{\"upstream_inference_cost\":{total},\
+             \"upstream_inference_{input}_cost\":{input_cost},\
+             \"upstream_inference_{output}_cost\":{output_cost}}}"
         )
     }
 }

@@ -18,7 +18,7 @@ use event::{Cited, Event, Piece};
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     tally: Tally,
-    /// The block of each tool call.
+    /// The index of each tool call's block.
     calls: Vec<u64>,
     /// A call's `input` from the start of its block, which counts unless pieces of it follow.
     whole_input: Option<String>,
@@ -85,7 +85,7 @@ impl Reading {
         self.block_start = self.characters;
         let thought = std::mem::replace(&mut self.thought, block.kind == "thinking");
         match block.kind.as_ref() {
-            // Nothing but an empty piece parts two pieces of thinking whose text is omitted.
+            // Where their text is omitted, two pieces of thinking would become one but for this.
             "thinking" if thought => tell(Delta::Thinking("".into())),
             "redacted_thinking" => {
                 if let Some(data) = block.data {

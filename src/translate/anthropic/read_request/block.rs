@@ -15,7 +15,7 @@ use crate::wire::json::{JsonError, Kind, Reader};
 pub(super) struct Blocks<'a, 'r> {
     json: &'a [u8],
     dropped: &'r mut Lost,
-    /// The proof for the tool call that follows.
+    /// The proof that belongs to the next tool call.
     call_proof: Option<String>,
 }
 
@@ -195,7 +195,7 @@ fn needed<T>(field: Option<T>, problem: &'static str) -> Result<T, Wrong> {
     field.ok_or(Wrong::Field("messages", problem))
 }
 
-/// How content is reported that only Anthropic's servers understand.
+/// What is noted as dropped for content that only Anthropic's servers understand.
 fn lost(kind: &str) -> &'static str {
     match kind {
         "server_tool_use" | "mcp_tool_use" => "messages.server_tool_use",

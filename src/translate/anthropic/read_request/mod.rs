@@ -8,8 +8,7 @@ mod block;
 
 use crate::error::Error;
 use crate::translate::form::{
-    Cache, Content, Conversation, Effort, Part, Reasoning, ResponseFormat, Role, Text, Tool,
-    ToolChoice, Turn,
+    Cache, Conversation, Effort, Reasoning, ResponseFormat, Role, Text, Tool, ToolChoice, Turn,
 };
 use crate::translate::tolerant::{member, number, raw, raw_value, text};
 use crate::wire::json::{JsonError, Kind, Reader};
@@ -38,7 +37,7 @@ impl From<Wrong> for Error {
     }
 }
 
-/// Fields of Anthropic's servers.
+/// Fields that only Anthropic's own servers understand: they are noted as dropped.
 const UNREAD: [&str; 9] = [
     "container",
     "context_management",
@@ -51,7 +50,7 @@ const UNREAD: [&str; 9] = [
     "user_profile_id",
 ];
 
-/// Fields read elsewhere: the route's, and those every upstream is told anew.
+/// Fields that are read elsewhere: those for the route, and those that every upstream is told anew.
 const ELSEWHERE: [&str; 12] = [
     "model",
     "models",
@@ -67,7 +66,7 @@ const ELSEWHERE: [&str; 12] = [
     "betas",
 ];
 
-/// What the values of fields read here must be.
+/// Fields that are read here, and what their values must be.
 const SHAPES: [(&str, &str); 7] = [
     ("messages", "must be an array"),
     ("tools", "must be an array"),
@@ -78,7 +77,7 @@ const SHAPES: [(&str, &str); 7] = [
     ("metadata", "must be an object"),
 ];
 
-/// Values that ask for nothing.
+/// Values that ask for what would happen anyway.
 const DEFAULTS: [&str; 3] = ["auto", "standard_only", "standard"];
 
 struct Request<'a> {
@@ -115,7 +114,7 @@ impl<'a> Request<'a> {
             }
             "system" => {
                 let system = Blocks::new(self.json, &mut self.said.dropped).content(reader)?;
-                // A system message may have come before.
+                // A system message may have come before; what it said stands behind this.
                 self.said.system.splice(0..0, system);
             }
             "tools" if reader.peek()? == Kind::Array => {
@@ -152,8 +151,8 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Notes a field that has no place, unless it says nothing. One that has a place comes here
-    /// with a wrong type.
+    /// Notes a field that the common form has no place for, unless it asks for nothing. A field
+    /// that has a place comes here only where its value has a wrong type.
     fn other(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), Wrong> {
         if !is_set(reader)? {
             return Ok(());
@@ -189,8 +188,8 @@ impl<'a> Request<'a> {
         match role.as_deref() {
             Some("user") => self.said.say(Role::User, parts),
             Some("assistant") => self.said.say(Role::Assistant, parts),
-            // What it says counts more than where: not every upstream has instructions between
-            // turns.
+            // Not every upstream takes instructions between turns, and that they are heard counts
+            // more than where they stand.
             Some("system") => {
                 self.said.lose("messages.role.system");
                 self.said.system.extend(parts);
@@ -329,10 +328,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Messages of the same role are one turn, and then a result may stand behind a text.
+/// Neighbouring messages of one role have become one turn, where a result may stand behind a text.
 fn put_results_first(turn: &mut Turn<'_>) {
-    let is_result = |part: &mut Part<'_>| matches!(part.content, Content::ToolResult { .. });
-    let mut results: Vec<_> = turn.parts.extract_if(.., is_result).collect();
+    let mut results: Vec<_> = turn.parts.extract_if(.., |part| part.is_result()).collect();
     if !results.is_empty() {
         results.append(&mut turn.parts);
         turn.parts = results;
@@ -373,7 +371,8 @@ fn thinks(kind: &str) -> Option<bool> {
     }
 }
 
-/// How a tool is reported that the common form cannot describe: its schema is Anthropic's own.
+/// What is noted as dropped for a tool that the common form cannot describe, as its schema is
+/// Anthropic's own.
 fn server_tool(kind: &str) -> &'static str {
     const KNOWN: [(&str, &str); 10] = [
         ("web_search", "tools.web_search"),

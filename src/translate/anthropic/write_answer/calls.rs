@@ -45,7 +45,8 @@ impl Calls {
         self.waiting.push_back(call);
     }
 
-    /// Takes more arguments. Whether they can go out at once: they are the present call's.
+    /// Takes more arguments, and says whether they can go out at once: those of the present call
+    /// can.
     pub(super) fn add(&mut self, index: usize, json: &str) -> bool {
         let present = self.waiting.front().is_some_and(|call| call.index == index && call.begun);
         if let Some(call) = self.waiting.iter_mut().rfind(|call| call.index == index) {
@@ -62,8 +63,8 @@ impl Calls {
         self.waiting.front_mut()
     }
 
-    /// Ends the present call if another waits and this one is complete, or nothing more can come
-    /// for it (`all`).
+    /// Ends the present call, and says so, if another waits and this one is complete, or if nothing
+    /// more can come for it (`all`).
     pub(super) fn advance(&mut self, all: bool) -> bool {
         let done = all
             || (self.waiting.len() > 1
@@ -72,7 +73,7 @@ impl Calls {
     }
 }
 
-/// How far a JSON object has come.
+/// How much of a JSON object there is: whether it is complete.
 #[derive(Debug, Default)]
 struct Extent {
     depth: usize,

@@ -141,7 +141,8 @@ impl Writer {
         }
     }
 
-    /// Usage is not known yet: the counts at the end are the ones that hold.
+    /// Begins the message, once. Its usage is not known yet: the counts at the end are the ones
+    /// that hold.
     fn start(&mut self, events: &mut Vec<u8>) {
         if std::mem::replace(&mut self.started, true) {
             return;
@@ -172,7 +173,7 @@ impl Writer {
         }
     }
 
-    /// Lets the calls go out whose turn it is; `all`: none of them gets any more.
+    /// Writes the calls whose turn it is; `all`: nothing more can come for any of them.
     fn pump(&mut self, all: bool, events: &mut Vec<u8>) {
         while let Some(call) = self.calls.present() {
             if !std::mem::replace(&mut call.begun, true) {
@@ -182,13 +183,16 @@ impl Writer {
                 if let Some(proof) = proof {
                     self.block(Block::RedactedThinking { data: proof.into() }, events);
                 }
-                let block = || Block::ToolUse {
-                    id: id.into(),
-                    name: &name,
-                    input: no_input(),
-                    caller: Caller {},
-                };
-                self.open(Open::Call, block, events);
+                self.open(
+                    Open::Call,
+                    || Block::ToolUse {
+                        id: id.into(),
+                        name: &name,
+                        input: no_input(),
+                        caller: Caller {},
+                    },
+                    events,
+                );
                 if !held.is_empty() {
                     self.add(Piece::Input { partial_json: &held }, events);
                 }
@@ -200,7 +204,7 @@ impl Writer {
         }
     }
 
-    /// Sees to it that such a block is open.
+    /// Makes sure that a block of this kind is open.
     fn open<'a>(&mut self, kind: Open, block: impl FnOnce() -> Block<'a>, events: &mut Vec<u8>) {
         if self.open == kind {
             return;
@@ -256,7 +260,8 @@ impl Writer {
         }
     }
 
-    /// Upstreams do not say which one they met: it is known where the client named one only.
+    /// The sequence that ended the answer. Upstreams do not say which one they met, so it is known
+    /// only where the client named just one.
     fn stop_sequence(&self) -> Option<String> {
         if self.stop_reason() != "stop_sequence" {
             return None;

@@ -103,9 +103,8 @@ impl<'d> Blocks<'d> {
 
     /// The blocks of `parts`, said by `role`; tool results first, as the API demands.
     pub(super) fn of<'a>(&mut self, role: Role, parts: &'a [Part<'a>]) -> Vec<Block<'a>> {
-        let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult { .. });
-        let (results, others) =
-            (parts.iter().filter(is_result), parts.iter().filter(|part| !is_result(part)));
+        let results = parts.iter().filter(|part| part.is_result());
+        let others = parts.iter().filter(|part| !part.is_result());
         results.chain(others).filter_map(|part| self.block(role, part)).collect()
     }
 
@@ -171,9 +170,7 @@ impl<'d> Blocks<'d> {
     fn media<'a>(&mut self, role: Role, media: &'a Media<'a>) -> Option<Block<'a>> {
         let (kind, name) = match media.kind {
             MediaKind::Image => ("image", "messages.image_url"),
-            MediaKind::File if matches!(&media.source, Source::Data { mime, .. } if mime.starts_with("image/")) => {
-                ("image", "messages.file")
-            }
+            MediaKind::File if is_picture(&media.source) => ("image", "messages.file"),
             MediaKind::File => ("document", "messages.file"),
             MediaKind::Audio => ("", "messages.input_audio"),
             MediaKind::Video => ("", "messages.video_url"),
@@ -211,6 +208,10 @@ fn source<'a>(kind: &str, source: &'a Source<'a>) -> Option<Where<'a>> {
     })
 }
 
+fn is_picture(source: &Source<'_>) -> bool {
+    matches!(source, Source::Data { mime, .. } if mime.starts_with("image/"))
+}
+
 fn is_text(mime: &str) -> bool {
     mime.starts_with("text/")
         || matches!(mime, "application/json" | "application/xml" | "application/yaml")
@@ -218,10 +219,13 @@ fn is_text(mime: &str) -> bool {
 
 /// How many breakpoints `parts` ask for.
 pub(super) fn breakpoints(parts: &[Part<'_>]) -> usize {
-    let of = |part: &Part<'_>| match &part.content {
+    parts.iter().map(breakpoints_of).sum()
+}
+
+fn breakpoints_of(part: &Part<'_>) -> usize {
+    match &part.content {
         Content::Thinking(_) => 0,
         Content::ToolResult { parts, .. } => usize::from(part.cache.is_some()) + breakpoints(parts),
         _ => usize::from(part.cache.is_some()),
-    };
-    parts.iter().map(of).sum()
+    }
 }

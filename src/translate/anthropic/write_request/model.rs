@@ -160,13 +160,17 @@ fn off(family: Family, version: Version) -> Off {
 /// The numbers behind the family's name, or for the third generation those before it. Dates are no
 /// versions.
 fn version(words: &[&str], family: usize) -> Version {
-    let number = |at: usize| {
-        words.get(at).filter(|word| word.len() <= 2).and_then(|word| word.parse::<u32>().ok())
-    };
-    let pair = |at: usize| number(at).map(|major| (major, number(at + 1).unwrap_or(0)));
-    let before =
-        words.iter().position(|word| *word == "claude").and_then(|claude| pair(claude + 1));
-    pair(family + 1).or(before).unwrap_or(NEWEST)
+    let claude = words.iter().position(|word| *word == "claude");
+    let before = claude.and_then(|claude| version_at(words, claude + 1));
+    version_at(words, family + 1).or(before).unwrap_or(NEWEST)
+}
+
+fn version_at(words: &[&str], at: usize) -> Option<Version> {
+    Some((number(words, at)?, number(words, at + 1).unwrap_or(0)))
+}
+
+fn number(words: &[&str], at: usize) -> Option<u32> {
+    words.get(at).filter(|word| word.len() <= 2)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -120,13 +120,12 @@ impl Plan {
 /// Whether no tools are being used, or the turn that called them begins with thinking of Claude's
 /// own.
 fn may_begin_anew(turns: &[Turn<'_>]) -> bool {
-    let is_result = |part: &Part<'_>| matches!(part.content, Content::ToolResult { .. });
-    match turns {
-        [.., called, answered]
-            if answered.parts.iter().any(is_result) && called.role == Role::Assistant =>
-        {
-            matches!(called.parts.first().map(|part| &part.content), Some(Content::Thinking(first)) if is_own(first))
-        }
-        _ => true,
+    let [.., called, answered] = turns else { return true };
+    if called.role != Role::Assistant || !answered.parts.iter().any(Part::is_result) {
+        return true;
+    }
+    match called.parts.first().map(|part| &part.content) {
+        Some(Content::Thinking(first)) => is_own(first),
+        _ => false,
     }
 }

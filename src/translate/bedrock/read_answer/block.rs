@@ -8,7 +8,7 @@ use crate::translate::tolerant::{array, member, object, raw, text};
 use crate::usage::Usage;
 use crate::wire::json::{JsonError, Reader};
 
-/// Tells what has something in it: streams begin blocks with empty pieces.
+/// Tells a delta unless it is empty: streams begin blocks with empty pieces.
 pub(super) fn say(delta: Delta<'_>, tell: &mut Tell<'_>) {
     let empty = match &delta {
         Delta::Text(text)
@@ -56,7 +56,7 @@ impl<'a> ToolUse<'a> {
 
 /// What a `delta` says.
 pub(super) enum Piece<'a> {
-    /// This.
+    /// A delta that is ready to be told.
     Say(Delta<'a>),
     /// More of the arguments of its block's call.
     Arguments(Text<'a>),

@@ -36,7 +36,7 @@ const REASONS: &[(&str, FinishReason)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     started: bool,
-    /// The block of each call told.
+    /// The block of each call that was told; `None`: in a whole answer.
     calls: Vec<Option<u64>>,
     stopped: bool,
     counted: bool,

@@ -17,7 +17,7 @@ enum Slot {
 
 /// The API's formats. By media type, and by the endings of names that have no type; the first that
 /// fits.
-const FORMATS: &[(Slot, &str, &[&str], &[&str])] = &[
+const TYPES: &[(Slot, &str, &[&str], &[&str])] = &[
     (Slot::Image, "png", &["image/png"], &["png"]),
     (Slot::Image, "jpeg", &["image/jpeg", "image/jpg"], &["jpg", "jpeg"]),
     (Slot::Image, "gif", &["image/gif"], &["gif"]),
@@ -111,14 +111,14 @@ pub(super) fn block<'c>(
     })
 }
 
-/// Whether a wish to look closely or quickly gets lost with this.
+/// Whether the client says how closely to look at it, which the API cannot be told.
 pub(super) fn has_detail(media: &form::Media<'_>) -> bool {
     media.kind == MediaKind::Image && media.detail.as_deref().is_some_and(|detail| detail != "auto")
 }
 
 fn by_type(mime: &str, name: Option<&str>) -> Option<(Slot, &'static str)> {
     let essence = mime.split(';').next().unwrap_or_default().trim();
-    let known = FORMATS
+    let known = TYPES
         .iter()
         .find(|(_, _, types, _)| types.iter().any(|known| known.eq_ignore_ascii_case(essence)));
     let known = known.map(|(slot, format, ..)| (*slot, *format));
@@ -128,7 +128,7 @@ fn by_type(mime: &str, name: Option<&str>) -> Option<(Slot, &'static str)> {
 
 fn by_ending(name: &str) -> Option<(Slot, &'static str)> {
     let (_, ending) = name.rsplit_once('.')?;
-    let known = FORMATS
+    let known = TYPES
         .iter()
         .find(|(_, _, _, endings)| endings.iter().any(|known| known.eq_ignore_ascii_case(ending)));
     known.map(|(slot, format, ..)| (*slot, *format))
@@ -143,9 +143,8 @@ impl Names {
     /// A name like `wanted`, without the ending, which the format tells.
     fn take(&mut self, wanted: Option<&str>) -> String {
         let stem = wanted.map_or("", |name| name.rsplit_once('.').map_or(name, |(stem, _)| stem));
-        let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-()[]".contains(letter);
         let spaced: String =
-            stem.chars().map(|letter| if allowed(letter) { letter } else { ' ' }).collect();
+            stem.chars().map(|letter| if is_allowed(letter) { letter } else { ' ' }).collect();
         let short: String =
             spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(190).collect();
         let base = if short.is_empty() { "Document" } else { short.trim_end() };
@@ -158,4 +157,8 @@ impl Names {
         self.0.push(name.clone());
         name
     }
+}
+
+fn is_allowed(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-()[]".contains(letter)
 }

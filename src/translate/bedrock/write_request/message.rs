@@ -72,7 +72,7 @@ impl<'d> Limit<'d> {
         Self { breakpoints: Breakpoints::new(breakpoints), dropped }
     }
 
-    /// Whether the next one stays.
+    /// Whether the next breakpoint stays; shortens it where it must be.
     pub(super) fn keep(&mut self, point: &mut CachePoint) -> bool {
         let wanted = if point.ttl.is_some() { Cache::Long } else { Cache::Short };
         let Some(taken) = self.breakpoints.take(wanted) else {
@@ -86,7 +86,7 @@ impl<'d> Limit<'d> {
         true
     }
 
-    /// The same for those among `blocks`.
+    /// Keeps of those among `blocks` what may stay.
     pub(super) fn keep_among(&mut self, blocks: &mut Vec<Block<'_>>) {
         blocks.retain_mut(|block| match block {
             Block::CachePoint(point) => self.keep(point),
@@ -208,7 +208,7 @@ impl<'d> Writer<'d> {
         blocks
     }
 
-    /// Models of others do not know that tools can fail.
+    /// `status` of a tool's result. Only Claude and Nova can be told that a tool failed.
     fn status(&mut self, is_error: bool) -> Option<&'static str> {
         if is_error && self.model.family == Family::Other {
             self.dropped.add("messages.is_error");
@@ -238,8 +238,8 @@ impl<'d> Writer<'d> {
             self.dropped.add("messages.cache_control.ttl");
             cache = Cache::Short;
         }
-        // One that stood behind nothing but blanks marks what the one before it does; behind
-        // thinking there may be none.
+        // A second breakpoint behind the same blocks marks nothing new, and the API allows none
+        // behind thinking.
         if !matches!(blocks.last(), None | Some(Block::CachePoint(_) | Block::ReasoningContent(_)))
         {
             blocks.push(Block::CachePoint(cache.into()));

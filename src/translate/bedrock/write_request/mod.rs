@@ -141,16 +141,19 @@ impl Numbers {
     fn of(conversation: &Conversation<'_>, model: Model, plan: &Plan, dropped: &mut Lost) -> Self {
         let fixed = model.sampling == Sampling::Fixed;
         let thinks = plan.thinks();
-        // What a model without these numbers does anyway is no loss.
-        let wanted = |number: Option<f64>| number.filter(|number| !fixed || *number != 1.0);
-        let asked = &conversation.sampling;
+        let mut asked = conversation.sampling.clone();
+        if fixed {
+            // What a model without these numbers does anyway is no loss.
+            asked.temperature = asked.temperature.filter(|temperature| *temperature != 1.0);
+            asked.top_p = asked.top_p.filter(|top_p| *top_p != 1.0);
+        }
         // While Claude thinks, temperature must be 1, top_p at least 0.95 and top_k unset.
         let allowed = !fixed && (!thinks || asked.temperature == Some(1.0));
-        let temperature = keep(wanted(asked.temperature), allowed, "temperature", dropped);
+        let temperature = keep(asked.temperature, allowed, "temperature", dropped);
         let alone = model.sampling == Sampling::All || temperature.is_none();
         let allowed =
             !fixed && alone && (!thinks || asked.top_p.is_some_and(|top_p| top_p >= 0.95));
-        let top_p = keep(wanted(asked.top_p), allowed, "top_p", dropped);
+        let top_p = keep(asked.top_p, allowed, "top_p", dropped);
         let top_k = keep(
             asked.top_k,
             model.family == Family::Anthropic && !fixed && !thinks,
@@ -194,10 +197,12 @@ struct Metadata<'c> {
 
 fn metadata<'c>(conversation: &'c Conversation<'_>, dropped: &mut Lost) -> Option<Metadata<'c>> {
     let user = conversation.user.as_deref()?;
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ' || b":_@$#=/+,-.".contains(&byte);
-    let user = keep(Some(user), user.len() <= 256 && user.bytes().all(allowed), "user", dropped)?;
-    Some(Metadata { user })
+    let allowed = user.len() <= 256 && user.bytes().all(is_allowed_in_metadata);
+    Some(Metadata { user: keep(Some(user), allowed, "user", dropped)? })
+}
+
+fn is_allowed_in_metadata(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" :_@$#=/+,-.".contains(&byte)
 }
 
 #[derive(Serialize)]

@@ -30,7 +30,7 @@ pub(super) enum Family {
 /// How a model is told to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thinking {
-    /// Not at all, or not by anything that is sent here.
+    /// It does not think, or nothing that this gateway sends makes it.
     Untold,
     /// With a budget in tokens.
     Budget,

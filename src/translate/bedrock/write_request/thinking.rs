@@ -41,7 +41,7 @@ pub(super) enum ThinkingField {
         #[serde(skip_serializing_if = "Option::is_none")]
         display: Option<&'static str>,
     },
-    /// Not at all.
+    /// It must not think.
     Disabled,
 }
 
@@ -68,7 +68,8 @@ pub(super) fn plan(conversation: &Conversation<'_>, model: Model, dropped: &mut 
             Some(Plan { thinking: Some(ThinkingField::Disabled), ..Plan::default() })
         }
         (Thinking::Untold, _) | (Thinking::LevelAlways, Effort::None) => None,
-        // A forced call leaves no room for thinking, and it is what was asked for in so many words.
+        // Claude does not think where a call is forced, and the call is what was asked for in so
+        // many words.
         _ if matches!(
             conversation.tool_choice,
             Some(ToolChoice::Required | ToolChoice::Tool(_))
@@ -165,8 +166,8 @@ pub(super) enum ReasoningContent<'c> {
     RedactedContent(&'c str),
 }
 
-/// A piece of thinking for the model that thought it. `None`: it is without proof, or of another
-/// make. Only Claude's is ever asked for.
+/// A piece of thinking for the model that thought it. `None`: it is without proof, or not Claude's,
+/// and to no other model is any given back.
 pub(super) fn give_back<'c>(
     thinking: &'c form::Thinking<'_>,
     model: Model,

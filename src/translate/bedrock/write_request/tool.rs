@@ -131,7 +131,7 @@ fn names_called<'c>(conversation: &'c Conversation<'_>) -> Vec<&'c str> {
     for part in conversation.turns.iter().flat_map(|turn| &turn.parts) {
         let name = match &part.content {
             Content::ToolCall { name, .. } => name.as_ref(),
-            // A result whose call is not there: the API will say so.
+            // A result without its call: the API refuses the request and says why.
             Content::ToolResult { .. } if names.is_empty() => "unknown",
             _ => continue,
         };
@@ -190,9 +190,13 @@ impl<'c> ToolUse<'c> {
 /// ids stay the same. The API takes more signs than Claude does.
 pub(super) fn call_id(id: &str, model: Model) -> Cow<'_, str> {
     let signs: &[u8] = if model.family == Family::Anthropic { b"_-" } else { b"_.:-" };
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || signs.contains(&byte);
-    if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed) {
+    if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| is_one_of(byte, signs)) {
         return Cow::Borrowed(id);
     }
-    Cow::Owned(id_in_place_of(id, LONGEST_ID, allowed))
+    Cow::Owned(id_in_place_of(id, LONGEST_ID, |byte| is_one_of(byte, signs)))
+}
+
+/// Whether a byte is a letter, a digit, or one of these signs.
+fn is_one_of(byte: u8, signs: &[u8]) -> bool {
+    byte.is_ascii_alphanumeric() || signs.contains(&byte)
 }

@@ -28,7 +28,7 @@ pub(super) struct Reading {
     /// Hashes of the sources told: each event repeats those before it.
     sources: Vec<u64>,
     usage: Option<Usage>,
-    /// The last finish told, and in Gemini's words.
+    /// The last finish that was told, in OpenAI's words and in Gemini's.
     finish: Option<(FinishReason, String)>,
 }
 
@@ -87,7 +87,7 @@ impl Reading {
         }
     }
 
-    /// Returns the finish reason.
+    /// Tells what a candidate says, and returns why it ended.
     fn candidate<'a>(
         &mut self,
         candidate: Candidate<'a>,
@@ -138,9 +138,7 @@ impl Reading {
     /// id, the call itself tells it from calls of other answers.
     fn call_id(&self, index: usize, name: &str, args: &str) -> String {
         let mut id = String::from("call_");
-        let safe =
-            |character: &char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        id.extend(self.id.iter().flat_map(|id| id.chars()).filter(safe).take(28));
+        id.extend(self.id.iter().flat_map(|id| id.chars()).filter(is_of_id).take(28));
         if id.len() == "call_".len() {
             let _ = write!(
                 id,
@@ -183,6 +181,11 @@ impl Reading {
             tell(Delta::Finish { reason, native: Cow::Borrowed(native) });
         }
     }
+}
+
+/// Whether every API takes it in an id.
+fn is_of_id(character: &char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }
 
 /// Finish reasons of both APIs; what is not among them ended the answer normally.

@@ -5,11 +5,11 @@
 //! is told. A member of a wrong type counts as absent.
 
 use crate::translate::form::Text;
-use crate::translate::tolerant::{array, member, object, raw_object, something, text};
+use crate::translate::tolerant::{array, member, non_empty_text, object, raw_object, text};
 use crate::usage::Usage;
 use crate::wire::json::{JsonError, Kind, Reader};
 
-/// What it says.
+/// A response, as far as it is read.
 #[derive(Debug, Default)]
 pub(super) struct Response<'a> {
     pub(super) id: Option<Text<'a>>,
@@ -174,7 +174,7 @@ impl<'a> Call<'a> {
         let mut call = Self::default();
         object(reader, |reader, key| {
             match key {
-                "id" => call.id = something(reader)?,
+                "id" => call.id = non_empty_text(reader)?,
                 "name" => call.name = text(reader)?,
                 "args" => call.args = raw_object(json, reader)?,
                 _ => {}
@@ -206,7 +206,7 @@ impl<'a> Source<'a> {
         let (mut uri, mut title) = (None, Text::default());
         object(reader, |reader, key| {
             match key {
-                "uri" => uri = something(reader)?,
+                "uri" => uri = non_empty_text(reader)?,
                 "title" => title = text(reader)?.unwrap_or_default(),
                 _ => {}
             }

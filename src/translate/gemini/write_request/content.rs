@@ -19,7 +19,7 @@ use crate::translate::loss::Lost;
 /// documentation has for that.
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-/// One side's parts.
+/// What one side says in its turn.
 #[derive(Debug, Serialize)]
 pub(super) struct Content<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,11 +65,11 @@ struct FunctionResponse<'a> {
     parts: Vec<Part<'a>>,
 }
 
-/// Where only an object may stand.
+/// What the API takes as an object only.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Object<'a> {
-    /// It is one.
+    /// It is an object.
     Json(Cow<'a, RawValue>),
     /// What a tool returned.
     Result { result: Cow<'a, str> },
@@ -186,18 +186,12 @@ impl<'a> Writer<'a, '_> {
         self.parts
     }
 
-    /// The turn's pieces, results in the order of their calls: without ids the model tells them by
-    /// it.
+    /// The turn's pieces, results in the order of their calls: where they have no ids the model
+    /// tells them apart by their order.
     fn pieces(&self) -> Vec<&'a Piece<'a>> {
         let calls = self.before.last().map(|turn| turn.parts.as_slice()).unwrap_or_default();
-        let place = |piece: &&Piece<'_>| match &piece.content {
-            Said::ToolResult { id, .. } => {
-                calls.iter().position(|call| is_call(call, id)).unwrap_or(usize::MAX)
-            }
-            _ => usize::MAX,
-        };
         let mut pieces: Vec<_> = self.turn.parts.iter().collect();
-        pieces.sort_by_key(place);
+        pieces.sort_by_key(|piece| place_among(calls, piece));
         pieces
     }
 
@@ -303,6 +297,15 @@ impl<'a> Writer<'a, '_> {
         self.parts.extend(texts.into_iter().filter(|text| !text.is_empty()).map(Part::text));
         self.parts.extend(media);
     }
+}
+
+/// Where the call stands whose result a piece is; what is no result comes last.
+fn place_among(calls: &[Piece<'_>], piece: &Piece<'_>) -> usize {
+    let place = match &piece.content {
+        Said::ToolResult { id, .. } => calls.iter().position(|call| is_call(call, id)),
+        _ => None,
+    };
+    place.unwrap_or(usize::MAX)
 }
 
 fn is_call(piece: &Piece<'_>, id: &str) -> bool {

@@ -31,7 +31,7 @@ pub(super) struct FileData<'a> {
     file_uri: Cow<'a, str>,
 }
 
-/// One or the other.
+/// Media as the API takes them.
 pub(super) enum Located<'a> {
     Inline(Blob<'a>),
     File(FileData<'a>),
@@ -45,33 +45,31 @@ impl Blob<'_> {
     }
 }
 
-/// `None`: known to another provider only.
+/// Media for the API; `None`: only another provider knows them.
 pub(super) fn locate<'a>(media: &'a Media<'_>, dropped: &mut Lost) -> Option<Located<'a>> {
     dropped.add_if(
         matches!(media.detail.as_deref(), Some("low" | "high")),
         "messages.image_url.detail",
     );
     dropped.add_if(media.name.is_some(), "messages.file.filename");
-    let file = |uri: Cow<'a, str>| {
-        // The Files API knows what it keeps, better than any guess.
-        let is_kept = uri.starts_with(FILES);
-        let mime_type = (!is_kept).then(|| mime_of(&uri).unwrap_or(default_mime(media.kind)));
-        Some(Located::File(FileData { mime_type, file_uri: uri }))
-    };
-    match &media.source {
+    let uri = match &media.source {
         Source::Data { mime, base64 } => {
-            Some(Located::Inline(Blob { mime_type: mime_name(mime), data: base64 }))
+            return Some(Located::Inline(Blob { mime_type: mime_name(mime), data: base64 }));
         }
-        Source::Url(url) => file(Cow::Borrowed(url)),
+        Source::Url(url) => Cow::Borrowed(url.as_ref()),
         Source::Id(id) if id.starts_with("https://") || id.starts_with("gs://") => {
-            file(Cow::Borrowed(id))
+            Cow::Borrowed(id.as_ref())
         }
-        Source::Id(id) if id.starts_with("files/") => file(Cow::Owned(format!("{FILES}{id}"))),
+        Source::Id(id) if id.starts_with("files/") => Cow::Owned(format!("{FILES}{id}")),
         Source::Id(_) => {
             dropped.add("messages.file_id");
-            None
+            return None;
         }
-    }
+    };
+    // The Files API knows what it keeps, better than any guess.
+    let is_kept = uri.starts_with(FILES);
+    let mime_type = (!is_kept).then(|| mime_of(&uri).unwrap_or(default_mime(media.kind)));
+    Some(Located::File(FileData { mime_type, file_uri: uri }))
 }
 
 /// The registered name of a type that is often written otherwise.

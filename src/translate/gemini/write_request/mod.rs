@@ -193,10 +193,11 @@ fn generation_config<'a>(
 }
 
 fn stop_sequences<'a>(conversation: &'a Conversation<'_>, dropped: &mut Lost) -> Vec<&'a str> {
-    let stops =
-        || conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
-    dropped.add_if(stops().nth(MAX_STOPS).is_some(), "stop");
-    stops().take(MAX_STOPS).collect()
+    let mut stops =
+        conversation.stop.iter().map(AsRef::as_ref).filter(|stop: &&str| !stop.is_empty());
+    let taken = stops.by_ref().take(MAX_STOPS).collect();
+    dropped.add_if(stops.next().is_some(), "stop");
+    taken
 }
 
 fn penalty(

@@ -72,22 +72,26 @@ impl<'a> Model<'a> {
         self.generation < (2, 5)
     }
 
+    /// Whether its name has this in it.
+    fn is(self, what: &str) -> bool {
+        self.name.contains(what)
+    }
+
     /// How its thinking is steered: budgets in 2.5, levels from 3 on; which ones, after the
     /// documentation's tables.
     pub(super) fn control(self) -> Control {
         use Level::{High, Low, Medium, Minimal};
-        let is = |part| self.name.contains(part);
         match self.generation {
             (..=1, _) | (2, ..=4) => Control::Nothing,
-            (2, _) if is("image") || is("tts") => Control::Nothing,
-            (2, _) if is("lite") => Control::Budget { least: 512, most: 24_576, off: true },
-            (2, _) if is("flash") => Control::Budget { least: 1, most: 24_576, off: true },
+            (2, _) if self.is("image") || self.is("tts") => Control::Nothing,
+            (2, _) if self.is("lite") => Control::Budget { least: 512, most: 24_576, off: true },
+            (2, _) if self.is("flash") => Control::Budget { least: 1, most: 24_576, off: true },
             (2, _) => Control::Budget { least: 128, most: 32_768, off: false },
-            _ if is("tts") || is("pro-image") => Control::Nothing,
-            _ if is("image") => Control::Levels(&[Minimal, High]),
-            (3, 0) if is("pro") => Control::Levels(&[Low, High]),
-            (3, _) if is("flash-lite") => Control::Levels(&[Minimal, Low, Medium, High]),
-            (3, ..=5) if is("flash") => Control::Levels(&[Minimal, Low, Medium, High]),
+            _ if self.is("tts") || self.is("pro-image") => Control::Nothing,
+            _ if self.is("image") => Control::Levels(&[Minimal, High]),
+            (3, 0) if self.is("pro") => Control::Levels(&[Low, High]),
+            (3, _) if self.is("flash-lite") => Control::Levels(&[Minimal, Low, Medium, High]),
+            (3, ..=5) if self.is("flash") => Control::Levels(&[Minimal, Low, Medium, High]),
             _ => Control::Levels(&[Low, Medium, High]),
         }
     }

@@ -7,7 +7,7 @@
 
 use crate::translate::form::Text;
 use crate::translate::openai::reasoning::{Detail, thought_signature};
-use crate::translate::tolerant::{array, object, raw, raw_object, something, text};
+use crate::translate::tolerant::{array, non_empty_text, object, raw, raw_object, text};
 use crate::wire::json::{JsonError, Kind, Reader};
 use crate::wire::openai::UsageFields;
 
@@ -134,10 +134,10 @@ impl<'a> Said<'a> {
     ) -> Result<(), JsonError> {
         match key {
             "content" if reader.peek()? == Kind::Array => self.parts(reader)?,
-            "content" => self.content = something(reader)?,
-            "refusal" => self.refusal = something(reader)?,
+            "content" => self.content = non_empty_text(reader)?,
+            "refusal" => self.refusal = non_empty_text(reader)?,
             "reasoning" | "reasoning_content" => {
-                self.reasoning = self.reasoning.take().or(something(reader)?)
+                self.reasoning = self.reasoning.take().or(non_empty_text(reader)?)
             }
             "reasoning_details" => array(reader, |reader| {
                 self.details.push(Detail::read(reader)?);
@@ -166,11 +166,11 @@ impl<'a> Said<'a> {
         array(reader, |reader| {
             object(reader, |reader, key| {
                 match key {
-                    "text" => append(&mut self.content, something(reader)?),
+                    "text" => append(&mut self.content, non_empty_text(reader)?),
                     "thinking" => array(reader, |reader| {
                         object(reader, |reader, key| {
                             if key == "text" {
-                                self.details.extend(something(reader)?.map(Detail::of_text));
+                                self.details.extend(non_empty_text(reader)?.map(Detail::of_text));
                             }
                             Ok(())
                         })
@@ -198,7 +198,7 @@ impl<'a> CallFields<'a> {
         object(reader, |reader, key| {
             match key {
                 "index" => call.index = reader.u64()?,
-                "id" => call.id = something(reader)?,
+                "id" => call.id = non_empty_text(reader)?,
                 "function" => call.function(reader, json)?,
                 "extra_content" => call.signature = thought_signature(reader)?,
                 _ => {}
@@ -211,12 +211,12 @@ impl<'a> CallFields<'a> {
     fn function(&mut self, reader: &mut Reader<'a>, json: &'a [u8]) -> Result<(), JsonError> {
         object(reader, |reader, key| {
             match key {
-                "name" => self.name = something(reader)?,
+                "name" => self.name = non_empty_text(reader)?,
                 // Some servers write the arguments as the object they mean.
                 "arguments" if reader.peek()? == Kind::Object => {
                     self.arguments = Some(raw(json, reader)?.into())
                 }
-                "arguments" => self.arguments = something(reader)?,
+                "arguments" => self.arguments = non_empty_text(reader)?,
                 _ => {}
             }
             Ok(())

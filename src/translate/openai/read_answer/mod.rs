@@ -167,18 +167,21 @@ impl Reading {
 
     /// Which of the calls is meant; `None`: a new one.
     fn place(&self, fields: &CallFields<'_>) -> Option<usize> {
-        let same_id = |call: &Call| fields.id.as_ref().is_some_and(|id| *id == call.id);
         match fields.index {
             Some(_) => {
                 let place = self.calls.iter().rposition(|call| call.key == fields.index)?;
                 let call = self.calls.get(place)?;
                 // Some servers give every call the number 0, but an id and a name of its own.
                 let is_known = call.index.is_some() || !call.id.is_empty();
-                let is_other =
-                    fields.id.is_some() && fields.name.is_some() && is_known && !same_id(call);
+                let is_other = fields.id.is_some()
+                    && fields.name.is_some()
+                    && is_known
+                    && !call.has_id_of(fields);
                 (!is_other).then_some(place)
             }
-            None if fields.id.is_some() => self.calls.iter().rposition(same_id),
+            None if fields.id.is_some() => {
+                self.calls.iter().rposition(|call| call.has_id_of(fields))
+            }
             None if fields.name.is_some() => None,
             None => self.calls.len().checked_sub(1),
         }
@@ -186,6 +189,10 @@ impl Reading {
 }
 
 impl Call {
+    fn has_id_of(&self, fields: &CallFields<'_>) -> bool {
+        fields.id.as_ref().is_some_and(|id| *id == self.id)
+    }
+
     fn begin(&mut self, index: usize, name: Text<'_>, answer: &str, tell: &mut Tell<'_>) {
         let id = match self.id.as_str() {
             "" => format!("call_{answer}_{index}").into(),

@@ -7,12 +7,12 @@
 //! reference, message types (2026-11).
 
 use super::part;
-use super::value::{array, object, text};
+use super::value::{array, needed, object, text};
 use crate::translate::form::{Cache, Content, Conversation, Part, Role, Text, Thinking};
 use crate::translate::loss::Lost;
 use crate::translate::openai::reasoning::{self, Detail, thought_signature};
 use crate::translate::problem::{Problem, Read};
-use crate::translate::tolerant::{self, something};
+use crate::translate::tolerant::{self, non_empty_text};
 use crate::wire::json::{Kind, Reader};
 
 /// Who speaks, as `role` says it.
@@ -93,9 +93,7 @@ impl Messages {
             }
             Speaker::Assistant => self.answer(message, conversation)?,
             Speaker::Tool => {
-                let id = message.tool_call_id.take();
-                let id =
-                    id.ok_or_else(|| Problem::wrong("must be a string").in_member("tool_call_id"))?;
+                let id = needed(message.tool_call_id.take(), "tool_call_id")?;
                 message.give_back(id, conversation);
             }
             Speaker::Function => {
@@ -179,7 +177,7 @@ impl<'a> Message<'a> {
     fn given_back(&mut self, reader: &mut Reader<'a>, key: &str) -> Read<()> {
         match key {
             "reasoning" | "reasoning_content" => {
-                self.reasoning = self.reasoning.take().or(something(reader)?);
+                self.reasoning = self.reasoning.take().or(non_empty_text(reader)?);
             }
             "reasoning_details" => tolerant::array(reader, |reader| {
                 let detail = Detail::read(reader)?;
@@ -251,21 +249,9 @@ impl<'a> Message<'a> {
         say(conversation, Role::User, parts);
     }
 
-    /// What a tool returned: it comes before anything else of the user's turn.
     fn give_back(self, id: Text<'a>, conversation: &mut Conversation<'a>) {
-        let result = Content::ToolResult { id, parts: self.content, is_error: false };
-        let result = Part { content: result, cache: self.cache };
-        match conversation.turns.last_mut().filter(|turn| turn.role == Role::User) {
-            Some(turn) => {
-                let results = turn
-                    .parts
-                    .iter()
-                    .take_while(|part| matches!(part.content, Content::ToolResult { .. }));
-                let place = results.count();
-                turn.parts.insert(place, result);
-            }
-            None => conversation.say(Role::User, [result]),
-        }
+        let content = Content::ToolResult { id, parts: self.content, is_error: false };
+        conversation.say_result(Part { content, cache: self.cache });
     }
 }
 
@@ -307,10 +293,9 @@ impl<'a> Call<'a> {
             return Err(Problem::wrong("must be function: no other call can be translated")
                 .in_member("type"));
         }
-        let required = |name| move || Problem::wrong("must be a string").in_member(name);
         Ok(Content::ToolCall {
-            id: self.id.ok_or_else(required("id"))?,
-            name: self.name.ok_or_else(required("function.name"))?,
+            id: needed(self.id, "id")?,
+            name: needed(self.name, "function.name")?,
             arguments: self.arguments.unwrap_or_default(),
             signature: self.signature,
         })

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::value::{array, object, text};
+use super::value::{array, needed, object, text};
 use crate::translate::form::{Cache, Content, Media, MediaKind, Part, Source, Text};
 use crate::translate::loss::Lost;
 use crate::translate::openai::media::{type_of_audio, type_of_file};
@@ -81,34 +81,30 @@ fn part<'a>(reader: &mut Reader<'a>, dropped: &mut Lost) -> Read<Part<'a>> {
     Ok(Part { content: members.content()?, cache })
 }
 
+/// What reads the media that stand in a member.
+type ReadMedia<'a> = fn(MediaFields<'a>) -> Read<Media<'a>>;
+
 impl<'a> Members<'a> {
     fn content(self) -> Read<Content<'a>> {
-        let media =
-            |kind: &str| self.media.ok_or_else(|| Problem::wrong("is required").in_member(kind));
         let kind = self.kind.as_deref().unwrap_or_default();
-        Ok(Content::Media(match kind {
-            "text" | "refusal" => {
-                let text =
-                    self.text.ok_or_else(|| Problem::wrong("is required").in_member(kind))?;
-                return Ok(Content::Text(text));
-            }
-            "image_url" => {
-                media(kind)?.at_url(MediaKind::Image).map_err(|problem| problem.in_member(kind))?
-            }
-            "video_url" => {
-                media(kind)?.at_url(MediaKind::Video).map_err(|problem| problem.in_member(kind))?
-            }
-            "input_video" => media("video_url")?
-                .at_url(MediaKind::Video)
-                .map_err(|problem| problem.in_member("video_url"))?,
-            "input_audio" => media(kind)?.audio().map_err(|problem| problem.in_member(kind))?,
-            "file" => media(kind)?.file().map_err(|problem| problem.in_member(kind))?,
+        let (member, read): (&str, ReadMedia<'a>) = match kind {
+            "text" | "refusal" => return Ok(Content::Text(required(self.text, kind)?)),
+            "image_url" => ("image_url", MediaFields::image),
+            "video_url" | "input_video" => ("video_url", MediaFields::video),
+            "input_audio" => ("input_audio", MediaFields::audio),
+            "file" => ("file", MediaFields::file),
             _ => {
                 let known = "must be one of text, refusal, image_url, input_audio, file, video_url";
                 return Err(Problem::wrong(known).in_member("type"));
             }
-        }))
+        };
+        let media = required(self.media, member)?;
+        Ok(Content::Media(read(media).map_err(|problem| problem.in_member(member))?))
     }
+}
+
+fn required<T>(value: Option<T>, member: &str) -> Read<T> {
+    value.ok_or_else(|| Problem::wrong("is required").in_member(member))
 }
 
 impl<'a> MediaFields<'a> {
@@ -135,19 +131,25 @@ impl<'a> MediaFields<'a> {
         Ok(fields)
     }
 
+    fn image(self) -> Read<Media<'a>> {
+        self.at_url(MediaKind::Image)
+    }
+
+    fn video(self) -> Read<Media<'a>> {
+        self.at_url(MediaKind::Video)
+    }
+
     fn at_url(self, kind: MediaKind) -> Read<Media<'a>> {
-        let url = self.url.ok_or_else(|| Problem::wrong("must be a string").in_member("url"))?;
+        let url = needed(self.url, "url")?;
         Ok(Media { kind, source: source_of_url(url), name: None, detail: self.detail })
     }
 
     fn audio(self) -> Read<Media<'a>> {
-        let data = self.data.ok_or_else(|| Problem::wrong("must be a string").in_member("data"))?;
+        let data = needed(self.data, "data")?;
         let source = if data.starts_with("data:") {
             source_of_url(data)
         } else {
-            let format = self
-                .format
-                .ok_or_else(|| Problem::wrong("must be a string").in_member("format"))?;
+            let format = needed(self.format, "format")?;
             Source::Data { mime: type_of_audio(&format), base64: data }
         };
         Ok(Media { kind: MediaKind::Audio, source, name: None, detail: None })
@@ -172,8 +174,8 @@ pub(super) fn image<'a>(reader: &mut Reader<'a>) -> Read<Part<'a>> {
         }
         Ok(())
     })?;
-    let fields = fields.ok_or_else(|| Problem::wrong("is required").in_member("image_url"))?;
-    Ok(Part { content: Content::Media(fields.at_url(MediaKind::Image)?), cache: None })
+    let media = required(fields, "image_url")?.image()?;
+    Ok(Part { content: Content::Media(media), cache: None })
 }
 
 /// `{"type": "ephemeral", "ttl": "5m" | "1h"}`

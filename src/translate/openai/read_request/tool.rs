@@ -5,7 +5,7 @@
 //! `function_call` are its deprecated first form.
 
 use super::part::cache_control;
-use super::value::{array, boolean, object, schema, text};
+use super::value::{array, boolean, needed, object, schema, text};
 use crate::translate::form::{Conversation, ResponseFormat, Text, Tool, ToolChoice};
 use crate::translate::problem::{Problem, Read};
 use crate::wire::json::{Kind, Reader};
@@ -27,14 +27,13 @@ pub(super) fn tools<'a>(
             }
             Ok(())
         })?;
-        match kind.as_deref() {
-            Some("function") => {
+        match needed(kind, "type")?.as_ref() {
+            "function" => {
                 let function =
                     function.ok_or_else(|| Problem::wrong("is required").in_member("function"))?;
                 conversation.tools.push(Tool { cache, ..function });
             }
-            Some(_) => conversation.lose("tools"),
-            None => return Err(Problem::wrong("must be a string").in_member("type")),
+            _ => conversation.lose("tools"),
         }
         Ok(())
     })?;
@@ -104,11 +103,9 @@ pub(super) fn tool_choice<'a>(
         return Ok(());
     }
     match (choice.kind.as_deref(), choice.name) {
-        (Some("function") | None, Some(name)) => {
-            conversation.tool_choice = Some(ToolChoice::Tool(name))
-        }
-        (Some("function") | None, None) => {
-            return Err(Problem::wrong("must be a string").in_member("name").in_member("function"));
+        (Some("function") | None, name) => {
+            let name = needed(name, "name").map_err(|problem| problem.in_member("function"))?;
+            conversation.tool_choice = Some(ToolChoice::Tool(name));
         }
         (Some("allowed_tools"), _) => {
             conversation.tool_choice = Some(mode(choice.mode.as_deref().unwrap_or("auto"))?);
@@ -192,13 +189,14 @@ pub(super) fn response_format<'a>(
         }
         Ok(())
     })?;
-    conversation.response_format = match kind.as_deref() {
-        None if !given => None,
-        None => return Err(Problem::wrong("must be a string").in_member("type")),
-        Some("text") => Some(ResponseFormat::Text),
-        Some("json_object") => Some(ResponseFormat::JsonObject),
-        Some("json_schema") => Some(schema),
-        Some(_) => {
+    if !given {
+        return Ok(());
+    }
+    conversation.response_format = match needed(kind, "type")?.as_ref() {
+        "text" => Some(ResponseFormat::Text),
+        "json_object" => Some(ResponseFormat::JsonObject),
+        "json_schema" => Some(schema),
+        _ => {
             conversation.lose("response_format");
             None
         }

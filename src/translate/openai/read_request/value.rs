@@ -27,6 +27,11 @@ pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Read<Option<Text<'a>>> {
     }
 }
 
+/// The text that a member must be.
+pub(super) fn needed<'a>(text: Option<Text<'a>>, member: &str) -> Read<Text<'a>> {
+    text.ok_or_else(|| Problem::wrong("must be a string").in_member(member))
+}
+
 /// `true` or `false`.
 pub(super) fn boolean(reader: &mut Reader<'_>) -> Read<Option<bool>> {
     if null(reader)? {

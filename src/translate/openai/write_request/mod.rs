@@ -145,7 +145,10 @@ pub(super) fn write(
     let messages = Writer { quirks, dropped }.messages(conversation);
     let has_tools = !conversation.tools.is_empty();
     let stream = conversation.stream.then_some(true);
-    let limit = |of| conversation.max_tokens.filter(|_| quirks.output_limit == of);
+    let (max_completion_tokens, max_tokens) = match quirks.output_limit {
+        OutputLimit::MaxCompletionTokens => (conversation.max_tokens, None),
+        OutputLimit::MaxTokens => (None, conversation.max_tokens),
+    };
     let body = Body {
         model,
         messages,
@@ -159,8 +162,8 @@ pub(super) fn write(
             .reasoning
             .filter(|_| quirks.reasoning == ReasoningForm::Object)
             .map(Reasoning::of),
-        max_completion_tokens: limit(OutputLimit::MaxCompletionTokens),
-        max_tokens: limit(OutputLimit::MaxTokens),
+        max_completion_tokens,
+        max_tokens,
         sampling: Sampling::of(&conversation.sampling, quirks, dropped),
         stop: stop(&conversation.stop, quirks, dropped),
         user: user(conversation, quirks, dropped),
@@ -216,13 +219,15 @@ fn user<'a>(
 
 impl Sampling {
     fn of(sampling: &form::Sampling, quirks: &Quirks, dropped: &mut Lost) -> Self {
-        let form::Sampling { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed } =
-            *sampling;
-        if top_k.is_some() && !quirks.top_k {
-            dropped.add("top_k");
+        dropped.add_if(sampling.top_k.is_some() && !quirks.top_k, "top_k");
+        Self {
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            top_k: sampling.top_k.filter(|_| quirks.top_k),
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            seed: sampling.seed,
         }
-        let top_k = top_k.filter(|_| quirks.top_k);
-        Self { temperature, top_p, top_k, frequency_penalty, presence_penalty, seed }
     }
 }
 

@@ -181,17 +181,8 @@ impl<'a> Reading<'_, 'a> {
         let id = item.text("call_id").ok_or("call_id is missing")?;
         let parts = parts(item.take("output"))?;
         let parts = tools.map(Part::text).into_iter().chain(parts).collect();
-        let result =
-            Part { content: Content::ToolResult { id, parts, is_error: false }, cache: None };
-        self.conversation.say(Role::User, []);
-        if let Some(turn) = self.conversation.turns.last_mut() {
-            let at = turn
-                .parts
-                .iter()
-                .take_while(|part| matches!(part.content, Content::ToolResult { .. }))
-                .count();
-            turn.parts.insert(at, result);
-        }
+        let content = Content::ToolResult { id, parts, is_error: false };
+        self.conversation.say_result(Part { content, cache: None });
         Ok(())
     }
 }

@@ -155,7 +155,8 @@ impl<'a> Body<'a> {
         {
             Some(name) => Err(wrong(
                 name,
-                "is not supported: this gateway keeps nothing; send the whole conversation in input",
+                "is not supported: this gateway keeps nothing; \
+                 send the whole conversation in input",
             )),
             None => Ok(()),
         }
@@ -298,18 +299,15 @@ fn response_format(mut format: Object<'_>) -> Result<ResponseFormat<'_>, Error> 
     match format.text("type").unwrap_or_default().as_ref() {
         "text" => Ok(ResponseFormat::Text),
         "json_object" => Ok(ResponseFormat::JsonObject),
-        "json_schema" => {
-            let schema = |json| serde_json::from_str(json).ok();
-            Ok(ResponseFormat::JsonSchema {
-                name: format.text("name").ok_or_else(|| wrong("text", "format.name is missing"))?,
-                description: format.text("description"),
-                schema: format
-                    .raw("schema")
-                    .and_then(schema)
-                    .ok_or_else(|| wrong("text", "format.schema is missing"))?,
-                strict: format.take("strict").flag(),
-            })
-        }
+        "json_schema" => Ok(ResponseFormat::JsonSchema {
+            name: format.text("name").ok_or_else(|| wrong("text", "format.name is missing"))?,
+            description: format.text("description"),
+            schema: format
+                .raw("schema")
+                .and_then(|json| serde_json::from_str(json).ok())
+                .ok_or_else(|| wrong("text", "format.schema is missing"))?,
+            strict: format.take("strict").flag(),
+        }),
         other => Err(wrong("text", &format!("format.type {:?} is not supported", echo(other)))),
     }
 }
@@ -317,8 +315,8 @@ fn response_format(mut format: Object<'_>) -> Result<ResponseFormat<'_>, Error> 
 /// `None` where only the form of the summary is asked for: that does not turn thinking on.
 fn reasoning(mut fields: Object<'_>) -> Result<Option<Reasoning>, Error> {
     let effort = fields.text("effort").map(|name| {
-        let unknown = || wrong("reasoning", &format!("effort {:?} is not known", echo(&name)));
-        Effort::of(&name).ok_or_else(unknown)
+        Effort::of(&name)
+            .ok_or_else(|| wrong("reasoning", &format!("effort {:?} is not known", echo(&name))))
     });
     let reasoning = Reasoning {
         effort: effort.transpose()?,

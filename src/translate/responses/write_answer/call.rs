@@ -113,7 +113,7 @@ impl Call {
 
     fn tell(&self, output: &mut Output, events: &mut Vec<u8>) {
         let Some(item) = output.items.get(self.output_index) else { return };
-        let event = || Event {
+        let event = Event {
             item_id: Some(item.id()),
             output_index: Some(self.output_index),
             ..Event::default()
@@ -121,15 +121,14 @@ impl Call {
         match item {
             Item::FunctionCall { name, arguments, .. } => {
                 let r#type = "response.function_call_arguments.done";
-                let done =
-                    Event { r#type, name: Some(name), arguments: Some(arguments), ..event() };
+                let done = Event { r#type, name: Some(name), arguments: Some(arguments), ..event };
                 output.numbering.write(done, events);
             }
             Item::CustomToolCall { input, .. } => {
                 let r#type = "response.custom_tool_call_input.delta";
-                output.numbering.write(Event { r#type, delta: Some(input), ..event() }, events);
+                output.numbering.write(Event { r#type, delta: Some(input), ..event }, events);
                 let r#type = "response.custom_tool_call_input.done";
-                output.numbering.write(Event { r#type, input: Some(input), ..event() }, events);
+                output.numbering.write(Event { r#type, input: Some(input), ..event }, events);
             }
             _ => {}
         }

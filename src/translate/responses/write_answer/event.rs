@@ -7,7 +7,7 @@ use super::response::Response;
 use crate::error::OpenAiError;
 
 /// An event; each type has some of the fields. The stream gives it its number.
-#[derive(Default, Serialize)]
+#[derive(Clone, Copy, Default, Serialize)]
 pub(super) struct Event<'a> {
     pub(super) r#type: &'static str,
     pub(super) sequence_number: u64,

@@ -42,11 +42,8 @@ pub(super) struct Echo(Vec<(&'static str, Box<RawValue>)>);
 impl Echo {
     /// Reads a request that was accepted before.
     pub(super) fn of(request: &[u8]) -> Self {
-        // A line end would end the line of the event. In JSON it stands between tokens only, as any
-        // white space may.
-        let line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
         let request = match memchr::memchr2(b'\n', b'\r', request) {
-            Some(_) => Cow::Owned(request.iter().map(line).collect()),
+            Some(_) => Cow::Owned(request.iter().map(in_line).collect()),
             None => Cow::Borrowed(request),
         };
         let mut echo = Self::default();
@@ -80,6 +77,12 @@ impl Echo {
     pub(super) fn summarises(&self) -> bool {
         self.get("summary").is_some()
     }
+}
+
+/// A byte of JSON within a line: a line end would end that of the event. It stands between tokens
+/// only, as any white space may.
+fn in_line(byte: &u8) -> u8 {
+    if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }
 }
 
 /// How far a response is.
