@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Shortest and longest duration; Envoy counts in milliseconds, and takes zero for no limit.
+/// The shortest and the longest duration that is read. Envoy counts in milliseconds, and takes zero
+/// for no limit.
 const ALLOWED: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
-/// Digits, maybe a point and digits, and a unit; exact to the nanosecond.
+/// Reads digits, maybe a point and digits, and a unit, exactly to the nanosecond.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     const UNITS: &[(&str, u64)] =
         &[("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];

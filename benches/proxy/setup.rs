@@ -124,6 +124,8 @@ pub(crate) enum Kind {
     /// The baseline `calls` in both roles of the gateway.
     Calls,
     Gateway(Catalogue),
+    /// Another module of the gateway, by its path.
+    Module(&'static str, Catalogue),
 }
 
 /// How many models the gateway has, and how many endpoints each.
@@ -156,9 +158,8 @@ impl Proxy {
             Kind::Baseline(name) => direct(vec![filter(BASELINE, "", name)]),
             Kind::Roles => roles(vec![buffer(), next_cluster()], filter(BASELINE, "", "noop")),
             Kind::Calls => roles(Vec::new(), filter(BASELINE, "", "calls")),
-            Kind::Gateway(catalogue) => {
-                roles(Vec::new(), filter(WASM, "modelyard", &document(catalogue).to_string()))
-            }
+            Kind::Gateway(catalogue) => gateway(WASM, catalogue),
+            Kind::Module(path, catalogue) => gateway(path, catalogue),
         };
         let (port, admin) = (23100 + index, 23200 + index);
         let clusters: Vec<_> =
@@ -305,6 +306,10 @@ fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
         json!({"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}});
     filters.extend([filter.clone(), router(vec![filter, codec])]);
     connection_manager(routes, filters)
+}
+
+fn gateway(wasm: &str, catalogue: Catalogue) -> Value {
+    roles(Vec::new(), filter(wasm, "modelyard", &document(catalogue).to_string()))
 }
 
 /// Envoy's own filter that holds a request until its body is whole.

@@ -19,7 +19,7 @@ pub use variant::{Asked, Variant};
 
 /// The model that stands for the choice by `routing.auto`.
 pub const AUTO: &str = "openrouter/auto";
-/// Its other name.
+/// Another name of that model.
 pub const AUTO_ALIAS: &str = "auto";
 
 /// OpenRouter's names of weight formats.
@@ -28,7 +28,7 @@ pub const QUANTIZATIONS: [&str; 12] = [
     "unknown",
 ];
 
-/// Index of a model in its [`Catalog`]; only made by that catalogue.
+/// Index of a model in its [`Catalog`], which alone makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelId(pub(crate) usize);
 
@@ -42,11 +42,11 @@ pub struct Catalog {
     models: Vec<Model>,
     /// Ids and aliases without a wildcard, sorted by name; the first model with a name owns it.
     names: Vec<(String, ModelId)>,
-    /// What stands before the `*`, the longest first.
+    /// What stands before the `*` of wildcards, the longest first.
     wildcards: Vec<(String, ModelId)>,
 }
 
-/// What a client asks for.
+/// A model that clients ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// The name that clients ask for: `author/slug`, or the beginning of one and `*`, for any that
@@ -66,21 +66,22 @@ pub struct Model {
     pub distillable: bool,
     /// Who offers it; at least one endpoint. Required.
     ///
-    /// In the order written.
+    /// They stand in the document's order.
     pub endpoints: Vec<Endpoint>,
 }
 
 /// One provider's offer of one model. Every filter acts on endpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// `provider/model#tag`: keys all shared state, and survives reordering of the document.
+    /// `provider/model#tag`. All shared state is keyed by it, as it stays the same when the
+    /// document is put in another order.
     pub id: String,
     /// The id of the provider that serves it. Required.
     pub provider: ProviderId,
     /// The provider's own name for the model; `*` in a model whose id ends in `*`: the part of the
     /// asked name that the id's `*` stands for. Required.
     ///
-    /// `None`: that part.
+    /// `None` stands for the part of the asked name that a wildcard took.
     pub model: Option<String>,
     /// A word that tells endpoints of one provider apart, such as `eu` or `turbo`; one whose last
     /// part is `flex` or `priority` is a service tier. Default: none.
@@ -101,7 +102,7 @@ pub struct Endpoint {
     pub quantization: String,
     /// The request's fields that it understands. Default: all.
     pub supported_parameters: Option<Vec<String>>,
-    /// Where the data goes; empty: unknown, so nowhere allowed when a tenant restricts regions.
+    /// Where the data goes; empty: unknown, so that a tenant that restricts regions may not use it.
     pub regions: Vec<String>,
     /// What it does with prompts.
     pub data_policy: DataPolicy,
@@ -133,23 +134,24 @@ impl Catalog {
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         names.dedup_by(|later, first| later.0 == first.0);
-        // By a key of the type of other keys, because sorting is long code for each type.
+        // Keys of the type that other keys have, as the module holds the code of sorting once per
+        // type.
         wildcards.sort_by_cached_key(|(prefix, _)| u128::MAX - prefix.len() as u128);
         Self { models, names, wildcards }
     }
 
-    /// Every model, in the order written.
+    /// Every model, in the document's order.
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
-    /// The model of an id this catalogue made.
+    /// The model of an id that this catalogue made.
     pub fn model(&self, id: ModelId) -> Option<&Model> {
         self.models.get(id.0)
     }
 
-    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the
-    /// wildcard took.
+    /// Finds a model by its exact id or alias, else by the longest wildcard, with the part of the
+    /// name that the wildcard took.
     pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
         let exact = self.names.binary_search_by(|(name, _)| name.as_str().cmp(asked)).ok();
         if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
@@ -176,21 +178,21 @@ impl Model {
         }
     }
 
-    /// The endpoint that stands for all of them where one must: the first of the default tier.
+    /// The endpoint that is shown where only one can be: the first of the default tier.
     pub fn first_endpoint(&self) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.tier().is_none()).or(self.endpoints.first())
     }
 }
 
 impl Endpoint {
-    /// The name to ask the upstream for, given the part of the asked name that a wildcard took.
+    /// The name to ask the upstream for, given the part of the client's name that a wildcard took.
     pub fn upstream_model<'a>(&'a self, rest: Option<&'a str>) -> &'a str {
         self.model.as_deref().or(rest).unwrap_or_default()
     }
 }
 
 impl Default for DataPolicy {
-    /// Unknown counts as the worst.
+    /// The worst, which is assumed of a provider whose policy is not known.
     fn default() -> Self {
         Self { retains: true, trains: true }
     }

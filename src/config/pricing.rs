@@ -7,8 +7,8 @@ use super::{ConfigErrorKind, WarningKind};
 use crate::catalog::{Price, PriceOverride, Pricing};
 
 const MILLION: u64 = 1_000_000;
-/// A token's price, in femtodollars, from which on it is more likely meant as the price of a million
-/// tokens: by it they would cost 10,000 USD.
+/// A token's price, in femtodollars, from which on it is more likely meant as the price of a
+/// million tokens: by it they would cost 10,000 USD.
 const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.

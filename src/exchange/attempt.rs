@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::{Answer, Progress};
+use super::blame::is_about_the_request;
 use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
@@ -17,6 +18,10 @@ use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
+
+/// How often an endpoint may be asked again because a connection was an old one. Where a provider
+/// closes connections that many requests have left idle, the next one may be old, too.
+pub(super) const MOST_REPEATS: usize = 2;
 
 /// One try at an endpoint.
 pub(super) struct Attempt {
@@ -37,6 +42,13 @@ pub(super) struct Attempt {
     pub answer: Option<Box<Answer>>,
     /// The sink's cluster, where the host sent the attempt there.
     sink: Option<String>,
+    /// It went out on a connection that others had used before.
+    reuses_connection: bool,
+    /// It was made once more at the same endpoint.
+    pub repeated: bool,
+    /// The answer was refused for what the client may have asked for: an error that is about the
+    /// request, or more than may be held.
+    pub refused_as_asked: bool,
 }
 
 /// What an attempt's upstream is sent.
@@ -104,12 +116,21 @@ impl Attempt {
             dropped,
             answer: None,
             sink: None,
+            reuses_connection: false,
+            repeated: false,
+            refused_as_asked: false,
         }
     }
 
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
+    }
+
+    /// Whether an error in place of a success's content, or amid it, is no fault of the endpoint.
+    pub(super) fn is_blameless(&self) -> bool {
+        let told = self.answer.as_ref().and_then(|answer| answer.meter.error());
+        self.refused_as_asked || told.is_some_and(is_about_the_request)
     }
 
     /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.
@@ -447,13 +468,40 @@ impl Exchange {
         self.attempts.get(attempt).is_some_and(|current| current.ended.is_none())
     }
 
+    /// An attempt goes out on a connection that others have used before, and that its upstream may
+    /// be closing right now.
+    pub fn reuses_connection(&mut self, attempt: usize) {
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.reuses_connection = true;
+        }
+    }
+
     /// An attempt is over for the host. Nothing changes if it had come to its end already.
     pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
-        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some())
-        {
+        if self.settled || !self.is_open(attempt) {
             return;
         }
-        self.close(attempt, self.outcome_of(attempt, broken, now), now);
+        let outcome = self.outcome_of(attempt, broken, now);
+        self.close(attempt, outcome, now);
+        if outcome == Outcome::Reset {
+            self.repeat(attempt);
+        }
+    }
+
+    /// Goes back to the step of an attempt whose connection was an old one and broke before a byte
+    /// of the answer: that is no failure of the endpoint, so it is asked once more. It may have
+    /// seen the request, and then charges for it twice.
+    fn repeat(&mut self, attempt: usize) {
+        let Some(current) = self.attempts.get(attempt) else { return };
+        let is_excused = current.reuses_connection && current.status.is_none();
+        let repeats = self.attempts.iter().filter(|it| it.repeated && it.step == current.step);
+        if !is_excused || repeats.count() >= MOST_REPEATS {
+            return;
+        }
+        self.next = current.step;
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.repeated = true;
+        }
     }
 
     /// How an attempt ended that the host has closed. The host does not say whether it gave up

@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 mod attempt;
+mod blame;
 mod clock;
 pub mod explain;
 mod failure;
@@ -39,7 +40,7 @@ use crate::translate::openrouter::{Identity, TierPricing};
 use crate::usage::Usage;
 use crate::wire::json::push_number;
 
-use attempt::Attempt;
+use attempt::{Attempt, MOST_REPEATS};
 
 /// The tenant that pays for every request, as long as no others can be configured.
 const DEFAULT_TENANT: &str = "default";
@@ -289,7 +290,8 @@ impl Exchange {
         Ok(Departure {
             per_try_timeout: self.per_try_timeout(),
             cluster: self.cluster(0),
-            max_retries: self.plan.steps.len().saturating_sub(1),
+            // An attempt too many, beyond the plan, is told its end by us.
+            max_retries: ((1 + MOST_REPEATS) * self.plan.steps.len()).saturating_sub(1),
         })
     }
 

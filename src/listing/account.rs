@@ -14,7 +14,7 @@ use crate::usage::Spent;
 use crate::wire::json::{Object, Reader, elements, member};
 use crate::wire::openai::finish_reason_of;
 
-/// What a generation must have, and nobody here knows.
+/// Members that a generation must have, and that this gateway knows nothing of.
 const UNKNOWN: [&str; 19] = [
     "upstream_id",
     "router",
@@ -37,7 +37,7 @@ const UNKNOWN: [&str; 19] = [
     "workspace_id",
 ];
 
-/// The operator's account, without limits; to anybody else, that there is no key.
+/// The operator's account, which has no limits. `None`: somebody else asks, who has no key.
 pub(super) fn key(spent: Option<Spent>) -> String {
     let Some(Spent { total, day, week, month }) = spent else {
         return data("{\"label\":null}");
@@ -77,7 +77,7 @@ pub(super) fn key(spent: Option<Spent>) -> String {
     data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
 
-/// A recent exchange.
+/// How a recent exchange went.
 pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String, Error> {
     let Some(id) = query.text("id") else {
         return Err(Error::InvalidField { field: "id", problem: "is missing".to_owned() });
@@ -171,7 +171,7 @@ fn provider_name<'a>(known: &Known<'a>, id: &'a str) -> &'a str {
     provider.map_or(id, |provider| &provider.name)
 }
 
-/// Unix seconds, which stand in the id.
+/// When an exchange began, in Unix seconds, which stand in its id.
 fn began(id: &str) -> u64 {
     id.split('-').nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
 }

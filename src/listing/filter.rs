@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::route::Measure;
 
-/// Tokens that prices of filters are for.
+/// The number of tokens that a query's prices are for.
 const MILLION: u64 = 1_000_000;
 
 /// Values of `sort`.
@@ -46,7 +46,7 @@ const CATEGORIES: [&str; 12] = [
     "academia",
 ];
 
-/// Bounds on numbers that nobody here knows of any model.
+/// Parameters that are bounds on numbers of which this gateway knows nothing.
 const UNKNOWN: [&str; 10] = [
     "min_age_days",
     "max_age_days",
@@ -80,7 +80,7 @@ fn place(known: &Known<'_>, model: &Model, sort: &str) -> u128 {
         "context-high-to-low" => descending(context_length(model).map(u128::from)),
         "latency-low-to-high" => medians(known, model, Measure::FirstToken).min(),
         "throughput-high-to-low" => descending(medians(known, model, Measure::Throughput).max()),
-        // Nothing is known of the rest; the document's own order is as good.
+        // Nothing is known of what the other orders compare, so the document's own one stays.
         _ => None,
     };
     place.unwrap_or(u128::MAX)
@@ -113,7 +113,7 @@ struct Filters {
     distillable: Option<&'static str>,
     zdr: bool,
     region: Option<&'static str>,
-    /// It asks for something that nobody here knows of any model.
+    /// Whether the query asks for something that this gateway knows of no model.
     unknowable: bool,
 }
 

@@ -1,8 +1,8 @@
 //! What the gateway answers itself: the catalogue, the caller's account, and recent exchanges, in
 //! OpenRouter's schemas.
 //!
-//! Calls nobody. Strict clients want every field, so none is left out; what is unknown is null
-//! where the schema allows it. Source: OpenRouter's API description (2026-11); `models` is a
+//! No provider is called. Strict clients want every field, so none is left out; what is unknown is
+//! null where the schema allows it. Source: OpenRouter's API description (2026-11); `models` is a
 //! superset of OpenAI's.
 
 mod account;
@@ -25,9 +25,9 @@ use crate::usage::Ledger;
 use crate::wire::json::Object;
 use query::decoded;
 
-/// What answers are made of.
+/// What the gateway knows, of which answers are made.
 pub struct Known<'a> {
-    /// Providers and models.
+    /// The providers and models.
     pub config: &'a Config,
     /// How the endpoints have been doing.
     pub health: &'a Health,
@@ -35,7 +35,7 @@ pub struct Known<'a> {
     pub ledger: Option<Ledger>,
     /// Finds an exchange's record by its id.
     pub record: &'a dyn Fn(&str) -> Option<Vec<u8>>,
-    /// Since the Unix epoch.
+    /// The time, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -63,12 +63,12 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
     }
 }
 
-/// The envelope of most answers.
+/// Puts an answer into the envelope that most have.
 fn data(json: &str) -> String {
     Object::new().json("data", json).end()
 }
 
-/// The model of a name in a path, with the id it answers to: a wildcard's is filled in.
+/// The model that a path names, and the id that it answers to, in which a wildcard is filled in.
 fn model_named<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
     let name = decoded(name);
     let found =

@@ -8,7 +8,7 @@ use crate::error::Error;
 pub(crate) struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// Of a whole `:path`.
+    /// Takes the query off a whole `:path`.
     pub(crate) fn of(path: &'a str) -> Self {
         let path = path.split('#').next().unwrap_or_default();
         Self(path.split_once('?').map_or("", |(_, query)| query))
@@ -18,12 +18,12 @@ impl<'a> Query<'a> {
         self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    /// A parameter that is there and not empty.
+    /// The first value of a parameter that is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.texts(name).find(|text| !text.is_empty())
     }
 
-    /// All parameters of a name.
+    /// All values of a parameter.
     pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = String> {
         let values = self.pairs().filter(move |(key, _)| *key == name);
         values.map(|(_, value)| decoded(&value.replace('+', " ")))
@@ -35,7 +35,7 @@ impl<'a> Query<'a> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A whole number within bounds.
+    /// Reads a parameter that is a whole number within bounds.
     pub(crate) fn number(
         &self,
         name: &'static str,
@@ -46,7 +46,7 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// A number that is not negative.
+    /// Reads a parameter that is a number and not negative.
     pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
         self.read(
             name,
@@ -55,7 +55,7 @@ impl<'a> Query<'a> {
         )
     }
 
-    /// One of these.
+    /// Reads a parameter that is one of the known texts.
     pub(crate) fn choice(
         &self,
         name: &'static str,
@@ -90,7 +90,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What a whole number within bounds is called.
+/// The words for a whole number within bounds.
 fn whole_number(bounds: &RangeInclusive<usize>) -> String {
     match (bounds.start(), bounds.end()) {
         (least, &usize::MAX) => format!("a whole number of at least {least}"),

@@ -319,12 +319,15 @@ fn bound(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<f6
     number.ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
 }
 
+/// A deadline below this would only make endpoints fail that are well.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+
 fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Error> {
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
     let time =
         if is_number { duration::parse(&format!("{text}s")) } else { duration::parse(&text) };
-    time.ok_or_else(|| {
+    time.map(|time| time.max(SHORTEST_TIMEOUT)).ok_or_else(|| {
         wrong(
             "provider.first_token_timeout",
             "must be seconds, or a duration such as \"500ms\" or \"10s\"",

@@ -364,7 +364,8 @@ fn shard_of(figures: &mut [Replica<Figures>], endpoint: u64) -> Option<&mut Repl
 fn note(figures: &mut Seen, seen: Observation, now: Duration) {
     for window in Window::ALL {
         let is_short = window == Window::HalfMinute;
-        if if is_short { seen.failed } else { seen.neutral } {
+        // Failures of the last half minute are told as alerts.
+        if seen.neutral || is_short && seen.failed {
             continue;
         }
         let Some(cell) = figures.cell(window, now) else { continue };

@@ -168,6 +168,12 @@ pub(super) fn cluster() -> Vec<u8> {
     property(&["xds", "cluster_name"]).unwrap_or_default()
 }
 
+/// Whether an attempt has a connection, whose own address is known then. At its request's headers
+/// it has one only if that is an old one.
+pub(super) fn is_connected() -> bool {
+    property(&["upstream", "local_address"]).is_some()
+}
+
 /// Makes the calls that follow act on another context; false if it is gone.
 pub(super) fn act_on(context: u32) -> bool {
     hostcalls::set_effective_context(context).is_ok()

@@ -52,6 +52,9 @@ impl Upstream {
         host::replace_headers(MapType::HttpRequestHeaders, &headers);
         let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
         let (attempt, body) = (dispatch.attempt, (!unchanged).then_some(dispatch.body));
+        if host::is_connected() {
+            borrowed.reuses_connection(attempt);
+        }
         drop(borrowed);
         (Some(Self { context, link, exchange, attempt, body }), Action::Continue)
     }
@@ -189,9 +192,7 @@ impl Upstream {
         worker::unwatch(self.context);
         let mut exchange = self.exchange.borrow_mut();
         if exchange.is_open(self.attempt) {
-            // Only an attempt that got a connection has an address of its own.
-            let connected = host::property(&["upstream", "local_address"]).is_some();
-            let broken = if connected { Broken::Reset } else { Broken::Connect };
+            let broken = if host::is_connected() { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
             // The router chooses the cluster of a retry after the attempt before it is gone.
             point_to_next(self.link, exchange.next_cluster());

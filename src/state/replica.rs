@@ -15,10 +15,10 @@ pub(crate) trait Sum: Default {
     /// Whether adding it would change nothing.
     fn is_empty(&self) -> bool;
 
-    /// Drops what is too old to matter.
+    /// Drops what is too old to matter at this time.
     fn forget(&mut self, now: Duration);
 
-    /// Writes it down.
+    /// Writes the sum.
     fn encode(&self, writer: &mut Writer);
 
     /// Reads what [`Sum::encode`] wrote; `None` if it is anything else.
@@ -30,15 +30,17 @@ pub(crate) trait Sum: Default {
 #[derive(Clone, Debug)]
 pub(crate) struct Replica<T> {
     key: String,
-    /// Of the value that `told` is; 0 if it is not known.
+    /// The version of the host's value that `told` is; 0 if that is not known.
     version: u32,
+    /// What the host had when it was last read.
     told: T,
-    /// Leaves only by way of a successful write, so nothing is lost and nothing counts twice.
+    /// What this worker has yet to add. It leaves only by way of a successful write, so that
+    /// nothing is lost and nothing counts twice.
     untold: T,
 }
 
 impl<T: Sum> Replica<T> {
-    /// Empty until it is read.
+    /// The copy of a value that was not read yet.
     pub(crate) fn new(key: String) -> Self {
         Self { key, version: 0, told: T::default(), untold: T::default() }
     }
@@ -61,7 +63,7 @@ impl<T: Sum> Replica<T> {
         &self.told
     }
 
-    /// For adding to.
+    /// What is yet to be added to the host's value, for adding to it.
     pub(crate) fn untold(&mut self) -> &mut T {
         &mut self.untold
     }

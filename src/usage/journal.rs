@@ -14,9 +14,9 @@ use crate::state::{Replica, Store};
 
 /// How many bundles of records are kept; each one after that takes the place of the oldest.
 const BUNDLES: u64 = 512;
-/// Bytes; a bundle is not longer, and a record that is is not kept.
+/// The most bytes of a bundle; a record that is longer is not kept.
 const LONGEST_BUNDLE: usize = 16 * 1024;
-/// Records that wait to be carried over; the older ones are dropped.
+/// How many records may wait to be carried over; the oldest ones are dropped.
 const MOST_WAITING: usize = 512;
 
 /// What this worker and the others have written down.

@@ -6,15 +6,15 @@
 
 use crate::wire::json::Span;
 
-/// Replacements in one text. Ordered by place and pairwise disjoint; the bytes put in are kept one
-/// after the other.
+/// Replacements in one text. They are ordered by place, and none overlaps another; the bytes that
+/// they put in are kept one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
     edits: Vec<Edit>,
     bytes: Vec<u8>,
 }
 
-/// Replaces `span` of the text by `new` of [`Edits::bytes`].
+/// Replaces `span` of the text by the span `new` of [`Edits::bytes`].
 #[derive(Clone, Debug, PartialEq)]
 struct Edit {
     span: Span,
@@ -42,7 +42,7 @@ impl Edits {
         self.edits.push(Edit { span, new });
     }
 
-    /// [`Self::replace`], where other edits stand behind.
+    /// [`Self::replace`], where an earlier edit stands at a later place.
     #[inline(never)]
     fn replace_between(&mut self, span: Span, bytes: &[u8]) {
         let from = self.edits.partition_point(|edit| is_before(&edit.span, &span));
@@ -77,7 +77,7 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The text with every edit done. What an edit says about bytes the text does not have is
+    /// The text with every edit done. What an edit says about bytes that the text does not have is
     /// ignored.
     pub fn apply(&self, text: &[u8]) -> Vec<u8> {
         let mut edited = Vec::with_capacity(self.new_len(text.len()));
@@ -145,12 +145,12 @@ impl Members {
         self.members.len() - 1
     }
 
-    /// How many are recorded.
+    /// How many members are recorded.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether none is recorded.
+    /// Whether no member is recorded.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -182,7 +182,7 @@ impl Members {
         self.inserted.extend_from_slice(member);
     }
 
-    /// Adds to `edits` what makes it so; `object` is the span
+    /// Adds to `edits` what takes members out and puts others in; `object` is the span
     /// [`Reader::object`](crate::wire::json::Reader::object) gave.
     pub fn write(&self, object: &Span, edits: &mut Edits) {
         if self.inserted.is_empty() && !self.members.iter().any(|member| member.removed) {
@@ -195,9 +195,9 @@ impl Members {
             let next = members.peek().map_or(member.span.end, |next| next.span.start);
             match behind_kept {
                 _ if !member.removed => {}
-                // With the comma before it.
+                // The comma before it goes too.
                 Some(end) => edits.remove(end..member.span.end),
-                // With the comma behind it, if there is one.
+                // The comma behind it goes too, if there is one.
                 None => edits.remove(member.span.start..next),
             }
             if behind_kept.is_some() || !member.removed {

@@ -6,9 +6,10 @@
 
 use super::crc32::crc32;
 
-/// Total length, length of the headers, and a checksum of both, each 32 bits.
+/// Bytes of a message's prelude: its total length, the length of its headers, and a checksum of
+/// both, each 32 bits.
 const PRELUDE: usize = 12;
-/// What a message has besides headers and payload: the prelude and a checksum of all before it.
+/// Bytes of a message besides headers and payload: the prelude, and a checksum of all before it.
 const OVERHEAD: usize = PRELUDE + 4;
 
 /// What [`Frames`] finds in a stream.
@@ -16,8 +17,8 @@ const OVERHEAD: usize = PRELUDE + 4;
 pub enum Piece<'a> {
     /// One whole message; its lengths and checksums are right.
     Event(&'a [u8]),
-    /// A length or checksum is wrong, or the message is too long. Said once; the rest of the stream
-    /// is ignored.
+    /// A length or checksum is wrong, or the message is too long. This is the last piece: the rest
+    /// of the stream is ignored.
     Broken,
 }
 
@@ -28,9 +29,9 @@ pub enum Piece<'a> {
 #[derive(Clone, Debug)]
 pub struct Frames {
     max_message: usize,
-    /// The message that has begun: at least a byte and not all of it, or nothing.
+    /// What there is of a message that has begun and not ended.
     held: Vec<u8>,
-    /// How long `held` must get before there is more to say: the prelude, then the whole message.
+    /// How long `held` must get before it is looked at: first the prelude, then the whole message.
     wanted: usize,
     broken: bool,
 }
@@ -62,8 +63,8 @@ impl Frames {
         self.held.len()
     }
 
-    /// Takes the message that `bytes` begins with, or holds all of it. What follows; `None` if it
-    /// is broken.
+    /// Takes the message that `bytes` begins with, or holds all of `bytes`. Returns what follows;
+    /// `None` if the message is broken.
     fn begin<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -84,7 +85,8 @@ impl Frames {
         Some(&[])
     }
 
-    /// Adds to what is held as much of `bytes` as is wanted. What follows; `None` if it is broken.
+    /// Adds to what is held as much of `bytes` as is wanted. Returns what follows; `None` if the
+    /// message is broken.
     fn complete<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -113,8 +115,8 @@ impl Frames {
     }
 }
 
-/// The length of the message that begins so; `None` if its prelude is damaged or it is longer than
-/// `max`.
+/// The length of the message that begins with a prelude; `None` if the prelude is damaged, or if
+/// the message is longer than `max`.
 fn message_length(prelude: &[u8; PRELUDE], max: usize) -> Option<usize> {
     let [t0, t1, t2, t3, h0, h1, h2, h3, c0, c1, c2, c3] = *prelude;
     if crc32(prelude.first_chunk::<8>()?) != u32::from_be_bytes([c0, c1, c2, c3]) {
@@ -170,7 +172,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// One header; the values of all types but text are stepped over.
+/// One header. Its value is kept only if it is a text.
 struct Header<'a> {
     name: &'a [u8],
     text: Option<&'a [u8]>,
@@ -199,8 +201,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A message with these headers, all of them texts. `None` if something is longer than the format
-/// can say.
+/// Writes a message with these headers, all of them texts; `None` if one of its parts is longer
+/// than the format can say.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Option<Vec<u8>> {
     let mut encoded = Vec::new();
     for (name, value) in headers {

@@ -14,17 +14,18 @@ pub struct UsageFields {
     pub prompt_tokens: u64,
     /// Output tokens, reasoning included.
     pub completion_tokens: u64,
-    /// `prompt_tokens_details.cached_tokens`
+    /// Input tokens read from a cache (`prompt_tokens_details.cached_tokens`).
     pub cached_tokens: u64,
-    /// `prompt_tokens_details.cache_write_tokens` (OpenRouter's addition)
+    /// Input tokens written to a cache (`prompt_tokens_details.cache_write_tokens`, OpenRouter's
+    /// addition).
     pub cache_write_tokens: u64,
-    /// `completion_tokens_details.reasoning_tokens`
+    /// Output tokens spent on thinking (`completion_tokens_details.reasoning_tokens`).
     pub reasoning_tokens: u64,
-    /// `audio_tokens` of both details together
+    /// Tokens of audio, which is `audio_tokens` of input and output together.
     pub audio_tokens: u64,
 }
 
-/// Members of `usage`, by the count they give.
+/// The members of `usage`, and the place of the count that each gives.
 const COUNTS: [(&str, usize); 6] = [
     ("prompt_tokens", PROMPT),
     ("completion_tokens", COMPLETION),
@@ -33,7 +34,8 @@ const COUNTS: [(&str, usize); 6] = [
     ("cache_read_input_tokens", CACHED),
     ("cache_creation_input_tokens", CACHE_WRITE),
 ];
-/// Members of both details.
+/// The members of `prompt_tokens_details` and `completion_tokens_details`, and the places of their
+/// counts.
 const DETAILS: [(&str, usize); 4] = [
     ("cached_tokens", CACHED),
     ("cache_write_tokens", CACHE_WRITE),
@@ -41,10 +43,10 @@ const DETAILS: [(&str, usize); 4] = [
     ("audio_tokens", AUDIO),
 ];
 
-// Places of the counts while they are read.
+// The places of the counts in the list that they are read into.
 const PROMPT: usize = 0;
 const COMPLETION: usize = 1;
-/// Input as Anthropic counts it.
+/// The place of input as Anthropic counts it, without what came from a cache or went into one.
 const UNCACHED: usize = 2;
 const CACHED: usize = 3;
 const CACHE_WRITE: usize = 4;
@@ -52,8 +54,8 @@ const REASONING: usize = 5;
 const AUDIO: usize = 6;
 
 impl UsageFields {
-    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached;
-    /// `None` if it is not an object or names neither input nor output.
+    /// Reads a `usage` object, which may have Anthropic's names; `None` if it is no object, or
+    /// names neither input nor output.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut counts = [0; 7];
         let mut counted = false;
@@ -92,7 +94,7 @@ impl UsageFields {
     }
 }
 
-/// Takes a member that `names` has; whether it is a number.
+/// Reads a member's count, if `names` has the member; false if it has not, or if that is no number.
 fn count(
     reader: &mut Reader<'_>,
     member: &Member<'_>,
@@ -108,25 +110,26 @@ fn count(
     Ok(true)
 }
 
-/// What providers call it when a moderator objects.
+/// The codes of errors by which providers tell that a moderator objects.
 pub const MODERATED: [&str; 3] = [OBJECTION, "content_filter", "moderation_blocked"];
-/// What OpenAI calls it.
+/// OpenAI's code for that.
 const OBJECTION: &str = "content_policy_violation";
 
-/// What OpenRouter's `metadata` has where a moderator objects: the error's code is only its status.
+/// The member of an error's `metadata` by which OpenRouter tells that a moderator objects, as its
+/// code is only the status.
 const FLAGGED: &str = "flagged_input";
 
-/// How the message of an exceeded context begins.
+/// How the message begins of an error that the input is too long.
 const CONTEXT_LENGTH_MESSAGE: &str = "This model's maximum context length is";
 
 /// An `error` object, as far as the gateway reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorFields {
-    /// For people.
+    /// `message`, for people.
     pub message: Option<String>,
-    /// Machine-readable, as text: `context_length_exceeded`, `429` …
+    /// `code`, for machines, as a text: `context_length_exceeded`, `429` …
     pub code: Option<String>,
-    /// `invalid_request_error` …
+    /// `type`: `invalid_request_error` …
     pub kind: Option<String>,
 }
 
@@ -179,9 +182,9 @@ impl ErrorFields {
         }
     }
 
-    /// Whether another model may not give this error: the context is too long, or a moderator
-    /// objects. Told by the code; where a server gives none, by the message that OpenAI documents
-    /// and others copy.
+    /// Whether another model may not give this error, because the input is too long for this one or
+    /// its moderator objects. The code tells; where a server gives none, the message that OpenAI
+    /// documents and others copy.
     pub fn is_about_the_model(&self) -> bool {
         self.is_moderated() || self.known_code() == Some("context_length_exceeded")
     }
@@ -195,8 +198,8 @@ impl ErrorFields {
         self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
-    /// The code, or the one that the message stands for. A status in its place says nothing that
-    /// the answer's own does not say, so the type stands for it.
+    /// The code, or the one that the message stands for. Where the code is only a status, the type
+    /// takes its place: the answer has a status of its own.
     pub fn known_code(&self) -> Option<&str> {
         let (code, is_status) = (self.code.as_deref(), self.status().is_some());
         match code {
@@ -213,7 +216,7 @@ impl ErrorFields {
     }
 }
 
-/// A string or number as text.
+/// Reads a string or a number as a text.
 fn text(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
     match reader.peek()? {
         Kind::String => Ok(Some(reader.string()?.decode().into_owned())),
@@ -231,9 +234,9 @@ pub struct ChunkFields<'a> {
     pub service_tier: Option<Cow<'a, str>>,
     /// The first choice's `finish_reason`, where it is a text.
     pub finish_reason: Option<Cow<'a, str>>,
-    /// `choices` is there and empty.
+    /// Whether `choices` is there and empty.
     pub no_choices: bool,
-    /// A top-level `error` that is not null.
+    /// Whether there is a top-level `error` that is not null.
     pub error: bool,
 }
 

@@ -6,25 +6,25 @@
 
 use super::scan;
 
-/// Members of events whose texts change from one to the next: content, and padding against guesses
-/// from lengths.
+/// Members of events whose texts change from one event to the next: content, and padding so that
+/// nobody can guess the content by its length.
 const TEXTS: [&[u8]; 6] =
     [b"content", b"text", b"arguments", b"reasoning", b"reasoning_content", b"obfuscation"];
 
-/// Most texts in one event.
+/// How many texts of one event are looked at.
 const MOST_TEXTS: usize = 8;
 
-/// A longer event is not worth remembering.
+/// Bytes of the longest event that is remembered.
 const LONGEST: usize = 4096;
 
-/// How many events in a row are learned in vain before no more are.
+/// How many events in a row are learned without one that is like them; then no more are learned.
 const PATIENCE: u8 = 16;
 
-/// An event, and where in it other texts may stand. Begins empty, and like nothing.
+/// An event, and where in it other texts may stand. While it is empty, no event is like it.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     event: Vec<u8>,
-    /// Where a text begins and ends, without its quotes; in order.
+    /// Where texts begin and end, without their quotes, in the order in which they stand.
     texts: Vec<(usize, usize)>,
     patience: u8,
 }
@@ -36,8 +36,8 @@ impl Default for Pattern {
 }
 
 impl Pattern {
-    /// Takes a whole raw event for the pattern, if its end does not depend on what follows and
-    /// there is a text in it.
+    /// Takes a whole raw event for the pattern, if there is a text in it, and if no byte that
+    /// follows can be part of its end.
     pub fn learn(&mut self, event: &[u8]) {
         self.texts.clear();
         if self.patience == 0 || event.len() > LONGEST || !event.ends_with(b"\n") {
@@ -65,8 +65,8 @@ impl Pattern {
         self.read(bytes, |_, _| {})
     }
 
-    /// [`Self::matches`]; tells `text` where the texts begin and end, all of them if the event is
-    /// like the pattern.
+    /// [`Self::matches`], which also tells `text` where the texts begin and end: all of them, if
+    /// the event is like the pattern.
     #[inline(always)]
     fn read(&mut self, bytes: &[u8], mut text: impl FnMut(usize, usize)) -> Option<usize> {
         let mut at = 0;
@@ -93,7 +93,7 @@ impl Pattern {
 pub struct Replacement {
     pattern: Pattern,
     written: Vec<u8>,
-    /// Where the event's texts stand in what was written; in order.
+    /// Where the event's texts stand in what was written, in their order.
     texts: Vec<(usize, usize)>,
 }
 
@@ -115,8 +115,8 @@ impl Replacement {
     }
 
     /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and
-    /// like the one learned, and returns its length. A text that is empty, or is not any more, may
-    /// mean more.
+    /// like the one learned, and returns the event's length. An event is not like it if a text is
+    /// empty in one of the two only, because the writer may treat an empty text in another way.
     pub fn replace(&mut self, bytes: &[u8], written: &mut Vec<u8>) -> Option<usize> {
         let mut found = [(0, 0); MOST_TEXTS];
         let mut places = found.iter_mut();

@@ -61,6 +61,7 @@ mod local;
 mod openrouter;
 mod operator;
 mod process;
+mod reuse;
 mod routing;
 mod schema;
 mod setup;

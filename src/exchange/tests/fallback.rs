@@ -312,7 +312,7 @@ fn each_attempt_gets_the_clients_request_made_for_its_provider() {
         Health::default(),
     );
     let departure = world.exchange.departure().unwrap();
-    assert_eq!((departure.cluster, departure.max_retries), ("cluster-a", 1));
+    assert_eq!((departure.cluster, departure.max_retries), ("cluster-a", 5));
     let mut seen = Vec::new();
     for (host, next, model) in [("a.example", "cluster-b", "up-a"), ("b.example", "", "up-b")] {
         let dispatch = world.begin();

@@ -5,10 +5,12 @@
 
 mod arbitrary;
 mod auto;
+mod blame;
 mod error;
 mod fallback;
 mod record;
 mod release;
+mod repeat;
 mod settle;
 mod split;
 mod stream;
@@ -275,6 +277,16 @@ impl World {
         world
     }
 
+    /// Begins an attempt as the host does, which may make one too many.
+    fn try_begin(&mut self) -> Result<(), Reply> {
+        if self.exchange.may_fall_back() {
+            self.begin();
+            return Ok(());
+        }
+        let now = self.now;
+        self.exchange.begin_attempt(&[], &|| now).map(drop)
+    }
+
     /// Begins an attempt, and releases the body as soon as that is allowed, so that a test fails
     /// where somebody reads it afterwards.
     #[track_caller]
@@ -386,7 +398,10 @@ impl World {
         let Ok(departure) = self.exchange.departure() else { return self };
         let (retries, patience) = (departure.max_retries, departure.per_try_timeout);
         for (number, act) in acts.iter().enumerate() {
-            self.begin();
+            if let Err(reply) = self.try_begin() {
+                self.reply(reply);
+                break;
+            }
             self.wait(10);
             let again = self.act(act, patience);
             if !again || number == retries {
