@@ -230,8 +230,8 @@ fn sections_of_later_versions_are_refused_unless_empty() {
         (
             "/model",
             "[]",
-            "model: unknown key (known: anonymous, cors, default_model, hosts, limits, mode, models, \
-             operator, paths, presets, providers, routing, telemetry, tenants)",
+            "model: unknown key (known: anonymous, cors, default_model, hosts, limits, mode, \
+             models, operator, paths, presets, providers, routing, telemetry, tenants)",
         ),
     ]);
 }
