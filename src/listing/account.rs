@@ -37,16 +37,14 @@ const UNKNOWN: [&str; 19] = [
     "workspace_id",
 ];
 
-/// The operator's account, which has no limits. `None`: somebody else asks, who has no key.
+/// The operator's account, which has no limits. `None`: somebody else asks, whose key there is
+/// none of, so that nothing was spent with it.
 pub(super) fn key(spent: Option<Spent>) -> String {
-    let Some(Spent { total, day, week, month }) = spent else {
-        return data("{\"label\":null}");
-    };
     let mut key = Object::new();
-    key.text("label", "default");
-    for (name, usd) in
-        [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)]
-    {
+    key.text_or_null("label", spent.map(|_| "default"));
+    let spent = spent.map(|Spent { total, day, week, month }| [total, day, week, month]);
+    let names = ["usage", "usage_daily", "usage_weekly", "usage_monthly"];
+    for (name, usd) in names.into_iter().zip(spent.unwrap_or_default()) {
         key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
     }
     const NONE: [&str; 7] = [

@@ -235,11 +235,12 @@ impl Downstream {
 
 /// What speaks against a request for a model before its body is there; `end`: there is none.
 pub(super) fn refusal(headers: &[(&str, &str)], end: bool, config: &Config) -> Option<Error> {
-    let length = headers::value(headers, "content-length").and_then(|length| length.parse().ok());
+    let length = headers::value(headers, "content-length");
+    let length: Option<u64> = length.and_then(|length| length.parse().ok());
     let limit = config.limits.request_bytes;
     match length {
         _ if is_foreign_form(headers) => Some(Error::ForeignForm),
-        Some(length) if limit < length => Some(Error::TooLarge { limit: Some(limit) }),
+        Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
         _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use modelyard::provider::sigv4;
 use serde_json::json;
 
-use super::{VERTEX, last_received};
+use super::{VERTEX, formats, last_received};
 use crate::client::Connection;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::fake::Received;
 use crate::gateway::Gateway;
-use crate::setup::{formats, key};
+use crate::setup::key;
 
 pub(super) fn what_a_tool_returned_reaches_every_format(gateway: &Gateway) {
     for dialect in DIALECTS {
@@ -27,7 +27,8 @@ pub(super) fn what_a_tool_returned_reaches_every_format(gateway: &Gateway) {
                 "openai" => &turns[2]["content"],
                 "anthropic" => &turns[2]["content"][0]["content"],
                 "gemini" => &turns[2]["parts"][0]["functionResponse"]["response"],
-                _ => &turns[2]["content"][0]["toolResult"]["content"],
+                "bedrock" => &turns[2]["content"][0]["toolResult"]["content"],
+                _ => panic!("where {api} has a tool's result is not written here"),
             };
             assert!(result.to_string().contains("Sunny"), "{dialect:?} over {api}: {received}");
             assert!(
