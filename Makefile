@@ -14,6 +14,7 @@ BINDGEN_VERSION := $(shell grep -A1 '^name = "wasm-bindgen"$$' Cargo.lock | sed 
 
 # By way of rustup, so that a cargo found earlier on the PATH does not choose another toolchain.
 CARGO := rustup run $(TOOLCHAIN) cargo
+RUSTC := rustup run $(TOOLCHAIN) rustc
 WASM := target/wasm32-wasip1/release/modelyard.wasm
 # Your own Envoy: make run ENVOY=/usr/bin/envoy
 ENVOY ?= $(CURDIR)/.tools/venv/bin/envoy
@@ -65,10 +66,20 @@ INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION)
 	$(INSTALL_RUNNER) --locked 2>/dev/null || $(INSTALL_RUNNER)
 	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
 
+# Sources of crates are named from their own folder on, and the standard library's, where rustup has
+# them, as in the compiled one: the module neither tells of the machine it was built on nor depends
+# on it. The crates' folders are there once they are fetched.
 # Numbers that the linker fills in take as few bytes as they need: 7 % of the module.
 .PHONY: build
 build: .tools/rust-$(TOOLCHAIN) ## Build the filter, and print its size and imports
-	$(CARGO) rustc --release --lib --target wasm32-wasip1 -- -C link-arg=--compress-relocations
+	@$(CARGO) fetch --quiet --locked --target wasm32-wasip1
+	@commit=$$($(RUSTC) -vV | sed -n 's/^commit-hash: //p'); \
+	remap="'--remap-path-prefix=$$($(RUSTC) --print sysroot)/lib/rustlib/src/rust=/rustc/$$commit'"; \
+	for folder in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/; do \
+		remap+=", '--remap-path-prefix=$$folder='"; \
+	done; \
+	set -x; $(CARGO) rustc --release --lib --target wasm32-wasip1 \
+		--config "target.wasm32-wasip1.rustflags=[$$remap]" -- -C link-arg=--compress-relocations
 	@$(MAKE) check-wasm
 
 .PHONY: run
