@@ -28,7 +28,7 @@
 //!
 //! # Entry points
 //!
-//! * `shell/exports.rs`: what the host calls; `shell/stream.rs`: from there one request can be
+//! * `shell/root.rs` and `shell/stream.rs`: what the host calls; from the latter one request can be
 //!   followed through.
 //! * [`exchange`]: the life of a request as a state machine: `open` → attempts → `settle`.
 //! * [`config::Config::parse`]: the configuration document.
@@ -38,10 +38,10 @@
 //! * Only `shell` knows the host, and only it logs. No import runs upwards.
 //! * The core knows no host: bytes, time and randomness are arguments. It has no global state.
 //! * Nothing panics: a trap ends every stream of the worker.
-//! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are
-//!   not changed.
+//! * A request is its bytes and an ordered list of edits; bytes that there is no reason to change
+//!   are not changed.
 //! * Before its first content has gone to the client an answer can still be taken back; after that
-//!   nothing moves.
+//!   it cannot, and no other endpoint is tried.
 //! * Every exchange is settled exactly once.
 #![forbid(unsafe_op_in_unsafe_fn)]
 

@@ -4,18 +4,13 @@
 //! Before the first content everything can still be taken back; after it nothing can.
 //! What is held is bounded by `limits`, and passing bytes through costs no copy.
 
-use std::time::Duration;
-
-use super::framing::{Events, Framing, Piece};
+use super::clock::Clock;
+use super::framing::{Events, Framing, Piece, Rest};
 use crate::error::Error;
 use crate::request::Limits;
 use crate::translate::source::Source;
-use crate::translate::{Change, Malformed};
-use crate::translate::{Meter, Seen};
+use crate::translate::{Change, Malformed, Meter, Seen};
 use crate::wire::openai::ErrorFields;
-
-/// Tells the time, since the Unix epoch, where it is needed.
-pub(super) type Clock<'a> = &'a dyn Fn() -> Duration;
 
 /// What a piece of an answer leads to.
 #[derive(Debug, PartialEq)]
@@ -29,50 +24,53 @@ pub(super) enum Progress {
     /// These bytes go on, and the answer broke off: there was no proper end, or an event was larger
     /// than this limit.
     Cut(Vec<u8>, Option<usize>),
-    /// An error body is whole.
+    /// This is the whole body of an answer with an error's status.
     Error(Vec<u8>),
-    /// There is no answer, and nothing of it has gone on.
+    /// The answer is of no use to the client, and nothing of it has gone on.
     Failed(Fault),
 }
 
-/// Why a success is none.
+/// Why an answer with the status of a success is none, found out while all of it is still held.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
-    /// No content at all.
+    /// It ended without content.
     Empty,
-    /// An error in place of content.
+    /// It brought an error in place of content; `None`: one that says nothing more.
     Error(Option<ErrorFields>),
-    /// Not what the wire format promises.
+    /// It is not what the wire format promises.
     Malformed,
-    /// More than `limits.answer_bytes`.
+    /// It is larger than this many bytes, which are the most that may be held.
     TooLarge(usize),
-    /// An event of more than `limits.event_bytes` that would have to be translated.
+    /// An event that would have to be translated is larger than this many bytes, which are the
+    /// most that may be held.
     LargeEvent(usize),
 }
 
 /// An answer being received.
 pub(super) struct Answer {
     form: Form,
-    /// Bytes received before the first content; but for a whole body never more than `most_held`.
+    /// What was received before the first content: at most `most_held` bytes, unless the answer is
+    /// held whole.
     held: Vec<u8>,
     most_held: usize,
+    /// Content has gone to the client, so that nothing can be taken back.
     committed: bool,
+    /// The client has all of a stream.
     over: bool,
     pub meter: Meter,
 }
 
+/// How an answer is passed on.
 enum Form {
+    /// Event by event.
     Stream(Box<Stream>),
-    /// Passes through, watched.
+    /// As it is, while the meter reads along.
     Plain,
-    /// Held whole, to be rewritten.
-    Whole {
-        source: Box<dyn Source>,
-        limit: usize,
-    },
-    /// The body of an error status, held whole.
+    /// Rewritten, for which all of it is held: at most `limit` bytes.
+    Whole { source: Box<dyn Source>, limit: usize },
+    /// As an error, for which all of it is held.
     Error,
-    /// Compressed, or otherwise not to be read.
+    /// As it is, because it is compressed and cannot be read.
     Opaque,
 }
 
@@ -120,7 +118,7 @@ impl Answer {
         Self::new(Form::Opaque, limits)
     }
 
-    /// The events that end a stream that broke; `None` where it is none.
+    /// The events that end a stream that broke; `None`: the answer is no stream.
     pub(super) fn broken(&mut self, error: &Error) -> Option<Vec<u8>> {
         match &mut self.form {
             Form::Stream(stream) => Some(stream.source.broken(error)),
@@ -292,91 +290,86 @@ impl Answer {
 
     fn push_stream(&mut self, piece: &[u8], end: bool, clock: Clock<'_>) -> Progress {
         let Form::Stream(stream) = &mut self.form else { return Progress::Pass };
-        let Stream { framing, source } = stream.as_mut();
-        let mut received = Received {
-            source: source.as_mut(),
-            meter: &mut self.meter,
-            output: Output::new(piece, framing.held()),
-            content: self.committed,
-            fault: None,
-            broken: None,
-        };
-        let mut rest = piece;
-        while !rest.is_empty() {
-            let taken = match framing.is_between_events() {
-                true => received.pass_familiar(rest),
-                false => 0,
-            };
-            let taken = if taken > 0 {
-                taken
-            } else {
-                framing.push(rest, &mut |piece| received.take(piece))
-            };
-            rest = rest.get(taken..).unwrap_or_default();
-        }
-        let mut unfinished = false;
-        if end {
-            let rest = framing.rest();
-            unfinished = rest.is_unfinished;
-            if rest.is_cut {
-                received.output.put(&rest.event, Change::Drop);
-            } else if !rest.event.is_empty() {
-                received.take(Piece::Event(&rest.event));
-            }
-        }
-        let Received { source, meter, mut output, content, fault, broken } = received;
-        if let Some(fault) = fault {
+        let mut received = stream.receive(piece, end, self.committed, &mut self.meter);
+        if let Some(fault) = received.fault.take() {
             return Progress::Failed(fault);
         }
-        if !content {
-            let bytes = output.into_bytes();
-            return match broken {
-                Some(Unreadable::Malformed) => Progress::Failed(Fault::Malformed),
-                Some(Unreadable::TooLarge) => Progress::Failed(Fault::LargeEvent(self.most_held)),
-                None if end => Progress::Failed(Fault::Empty),
-                None => self.hold(&bytes),
-            };
+        if !received.has_content {
+            return self.wait(received, end);
         }
         self.committed = true;
         // Nothing is left to wait for: an upstream may keep its stream open, or end it with
         // trailers, behind which there is no room for the client's last events.
-        self.over = meter.is_done() && framing.is_between_events();
-        if !end && broken.is_none() && !self.over {
-            return output.finish(framing.held() == 0, &mut self.held);
+        self.over = self.meter.is_done() && stream.framing.is_between_events();
+        if !end && !self.over && received.unreadable.is_none() {
+            return received.output.finish(stream.framing.held() == 0, &mut self.held);
         }
-        // An upstream that told of its error itself has told the client too.
-        let failed = meter.is_failed();
-        let complete = (meter.is_complete() || failed) && broken.is_none();
-        if complete && !failed {
-            output.add(source.end(meter, clock().as_secs()));
-        }
-        if unfinished && !complete {
-            output.add(b"\n\n".to_vec());
-        }
-        let limit = matches!(broken, Some(Unreadable::TooLarge)).then_some(self.most_held);
-        match output.finish(true, &mut self.held) {
-            progress if complete => progress,
+        let is_whole = received.close(stream.source.as_mut(), &mut self.meter, clock);
+        let limit = (received.unreadable == Some(Unreadable::TooLarge)).then_some(self.most_held);
+        match received.output.finish(true, &mut self.held) {
+            progress if is_whole => progress,
             Progress::Replace(bytes) => Progress::Cut(bytes, limit),
             _ => Progress::Cut(piece.to_vec(), limit),
         }
+    }
+
+    /// What becomes of a stream that has brought no content yet.
+    fn wait(&mut self, received: Received<'_>, end: bool) -> Progress {
+        match received.unreadable {
+            Some(Unreadable::Malformed) => Progress::Failed(Fault::Malformed),
+            Some(Unreadable::TooLarge) => Progress::Failed(Fault::LargeEvent(self.most_held)),
+            None if end => Progress::Failed(Fault::Empty),
+            None => self.hold(&received.output.into_bytes()),
+        }
+    }
+}
+
+impl Stream {
+    /// Reads the next piece; `end`: it is the last one. `has_content`: an earlier one brought
+    /// content.
+    fn receive<'a>(
+        &mut self,
+        piece: &'a [u8],
+        end: bool,
+        has_content: bool,
+        meter: &mut Meter,
+    ) -> Received<'a> {
+        let Self { framing, source } = self;
+        let received = Received {
+            output: Output::new(piece, framing.held()),
+            has_content,
+            fault: None,
+            unreadable: None,
+            is_unfinished: false,
+        };
+        let mut reading = Reading { source: source.as_mut(), meter, received };
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let taken = reading.cut(framing, rest);
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        if end {
+            reading.end(framing.rest());
+        }
+        reading.received
     }
 }
 
 /// What one piece of a stream brought.
 struct Received<'a> {
-    source: &'a mut dyn Source,
-    meter: &'a mut Meter,
     output: Output<'a>,
-    /// There is content, in this piece or before it.
-    content: bool,
-    /// There is none, and there will be none.
+    /// The stream has brought content, with this piece or before it.
+    has_content: bool,
+    /// The stream began with an error, so that no content will come.
     fault: Option<Fault>,
-    /// Nothing more can be read.
-    broken: Option<Unreadable>,
+    /// What follows can no longer be read, for this reason.
+    unreadable: Option<Unreadable>,
+    /// The stream ended in the middle of an event.
+    is_unfinished: bool,
 }
 
 /// Why the rest of a stream cannot be read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Unreadable {
     /// It is not what its framing promises.
     Malformed,
@@ -385,43 +378,89 @@ enum Unreadable {
 }
 
 impl Received<'_> {
+    /// Adds the end of the client's stream; false if the upstream's broke off before its own.
+    fn close(&mut self, source: &mut dyn Source, meter: &mut Meter, clock: Clock<'_>) -> bool {
+        // An upstream that told of its error itself has told the client too.
+        let has_failed = meter.is_failed();
+        let is_whole = self.unreadable.is_none() && (has_failed || meter.is_complete());
+        if is_whole && !has_failed {
+            self.output.add(source.end(meter, clock().as_secs()));
+        }
+        if self.is_unfinished && !is_whole {
+            self.output.add(b"\n\n".to_vec());
+        }
+        is_whole
+    }
+}
+
+/// Reads one piece of a stream.
+struct Reading<'a, 'p> {
+    source: &'a mut dyn Source,
+    meter: &'a mut Meter,
+    received: Received<'p>,
+}
+
+impl Reading<'_, '_> {
+    /// Takes the events at the start of `bytes`; returns how many bytes that is.
+    fn cut(&mut self, framing: &mut Framing, bytes: &[u8]) -> usize {
+        if framing.is_between_events() {
+            let familiar = self.pass_familiar(bytes);
+            if familiar > 0 {
+                return familiar;
+            }
+        }
+        framing.push(bytes, &mut |piece| self.take(piece))
+    }
+
     /// Passes on all events at the start of `bytes` that need not be read; returns how many bytes
     /// that is.
     fn pass_familiar(&mut self, bytes: &[u8]) -> usize {
         let (length, change) = self.source.familiar(bytes, self.meter);
-        self.output.put(bytes.get(..length).unwrap_or_default(), change);
+        self.received.output.put(bytes.get(..length).unwrap_or_default(), change);
         length
     }
 
     fn take(&mut self, piece: Piece<'_>) {
         match piece {
-            _ if self.broken.is_some() => {}
+            _ if self.received.unreadable.is_some() => {}
             Piece::Event(event) => self.event(event),
             Piece::Opaque(bytes) if !self.source.is_foreign() => {
-                self.content = true;
-                self.output.keep(bytes);
+                self.received.has_content = true;
+                self.received.output.keep(bytes);
             }
             Piece::Opaque(_) => self.break_off(Unreadable::TooLarge),
             Piece::Broken => self.break_off(Unreadable::Malformed),
         }
     }
 
-    fn break_off(&mut self, broken: Unreadable) {
-        self.broken = Some(broken);
-        self.output.put(&[], Change::Drop);
+    fn break_off(&mut self, unreadable: Unreadable) {
+        self.received.unreadable = Some(unreadable);
+        self.received.output.put(&[], Change::Drop);
     }
 
     fn event(&mut self, event: &[u8]) {
         let (seen, change) = self.source.event(event, self.meter);
-        if seen == Seen::Error && !self.content && self.fault.is_none() {
-            self.fault = Some(Fault::Error(self.meter.error().cloned()));
+        let received = &mut self.received;
+        if seen == Seen::Error && !received.has_content && received.fault.is_none() {
+            received.fault = Some(Fault::Error(self.meter.error().cloned()));
         }
-        self.content |= matches!(seen, Seen::Content | Seen::UsageOnly);
-        self.output.put(event, change);
+        received.has_content |= matches!(seen, Seen::Content | Seen::UsageOnly);
+        received.output.put(event, change);
+    }
+
+    /// Takes what the stream ended with. An event that lacks only its terminator counts as one;
+    /// what was cut within goes no further.
+    fn end(&mut self, rest: Rest) {
+        self.received.is_unfinished = rest.is_unfinished;
+        if rest.is_cut {
+            self.received.output.put(&rest.event, Change::Drop);
+        } else if !rest.event.is_empty() {
+            self.take(Piece::Event(&rest.event));
+        }
     }
 }
 
-/// What goes on of one piece; copies nothing as long as it is the piece's own beginning.
+/// What goes on of one piece. Nothing is copied as long as that is the piece's own beginning.
 struct Output<'a> {
     piece: &'a [u8],
     /// Length of the piece's beginning that goes on as it is.
@@ -476,7 +515,7 @@ impl<'a> Output<'a> {
         std::mem::take(self.copy())
     }
 
-    /// `whole`: no part of the piece is kept back. What was held goes first.
+    /// What goes on, after what was held. `whole`: no part of the piece is kept back.
     fn finish(self, whole: bool, held: &mut Vec<u8>) -> Progress {
         if held.is_empty() && whole && self.copy.is_none() && self.verbatim == self.piece.len() {
             return Progress::Pass;

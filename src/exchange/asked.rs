@@ -21,8 +21,8 @@ pub(super) fn models<'a>(
         choice: String::new(),
     };
     if request.model().is_none() {
-        let missing = || Error::InvalidField { field: "model", problem: "is missing".to_owned() };
-        models.resolve(config.default_model.as_deref().ok_or_else(missing)?, request, headers)?;
+        let default = config.default_model.as_deref().ok_or_else(missing_model)?;
+        models.resolve(default, request, headers)?;
     }
     for name in request.models() {
         models.resolve(name, request, headers)?;
@@ -31,10 +31,15 @@ pub(super) fn models<'a>(
     Ok((asked, (!choice.is_empty()).then_some(choice)))
 }
 
+#[cold]
+fn missing_model() -> Error {
+    Error::InvalidField { field: "model", problem: "is missing".to_owned() }
+}
+
 struct Models<'a> {
     config: &'a Config,
     asked: Vec<Asked<'a>>,
-    /// Why they are not the names in the request.
+    /// Why they are not the names in the request; empty: they are.
     choice: String,
 }
 
@@ -62,12 +67,9 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
-    /// Two names of the same endpoints, wanted in the same way, are one.
+    /// Adds a model, unless another name has asked for the same one.
     fn add(&mut self, asked: Asked<'a>) {
-        let same = |known: &Asked<'_>| {
-            (known.model, known.rest, known.variant) == (asked.model, asked.rest, asked.variant)
-        };
-        if !self.asked.iter().any(same) {
+        if !self.asked.iter().any(|known| is_same(known, &asked)) {
             self.asked.push(asked);
         }
     }
@@ -101,6 +103,11 @@ impl<'a> Models<'a> {
     }
 }
 
+/// Whether two names mean the same endpoints, and want them in the same way.
+fn is_same(one: &Asked<'_>, other: &Asked<'_>) -> bool {
+    (one.model, one.rest, one.variant) == (other.model, other.rest, other.variant)
+}
+
 /// A name without the suffix that was taken for a variant.
 pub(super) fn without_variant(name: &str, variant: Option<Variant>) -> &str {
     variant.and_then(|_| name.rsplit_once(':')).map_or(name, |(base, _)| base)
@@ -118,7 +125,7 @@ fn resolve<'a>(config: &Config, name: &'a str) -> Result<Asked<'a>, Error> {
     }
 }
 
-/// What a variant asks for.
+/// What a variant asks for, in words for people.
 fn stands_for(variant: Variant) -> Option<&'static str> {
     match variant {
         Variant::Nitro => Some(":nitro sorts by throughput and admits the tier priority"),

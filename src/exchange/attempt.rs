@@ -2,29 +2,35 @@
 //! must take over.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::answer::{Answer, Clock, Fault, Progress};
+use super::answer::{Answer, Progress};
+use super::blame::is_about_the_request;
+use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
-use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
+use crate::error::{Error, Reply};
 use crate::operation::{Face, Operation};
-use crate::provider::{Body, Way, header, prepare};
+use crate::provider::{Body, Prepared, Way, header, prepare};
 use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
 
-/// One try.
+/// How often an endpoint may be asked again because a connection was an old one. Where a provider
+/// closes connections that many requests have left idle, the next one may be old, too.
+pub(super) const MOST_REPEATS: usize = 2;
+
+/// One try at an endpoint.
 pub(super) struct Attempt {
     /// Index into the plan's steps.
     pub step: usize,
     pub started: Duration,
+    /// The status of the upstream's answer.
     pub status: Option<u16>,
-    /// How it ended, or what its status says of that while the body of an error is still coming.
+    /// How it ended; while the body of an error is still coming, what the status says of that.
     pub outcome: Option<Outcome>,
     pub first_content: Option<Duration>,
     pub ended: Option<Duration>,
@@ -34,17 +40,37 @@ pub(super) struct Attempt {
     /// Names of the request's fields that this provider was not told.
     pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Box<Answer>>,
+    /// The sink's cluster, where the host sent the attempt there.
+    sink: Option<String>,
+    /// It went out on a connection that others had used before.
+    reuses_connection: bool,
+    /// It was made once more at the same endpoint.
+    pub repeated: bool,
+    /// The answer was refused for what the client may have asked for: an error that is about the
+    /// request, or more than may be held.
+    pub refused_as_asked: bool,
 }
 
-/// What makes the client's request this attempt's.
+/// What an attempt's upstream is sent.
 #[derive(Debug, PartialEq)]
 pub struct Dispatch<'a> {
-    /// To be named in all later events of this attempt.
+    /// The attempt's number, by which all later events name it.
     pub attempt: usize,
     /// All request headers.
     pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
     pub body: Body,
+}
+
+/// Where the host is about to send an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To the cluster of the plan's next step.
+    Planned,
+    /// To a cluster that refuses every connection.
+    Sink,
+    /// To somebody else.
+    Wrong,
 }
 
 /// What becomes of what an attempt's upstream sent.
@@ -77,28 +103,56 @@ pub enum Broken {
 }
 
 impl Attempt {
+    fn new(step: usize, started: Duration, dropped: Vec<Cow<'static, str>>) -> Self {
+        Self {
+            step,
+            started,
+            status: None,
+            outcome: None,
+            first_content: None,
+            ended: None,
+            retry_after: None,
+            moved_on: false,
+            dropped,
+            answer: None,
+            sink: None,
+            reuses_connection: false,
+            repeated: false,
+            refused_as_asked: false,
+        }
+    }
+
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
     }
+
+    /// Whether an error in place of a success's content, or amid it, is no fault of the endpoint.
+    pub(super) fn is_blameless(&self) -> bool {
+        let told = self.answer.as_ref().and_then(|answer| answer.meter.error());
+        self.refused_as_asked || told.is_some_and(is_about_the_request)
+    }
+
+    /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.
+    fn passed_on(&mut self, end: bool, moment: &Moment<'_>) {
+        let Some(answer) = &self.answer else { return };
+        if end || answer.is_over() {
+            let has_failed = answer.meter.is_failed();
+            let outcome = if has_failed { Outcome::ErrorEvent } else { Outcome::Ok };
+            self.close(outcome, moment.time());
+        }
+    }
 }
 
 impl Exchange {
-    /// The host is about to send an attempt; `current` are the request headers as it has them. The
-    /// first one begins with the exchange; `clock` tells the time of all others.
+    /// The host is about to send an attempt; `current` are the request headers as it has them.
+    /// `clock` is asked for the time of all attempts but the first, which begins with the exchange.
     pub fn begin_attempt<'a>(
         &'a mut self,
         current: &[(&'a str, &'a str)],
         clock: Clock<'_>,
     ) -> Result<Dispatch<'a>, Reply> {
-        let mut now = self.started;
-        if let Some(last) = self.attempts.len().checked_sub(1) {
-            now = clock();
-            self.attempt_closed(last, Broken::Reset, now);
-        }
-        if !self.may_fall_back() {
-            return Err(self.last_error());
-        }
+        let now = self.begin_next(clock)?;
         let step = self.plan.steps.get(self.next);
         let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
@@ -110,31 +164,27 @@ impl Exchange {
             .and_then(|prepared| fits(prepared, request, limit));
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            // Not by `end_with`: what is prepared borrows the rest of the exchange.
+            // `end_with` would borrow all of the exchange, of which the dispatch has a part.
             Err(error) => {
                 let reply = self.reply_with(&error);
                 self.error = Some(error);
                 return Err(reply);
             }
         };
-        self.attempts.push(Attempt {
-            step: self.next,
-            started: now,
-            status: None,
-            outcome: None,
-            first_content: None,
-            ended: None,
-            retry_after: None,
-            moved_on: false,
-            dropped: prepared.dropped,
-            answer: None,
-        });
+        self.attempts.push(Attempt::new(self.next, now, prepared.dropped));
         self.next += 1;
-        Ok(Dispatch {
-            attempt: self.attempts.len() - 1,
-            headers: prepared.headers,
-            body: prepared.body,
-        })
+        let Prepared { headers, body, .. } = prepared;
+        Ok(Dispatch { attempt: self.attempts.len() - 1, headers, body })
+    }
+
+    /// When the next attempt begins, if there is a step for it. The attempt before it is over.
+    fn begin_next(&mut self, clock: Clock<'_>) -> Result<Duration, Reply> {
+        let mut now = self.started;
+        if let Some(last) = self.attempts.len().checked_sub(1) {
+            now = clock();
+            self.attempt_closed(last, Broken::Reset, now);
+        }
+        if self.may_fall_back() { Ok(now) } else { Err(self.last_error()) }
     }
 
     /// The client's request, which every attempt starts from.
@@ -172,12 +222,42 @@ impl Exchange {
         self.cluster(self.next)
     }
 
-    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is
-    /// another provider's than the attempt's: nobody else may get a provider's key.
-    pub fn misrouted(&mut self, cluster: &str) -> Option<Reply> {
-        let is_known = self.config.providers.iter().any(|provider| provider.cluster == cluster);
-        let strays = is_known && cluster != self.next_cluster();
-        strays.then(|| self.end_with(Error::Misrouted { cluster: cluster.to_owned() }))
+    /// Where the host is about to send an attempt. Only the planned cluster may get what is the
+    /// gateway's: keys, hosts, bodies.
+    pub fn destination(&self, cluster: &str) -> Destination {
+        match cluster {
+            // Beyond the plan there is only an error to be told.
+            _ if cluster == self.next_cluster() || !self.may_fall_back() => Destination::Planned,
+            _ if is_sink(cluster) => Destination::Sink,
+            _ => Destination::Wrong,
+        }
+    }
+
+    /// An attempt at the sink, since the host's route does not know the planned cluster: nobody is
+    /// told anything, and the next endpoint follows when the sink has refused it.
+    #[cold]
+    pub fn begin_at_sink(
+        &mut self,
+        sink: &str,
+        clock: Clock<'_>,
+    ) -> Result<Dispatch<'static>, Reply> {
+        let now = self.begin_next(clock)?;
+        let sink = Some(sink.to_owned());
+        self.attempts.push(Attempt { sink, ..Attempt::new(self.next, now, Vec::new()) });
+        self.next += 1;
+        let headers =
+            [(":method", "POST"), (":scheme", "http"), (":authority", "sink"), (":path", "/")];
+        Ok(Dispatch {
+            attempt: self.attempts.len() - 1,
+            headers: headers.map(|(name, value)| (name, Cow::Borrowed(value))).to_vec(),
+            body: Body::Whole(Vec::new()),
+        })
+    }
+
+    /// The answer in place of an attempt at `cluster`, which was not planned.
+    #[cold]
+    pub fn wrong_cluster(&mut self, cluster: &str) -> Reply {
+        self.end_with(Error::WrongCluster { cluster: cluster.to_owned() })
     }
 
     /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is
@@ -191,6 +271,9 @@ impl Exchange {
         clock: Clock<'_>,
     ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        if let Some(sink) = current.sink.take() {
+            return Verdict::Answer(self.wrong_cluster(&sink));
+        }
         current.status = Some(status);
         current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
         if status < 200 {
@@ -204,7 +287,7 @@ impl Exchange {
             )
         } else {
             let outcome = Outcome::of_status(status, !self.is_passthrough(attempt));
-            // That a moderator objects, and not to the key, only the body says.
+            // A 403 is about the key, or a moderator's objection: only the body says which.
             let is_told = status != 403 || outcome != Some(Outcome::Key);
             if let Some(outcome) = outcome.filter(|_| is_told && self.may_fall_back()) {
                 self.close(attempt, outcome, clock());
@@ -298,7 +381,7 @@ impl Exchange {
     }
 
     /// Who makes an attempt, and how that provider serves this operation.
-    fn served_by(&self, attempt: usize) -> Option<(&Step, &Provider, Way)> {
+    pub(super) fn served_by(&self, attempt: usize) -> Option<(&Step, &Provider, Way)> {
         let step = self.step(attempt)?;
         let provider = step.provider(&self.config)?;
         Some((step, provider, Way::of(provider.api, self.operation)?))
@@ -316,146 +399,29 @@ impl Exchange {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {
-            // What still comes is nothing the client could read.
+            // The client has its answer. What its upstream still sends may pass where it is in the
+            // client's own format.
             return if answer.is_foreign() { Verdict::Replace(Vec::new()) } else { Verdict::Pass };
         }
-        let now = OnceCell::new();
-        let clock = || *now.get_or_init(clock);
-        let progress = answer.push(piece, end, &clock);
+        let moment = Moment::of(clock);
+        let progress = answer.push(piece, end, &|| moment.time());
         if answer.is_committed() && current.first_content.is_none() {
-            current.first_content = Some(clock());
+            current.first_content = Some(moment.time());
         }
         match progress {
             Progress::Hold => Verdict::Hold { strip_length: answer.changes_length() },
-            Progress::Pass | Progress::Replace(_) => {
-                if end || answer.is_over() {
-                    let outcome =
-                        if answer.meter.is_failed() { Outcome::ErrorEvent } else { Outcome::Ok };
-                    current.close(outcome, clock());
-                }
-                match progress {
-                    Progress::Replace(bytes) => Verdict::Replace(bytes),
-                    _ => Verdict::Pass,
-                }
+            Progress::Pass => {
+                current.passed_on(end, &moment);
+                Verdict::Pass
             }
-            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, clock()),
-            Progress::Error(body) => self.upstream_error(attempt, body, clock()),
-            Progress::Failed(fault) => self.fault(attempt, fault, clock()),
-        }
-    }
-
-    /// The upstream ended cleanly but too early, or cannot be read further: the client is told in
-    /// its own dialect, or where that has no word for it, by an end that is not clean either.
-    fn cut(
-        &mut self,
-        attempt: usize,
-        mut bytes: Vec<u8>,
-        limit: Option<usize>,
-        now: Duration,
-    ) -> Verdict {
-        let (outcome, message) = match limit {
-            Some(limit) => (Outcome::ErrorEvent, large_event(limit)),
-            None => (
-                Outcome::Reset,
-                "The provider's stream ended before the answer was complete".to_owned(),
-            ),
-        };
-        self.close(attempt, outcome, now);
-        let failure = self.failure(502, &message);
-        let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
-        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
-            Some(events) => {
-                bytes.extend_from_slice(&events);
+            Progress::Replace(bytes) => {
+                current.passed_on(end, &moment);
                 Verdict::Replace(bytes)
             }
-            None => Verdict::Reset,
+            Progress::Cut(bytes, limit) => self.cut(attempt, bytes, limit, moment.time()),
+            Progress::Error(body) => self.upstream_error(attempt, body, moment.time()),
+            Progress::Failed(fault) => self.fault(attempt, fault, moment.time()),
         }
-    }
-
-    fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
-        let (outcome, status, message, code) = match fault {
-            Fault::Empty => {
-                (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None)
-            }
-            Fault::Malformed => {
-                (Outcome::ErrorEvent, 502, "The provider's answer was malformed".to_owned(), None)
-            }
-            Fault::TooLarge(limit) => (
-                Outcome::ErrorEvent,
-                502,
-                format!("The provider's answer is larger than {limit} bytes"),
-                None,
-            ),
-            Fault::LargeEvent(limit) => (Outcome::ErrorEvent, 502, large_event(limit), None),
-            Fault::Error(fields) => {
-                let told = Failure::of(&fields.unwrap_or_default());
-                (Outcome::ErrorEvent, told.status, told.message, told.code)
-            }
-        };
-        self.close(attempt, outcome, now);
-        if self.may_fall_back() {
-            return self.move_on(attempt);
-        }
-        self.fail(Failure { code, ..self.failure(status, &message) })
-    }
-
-    /// A whole error body: the client's own mistake, or the last endpoint's failure.
-    fn upstream_error(&mut self, attempt: usize, body: Vec<u8>, now: Duration) -> Verdict {
-        let current = self.attempts.get(attempt);
-        let (status, outcome) =
-            current.map_or((None, None), |current| (current.status, current.outcome));
-        let Some((_, provider, way)) = self.served_by(attempt) else { return Verdict::Pass };
-        let error = translate::format(provider).error(&body);
-        let is_error = error.is_some();
-        let fields = error.unwrap_or_default();
-        let outcome = outcome.filter(|outcome| *outcome != Outcome::Key || !fields.is_moderated());
-        let is_key = outcome == Some(Outcome::Key)
-            || fields.code.as_deref() == Some("invalid_api_key") && !self.is_passthrough(attempt);
-        let outcome = if is_key { Outcome::Key } else { outcome.unwrap_or(Outcome::Rejected) };
-        self.close(attempt, outcome, now);
-        let moves_on = match outcome {
-            Outcome::Rejected => fields.is_about_the_model() && self.skip_to_next_model(attempt),
-            Outcome::Key => self.may_fall_back(),
-            _ => false,
-        };
-        if moves_on {
-            return self.move_on(attempt);
-        }
-        // Where a provider would send a client is none of the client's business.
-        let told = status.filter(|status| *status >= 400);
-        let failure = self.failure(told.unwrap_or(502), "Provider returned error");
-        if is_key {
-            // Its message may quote the key.
-            let message = "The provider rejected the gateway's credentials".to_owned();
-            return self.fail(Failure { message, ..failure });
-        }
-        let failure = Failure { code: fields.known_code().map(str::to_owned), ..failure };
-        let form = self.error_form();
-        if form == ErrorForm::OpenRouter {
-            let raw = String::from_utf8(body).ok().filter(|raw| !raw.is_empty());
-            return self.fail(Failure { raw, ..failure });
-        }
-        let failure = Failure {
-            message: fields.message.unwrap_or_else(|| failure.message.clone()),
-            ..failure
-        };
-        if way == Way::Translate || !is_error || told.is_none() {
-            return self.fail(failure);
-        }
-        self.error = Some(Error::Upstream(failure));
-        Verdict::Replace(body)
-    }
-
-    /// Steps over the remaining endpoints of this attempt's model; false if there is no other
-    /// model.
-    fn skip_to_next_model(&mut self, attempt: usize) -> bool {
-        let Some(step) = self.step(attempt) else { return false };
-        let mut later = self.plan.steps.iter().enumerate().skip(self.next);
-        let Some((next, _)) = later.find(|(_, other)| !other.same_model(step)) else {
-            return false;
-        };
-        self.next = next;
-        true
     }
 
     /// What to do about an attempt that has waited long enough; `None`: nothing yet.
@@ -485,7 +451,8 @@ impl Exchange {
         })
     }
 
-    /// A comment for a client whose stream is silent; `None` where none may be sent.
+    /// A comment that shows a client whose stream is silent that it is alive; `None` where none may
+    /// be sent.
     pub fn comment(&self) -> Option<&'static [u8]> {
         let last = self.attempts.last().filter(|last| last.ended.is_none())?;
         let between = last.answer.as_deref().is_some_and(Answer::is_between_events);
@@ -501,16 +468,44 @@ impl Exchange {
         self.attempts.get(attempt).is_some_and(|current| current.ended.is_none())
     }
 
-    /// An attempt is over for the host. Nothing changes if it had come to its end already.
-    pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
-        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some())
-        {
-            return;
+    /// An attempt goes out on a connection that others have used before, and that its upstream may
+    /// be closing right now.
+    pub fn reuses_connection(&mut self, attempt: usize) {
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.reuses_connection = true;
         }
-        self.close(attempt, self.outcome_of(attempt, broken, now), now);
     }
 
-    /// The host does not say that it gave up; that the time it was given is over does.
+    /// An attempt is over for the host. Nothing changes if it had come to its end already.
+    pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
+        if self.settled || !self.is_open(attempt) {
+            return;
+        }
+        let outcome = self.outcome_of(attempt, broken, now);
+        self.close(attempt, outcome, now);
+        if outcome == Outcome::Reset {
+            self.repeat(attempt);
+        }
+    }
+
+    /// Goes back to the step of an attempt whose connection was an old one and broke before a byte
+    /// of the answer: that is no failure of the endpoint, so it is asked once more. It may have
+    /// seen the request, and then charges for it twice.
+    fn repeat(&mut self, attempt: usize) {
+        let Some(current) = self.attempts.get(attempt) else { return };
+        let is_excused = current.reuses_connection && current.status.is_none();
+        let repeats = self.attempts.iter().filter(|it| it.repeated && it.step == current.step);
+        if !is_excused || repeats.count() >= MOST_REPEATS {
+            return;
+        }
+        self.next = current.step;
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.repeated = true;
+        }
+    }
+
+    /// How an attempt ended that the host has closed. The host does not say whether it gave up
+    /// waiting: it did, if the time that it was given is over.
     pub(super) fn outcome_of(&self, attempt: usize, broken: Broken, now: Duration) -> Outcome {
         let current = self.attempts.get(attempt);
         let waiting = current.is_some_and(|current| {
@@ -541,12 +536,13 @@ impl Exchange {
         self.plan.steps.get(self.attempts.get(attempt)?.step)
     }
 
-    fn is_passthrough(&self, attempt: usize) -> bool {
+    pub(super) fn is_passthrough(&self, attempt: usize) -> bool {
         let provider = self.step(attempt).and_then(|step| step.provider(&self.config));
         provider.is_some_and(|provider| provider.auth == Auth::Passthrough)
     }
 
-    fn move_on(&mut self, attempt: usize) -> Verdict {
+    /// The host must try the next endpoint.
+    pub(super) fn move_on(&mut self, attempt: usize) -> Verdict {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.moved_on = true;
         }
@@ -557,77 +553,12 @@ impl Exchange {
     pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }
-
-    fn fail(&mut self, failure: Failure) -> Verdict {
-        Verdict::Answer(self.end_with(Error::Upstream(failure)))
-    }
-
-    /// The error after the last attempt, told by how it ended.
-    pub(super) fn last_error(&mut self) -> Reply {
-        let outcome = self.attempts.last().and_then(|attempt| attempt.outcome);
-        let failure = match outcome {
-            Some(Outcome::Timeout | Outcome::FirstToken) => {
-                self.failure(504, "The provider did not answer in time")
-            }
-            Some(Outcome::Connect) => self.failure(502, "The provider could not be reached"),
-            _ => self.failure(502, "The provider's connection broke before it answered"),
-        };
-        let error = self.error.take().unwrap_or(Error::Upstream(failure));
-        self.end_with(error)
-    }
-
-    /// The client gets this error; the answer that tells it.
-    pub(super) fn end_with(&mut self, error: Error) -> Reply {
-        let reply = self.reply_with(&error);
-        self.error = Some(error);
-        reply
-    }
-
-    /// The common part of an upstream's failure.
-    fn failure(&self, status: u16, message: &str) -> Failure {
-        let provider = self
-            .attempts
-            .len()
-            .checked_sub(1)
-            .and_then(|last| self.step(last)?.provider(&self.config));
-        Failure {
-            status,
-            message: message.to_owned(),
-            provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
-            retry_after: self.attempts.iter().filter_map(|attempt| attempt.retry_after).min(),
-            tried: self.tried(),
-            models: self.models_asked(),
-            dropped: self.plan.dropped.clone(),
-            ..Failure::default()
-        }
-    }
-
-    /// All attempts so far.
-    pub(super) fn tried(&self) -> Vec<Tried> {
-        let attempts = self.attempts.iter().enumerate();
-        attempts
-            .map(|(index, attempt)| {
-                let provider = self.step(index).and_then(|step| step.provider(&self.config));
-                let (id, name) =
-                    provider.map_or(("", ""), |provider| (&provider.id, &provider.name));
-                let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
-                Tried {
-                    provider: id.to_owned(),
-                    name: name.to_owned(),
-                    status: attempt.status,
-                    code: attempt
-                        .status
-                        .filter(|status| *status >= 400)
-                        .unwrap_or(outcome.status()),
-                    reason: outcome.name(),
-                }
-            })
-            .collect()
-    }
 }
 
-fn large_event(limit: usize) -> String {
-    format!("An event of the provider's answer is larger than {limit} bytes")
+/// A sink is known by its name: `sink`, or one that ends so after a separator.
+fn is_sink(cluster: &str) -> bool {
+    let before = cluster.strip_suffix("sink");
+    before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', '.']))
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use super::record::hexadecimal;
 use super::{Arrival, Exchange};
-use crate::catalog::{Cost, Price};
-use crate::config::Config;
-use crate::error::Dropped;
-use crate::error::{Error, ErrorForm, Reply};
+use crate::config::{Caller, Config};
+use crate::error::{Dropped, Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
 use crate::listing::Query;
 use crate::operation::{Face, Operation};
@@ -25,18 +23,18 @@ pub fn seed_of(request_id: &str) -> u64 {
     Fnv::of(request_id.as_bytes())
 }
 
-/// A request to be explained.
+/// What a client might send, to be explained.
 #[derive(Debug)]
 pub struct Question {
-    /// What the client would want done; `None`: as the body's form says.
+    /// What the client would want done; `None`: what the form of the body says.
     pub operation: Option<Operation>,
-    /// The client's headers, names in lower case, as far as rules look at them.
+    /// The client's headers that rules look at, with their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The client's body.
     pub body: Vec<u8>,
-    /// Of the draw; the record of an exchange says its own.
+    /// The draw's seed; an exchange's record says which one it had.
     pub seed: u64,
-    /// Since the Unix epoch.
+    /// The time of the request, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -46,28 +44,27 @@ impl Question {
     fn read(mut self, path: &str) -> Result<Self, Error> {
         let query = Query::of(path);
         if let Some(name) = query.text("dialect") {
-            let problem = "must be chat, completions, embeddings, messages or responses".to_owned();
-            let operation =
-                Operation::named(&name).ok_or(Error::InvalidField { field: "dialect", problem })?;
-            self.operation = Some(operation);
+            const EXPECTED: &str = "must be chat, completions, embeddings, messages or responses";
+            let operation = Operation::named(&name);
+            self.operation = Some(operation.ok_or_else(|| wrong("dialect", EXPECTED))?);
         }
         if let Some(id) = query.text("request_id") {
             self.seed = seed_of(&id);
         }
         if let Some(seed) = query.text("seed") {
-            let problem = "must be a hexadecimal number of up to 16 digits".to_owned();
-            self.seed = u64::from_str_radix(&seed, 16)
-                .map_err(|_| Error::InvalidField { field: "seed", problem })?;
+            const EXPECTED: &str = "must be a hexadecimal number of up to 16 digits";
+            self.seed = u64::from_str_radix(&seed, 16).map_err(|_| wrong("seed", EXPECTED))?;
         }
         for header in query.texts("header") {
-            let problem = || Error::InvalidField {
-                field: "header",
-                problem: "must be name:value".to_owned(),
-            };
-            self.headers.push(header_of(&header).ok_or_else(problem)?);
+            let header = header_of(&header).ok_or_else(|| wrong("header", "must be name:value"))?;
+            self.headers.push(header);
         }
         Ok(self)
     }
+}
+
+fn wrong(field: &'static str, problem: &str) -> Error {
+    Error::InvalidField { field, problem: problem.to_owned() }
 }
 
 /// A header of `name: value`, its name in lower case.
@@ -76,20 +73,27 @@ pub fn header_of(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// What a request to the operator's paths gets in place of an answer where it may not ask.
-/// `authorization`: its header.
-pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
-    if !config.operator.asks_for_key() {
-        return None;
-    }
-    let key = authorization.and_then(|value| value.trim().split_once(' '));
-    let key = key
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim_start());
-    match key {
-        Some(key) if config.operator.knows(key) => None,
-        key => Some(Error::Unauthorized { with_key: key.is_some() }.reply(ErrorForm::OpenRouter)),
-    }
+/// What a request to the operator's paths gets in place of an explanation: where it may not ask,
+/// or asks for something else. `rest` is what stands below the operator's path, `authorization` the
+/// header.
+pub fn refusal(
+    config: &Config,
+    (method, rest): (&str, &str),
+    authorization: Option<&str>,
+) -> Option<Reply> {
+    let error = match config.operator.caller(authorization) {
+        _ if !config.operator.has_keys() => unknown_path(rest),
+        Caller::Anonymous => Error::Unauthorized { with_key: false },
+        Caller::Unknown => Error::Unauthorized { with_key: true },
+        _ if rest != "api/explain" => unknown_path(rest),
+        _ if method != "POST" => Error::WrongMethod { allow: "POST" },
+        _ => return None,
+    };
+    Some(error.reply(ErrorForm::OpenRouter))
+}
+
+fn unknown_path(rest: &str) -> Error {
+    Error::NotFound { what: "Path", name: rest.to_owned() }
 }
 
 /// Answers a request for an explanation; `path` is the whole `:path`.
@@ -116,7 +120,7 @@ pub fn explain(config: &Rc<Config>, question: Question, health: &Health) -> Stri
     Exchange::planned(config.clone(), arrival, health).explanation(health)
 }
 
-/// What a body is, by the fields it has.
+/// What a client that sends this body wants done, by the fields that the body has.
 fn operation_of(body: &[u8], config: &Config) -> Operation {
     let Ok(request) = Request::parse(body.to_vec(), &config.limits) else { return Operation::Chat };
     match () {
@@ -188,22 +192,12 @@ impl Exchange {
         else {
             return "null".to_owned();
         };
-        let (input, now) = (self.request.input_estimate(), self.started);
+        let input = self.request.input_estimate();
         let pricing = self.pricing_for(step, input);
         let output = self.request.max_output().or(endpoint.max_completion_tokens);
         let input_cost = pricing.prompt.map(|price| price.cost(input));
         let output_cost = pricing.completion.zip(output).map(|(price, tokens)| price.cost(tokens));
         let most = input_cost.zip(output_cost).map(|(input, output)| input + output);
-        let price = |price: Option<Price>| price.map(|price| price.to_string());
-        let cost = |cost: Option<Cost>| cost.map(|cost| cost.to_string());
-        let median = |measure| health.median(&endpoint.id, measure, now).map(|value| value as u64);
-        let health = Object::new()
-            .flag("outage", health.in_outage(&endpoint.id, now))
-            .text("standing", health.standing(&endpoint.id, now).name())
-            .flag("cooldown", health.in_cooldown(&endpoint.id, now))
-            .number("first_token_ms", median(Measure::FirstToken))
-            .number("tokens_per_second", median(Measure::Throughput))
-            .end();
         let mut explained = Object::new();
         explained
             .text("endpoint", &endpoint.id)
@@ -213,17 +207,36 @@ impl Exchange {
             .text("cluster", &provider.cluster)
             .json("weight", &serde_json::to_string(&endpoint.weight).unwrap_or_default())
             .text_or_null("moved_by", step.placing.moved_by())
-            .text_or_null("blended_price", cost(pricing.blended_per_million()).as_deref())
-            .text_or_null("prompt_price", price(pricing.prompt).as_deref())
-            .text_or_null("completion_price", price(pricing.completion).as_deref())
-            .text_or_null("input_cost", cost(input_cost).as_deref())
-            .text_or_null("most_cost", cost(most).as_deref())
-            .json("health", &health);
+            .text_or_null("blended_price", text(pricing.blended_per_million()).as_deref())
+            .text_or_null("prompt_price", text(pricing.prompt).as_deref())
+            .text_or_null("completion_price", text(pricing.completion).as_deref())
+            .text_or_null("input_cost", text(input_cost).as_deref())
+            .text_or_null("most_cost", text(most).as_deref())
+            .json("health", &health_explained(health, &endpoint.id, self.started));
         match self.plan.rule.compares().zip(step.placing.compared) {
             Some((measured, value)) => explained.number(measured.name(), Some(value)).end(),
             None => explained.end(),
         }
     }
+}
+
+/// A price or cost as a decimal string, if it is known.
+fn text<T: ToString>(amount: Option<T>) -> Option<String> {
+    amount.map(|amount| amount.to_string())
+}
+
+fn health_explained(health: &Health, endpoint: &str, now: Duration) -> String {
+    Object::new()
+        .flag("outage", health.in_outage(endpoint, now))
+        .text("standing", health.standing(endpoint, now).name())
+        .flag("cooldown", health.in_cooldown(endpoint, now))
+        .number("first_token_ms", median(health, endpoint, Measure::FirstToken, now))
+        .number("tokens_per_second", median(health, endpoint, Measure::Throughput, now))
+        .end()
+}
+
+fn median(health: &Health, endpoint: &str, measure: Measure, now: Duration) -> Option<u64> {
+    health.median(endpoint, measure, now).map(|value| value as u64)
 }
 
 /// `max_price`, as decimal strings in its own units.

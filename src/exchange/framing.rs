@@ -25,7 +25,7 @@ pub(super) enum Piece<'a> {
     Event(&'a [u8]),
     /// Part of an event that is too long to be held.
     Opaque(&'a [u8]),
-    /// Nothing after it can be read.
+    /// The rest of the body cannot be read.
     Broken,
 }
 
@@ -33,9 +33,9 @@ pub(super) enum Piece<'a> {
 pub(super) struct Rest {
     /// An event that only lacks its terminator.
     pub event: Vec<u8>,
-    /// An event that was cut within, which no client could read.
+    /// The stream was cut within the event, so that no client could read it.
     pub is_cut: bool,
-    /// Something has begun and not ended.
+    /// The stream was cut before the end of the event that had begun last.
     pub is_unfinished: bool,
 }
 
@@ -81,7 +81,7 @@ impl Framing {
         matches!(self, Self::Sse(splitter) if splitter.is_within_opaque())
     }
 
-    /// How many bytes are held.
+    /// How many bytes of an event that is not whole yet are held.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Sse(splitter) => splitter.held(),
@@ -89,7 +89,7 @@ impl Framing {
         }
     }
 
-    /// To be called once, at the end.
+    /// What is left; to be called once, when the stream has ended.
     pub(super) fn rest(&mut self) -> Rest {
         match self {
             Self::Sse(splitter) => {

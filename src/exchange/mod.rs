@@ -8,7 +8,10 @@
 mod answer;
 mod asked;
 mod attempt;
+mod blame;
+mod clock;
 pub mod explain;
+mod failure;
 mod framing;
 mod metadata;
 mod outcome;
@@ -20,7 +23,7 @@ use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use attempt::{Broken, Dispatch, Verdict};
+pub use attempt::{Broken, Destination, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::{Refusal, Settlement};
 
@@ -37,35 +40,36 @@ use crate::translate::openrouter::{Identity, TierPricing};
 use crate::usage::Usage;
 use crate::wire::json::push_number;
 
-use attempt::Attempt;
+use attempt::{Attempt, MOST_REPEATS};
 
-/// Who pays; until tenants are configured there is one.
+/// The tenant that pays for every request, as long as no others can be configured.
 const DEFAULT_TENANT: &str = "default";
 
 /// Most fallback models on OpenRouter's face.
 const MOST_FALLBACKS: usize = 3;
 
-/// Bytes; a body this much below the limit is not looked at more closely.
+/// A body that is this many bytes below the limit is taken to fit whatever a provider needs added
+/// to it; a larger one is tried out before the exchange departs.
 const MOST_GROWTH: usize = 64 * 1024;
 
 /// A client's request as it came in, whole.
 #[derive(Debug)]
 pub struct Arrival<'a> {
-    /// Whose conventions the answer follows.
+    /// By whose conventions the client is answered.
     pub face: Face,
     /// What the client wants done.
     pub operation: Operation,
-    /// All headers, names in lower case.
+    /// All headers, with their names in lower case.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The body.
+    /// All of its body.
     pub body: Vec<u8>,
     /// 128 random bits.
     pub random: [u64; 2],
-    /// Since the Unix epoch.
+    /// When it came, since the Unix epoch.
     pub now: Duration,
 }
 
-/// One exchange. Settled exactly once, whatever happens.
+/// One client request with all its attempts. Settled exactly once, whatever happens.
 pub struct Exchange {
     config: Rc<Config>,
     id: String,
@@ -81,7 +85,7 @@ pub struct Exchange {
     plan: Plan,
     /// Why the models of the plan are not the names that the client asked for, if they are not.
     choice: Option<String>,
-    /// Where conversations stay at their endpoints: this one.
+    /// The conversation that the request goes on with, where they stay at their endpoints.
     conversation: Option<Conversation>,
     /// The plan's step that the next attempt takes.
     next: usize,
@@ -117,7 +121,7 @@ impl Exchange {
         exchange
     }
 
-    /// An exchange that may never leave.
+    /// An exchange with its plan, or with the error that it ends with. It need not depart.
     fn planned(config: Rc<Config>, arrival: Arrival<'_>, health: &Health) -> Self {
         let mut exchange = Self::begin(config, &arrival);
         let seed = exchange.request_id.as_deref().map_or(arrival.random[0], explain::seed_of);
@@ -189,14 +193,14 @@ impl Exchange {
         if let Some(name) = self.request.preset() {
             self.request = self.with_preset(name)?;
         }
-        // OpenRouter's own bound holds on its face.
+        // What OpenRouter refuses, its face refuses too.
         if self.face == Face::OpenRouter && self.request.fallbacks() > MOST_FALLBACKS {
             return Err(too_many_fallbacks());
         }
         Ok(())
     }
 
-    /// Of a request with an error nothing is known.
+    /// What was read of a request before its error may be wrong: nothing of it is kept.
     #[cold]
     fn forget_request(&mut self, error: Error) -> Error {
         self.request = Request::default();
@@ -205,15 +209,11 @@ impl Exchange {
 
     #[cold]
     fn with_preset(&self, name: &str) -> Result<Request, Error> {
-        let unknown = || Error::InvalidField {
-            field: "preset",
-            problem: format!("{} is not known", echo(name)),
-        };
-        let preset = self.config.presets.find(name).ok_or_else(unknown)?;
+        let preset = self.config.presets.find(name).ok_or_else(|| unknown_preset(name))?;
         self.request.with_preset(preset, &self.config.limits)
     }
 
-    /// The models asked for, or the default one.
+    /// The models that the client asked for, or the default one.
     fn models_asked(&self) -> Vec<String> {
         let mut models: Vec<String> = self.request.models().map(str::to_owned).collect();
         if models.is_empty() {
@@ -222,7 +222,8 @@ impl Exchange {
         models
     }
 
-    /// Where there is nobody to ask for a count, the estimate is better than no answer.
+    /// The answer to a count of tokens where no endpoint can count: an estimate is better than an
+    /// error.
     #[cold]
     fn counted(&self) -> Reply {
         Reply::json(200, translate::anthropic::count_tokens_body(self.request.input_estimate()))
@@ -245,7 +246,7 @@ impl Exchange {
         }
     }
 
-    /// Refuses at once what [`fits`] would refuse later.
+    /// Refuses at once what [`fits`] would refuse when it is too late for an error of ours.
     fn grows_too_large(&self) -> Result<(), Error> {
         let may_grow = self.request.body().len() + MOST_GROWTH <= self.config.limits.request_bytes;
         if may_grow { Ok(()) } else { self.try_steps() }
@@ -289,11 +290,13 @@ impl Exchange {
         Ok(Departure {
             per_try_timeout: self.per_try_timeout(),
             cluster: self.cluster(0),
-            max_retries: self.plan.steps.len().saturating_sub(1),
+            // An attempt too many, beyond the plan, is told its end by us.
+            max_retries: ((1 + MOST_REPEATS) * self.plan.steps.len()).saturating_sub(1),
         })
     }
 
-    /// The host knows one for all attempts: the longest of the plan.
+    /// How long one attempt may take. The host has one such time for all attempts, so it is the
+    /// longest that any step of the plan needs.
     fn per_try_timeout(&self) -> Duration {
         let mut longest = Duration::ZERO;
         for provider in self.plan.steps.iter().filter_map(|step| step.provider(&self.config)) {
@@ -305,7 +308,8 @@ impl Exchange {
         longest
     }
 
-    /// A provider's own, or the client's if that is shorter.
+    /// How long a stream's first token may take: what the document gives the provider, or what
+    /// the client gives it if that is less.
     fn first_token_timeout(&self, provider: &Provider) -> Duration {
         let asked = self.request.preferences().first_token_timeout;
         asked.map_or(provider.first_token_timeout, |asked| asked.min(provider.first_token_timeout))
@@ -322,10 +326,7 @@ impl Exchange {
         Identity {
             id: self.id.clone(),
             model: step.model_id(&self.config).into_owned(),
-            provider: step
-                .provider(&self.config)
-                .map(|provider| provider.name.clone())
-                .unwrap_or_default(),
+            provider: self.shown_provider(step),
             operation: self.operation,
             prices: self.prices(step),
             minute_of_day: self.minute_of_day(),
@@ -377,6 +378,10 @@ impl Exchange {
     fn minute_of_day(&self) -> u16 {
         calendar::minute_of_day(self.started)
     }
+}
+
+fn unknown_preset(name: &str) -> Error {
+    Error::InvalidField { field: "preset", problem: format!("{} is not known", echo(name)) }
 }
 
 #[cold]

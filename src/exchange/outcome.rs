@@ -3,37 +3,36 @@
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer for the client.
+    /// With an answer for the client.
     Ok,
-    /// An error of the client's own making, or one that another endpoint of the model would give
-    /// too.
+    /// With an error that the client made, or that every endpoint of the model would give.
     Rejected,
-    /// No connection.
+    /// Without a connection.
     Connect,
-    /// A connection that broke.
+    /// With a connection that broke.
     Reset,
-    /// No whole answer in time.
+    /// Without a whole answer in time.
     Timeout,
-    /// No first event in time.
+    /// Without a first event in time.
     FirstToken,
-    /// A status from 300 to 499 that another endpoint may not give.
+    /// With a status from 300 to 499 that another endpoint may not give.
     Status4xx,
-    /// Too many requests.
+    /// With the status of too many requests.
     Status429,
-    /// The provider's own failure.
+    /// With the provider's own failure.
     Status5xx,
     /// The provider rejected the gateway's key.
     Key,
-    /// Success without content.
+    /// With a success that had no content.
     Empty,
-    /// An error as the first event of a success.
+    /// With an error in place of a success's content, or in the middle of it.
     ErrorEvent,
     /// The client hung up.
     Aborted,
 }
 
 impl Outcome {
-    /// Value of the stats' `outcome` and `reason` tags.
+    /// The value of the stats' tags `outcome` and `reason`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -64,7 +63,9 @@ impl Outcome {
         !matches!(self, Self::Ok | Self::Rejected | Self::Aborted)
     }
 
-    /// What an HTTP status means for the fallback; `None`: the client's own answer, error or not.
+    /// What an HTTP status says of the attempt; `None`: nothing that another endpoint could do
+    /// better, so the answer is the client's, be it an error or not. `own_key`: the key that was
+    /// sent is the gateway's.
     pub fn of_status(status: u16, own_key: bool) -> Option<Self> {
         match status {
             401..=403 if own_key => Some(Self::Key),

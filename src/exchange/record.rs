@@ -13,12 +13,12 @@ use crate::route::Step;
 use crate::usage::{Charge, Source};
 use crate::wire::json::{Object, push_number};
 
-/// Bytes; room for most records, so that they are not moved while they grow.
+/// Room for the bytes of most records, so that they are not moved while they grow.
 const USUAL_LENGTH: usize = 1024;
 
-/// Takes what is known at the end, by the names of filter state and record.
+/// Writes what is known at the end into filter state and into the record, by the same names.
 struct Facts<'a> {
-    /// Tells filter state, where what is not known is left out.
+    /// Writes into filter state, where what is not known is left out.
     tell: &'a mut dyn FnMut(&'static str, &str),
     record: Object,
     digits: String,
@@ -32,7 +32,7 @@ impl Facts<'_> {
         self.record.text_or_null(name, value);
     }
 
-    /// A text that is not the gateway's own.
+    /// A text that somebody else wrote, and that may hold anything.
     fn foreign(&mut self, name: &'static str, value: Option<&str>) {
         self.text(name, value.map(printable).as_deref());
     }
@@ -52,7 +52,7 @@ impl Facts<'_> {
 }
 
 impl Exchange {
-    /// Tells filter state what is known, and writes it all down.
+    /// Tells filter state what is known, and returns the cost and the record.
     pub(super) fn write_down(
         &self,
         answered: Option<&Answered<'_>>,
@@ -93,7 +93,7 @@ impl Exchange {
         Settlement { cost: cost.unwrap_or_default(), record }
     }
 
-    /// The rest of a record that begins with the facts.
+    /// The whole record, of which the facts are the beginning.
     fn record(&self, mut record: Object, now: Duration) -> String {
         record
             .number("status", self.status.map(u64::from))
@@ -127,8 +127,8 @@ impl Exchange {
         step.endpoint(&self.config).map_or("", |endpoint| endpoint.id.as_str())
     }
 
-    /// What ordered the plan, the figures it went by, one for each endpoint, and what moved which
-    /// one.
+    /// What ordered the plan, by which figures of each endpoint, and which endpoints were moved by
+    /// what.
     fn write_order(&self, record: &mut Object) {
         let (steps, rule) = (&self.plan.steps, self.plan.rule);
         if steps.is_empty() {
@@ -147,9 +147,10 @@ impl Exchange {
                 }
             });
         }
-        let moved = || steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
-        if moved().next().is_some() {
-            record.objects("moved", moved(), |(step, reason), record| {
+        let moved = steps.iter().filter_map(|step| Some((step, step.placing.moved_by()?)));
+        let moved: Vec<_> = moved.collect();
+        if !moved.is_empty() {
+            record.objects("moved", moved, |(step, reason), record| {
                 record.text("endpoint", self.endpoint_id(step)).text("reason", reason);
             });
         }
@@ -170,6 +171,9 @@ impl Exchange {
             "duration_ms",
             Some(milliseconds(attempt.started, attempt.ended.unwrap_or(now))),
         );
+        if attempt.repeated {
+            record.flag("repeated", true);
+        }
         if let Some(wait) = attempt.retry_after {
             record.number("retry_after_s", Some(wait.as_secs()));
         }
@@ -179,7 +183,7 @@ impl Exchange {
     }
 }
 
-/// Sixteen digits.
+/// A number in sixteen hexadecimal digits.
 pub(super) fn hexadecimal(number: u64) -> String {
     let mut digits = String::with_capacity(16);
     for place in (0..16).rev() {
@@ -189,7 +193,8 @@ pub(super) fn hexadecimal(number: u64) -> String {
     digits
 }
 
-/// A foreign text fit for a log line: bounded, without control characters.
+/// What of a text that somebody else wrote is fit for a log line: its beginning, without control
+/// characters.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Cow::Borrowed(text);

@@ -18,15 +18,16 @@ use crate::translate::Meter;
 use crate::usage::{Charge, Usage};
 use crate::wire::json::decimal;
 
-/// Seconds; below it a stream's speed is not measured.
+/// Seconds; of a stream that took less the speed is not measured.
 const SHORTEST_STREAM: f64 = 0.02;
 
 /// What is to be written down.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settlement {
-    /// What it cost, as far as that is known.
+    /// What the exchange cost, as far as that is known.
     pub cost: Cost,
-    /// One line of JSON, unless the configuration wants none. It belongs into filter state too.
+    /// The record, one line of JSON, unless the configuration wants none. It belongs into filter
+    /// state too.
     pub record: Option<String>,
 }
 
@@ -37,11 +38,11 @@ pub enum Refusal {
     Overflow,
     /// The cluster has no hosts that are well, or there is none of its name.
     NoHealthyUpstream,
-    /// It does not say.
+    /// The host does not say why.
     Unknown,
 }
 
-/// The attempt the client's answer came from, and what it amounts to.
+/// The attempt that the client's answer came from, what that used, and what it cost.
 pub(super) struct Answered<'a> {
     attempt: &'a Attempt,
     pub meter: &'a Meter,
@@ -78,19 +79,19 @@ impl Exchange {
         if let Some(error) = &self.error {
             return self.reply_with(error);
         }
-        let next = || self.next_cluster().to_owned();
+        let next = self.next_cluster().to_owned();
         let given_up = self.is_given_up(status, now);
         let error = match self.attempts.last() {
             last if refusal == Refusal::NoHealthyUpstream
                 && last.is_none_or(|last| last.moved_on || self.may_fall_back()) =>
             {
-                Error::NoHealthyUpstream { cluster: next() }
+                Error::NoHealthyUpstream { cluster: next }
             }
             _ if host_attempts > self.attempts.len() => match refusal {
-                Refusal::Overflow => Error::Overflow { cluster: next() },
-                _ => Error::Bypassed { cluster: next() },
+                Refusal::Overflow => Error::Overflow { cluster: next },
+                _ => Error::Bypassed { cluster: next },
             },
-            None if status < 400 => Error::Bypassed { cluster: next() },
+            None if status < 400 => Error::Bypassed { cluster: next },
             None => Error::of_host(status),
             Some(last) if last.moved_on || self.may_fall_back() && !given_up => match refusal {
                 Refusal::Overflow => Error::RetryOverflow { cluster: self.cluster(0).to_owned() },
@@ -196,7 +197,8 @@ impl Exchange {
         self.write_down(answered.as_ref(), aborted, now, tell)
     }
 
-    /// Attempts still under way when the client's stream ends: it hung up.
+    /// Ends the attempts that are still under way when the client's stream ends, and says whether
+    /// the client hung up.
     fn abort_open_attempts(&mut self, now: Duration) -> bool {
         let mut aborted = self.status.is_none();
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.ended.is_none()) {
@@ -207,7 +209,7 @@ impl Exchange {
         aborted
     }
 
-    /// Labels of an attempt: provider id, and the model's id as configured.
+    /// An attempt's labels in stats: the provider's id, and the model's as configured.
     pub(super) fn labels(&self, attempt: &Attempt) -> (&str, &str) {
         let step = self.plan.steps.get(attempt.step);
         let provider =
@@ -238,6 +240,9 @@ impl Exchange {
             let (provider, model) = self.labels(attempt);
             let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
             count(&stats::ATTEMPTS, &[provider, model, outcome.name()], 1);
+            if attempt.repeated {
+                continue;
+            }
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
@@ -254,7 +259,7 @@ impl Exchange {
         }
     }
 
-    /// The conversation stays where it was answered.
+    /// Remembers where the conversation was answered, so that its next request goes there too.
     fn stick(&self, now: Duration, health: &Health) {
         if let Some((place, ttl)) = self.place(now)
             && !self.plan.places.iter().any(|known| place.is_told_by(known, ttl))
@@ -267,8 +272,11 @@ impl Exchange {
     /// makes no difference.
     fn place(&self, now: Duration) -> Option<(Place, Duration)> {
         let (conversation, ttl) = self.conversation.zip(self.config.routing.sticky_ttl)?;
-        let well = |last: &&Attempt| last.outcome == Some(Outcome::Ok) && self.error.is_none();
-        let step = self.plan.steps.get(self.attempts.last().filter(well)?.step)?;
+        let last = self.attempts.last().filter(|_| self.error.is_none())?;
+        if last.outcome != Some(Outcome::Ok) {
+            return None;
+        }
+        let step = self.plan.steps.get(last.step)?;
         let endpoint = step.endpoint(&self.config)?;
         if !route::is_cheaper_cached(&self.pricing_for(step, self.request.input_estimate())) {
             return None;
@@ -281,17 +289,17 @@ impl Exchange {
     }
 
     fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
-        let failed = outcome.is_failure();
+        let failed = self.is_the_endpoints_fault(attempt, outcome, ended);
         Observation {
             failed,
-            neutral: matches!(outcome, Outcome::Rejected | Outcome::Status429),
+            neutral: outcome != Outcome::Ok && (!failed || outcome == Outcome::Status429),
             retry_after: attempt.retry_after.filter(|_| failed),
             first_token: attempt.first_content.map(|first| first.saturating_sub(attempt.started)),
             tokens_per_second: self.tokens_per_second(attempt, ended),
         }
     }
 
-    /// Of a stream, from its first content on.
+    /// Output tokens per second of a stream, from its first content on.
     fn tokens_per_second(&self, attempt: &Attempt, ended: Duration) -> Option<f64> {
         if !self.request.is_stream() {
             return None;
@@ -369,7 +377,7 @@ impl Exchange {
     }
 }
 
-/// Longest client text that goes into filter state, in characters.
+/// How many characters of a text that somebody else wrote go into filter state and headers.
 pub(super) const LONGEST_TEXT: usize = 256;
 
 /// Whole milliseconds between two times, in arithmetic that is fast in WebAssembly too.
@@ -378,7 +386,7 @@ pub(super) fn milliseconds(from: Duration, to: Duration) -> u64 {
     time.as_secs() * 1000 + u64::from(time.subsec_millis())
 }
 
-/// A text fit for a header value.
+/// What of a text is fit for a header's value.
 fn header_value(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(text);
@@ -386,7 +394,7 @@ fn header_value(text: &str) -> Cow<'_, str> {
     text.chars().take(LONGEST_TEXT).filter(char::is_ascii_graphic).collect()
 }
 
-/// What broke off an answer of which the client has a part.
+/// The type of the error that ended an answer of which the client has a part.
 fn broken_type(attempt: &Attempt) -> Option<&'static str> {
     let outcome = attempt.outcome.filter(|outcome| outcome.is_failure())?;
     let told = attempt.answer.as_ref().and_then(|answer| answer.meter.error());

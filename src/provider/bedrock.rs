@@ -28,8 +28,10 @@ mod tests {
         for (model, segment) in [
             ("amazon.nova-lite-v1:0", "amazon.nova-lite-v1%3A0"),
             (
-                "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2Feu.anthropic.claude-sonnet-4-5-20250929-v1%3A0",
+                "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/\
+                 eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2F\
+                 eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0",
             ),
             ("../../secret?x#y", "..%2F..%2Fsecret%3Fx%23y"),
             ("..", "%2E%2E"),

@@ -43,9 +43,11 @@ const IMPLIED: [&str; 4] =
 
 /// Fields, each with a value that asks for something; what follows a space only tells rows apart.
 fn fields() -> Vec<(&'static str, Value)> {
-    let tool =
-        json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
-    let schema = json!({"name": "s", "schema": {"type": "object", "additionalProperties": false}});
+    [openrouters_fields(), chat_fields()].concat()
+}
+
+/// Fields of OpenRouter's own: of routing, and of plugins.
+fn openrouters_fields() -> Vec<(&'static str, Value)> {
     vec![
         ("models", json!(["x/y"])),
         ("fallbacks", json!([{"model": "x/y"}])),
@@ -68,6 +70,13 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("plugins (auto-router)", json!([{"id": "auto-router", "cost_tier": "low"}])),
         ("plugins (pareto-router)", json!([{"id": "pareto-router"}])),
         ("plugins (unknown)", json!([{"id": "other"}])),
+    ]
+}
+
+/// Fields that the upstream has to act on.
+fn chat_fields() -> Vec<(&'static str, Value)> {
+    let schema = json!({"name": "s", "schema": {"type": "object", "additionalProperties": false}});
+    vec![
         ("max_tokens", json!(2048)),
         ("max_completion_tokens", json!(2048)),
         ("temperature", json!(0.5)),
@@ -84,7 +93,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("top_logprobs", json!(3)),
         ("n", json!(2)),
         ("stop", json!(["END"])),
-        ("tools", json!([tool])),
+        ("tools", json!([tool()])),
         ("tool_choice", json!("required")),
         ("parallel_tool_calls", json!(false)),
         ("max_tool_calls", json!(3)),
@@ -116,11 +125,19 @@ fn fields() -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn tool() -> Value {
+    json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}})
+}
+
 fn config() -> Config {
     let providers = UPSTREAMS
         .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})));
     let document = json!({"providers": providers.into_iter().collect::<serde_json::Map<_, _>>()});
     Config::parse(document.to_string().as_bytes(), &|_| Some("key".to_owned())).unwrap().0
+}
+
+fn provider<'a>(config: &'a Config, id: &str) -> &'a Provider {
+    config.providers.iter().find(|provider| provider.id == id).unwrap()
 }
 
 /// A body for an upstream, and what is said to be dropped.
@@ -130,8 +147,7 @@ fn prepared(
     body: &Value,
 ) -> Result<Sent, Error> {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default())?;
-    let provider =
-        config.providers.iter().find(|provider| provider.id == column.replace(' ', "-")).unwrap();
+    let provider = provider(config, &column.replace(' ', "-"));
     let client = ClientHeaders::default();
     let prepared = prepare(
         &request,
@@ -145,12 +161,11 @@ fn prepared(
         Some(Way::Translate) => translate::format(provider).losses(),
         _ => &[],
     };
-    let is_refused = |name: &str| {
-        losses.iter().any(|(lost, loss)| *lost == name && *loss == translate::Loss::Refused)
-    };
     Ok(Sent {
         body: serde_json::from_slice(&prepared.body.apply(request.body())).unwrap(),
-        refused: prepared.dropped.iter().any(|name| is_refused(name)),
+        refused: losses.iter().any(|(lost, loss)| {
+            *loss == translate::Loss::Refused && prepared.dropped.iter().any(|name| name == lost)
+        }),
         dropped: prepared.dropped.iter().map(|name| name.to_string()).collect(),
     })
 }
@@ -158,7 +173,7 @@ fn prepared(
 struct Sent {
     body: Value,
     dropped: Vec<String>,
-    /// The endpoint would not be in the plan.
+    /// Whether a request with these fields would leave the endpoint out of its plan.
     refused: bool,
 }
 
@@ -173,12 +188,12 @@ fn fate(
     let mut body =
         json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4096});
     if row.starts_with("tool_choice") || row.starts_with("parallel") {
-        body["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+        body["tools"] = json!([tool()]);
     }
     let without = prepared(config, upstream, &body).unwrap();
     body[field] = value.clone();
     let Ok(with) = prepared(config, upstream, &body) else { return Some("error") };
-    // Both are one thing to the common form.
+    // Formats other than OpenAI's are written from the common form, which has both as `reasoning`.
     let field =
         if field == "reasoning_effort" && upstream.1 != "openai" { "reasoning" } else { field };
     let is_named = with
@@ -224,7 +239,7 @@ fn no_field_is_lost_in_silence() {
 fn body_for(column: &str, json: &str) -> (String, String) {
     let config = config();
     let request = Request::parse(json.as_bytes().to_vec(), &Limits::default()).unwrap();
-    let provider = config.providers.iter().find(|provider| provider.id == column).unwrap();
+    let provider = provider(&config, column);
     let client = ClientHeaders::default();
     let prepared = prepare(
         &request,
@@ -270,8 +285,15 @@ fn openrouters_additions_do_not_reach_an_upstream_that_refuses_them() {
             "reasoning.max_tokens",
         ),
         (
-            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","cache_control":{"type":"ephemeral"},"text":"a"}]},{"reasoning":"r","role":"assistant","content":"b", "reasoning_details":[{"a":{}}] , "own":1}]}"#,
-            r#"{"model":"up","messages":[{"role":"user","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":"b" , "own":1}]}"#,
+            concat!(
+                r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","#,
+                r#""cache_control":{"type":"ephemeral"},"text":"a"}]},{"reasoning":"r","#,
+                r#""role":"assistant","content":"b", "reasoning_details":[{"a":{}}] , "own":1}]}"#
+            ),
+            concat!(
+                r#"{"model":"up","messages":[{"role":"user","content":[{"type":"text","#,
+                r#""text":"a"}]},{"role":"assistant","content":"b" , "own":1}]}"#
+            ),
             "messages.cache_control, messages.reasoning",
         ),
     ] {
@@ -294,7 +316,6 @@ fn a_reasoning_that_makes_no_sense_is_the_clients_fault() {
 #[test]
 fn a_parameter_that_would_be_taken_out_is_unsupported() {
     let config = config();
-    let provider = |id: &str| config.providers.iter().find(|provider| provider.id == id).unwrap();
     for (body, expected) in [
         (r#"{"temperature":1,"seed":1,"reasoning":{},"include_reasoning":true}"#, None),
         (r#"{"top_k":null}"#, None),
@@ -302,7 +323,7 @@ fn a_parameter_that_would_be_taken_out_is_unsupported() {
         (r#"{"repetition_penalty":1}"#, Some("repetition_penalty")),
     ] {
         let request = Request::parse(body.as_bytes().to_vec(), &Limits::default()).unwrap();
-        assert_eq!(unsupported(provider("openai"), &request), expected, "{body}");
-        assert_eq!(unsupported(provider("compatible"), &request), None, "{body}");
+        assert_eq!(unsupported(provider(&config, "openai"), &request), expected, "{body}");
+        assert_eq!(unsupported(provider(&config, "compatible"), &request), None, "{body}");
     }
 }

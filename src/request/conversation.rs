@@ -1,19 +1,25 @@
 //! Which conversation a request belongs to, so that the next turn can go where the prompt is
 //! cached.
 //!
-//! Told by the client (`session_id`, `x-session-id`, `prompt_cache_key`), or by how the
+//! The client says so (`session_id`, `x-session-id`, `prompt_cache_key`), or it is told by how the
 //! conversation begins. Only hashes are kept.
 
+use super::field::Field;
+use super::problem;
+use crate::error::Error;
 use crate::fnv::Fnv;
-use crate::wire::json::Span;
+use crate::wire::json::{Kind, Reader, Span};
 
-/// Bytes of a message that are looked at; its length always counts.
+/// Longest `session_id`, in characters.
+const LONGEST_SESSION: usize = 256;
+
+/// How many bytes of a message are hashed; of a longer one its length is hashed too.
 const LOOKED_AT: usize = 2048;
 
 /// A conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    /// Hash of what tells it from others.
+    /// Hash of what tells this conversation from others.
     pub key: u64,
     /// Whether the client itself gave a session id.
     pub is_named: bool,
@@ -33,7 +39,7 @@ impl Opening {
         place.get_or_insert(content);
     }
 
-    /// `None` if nothing has been said.
+    /// Hash of the opening; `None` if nothing has been said.
     fn hash(&self, body: &[u8]) -> Option<u64> {
         let mut hash = Fnv::new();
         for span in self.instructions.iter().chain([self.message.as_ref()?]) {
@@ -45,27 +51,65 @@ impl Opening {
     }
 }
 
-impl Conversation {
-    /// By session id, else by cache key, else by its opening. `None` if nothing has been said.
-    pub(super) fn of(
-        session: Option<&str>,
-        cache_key: Option<&str>,
-        (opening, body): (&Opening, &[u8]),
-    ) -> Option<Self> {
-        let told = |kind: u8, text: &str| {
-            let mut hash = Fnv::new();
-            hash.byte(kind);
-            hash.bytes(text.as_bytes());
-            hash.finish()
-        };
-        let not_empty = |text: &&str| !text.is_empty();
-        if let Some(session) = session.filter(not_empty) {
-            return Some(Self { key: told(b's', session), is_named: true });
+/// The names by which the client itself tells conversations apart.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    id: Option<String>,
+    cache_key: Option<String>,
+}
+
+impl Session {
+    /// Reads `session_id` or `prompt_cache_key`, if it is not null.
+    pub(super) fn read(
+        &mut self,
+        field: Field,
+        kind: Kind,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Error> {
+        match field {
+            Field::SessionId => self.id = Some(session_id(reader)?),
+            Field::PromptCacheKey if kind == Kind::String => {
+                self.cache_key = Some(problem::text(reader, field.name())?);
+            }
+            _ => {
+                reader.skip()?;
+            }
         }
-        let key = match cache_key.filter(not_empty) {
-            Some(key) => told(b'c', key),
+        Ok(())
+    }
+
+    /// The conversation by its session id, which `header` may give too, else by its cache key, else
+    /// by how it begins. `None` if nothing has been said.
+    pub(super) fn conversation(
+        &self,
+        header: Option<&str>,
+        (opening, body): (&Opening, &[u8]),
+    ) -> Option<Conversation> {
+        let id = self.id.as_deref().or(header).filter(|id| !id.is_empty());
+        if let Some(id) = id {
+            return Some(Conversation { key: hash(b's', id), is_named: true });
+        }
+        let cache_key = self.cache_key.as_deref().filter(|key| !key.is_empty());
+        let key = match cache_key {
+            Some(cache_key) => hash(b'c', cache_key),
             None => opening.hash(body)?,
         };
-        Some(Self { key, is_named: false })
+        Some(Conversation { key, is_named: false })
+    }
+}
+
+/// The hash of a name, which differs for names of different kinds.
+fn hash(kind: u8, name: &str) -> u64 {
+    let mut hash = Fnv::new();
+    hash.byte(kind);
+    hash.bytes(name.as_bytes());
+    hash.finish()
+}
+
+fn session_id(reader: &mut Reader<'_>) -> Result<String, Error> {
+    let id = problem::text(reader, Field::SessionId.name())?;
+    match id.chars().count() {
+        ..=LONGEST_SESSION => Ok(id),
+        _ => Err(Field::SessionId.wrong("must be 256 characters or fewer")),
     }
 }

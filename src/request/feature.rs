@@ -1,6 +1,7 @@
-//! What a request asks of its model besides an answer: a form, thinking, a service tier. Read
-//! wherever one of the client dialects says it; values that nobody here knows are the upstream's to
-//! judge.
+//! What a request asks of its model besides an answer: a form, thinking, a service tier.
+//!
+//! Each of the clients' dialects says it in another field; all are read here. A value that this
+//! gateway does not know is left to the upstream to judge.
 
 use super::field::Field;
 use super::problem::{members, wrong};
@@ -14,21 +15,30 @@ pub(crate) const RESPONSE_FORMATS: [&str; 4] = ["json_object", "json_schema", "g
 /// Levels of thinking.
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// What was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the client asks of its model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Features {
+    /// The largest output, in tokens.
+    pub(super) max_output: Option<u64>,
     /// One of [`RESPONSE_FORMATS`].
     pub(super) response_format: Option<&'static str>,
+    /// Whether the model is to think.
     pub(super) reasoning: bool,
     pub(super) service_tier: Option<ServiceTier>,
+    /// Where the value of `service_tier` stands, also where it is null.
+    pub(super) service_tier_span: Option<Span>,
     effort: Option<&'static str>,
 }
 
 impl Features {
-    /// Reads the value of a field that is not null; where it stands.
-    pub(super) fn read(&mut self, field: Field, reader: &mut Reader<'_>) -> Result<Span, Error> {
-        let start = reader.position();
-        match (field, reader.peek()?) {
+    /// Reads the value of a field that is not null.
+    pub(super) fn read(
+        &mut self,
+        field: Field,
+        kind: Kind,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Error> {
+        match (field, kind) {
             (Field::ResponseFormat | Field::OutputFormat, Kind::Object) => {
                 self.response_format(reader)?
             }
@@ -50,14 +60,24 @@ impl Features {
                 self.reasoning |= effort != Some("none");
             }
             (Field::IncludeReasoning, _) => self.reasoning |= reader.boolean()? == Some(true),
-            (Field::ServiceTier, Kind::String) => {
-                self.service_tier = ServiceTier::named(&reader.string()?.decode());
-            }
+            (Field::ServiceTier, kind) => self.service_tier(kind, reader)?,
             _ => {
                 reader.skip()?;
             }
         }
-        Ok(start..reader.position())
+        Ok(())
+    }
+
+    fn service_tier(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let start = reader.position();
+        match kind {
+            Kind::String => self.service_tier = ServiceTier::named(&reader.string()?.decode()),
+            _ => {
+                reader.skip()?;
+            }
+        }
+        self.service_tier_span = Some(start..reader.position());
+        Ok(())
     }
 
     fn response_format(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
@@ -65,7 +85,8 @@ impl Features {
         Ok(())
     }
 
-    /// OpenRouter's and the Responses API's object; an empty one asks, too.
+    /// Reads OpenRouter's and the Responses API's object, which asks for thinking even if it is
+    /// empty.
     fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let mut asks = true;
         members(reader, &mut |reader, key| {
@@ -82,7 +103,8 @@ impl Features {
         Ok(())
     }
 
-    /// It may be said in two places, but not differently.
+    /// Takes note of the level of thinking, which a request may say in two places, but not
+    /// differently.
     fn effort(&mut self, effort: Option<&'static str>) -> Result<(), Error> {
         let said = std::mem::replace(&mut self.effort, effort);
         if said.zip(effort).is_some_and(|(said, effort)| said != effort) {
@@ -92,7 +114,7 @@ impl Features {
     }
 }
 
-/// Reads a text; which of these it is.
+/// Reads a text and finds out which of the known ones it is.
 fn one_of(
     reader: &mut Reader<'_>,
     known: &[&'static str],
@@ -101,7 +123,7 @@ fn one_of(
     Ok(known.iter().copied().find(|known| text.is(known)))
 }
 
-/// Reads an object; which of these its `type` is.
+/// Reads an object and finds out which of the known ones its `type` is.
 fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Error> {
     let mut kind = None;
     members(reader, &mut |reader, key| {

@@ -1,14 +1,17 @@
 //! The top-level fields the gateway reads, in one table: what each is to the gateway.
 
+use super::problem;
+use crate::error::Error;
+
 /// What a field is to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Read, and forwarded.
+    /// The gateway reads it, and forwards it.
     Read,
-    /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's
+    /// The gateway forwards it, and an endpoint may lack it: one of OpenRouter's
     /// `supported_parameters`.
     Parameter,
-    /// For the gateway alone: never forwarded.
+    /// It is for the gateway alone, which never forwards it.
     Own,
 }
 
@@ -106,6 +109,22 @@ fields! {
     ReasoningEffort "reasoning_effort" Parameter,
     WebSearchOptions "web_search_options" Parameter,
     Verbosity "verbosity" Parameter,
+}
+
+impl Field {
+    /// The error of a client that gave the field a value that it must not have.
+    pub(super) fn wrong(self, problem: &str) -> Error {
+        problem::wrong(self.name(), problem)
+    }
+}
+
+/// Which fields a body has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presence {
+    /// Those that are there, be it as null.
+    pub(super) named: Fields,
+    /// Those that are there and not null.
+    pub(super) set: Fields,
 }
 
 /// A set of fields.

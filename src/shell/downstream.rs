@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_wasm::types::{Action, BufferType, MapType};
+
 use super::headers;
-use super::host::{self, Action, Buffer, Map};
+use super::host;
 use super::keep_alive;
 use super::shared;
 use super::stream::{LINK_HEADER, send};
@@ -16,6 +18,7 @@ use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
 use crate::operation::{Face, Operation};
 use crate::provider::ClientHeaders;
+use crate::request::is_foreign_form;
 use crate::wire::json::decimal;
 
 /// The filter state by which the route chooses the cluster.
@@ -36,19 +39,13 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Takes in a request for a model. `length`: of its body, as far as it is told.
+    /// Takes in a request for a model, unless there is an `error`.
     pub(super) fn begin(
         config: Rc<Config>,
         (face, operation): (Face, Operation),
         headers: Vec<u8>,
-        length: Option<u64>,
-        end: bool,
+        error: Option<Error>,
     ) -> (Self, Action) {
-        let limit = config.limits.request_bytes;
-        let error = match length {
-            Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
-            _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
-        };
         let mut stream =
             Self { config, face, operation, headers, exchange: None, replacement: None };
         if error.is_some() {
@@ -68,7 +65,11 @@ impl Downstream {
         if size > limit {
             return self.open(Vec::new(), Some(Error::TooLarge { limit: Some(limit) }));
         }
-        if end { self.open(host::buffer(Buffer::RequestBody, size), None) } else { Action::Pause }
+        if end {
+            self.open(host::buffer(BufferType::HttpRequestBody, size), None)
+        } else {
+            Action::Pause
+        }
     }
 
     /// With trailers the body callback never sees the end.
@@ -76,7 +77,10 @@ impl Downstream {
         if self.exchange.is_some() {
             return Action::Continue;
         }
-        self.open(host::buffer(Buffer::RequestBody, self.config.limits.request_bytes + 1), None)
+        self.open(
+            host::buffer(BufferType::HttpRequestBody, self.config.limits.request_bytes + 1),
+            None,
+        )
     }
 
     /// Opens the exchange and sends it on its way, or answers with its error.
@@ -96,7 +100,7 @@ impl Downstream {
                 steer(&headers, headers::count(&serialised), &departure);
                 // After a client's own of the same name is gone.
                 host::set_header(
-                    Map::RequestHeaders,
+                    MapType::HttpRequestHeaders,
                     LINK_HEADER,
                     str::from_utf8(&link).unwrap_or_default(),
                 );
@@ -140,7 +144,7 @@ impl Downstream {
         };
         // Each costs less than handing all of them over.
         exchange.client_headers(status, &mut |name, value| {
-            host::set_header(Map::ResponseHeaders, name, value)
+            host::set_header(MapType::HttpResponseHeaders, name, value)
         });
         Action::Continue
     }
@@ -148,7 +152,7 @@ impl Downstream {
     /// Headers of an answer that is the gateway's or the host's own.
     #[cold]
     fn own_response_headers(&mut self, end: bool) -> Action {
-        let serialised = host::headers(Map::ResponseHeaders);
+        let serialised = host::headers(MapType::HttpResponseHeaders);
         let headers = headers::parse(&serialised);
         let status = headers::status(&headers);
         let (exchange, is_whole) = match &self.exchange {
@@ -181,13 +185,13 @@ impl Downstream {
         let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
         let headers: Vec<_> =
             own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
-        host::replace_headers(Map::ResponseHeaders, &headers::serialise(&headers));
+        host::replace_headers(MapType::HttpResponseHeaders, &headers::serialise(&headers));
         Action::Continue
     }
 
     pub(super) fn response_body(&mut self, context: u32, size: usize, end: bool) -> Action {
         if let Some(body) = &mut self.replacement {
-            host::splice(Buffer::ResponseBody, size, body);
+            host::splice(BufferType::HttpResponseBody, size, body);
             body.clear();
             return Action::Continue;
         }
@@ -203,7 +207,8 @@ impl Downstream {
         }
     }
 
-    pub(super) fn log(&mut self, context: u32) {
+    /// Writes the exchange down, once.
+    pub(super) fn settle(&mut self, context: u32) {
         let Some((link, exchange)) = self.exchange.take() else { return };
         if self.config.telemetry.keep_alive.is_some() {
             keep_alive::forget(context);
@@ -228,6 +233,17 @@ impl Downstream {
     }
 }
 
+/// What speaks against a request for a model before its body is there; `end`: there is none.
+pub(super) fn refusal(headers: &[(&str, &str)], end: bool, config: &Config) -> Option<Error> {
+    let length = headers::value(headers, "content-length").and_then(|length| length.parse().ok());
+    let limit = config.limits.request_bytes;
+    match length {
+        _ if is_foreign_form(headers) => Some(Error::ForeignForm),
+        Some(length) if limit < length => Some(Error::TooLarge { limit: Some(limit) }),
+        _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
+    }
+}
+
 /// Makes the client's headers ones that the host's router obeys: what could steer it otherwise
 /// goes, and so do credentials. `count`: how many headers there are, with those that could not be
 /// read.
@@ -235,16 +251,20 @@ fn steer(headers: &[(&str, &str)], count: usize, departure: &Departure<'_>) {
     if headers.len() < count {
         let kept: Vec<_> =
             headers.iter().filter(|(name, _)| !ClientHeaders::is_stripped(name)).copied().collect();
-        host::replace_headers(Map::RequestHeaders, &headers::serialise(&kept));
+        host::replace_headers(MapType::HttpRequestHeaders, &headers::serialise(&kept));
     } else {
         // Each costs less than handing all of them over.
         let stripped = headers.iter().filter(|(name, _)| ClientHeaders::is_stripped(name));
-        stripped.for_each(|(name, _)| host::remove_header(Map::RequestHeaders, name));
+        stripped.for_each(|(name, _)| host::remove_header(MapType::HttpRequestHeaders, name));
     }
     let retries = decimal(departure.max_retries as u64);
     let timeout = decimal(departure.per_try_timeout.as_millis() as u64);
-    host::set_header(Map::RequestHeaders, "x-envoy-max-retries", &retries);
-    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-per-try-timeout-ms", &timeout);
+    host::set_header(MapType::HttpRequestHeaders, "x-envoy-max-retries", &retries);
+    host::set_header(
+        MapType::HttpRequestHeaders,
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        &timeout,
+    );
     // A route's own timeout, 15 s by default, would cut streams off.
-    host::set_header(Map::RequestHeaders, "x-envoy-upstream-rq-timeout-ms", "0");
+    host::set_header(MapType::HttpRequestHeaders, "x-envoy-upstream-rq-timeout-ms", "0");
 }

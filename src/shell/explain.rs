@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::host::{self, Action, Buffer};
+use proxy_wasm::types::{Action, BufferType};
+
+use super::host;
 use super::stream::send;
 use super::{shared, worker};
 use crate::config::Config;
@@ -19,15 +21,13 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Begins to wait for the body, if the request may ask; `end`: there is none. `authorization`:
-    /// its header.
+    /// Begins to wait for the body, unless there is a `refusal`; `end`: there is no body.
     pub(super) fn begin(
         config: Rc<Config>,
         path: String,
-        authorization: Option<&str>,
+        refusal: Option<Reply>,
         end: bool,
     ) -> Self {
-        let refusal = explain::refusal(&config, authorization);
         let mut explain = Self { config, path, answered: false };
         match refusal {
             Some(refusal) => explain.reply(&refusal),
@@ -45,7 +45,7 @@ impl Explain {
         if size > limit && size != usize::MAX {
             self.reply(&Error::TooLarge { limit: Some(limit) }.reply(ErrorForm::OpenRouter));
         } else if end {
-            self.answer(host::buffer(Buffer::RequestBody, size.min(limit)));
+            self.answer(host::buffer(BufferType::HttpRequestBody, size.min(limit)));
         }
         Action::Pause
     }

@@ -8,7 +8,10 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::host::{self, Buffer};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::BufferType;
+
+use super::host;
 use super::worker::{self, Shared};
 
 /// A stream that is kept alive.
@@ -34,7 +37,7 @@ thread_local! {
 /// Readies the VM; to be called by every root context, because the host tells only the one that
 /// asked last.
 pub(super) fn start() {
-    QUEUE.set(NAME.with(|name| host::register_queue(name)));
+    QUEUE.set(NAME.with(|name| hostcalls::register_shared_queue(name)).ok());
 }
 
 /// A piece of a stream is on its way; whether it must be held for a turn.
@@ -56,12 +59,12 @@ pub(super) fn hold(context: u32, exchange: &Shared, silence: Duration) -> bool {
             }),
         }
     });
-    host::enqueue(queue)
+    hostcalls::enqueue_shared_queue(queue, Some(b"1")).is_ok()
 }
 
 /// The next turn has come.
 pub(super) fn turn(queue: u32) {
-    while host::dequeue(queue) {}
+    while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
     let_go();
 }
 
@@ -95,7 +98,7 @@ pub(super) fn tick() {
         STREAMS.with_borrow_mut(|streams| streams.iter_mut().filter_map(comment).collect());
     for (context, comment) in silent {
         if host::act_on(context) {
-            host::append(Buffer::ResponseBody, comment);
+            host::append(BufferType::HttpResponseBody, comment);
             host::resume_response();
         }
     }

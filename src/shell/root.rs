@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
 use sha2::{Digest as _, Sha256};
 
-use super::host::{self, Level};
+use super::stream::Stream;
 use super::{keep_alive, shared, upstream, worker};
 use crate::config::Config;
 
@@ -32,34 +34,49 @@ pub(super) struct Root {
     config: Option<Rc<Config>>,
 }
 
-impl Root {
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        // It may be the VM's last.
+        shared::flush();
+        true
+    }
+}
+
+impl RootContext for Root {
     /// Takes the configuration in; false if it cannot be used, and then the host keeps the one
     /// before.
-    pub(super) fn configure(&mut self, size: usize) -> bool {
-        let bytes = host::buffer(host::Buffer::PluginConfiguration, size);
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let bytes = self.get_plugin_configuration().unwrap_or_default();
         let Some(config) = read_once(&bytes) else { return false };
-        host::log(Level::Info, &format!("configuration {} in use", config.hash));
+        log::info!("configuration {} in use", config.hash);
         if config.telemetry.keep_alive.is_some() {
             keep_alive::start();
         }
-        shared::found();
+        shared::create_values();
         self.config = Some(config);
-        host::tick_every(TICK);
+        self.set_tick_period(TICK);
         true
     }
 
-    /// The configuration in use.
-    pub(super) fn config(&self) -> Option<Rc<Config>> {
-        self.config.clone()
-    }
-
-    pub(super) fn tick() {
+    fn on_tick(&mut self) {
         if worker::misses_body(LONGEST_WAIT) {
-            host::log(Level::Error, MISSING_BODY);
+            log::error!("{MISSING_BODY}");
         }
         upstream::check_deadlines();
         keep_alive::tick();
         shared::sync();
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        keep_alive::turn(queue);
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context, self.config.clone())))
     }
 }
 
@@ -82,12 +99,12 @@ fn read_once(bytes: &[u8]) -> Option<Rc<Config>> {
 fn read(bytes: &[u8]) -> Option<Config> {
     match Config::parse(bytes, &|name| std::env::var(name).ok()) {
         Ok((config, warnings)) => {
-            warnings.iter().for_each(|warning| host::log(Level::Warn, &warning.to_string()));
+            warnings.iter().for_each(|warning| log::warn!("{warning}"));
             Some(config)
         }
         Err(errors) => {
-            host::log(Level::Error, &format!("configuration refused, errors: {}", errors.len()));
-            errors.iter().for_each(|error| host::log(Level::Error, &error.to_string()));
+            log::error!("configuration refused, errors: {}", errors.len());
+            errors.iter().for_each(|error| log::error!("{error}"));
             None
         }
     }

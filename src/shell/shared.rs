@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_wasm::hostcalls;
+
 use super::host;
 use crate::route::Health;
 use crate::state::Store;
@@ -17,11 +19,12 @@ struct SharedData;
 
 impl Store for SharedData {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        host::shared(key)
+        let (value, version) = hostcalls::get_shared_data(key).ok()?;
+        Some((value?, version?))
     }
 
     fn write(&self, key: &str, value: &[u8], version: u32) -> bool {
-        host::set_shared(key, value, version)
+        hostcalls::set_shared_data(key, Some(value), Some(version)).is_ok()
     }
 }
 
@@ -40,10 +43,11 @@ pub(super) fn with_journal<R>(use_it: impl FnOnce(&mut Journal) -> R) -> R {
     JOURNAL.with_borrow_mut(use_it)
 }
 
-/// Prepares shared data. The host configures its main thread before there are workers.
-pub(super) fn found() {
-    with_health(|health| health.found());
-    with_journal(|journal| journal.found());
+/// Writes the values that workers are to share, where there are none yet. The host configures its
+/// main thread before there are workers.
+pub(super) fn create_values() {
+    with_health(|health| health.create_values());
+    with_journal(|journal| journal.create_values());
 }
 
 /// Exchanges with other workers what can wait.

@@ -1,13 +1,15 @@
 //! The upstream role: one attempt. Makes the client's request the provider's, and judges what comes
 //! back.
 
+use proxy_wasm::types::{Action, BufferType, MapType};
+
 use super::downstream::{NEXT, RETRY};
 use super::headers;
-use super::host::{self, Action, Buffer, Map};
+use super::host;
 use super::stream::{LINK, send};
 use super::worker::{self, Link, Shared, Watched};
 use crate::error::{Error, ErrorForm};
-use crate::exchange::{Broken, Verdict};
+use crate::exchange::{Broken, Destination, Verdict};
 use crate::provider::Body;
 
 /// Bytes; a body as large as this is not kept while the host has it too.
@@ -32,17 +34,27 @@ impl Upstream {
         current: &[(&str, &str)],
     ) -> (Option<Self>, Action) {
         let mut borrowed = exchange.borrow_mut();
-        let (attempt, body) = match borrowed.begin_attempt(current, &host::now) {
+        let cluster = host::cluster();
+        let cluster = str::from_utf8(&cluster).unwrap_or_default();
+        let begun = match borrowed.destination(cluster) {
+            Destination::Planned => borrowed.begin_attempt(current, &host::now),
+            Destination::Sink => borrowed.begin_at_sink(cluster, &host::now),
+            Destination::Wrong => Err(borrowed.wrong_cluster(cluster)),
+        };
+        let dispatch = match begun {
+            Ok(dispatch) => dispatch,
             Err(reply) => {
                 send(&reply);
                 return (None, Action::Pause);
             }
-            Ok(dispatch) => {
-                host::replace_headers(Map::RequestHeaders, &headers::serialise(&dispatch.headers));
-                let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
-                (dispatch.attempt, (!unchanged).then_some(dispatch.body))
-            }
         };
+        let headers = headers::serialise(&dispatch.headers);
+        host::replace_headers(MapType::HttpRequestHeaders, &headers);
+        let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
+        let (attempt, body) = (dispatch.attempt, (!unchanged).then_some(dispatch.body));
+        if host::is_connected() {
+            borrowed.reuses_connection(attempt);
+        }
         drop(borrowed);
         (Some(Self { context, link, exchange, attempt, body }), Action::Continue)
     }
@@ -68,12 +80,12 @@ impl Upstream {
         match body {
             Body::Edited(edits) if size == original.len() => {
                 if let Some((drained, bytes)) = edits.head(original) {
-                    host::splice(Buffer::RequestBody, drained, &bytes);
+                    host::splice(BufferType::HttpRequestBody, drained, &bytes);
                 }
             }
             // Of a merged body the length says nothing about what the client sent.
             body if end || size == original.len() && !exchange.request().is_merged() => {
-                host::splice(Buffer::RequestBody, size, &body.apply(original));
+                host::splice(BufferType::HttpRequestBody, size, &body.apply(original));
             }
             _ => return Action::Pause,
         }
@@ -85,21 +97,25 @@ impl Upstream {
     pub(super) fn request_trailers(&mut self) -> Action {
         if let Some(body) = self.body.take() {
             let exchange = self.exchange.borrow();
-            host::splice(Buffer::RequestBody, usize::MAX, &body.apply(exchange.request().body()));
+            host::splice(
+                BufferType::HttpRequestBody,
+                usize::MAX,
+                &body.apply(exchange.request().body()),
+            );
         }
         Action::Continue
     }
 
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
-        let serialised = host::headers(Map::ResponseHeaders);
+        let serialised = host::headers(MapType::HttpResponseHeaders);
         let parsed = headers::parse(&serialised);
         // A provider has nothing to say in the gateway's name.
         for (name, _) in parsed.iter().filter(|(name, _)| name.starts_with("x-modelyard-")) {
-            host::remove_header(Map::ResponseHeaders, name);
+            host::remove_header(MapType::HttpResponseHeaders, name);
         }
         // One that cannot be read counts for the router, too.
         if parsed.len() < headers::count(&serialised) {
-            host::remove_header(Map::ResponseHeaders, RETRY);
+            host::remove_header(MapType::HttpResponseHeaders, RETRY);
         }
         let status = headers::status(&parsed);
         let verdict = self.exchange.borrow_mut().answer_headers(
@@ -111,7 +127,7 @@ impl Upstream {
         );
         if let Verdict::Hold { strip_length } = verdict {
             if strip_length && headers::value(&parsed, "content-length").is_some() {
-                host::remove_header(Map::ResponseHeaders, "content-length");
+                host::remove_header(MapType::HttpResponseHeaders, "content-length");
             }
             let (context, link, exchange, attempt) =
                 (self.context, self.link, self.exchange.clone(), self.attempt);
@@ -122,7 +138,7 @@ impl Upstream {
     }
 
     pub(super) fn response_body(&mut self, size: usize, end: bool) -> Action {
-        let piece = host::buffer(Buffer::ResponseBody, size);
+        let piece = host::buffer(BufferType::HttpResponseBody, size);
         let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &piece, end, &host::now);
         self.obey(verdict, size)
     }
@@ -134,7 +150,7 @@ impl Upstream {
             // Behind a body that has gone on there is no room. An end that is not clean says at
             // least that it is none.
             Verdict::Replace(bytes)
-                if !bytes.is_empty() && !host::splice(Buffer::ResponseBody, 0, &bytes) =>
+                if !bytes.is_empty() && !host::splice(BufferType::HttpResponseBody, 0, &bytes) =>
             {
                 self.obey(Verdict::Reset, 0)
             }
@@ -149,12 +165,12 @@ impl Upstream {
             Verdict::Hold { .. } => {
                 // The core has the bytes now.
                 if size > 0 {
-                    host::splice(Buffer::ResponseBody, size, &[]);
+                    host::splice(BufferType::HttpResponseBody, size, &[]);
                 }
                 Action::Pause
             }
             Verdict::Replace(bytes) => {
-                host::splice(Buffer::ResponseBody, size, &bytes);
+                host::splice(BufferType::HttpResponseBody, size, &bytes);
                 Action::Continue
             }
             Verdict::Retry => {
@@ -176,9 +192,7 @@ impl Upstream {
         worker::unwatch(self.context);
         let mut exchange = self.exchange.borrow_mut();
         if exchange.is_open(self.attempt) {
-            // Only an attempt that got a connection has an address of its own.
-            let connected = host::property("upstream\0local_address").is_some();
-            let broken = if connected { Broken::Reset } else { Broken::Connect };
+            let broken = if host::is_connected() { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
             // The router chooses the cluster of a retry after the attempt before it is gone.
             point_to_next(self.link, exchange.next_cluster());
@@ -188,7 +202,7 @@ impl Upstream {
 
 fn retry(link: Link, next_cluster: &str) {
     point_to_next(link, next_cluster);
-    host::set_header(Map::ResponseHeaders, RETRY, "1");
+    host::set_header(MapType::HttpResponseHeaders, RETRY, "1");
 }
 
 /// Leads the host's route, and the next attempt, to where they belong. Only a fallback needs it.

@@ -10,8 +10,9 @@ use std::ptr;
 use std::rc::Rc;
 
 use hashbrown::HashTable;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
 
-use super::host;
 use crate::exchange::Exchange;
 use crate::fnv::Fnv;
 use crate::stats::{Kind, Stat};
@@ -98,7 +99,7 @@ fn hash(link: &Link) -> u64 {
 }
 
 /// The hash of a number that only has to be spread over all bits.
-pub(super) fn spread(number: u64) -> u64 {
+fn spread(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26)
 }
 
@@ -152,10 +153,10 @@ struct Metric {
 /// Adds a value to a stat.
 pub(super) fn count(stat: &'static Stat, tags: &[&str], value: u64) {
     let Some(id) = METRICS.with_borrow_mut(|metrics| metrics.id(stat, tags)) else { return };
-    match stat.kind {
-        Kind::Counter => host::increment_metric(id, value),
-        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
-    }
+    let _ = match stat.kind {
+        Kind::Counter => hostcalls::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
+        Kind::Gauge | Kind::Histogram => hostcalls::record_metric(id, value),
+    };
 }
 
 impl Metrics {
@@ -164,7 +165,12 @@ impl Metrics {
         if let Some(known) = self.0.find(hash, |known| known.is(stat, tags)) {
             return Some(known.id);
         }
-        let id = host::define_metric(stat.kind, &stat.full_name(tags))?;
+        let kind = match stat.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+        };
+        let id = hostcalls::define_metric(kind, &stat.full_name(tags)).ok()?;
         let metric =
             Metric { stat, tags: tags.iter().map(|tag| Box::from(*tag)).collect(), hash, id };
         self.0.insert_unique(hash, metric, |known| known.hash);

@@ -4,12 +4,15 @@
 //! `UPDATE_GOLDEN=1 cargo test` writes the latter anew on the host; a person reads the difference.
 
 use super::openrouter::{Identity, OpenRouterEvents};
-use super::{Change, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai};
+use super::{
+    Change, Conversation, Dialect as _, Format, Loss, Stage, anthropic, bedrock, gemini, openai,
+};
 use crate::catalog::Price;
 use crate::catalog::{PriceOverride, Pricing};
 use crate::operation::Operation;
 use crate::translate::Meter;
 use crate::wire::sse::{Piece, Splitter};
+use serde_json::{Value, json};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -50,8 +53,11 @@ const CASES: &[Golden] = golden! {
     "stream_lines" "sse" Chat,
 };
 
+fn price(usd: &str) -> Option<Price> {
+    Price::parse(usd).ok()
+}
+
 pub(super) fn identity(operation: Operation) -> Identity {
-    let price = |text| Price::parse(text).ok();
     let long = Pricing { prompt: price("0.001"), ..Pricing::default() };
     let usual = Pricing {
         prompt: price("0.0000004"),
@@ -144,15 +150,19 @@ fn an_answer_in_openrouters_form_stays_as_it_is() {
 /// A chat request with every field that some format cannot express, each with a value that asks for
 /// something.
 const EVERYTHING: &str = r#"{
-    "model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 2, "modalities": ["text", "audio"],
-    "audio": {"voice": "alloy"}, "image_config": {"aspect_ratio": "1:1"}, "web_search_options": {}, "min_p": 0.1,
-    "top_a": 0.2, "top_k": 5, "top_p": 0.5, "temperature": 1.9, "frequency_penalty": 0.5, "presence_penalty": 0.5,
-    "repetition_penalty": 1.2, "seed": 7, "logit_bias": {"1": 2}, "logprobs": true, "top_logprobs": 3, "user": "u",
-    "parallel_tool_calls": false, "tool_choice": "none", "prediction": {"type": "content", "content": "x"},
-    "service_tier": "flex", "verbosity": "low", "metadata": {"a": "b"}, "store": true, "max_tool_calls": 3,
-    "prompt_cache_key": "k", "prompt_cache_retention": "24h", "prompt_cache_options": {"a": 1},
-    "stop": ["a", "b", "c", "d", "e", "f"], "reasoning": {"effort": "high"}, "response_format": {"type": "json_object"},
-    "tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object"}}}]
+    "model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 2,
+    "modalities": ["text", "audio"], "audio": {"voice": "alloy"},
+    "image_config": {"aspect_ratio": "1:1"}, "web_search_options": {}, "min_p": 0.1, "top_a": 0.2,
+    "top_k": 5, "top_p": 0.5, "temperature": 1.9, "frequency_penalty": 0.5,
+    "presence_penalty": 0.5, "repetition_penalty": 1.2, "seed": 7, "logit_bias": {"1": 2},
+    "logprobs": true, "top_logprobs": 3, "user": "u", "parallel_tool_calls": false,
+    "tool_choice": "none", "prediction": {"type": "content", "content": "x"},
+    "service_tier": "flex", "verbosity": "low", "metadata": {"a": "b"}, "store": true,
+    "max_tool_calls": 3, "prompt_cache_key": "k", "prompt_cache_retention": "24h",
+    "prompt_cache_options": {"a": 1}, "stop": ["a", "b", "c", "d", "e", "f"],
+    "reasoning": {"effort": "high"}, "response_format": {"type": "json_object"},
+    "tools": [{"type": "function",
+        "function": {"name": "f", "strict": true, "parameters": {"type": "object"}}}]
 }"#;
 
 #[test]
@@ -179,7 +189,8 @@ fn what_gets_lost_is_declared() {
 
 #[test]
 fn schemas_of_tools_say_what_each_upstream_insists_on() {
-    let tools = r#""tools": [{"name": "f", "input_schema": {}}, {"name": "g", "input_schema": {"type": "object"}},
+    let tools = r#""tools": [{"name": "f", "input_schema": {}},
+        {"name": "g", "input_schema": {"type": "object"}},
         {"name": "h", "input_schema": {"properties": {"a": {"type": "string"}}}}]"#;
     let body = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], {tools}}}"#);
     let conversation = anthropic::Anthropic.read(body.as_bytes()).unwrap();
@@ -208,7 +219,8 @@ fn schemas_of_tools_say_what_each_upstream_insists_on() {
 
 #[test]
 fn an_answer_to_go_on_from_does_not_end_in_white_space() {
-    let body = r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "As is. "},
+    let body = r#"{"messages": [{"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "As is. "},
         {"role": "user", "content": "Go on"}, {"role": "assistant", "content": "Title: \n"}]}"#;
     let conversation = openai::Client.read(body.as_bytes()).unwrap();
     for (format, model) in [
@@ -225,43 +237,54 @@ fn an_answer_to_go_on_from_does_not_end_in_white_space() {
 fn schemas_of_answers_say_nothing_that_structured_outputs_refuse() {
     let schema = r##"{"type": "object", "properties": {
         "minimum": {"type": "integer", "minimum": 1, "maximum": 9, "description": "1 to 9"},
-        "tags": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": ["object", "null"], "additionalProperties": true}},
+        "tags": {"type": "array", "minItems": 1, "maxItems": 3,
+            "items": {"type": ["object", "null"], "additionalProperties": true}},
         "map": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 5}},
         "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
-    }, "required": ["minimum"], "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}}"##;
-    let expected = serde_json::json!({"type": "object", "properties": {
+    }, "required": ["minimum"],
+    "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}}"##;
+    let expected = json!({"type": "object", "properties": {
         "minimum": {"type": "integer", "description": "1 to 9"},
-        "tags": {"type": "array", "minItems": 1, "items": {"type": ["object", "null"], "additionalProperties": false}},
+        "tags": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": ["object", "null"], "additionalProperties": false},
+        },
         "map": {"type": "object", "additionalProperties": {"type": "string"}},
         "any": {"anyOf": [{"$ref": "#/$defs/a"}, {"const": {"minimum": 1}}]}
     }, "required": ["minimum"], "additionalProperties": false,
     "$defs": {"a": {"type": "object", "properties": {}, "additionalProperties": false}}});
-    let tool = r#"{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "properties": {"a": {"type": "string", "minLength": 2}}, "additionalProperties": false}}}"#;
+    let strict = r#"{"type": "function", "function": {"name": "f", "strict": true, "parameters":
+        {"type": "object", "properties": {"a": {"type": "string", "minLength": 2}},
+        "additionalProperties": false}}}"#;
+    let format =
+        format!(r#"{{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}"#);
     let body = format!(
-        r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "tools": [{tool}],
-        "response_format": {{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}}}"#
+        r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "tools": [{strict}],
+        "response_format": {format}}}"#
     );
     let conversation = openai::Client.read(body.as_bytes()).unwrap();
-    let written = |format: &dyn Format, dropped: &mut Vec<&'static str>| {
-        let body =
-            format.request(&conversation, "anthropic.claude-sonnet-4-5-20250929-v1:0", dropped);
-        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
-    };
-    let mut dropped = Vec::new();
-    let body = written(&anthropic::Anthropic, &mut dropped);
+    let (body, dropped) = written_for_claude(&anthropic::Anthropic, &conversation);
     assert_eq!(body["output_config"]["format"]["schema"], expected);
     assert!(!body["tools"].to_string().contains("minLength"), "it is strict, too");
     assert_eq!(dropped, ["tools.strict", "response_format"]);
-    let body = written(&bedrock::Bedrock, &mut dropped);
+    let (body, _) = written_for_claude(&bedrock::Bedrock, &conversation);
     let schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"];
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(schema.as_str().unwrap()).unwrap(),
-        expected
-    );
-    let body =
-        String::from_utf8(gemini::Gemini.request(&conversation, "gemini-3-pro", &mut dropped))
-            .unwrap();
+    assert_eq!(serde_json::from_str::<Value>(schema.as_str().unwrap()).unwrap(), expected);
+    let body = gemini::Gemini.request(&conversation, "gemini-3-pro", &mut Vec::new());
+    let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""maximum": 9"#), "Gemini takes it as it is");
+}
+
+/// The body for a model of Claude, and what got lost.
+fn written_for_claude(
+    format: &dyn Format,
+    conversation: &Conversation<'_>,
+) -> (Value, Vec<&'static str>) {
+    let mut dropped = Vec::new();
+    let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let body = format.request(conversation, model, &mut dropped);
+    (serde_json::from_slice(&body).unwrap(), dropped)
 }
 
 #[test]
@@ -273,12 +296,12 @@ fn a_file_that_cannot_be_told_takes_the_endpoint_out() {
         (&gemini::Gemini, uploaded),
         (&bedrock::Bedrock, uploaded),
     ] {
-        let body = format!(
-            r#"{{"messages": [{{"role": "user", "content": [{{"type": "text", "text": "Sum it up"}}, {{"type": "file", "file": {file}}}]}}]}}"#
-        );
+        let text = r#"{"type": "text", "text": "Sum it up"}"#;
+        let content = format!(r#"[{text}, {{"type": "file", "file": {file}}}]"#);
+        let body = format!(r#"{{"messages": [{{"role": "user", "content": {content}}}]}}"#);
         let mut dropped = Vec::new();
         format.request(&openai::Client.read(body.as_bytes()).unwrap(), "m", &mut dropped);
-        let is_refused = |name: &&str| format.losses().contains(&(*name, Loss::Refused));
-        assert!(dropped.iter().any(is_refused), "{dropped:?}");
+        let losses = format.losses();
+        assert!(dropped.iter().any(|name| losses.contains(&(*name, Loss::Refused))), "{dropped:?}");
     }
 }

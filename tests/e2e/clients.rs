@@ -56,7 +56,7 @@ fn python_sdks_work_unchanged(gateway: &Gateway) {
 }
 
 fn javascript_sdks_work_unchanged(gateway: &Gateway) {
-    // What comes from standard input finds its modules in the working directory.
+    // Node looks for the modules of a script on its standard input in the working directory.
     let script = File::open("tests/clients/check.mjs").unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut command = Command::new("node");
@@ -69,7 +69,7 @@ fn javascript_sdks_work_unchanged(gateway: &Gateway) {
     check(gateway, command);
 }
 
-/// Runs a client, without proxies and without keys of whoever runs the tests.
+/// Runs a client, without the proxies and keys that are set where the tests run.
 fn check(gateway: &Gateway, mut command: Command) {
     command.arg(gateway.envoy.address.to_string()).args(FORMATS);
     let output =

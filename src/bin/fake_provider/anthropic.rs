@@ -48,7 +48,7 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
     answer::json(&json!({"type": "error", "error": error, "request_id": "req_fake"}))
 }
 
-/// Without a code the API is overloaded.
+/// The error of an event; its type says that the API is overloaded, unless there is a code.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
     let error = json!({"type": code.unwrap_or("overloaded_error"), "message": message});
     event(Stage::Failure, "error", json!({"error": error}))
@@ -69,7 +69,7 @@ impl Reply<'_> {
         let said = self.content.pieces.concat();
         let mut block = self.block();
         match self.content.tool {
-            // Without a token there is no JSON.
+            // An answer without a token has not even the braces of its arguments.
             Some(_) => {
                 answer::set(&mut block, "input", serde_json::from_str(&said).unwrap_or(json!({})))
             }
@@ -148,11 +148,12 @@ impl Reply<'_> {
         })
     }
 
-    /// The block that says it all, as it starts.
+    /// The block of the text or of the tool call, as a stream starts it: empty.
     fn block(&self) -> Value {
         match self.content.tool {
             Some(name) => {
-                json!({"type": "tool_use", "id": format!("toolu_fake{:016x}", self.content.number), "name": name, "input": {}})
+                let id = format!("toolu_fake{:016x}", self.content.number);
+                json!({"type": "tool_use", "id": id, "name": name, "input": {}})
             }
             None => json!({"type": "text", "text": ""}),
         }
@@ -226,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_streamed_call_is_opened_and_filled() {
-        let body = r#"{"model":"m","max_tokens":99,"stream":true,"messages":[],"tools":[{"name":"look"}]}"#;
+        let body = r#"{"model":"m","max_tokens":99,"stream":true,"messages":[],
+            "tools":[{"name":"look"}]}"#;
         let Answer::Stream(events) = reply(body, "tool-call,tokens=2") else { panic!() };
         let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
         let delta = "content_block_delta";

@@ -12,21 +12,21 @@ use crate::request::Ask;
 
 /// Whether a request looks signed for this service; the signature itself is not checked.
 pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let authorization = text("authorization");
-    let part = |name: &str| {
-        let found = authorization
-            .split([' ', ','])
-            .find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-        found.unwrap_or_default()
-    };
-    let scope: Vec<&str> = part("Credential").split('/').collect();
-    let signature = part("Signature");
+    let [authorization, date] = ["authorization", "x-amz-date"]
+        .map(|name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default());
+    let [credential, signed, signature] = ["Credential", "SignedHeaders", "Signature"]
+        .map(|name| part(authorization, name).unwrap_or_default());
+    let scope: Vec<&str> = credential.split('/').collect();
     authorization.starts_with("AWS4-HMAC-SHA256 ")
-        && matches!(scope.as_slice(), [_, day, _, "bedrock", "aws4_request"] if text("x-amz-date").starts_with(day))
-        && part("SignedHeaders").split(';').any(|name| name == "host")
+        && matches!(scope[..], [_, day, _, "bedrock", "aws4_request"] if date.starts_with(day))
+        && signed.split(';').any(|name| name == "host")
         && signature.len() == 64
         && signature.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// One part of the header `authorization`.
+fn part<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
+    authorization.split([' ', ',']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
 pub(crate) fn converse(name: &str, ask: &Ask, faults: &Faults) -> Answer {
@@ -53,7 +53,8 @@ pub(crate) fn error(message: &str) -> Vec<u8> {
     answer::json(&json!({"message": message}))
 }
 
-/// An exception; too many requests have come, whatever the code, which a stream has no place for.
+/// An exception. It is always the one for too many requests, because a stream has no place for a
+/// code.
 pub(crate) fn error_event(message: &str) -> Event {
     Event { stage: Stage::Failure, kind: "throttlingException", data: error(message) }
 }
@@ -95,7 +96,7 @@ impl Reply<'_> {
         let said = self.content.pieces.concat();
         blocks.push(match self.call() {
             Some(mut call) => {
-                // Without a token there is no JSON.
+                // An answer without a token has not even the braces of its arguments.
                 answer::set(&mut call, "input", serde_json::from_str(&said).unwrap_or(json!({})));
                 json!({"toolUse": call})
             }
@@ -148,7 +149,7 @@ impl Reply<'_> {
         events
     }
 
-    /// The stream's end, which the usage is not needed for.
+    /// The stream's last event. It is there even if the usage is left out.
     fn push_metadata(&self, events: &mut Vec<Event>) {
         if self.faults.no_done {
             return;
@@ -191,7 +192,7 @@ impl Reply<'_> {
     }
 }
 
-/// An event; `p` is the padding of every one, against guesses of what it says by its length.
+/// An event. Each has a padding `p`, so that nobody can guess from its length what it says.
 fn event(stage: Stage, kind: &'static str, mut data: Value) -> Event {
     answer::set(&mut data, "p", "abcdefghijkl".into());
     Event { stage, kind, data: answer::json(&data) }
@@ -202,15 +203,16 @@ mod tests {
     use super::*;
     use hyper::header::HeaderValue;
 
+    fn authorization(scope: &str) -> String {
+        let signature = "0123456789abcdef".repeat(4);
+        format!(
+            "AWS4-HMAC-SHA256 Credential=AKIA/{scope}/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date, Signature={signature}"
+        )
+    }
+
     #[test]
     fn signed_requests_are_told_from_others() {
-        let signature = "0123456789abcdef".repeat(4);
-        let authorization = |scope: &str| {
-            let scope = format!(
-                "Credential=AKIA/{scope}/aws4_request, SignedHeaders=content-type;host;x-amz-date"
-            );
-            format!("AWS4-HMAC-SHA256 {scope}, Signature={signature}")
-        };
         for (authorization, expected) in [
             (authorization("20261120/eu-central-1/bedrock"), true),
             (authorization("20261120/eu-central-1/s3"), false),
@@ -226,15 +228,16 @@ mod tests {
 
     #[test]
     fn messages_are_whole_and_garbage_is_broken() {
-        let pieces = |bytes: &[u8]| {
-            let mut intact = Vec::new();
-            let mut frames = event_stream::Frames::new(1 << 16);
-            frames.push(bytes, &mut |piece| {
-                intact.push(matches!(piece, event_stream::Piece::Event(_)))
-            });
-            intact
-        };
-        assert_eq!(pieces(&framed(&error_event("too fast"))), [true]);
-        assert_eq!(pieces(&garbage()), [false]);
+        assert_eq!(intact(&framed(&error_event("too fast"))), [true]);
+        assert_eq!(intact(&garbage()), [false]);
+    }
+
+    /// Whether each message of a stream is whole.
+    fn intact(bytes: &[u8]) -> Vec<bool> {
+        let mut intact = Vec::new();
+        event_stream::Frames::new(1 << 16).push(bytes, &mut |piece| {
+            intact.push(matches!(piece, event_stream::Piece::Event(_)));
+        });
+        intact
     }
 }

@@ -123,14 +123,15 @@ mod tests {
 
     #[test]
     fn events_are_framed_as_told() {
-        let framed = |kind, faults: &str| {
+        for (kind, faults, expected) in [
+            ("", "", "data: x\n\n"),
+            ("ping", "", "event: ping\ndata: x\n\n"),
+            ("", "crlf,comments", ": keep-alive\r\n\r\ndata: x\r\n\r\n"),
+        ] {
             let mut parsed = Faults::default();
             parsed.apply(faults).unwrap();
             let event = Event { stage: Stage::Content, kind, data: b"x".to_vec() };
-            String::from_utf8(Format::OpenAi.framed(&event, &parsed)).unwrap()
-        };
-        assert_eq!(framed("", ""), "data: x\n\n");
-        assert_eq!(framed("ping", ""), "event: ping\ndata: x\n\n");
-        assert_eq!(framed("", "crlf,comments"), ": keep-alive\r\n\r\ndata: x\r\n\r\n");
+            assert_eq!(Format::OpenAi.framed(&event, &parsed), expected.as_bytes(), "{faults}");
+        }
     }
 }

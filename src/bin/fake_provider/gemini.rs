@@ -27,12 +27,16 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
         500.. => "INTERNAL",
         _ => "INVALID_ARGUMENT",
     };
-    answer::json(
-        &json!({"error": {"code": status.as_u16(), "message": message, "status": code.unwrap_or(usual)}}),
-    )
+    let name = code.unwrap_or(usual);
+    let error = json!({"code": status.as_u16(), "message": message, "status": name});
+    answer::json(&json!({ "error": error }))
 }
 
-/// Without a code the API is not available.
+fn event(stage: Stage, response: &Value) -> Event {
+    Event { stage, kind: "", data: answer::json(response) }
+}
+
+/// The error of an event; its status says that the API is not available, unless there is a code.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
     Event {
         stage: Stage::Failure,
@@ -55,11 +59,9 @@ impl Reply<'_> {
     }
 
     fn stream(&self) -> Vec<Event> {
-        let event =
-            |stage, response: Value| Event { stage, kind: "", data: answer::json(&response) };
         let thoughts = self.thoughts().into_iter();
         let mut events: Vec<Event> = thoughts
-            .map(|thought| event(Stage::Opening, self.response(vec![thought], None)))
+            .map(|thought| event(Stage::Opening, &self.response(vec![thought], None)))
             .collect();
         let whole = [self.content.pieces.concat()];
         let pieces = if self.content.tool.is_some() {
@@ -68,11 +70,11 @@ impl Reply<'_> {
             self.content.pieces.as_slice()
         };
         for piece in pieces {
-            events.push(event(Stage::Content, self.response(vec![self.part(piece)], None)));
+            events.push(event(Stage::Content, &self.response(vec![self.part(piece)], None)));
         }
         events.push(event(
             Stage::Closing,
-            self.response(vec![json!({"text": ""})], Some(self.finish_reason())),
+            &self.response(vec![json!({"text": ""})], Some(self.finish_reason())),
         ));
         events
     }
@@ -87,7 +89,7 @@ impl Reply<'_> {
 
     fn part(&self, said: &str) -> Value {
         let Some(name) = self.content.tool else { return json!({"text": said}) };
-        // Without a token there is no JSON.
+        // An answer without a token has not even the braces of its arguments.
         let args: Value = serde_json::from_str(said).unwrap_or(json!({}));
         let mut part = json!({"functionCall": {"name": name, "args": args}});
         if self.content.reasoning > 0 {

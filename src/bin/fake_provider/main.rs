@@ -56,7 +56,13 @@ struct Cli {
     #[arg(long, value_name = "DIR")]
     tls_dir: Option<PathBuf>,
     /// Faults of every answer
-    #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true, value_parser = checked_faults)]
+    #[arg(
+        long,
+        value_name = "FAULTS",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = checked_faults
+    )]
     faults: String,
     /// Do not keep requests for /_fake/requests
     #[arg(long)]

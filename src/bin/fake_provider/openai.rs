@@ -232,7 +232,7 @@ pub(crate) fn error(message: &str, status: StatusCode, code: Option<&str>) -> Ve
     json(&ErrorBody { error: ErrorFields { message, kind, param: (), code: code.or(usual_code) } })
 }
 
-/// Without a code something went wrong inside.
+/// The error of an event; its type says that something went wrong inside, unless there is a code.
 pub(crate) fn error_event(message: &str, code: Option<&str>) -> Event {
     Event {
         stage: Stage::Failure,
@@ -313,14 +313,14 @@ mod tests {
 
     #[test]
     fn tool_call_fragments_join_to_json() {
-        let body = r#"{"stream":true,"messages":[],"tools":[{"type":"function","function":{"name":"look"}}]}"#;
+        let body = r#"{"stream":true,"messages":[],
+            "tools":[{"type":"function","function":{"name":"look"}}]}"#;
         let events = stream(body, "tool-call,tokens=3");
-        let call = |event: &Value| event["choices"][0]["delta"]["tool_calls"][0].clone();
-        assert_eq!(call(&events[0])["function"]["name"], "look");
-        let arguments: String = events
-            .iter()
-            .filter_map(|event| call(event)["function"]["arguments"].as_str().map(str::to_owned))
-            .collect();
+        let calls = events.iter().map(|event| &event["choices"][0]["delta"]["tool_calls"][0]);
+        let functions: Vec<_> = calls.map(|call| &call["function"]).collect();
+        assert_eq!(functions[0]["name"], "look");
+        let arguments: String =
+            functions.iter().filter_map(|function| function["arguments"].as_str()).collect();
         assert_eq!(arguments, r#"{"text":"Hello from alpha"}"#);
         assert_eq!(events[4]["choices"][0]["finish_reason"], "tool_calls");
         assert_eq!(
@@ -333,17 +333,20 @@ mod tests {
     fn usage_goes_where_it_is_told() {
         let asked = r#"{"stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
         let silent = r#"{"stream":true,"messages":[]}"#;
-        let shown = |body: &str, faults: &str| -> Vec<Option<bool>> {
-            stream(body, faults)
-                .iter()
-                .map(|event| event.get("usage").map(Value::is_object))
-                .collect()
-        };
-        assert_eq!(shown(silent, "tokens=1"), [None, None, None]);
-        assert_eq!(shown(asked, "tokens=1"), [Some(false), Some(false), Some(false), Some(true)]);
-        assert_eq!(shown(asked, "tokens=1,no-usage"), [None, None, None]);
-        assert_eq!(shown(silent, "tokens=1,usage-null"), [Some(false), Some(false), Some(false)]);
-        assert_eq!(shown(silent, "tokens=1,usage-in-finish"), [None, None, Some(true)]);
+        // For each event whether its usage is an object, if it has any.
+        let (null, object) = (Some(false), Some(true));
+        let rows: [(_, _, &[Option<bool>]); 5] = [
+            (silent, "tokens=1", &[None, None, None]),
+            (asked, "tokens=1", &[null, null, null, object]),
+            (asked, "tokens=1,no-usage", &[None, None, None]),
+            (silent, "tokens=1,usage-null", &[null, null, null]),
+            (silent, "tokens=1,usage-in-finish", &[None, None, object]),
+        ];
+        for (body, faults, expected) in rows {
+            let events = stream(body, faults);
+            let usage = events.iter().map(|event| event.get("usage").map(Value::is_object));
+            assert_eq!(usage.collect::<Vec<_>>(), expected, "{body} {faults}");
+        }
     }
 
     #[test]

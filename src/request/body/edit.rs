@@ -1,10 +1,11 @@
-//! What makes a client's body an upstream's of the same dialect: edits of a few members, and every
-//! other byte as it came.
+//! Makes of a client's body an upstream's of the same dialect: a few members are edited, and every
+//! other byte stays as it came.
 
 use std::borrow::Cow;
 
-use super::{Request, StreamOptions, Unfit};
+use super::{Request, Unfit};
 use crate::request::field::Field;
+use crate::request::stream::StreamOptions;
 use crate::wire::edit::{Edits, Members};
 use crate::wire::json::quoted;
 
@@ -31,9 +32,9 @@ impl Request {
         unfit: Option<&Unfit>,
     ) -> Edits {
         let mut edits = Edits::new();
-        let mut members = Cow::Borrowed(&self.members);
-        match &self.model_span {
-            Some(_) if self.model.as_deref() == Some(model) => {}
+        let mut members = Cow::Borrowed(&self.raw.members);
+        match &self.models.span {
+            Some(_) if self.models.wanted.as_deref() == Some(model) => {}
             Some(span) => edits.replace(span.clone(), quoted(model).as_bytes()),
             None => {
                 members.to_mut().insert_first(["\"model\":", &quoted(model)].concat().as_bytes())
@@ -43,11 +44,11 @@ impl Request {
             self.set_service_tier(tier, &mut members, &mut edits);
         }
         match stream_options {
-            StreamOptionsEdit::AskForUsage if self.stream && !self.includes_usage() => {
+            StreamOptionsEdit::AskForUsage if self.is_stream() && !self.includes_usage() => {
                 self.ask_for_usage(&mut edits, members.to_mut());
             }
             StreamOptionsEdit::Remove => {
-                if let Some(options) = &self.stream_options {
+                if let Some(options) = &self.streaming.options {
                     members.to_mut().remove(options.index);
                 }
             }
@@ -56,14 +57,14 @@ impl Request {
         if let Some(unfit) = unfit {
             self.take_out(unfit, &mut members, &mut edits);
         }
-        members.write(&self.object, &mut edits);
+        members.write(&self.raw.object, &mut edits);
         edits
     }
 
     #[cold]
     fn set_service_tier(&self, tier: &str, members: &mut Cow<'_, Members>, edits: &mut Edits) {
         let tier = format!("\"{tier}\"");
-        match &self.service_tier_span {
+        match &self.features.service_tier_span {
             Some(span) if self.body().get(span.clone()) == Some(tier.as_bytes()) => {}
             Some(span) => edits.replace(span.clone(), tier.as_bytes()),
             None => members.to_mut().insert_first(format!("\"service_tier\":{tier}").as_bytes()),
@@ -73,7 +74,7 @@ impl Request {
     #[inline(never)]
     fn ask_for_usage(&self, edits: &mut Edits, members: &mut Members) {
         let wanted = br#""include_usage":true"#;
-        match &self.stream_options {
+        match &self.streaming.options {
             None => {
                 members.insert_first(&[br#""stream_options":{"#, wanted.as_slice(), b"}"].concat())
             }
@@ -81,7 +82,7 @@ impl Request {
                 edits.replace(value.clone(), b"true")
             }
             Some(StreamOptions { value, members, .. })
-                if self.fields.contains(Field::StreamOptions) =>
+                if self.fields.set.contains(Field::StreamOptions) =>
             {
                 let mut members = members.clone();
                 members.insert_first(wanted);

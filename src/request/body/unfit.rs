@@ -1,57 +1,36 @@
-//! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect
-//! without them.
+//! Takes OpenRouter's additions out of a chat request that goes to an upstream without them.
 
 use std::borrow::Cow;
 
 use super::Request;
+use crate::request::content::openrouter_loss;
 use crate::request::field::Field;
 use crate::wire::edit::{Edits, Members};
-use crate::wire::json::{JsonError, Kind, Reader, Text};
+use crate::wire::json::{JsonError, Kind, Reader};
 
 /// What an upstream of the same dialect does not take.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unfit {
-    /// Top-level fields that go.
+    /// Top-level fields that are taken out.
     pub fields: Vec<&'static str>,
-    /// Members that go in their place.
+    /// Members that are put in their place.
     pub instead: Vec<String>,
-    /// Whether OpenRouter's members of messages and of their parts go.
+    /// Whether OpenRouter's members of messages and of their parts are taken out.
     pub parts: bool,
-}
-
-/// Members of messages and of their parts that are OpenRouter's, and what their loss is called.
-const PARTS: [(&str, &str); 4] = [
-    ("reasoning", "messages.reasoning"),
-    ("reasoning_content", "messages.reasoning"),
-    ("reasoning_details", "messages.reasoning"),
-    ("cache_control", "messages.cache_control"),
-];
-
-/// What the loss of a member of a message, or of one of its parts, is called, if it is
-/// OpenRouter's.
-fn loss(key: &Text<'_>) -> Option<&'static str> {
-    PARTS.iter().find(|(name, _)| key.is(name)).map(|(_, loss)| *loss)
 }
 
 impl Request {
     /// Whether a top-level field of this name is there, be it null.
     pub fn names(&self, name: &str) -> bool {
-        Field::of(name.as_bytes()).is_some_and(|field| self.seen.contains(field))
+        Field::of(name.as_bytes()).is_some_and(|field| self.fields.named.contains(field))
     }
 
-    /// Members of messages and of their parts that are OpenRouter's, by the names of their losses.
+    /// Names of the losses if OpenRouter's members of messages and of their parts are taken out.
     pub fn openrouter_parts(&self) -> &[&'static str] {
-        &self.openrouter_parts
+        &self.content.openrouter_parts
     }
 
-    /// Takes note of a member of a message, or of one of its parts.
-    pub(super) fn note_part(&mut self, key: &Text<'_>) {
-        if let Some(loss) = loss(key).filter(|loss| !self.openrouter_parts.contains(loss)) {
-            self.openrouter_parts.push(loss);
-        }
-    }
-
-    /// A request with nothing but these fields and an empty prompt.
+    /// A body with nothing but these fields and an empty prompt.
     pub fn excerpt(&self, names: &[&str]) -> Vec<u8> {
         let mut excerpt = b"{\"prompt\":\"\"".to_vec();
         for member in names.iter().filter_map(|name| self.member(name)) {
@@ -64,16 +43,16 @@ impl Request {
 
     /// A top-level member, from its key's quote to the end of its value.
     fn member(&self, name: &str) -> Option<&[u8]> {
-        self.body().get(self.members.find(self.body(), name)?.1)
+        self.body().get(self.raw.members.find(self.body(), name)?.1)
     }
 
-    /// A top-level member by another name.
+    /// A top-level member, with another name in place of its own.
     pub fn renamed(&self, name: &str, new: &str) -> Option<String> {
         let rest = self.member(name)?.get(name.len() + 2..)?;
         Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
     }
 
-    /// Does what an upstream needs that does not take all of it.
+    /// Takes out, and puts in its place, what an upstream needs that does not take all of the body.
     #[cold]
     pub(super) fn take_out(
         &self,
@@ -87,8 +66,8 @@ impl Request {
             }
         }
         unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
-        if unfit.parts && !self.openrouter_parts.is_empty() {
-            // The body was read before, so that nothing can be wrong with it.
+        if unfit.parts && !self.content.openrouter_parts.is_empty() {
+            // The same bytes have been read before without an error.
             let _ = Reader::new(self.body()).object(|reader, member| match reader.peek()? {
                 Kind::Array if member.key.is("messages") => {
                     reader.array(|reader, _| without_openrouters(reader, edits)).map(|_| ())
@@ -99,7 +78,7 @@ impl Request {
     }
 }
 
-/// A message, or one of its parts.
+/// Takes OpenRouter's members out of a message, or of one of its parts.
 fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(), JsonError> {
     if reader.peek()? != Kind::Object {
         return Ok(());
@@ -115,7 +94,7 @@ fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(),
             }
         }
         let index = members.push(member.key.start..reader.position());
-        if loss(&member.key).is_some() {
+        if openrouter_loss(&member.key).is_some() {
             members.remove(index);
         }
         Ok::<_, JsonError>(())

@@ -128,7 +128,8 @@ mod tests {
             ("anthropic.claude-fable-5-1", Thinking::LevelAlways, Sampling::Fixed),
             ("anthropic.claude-mythos-preview", Thinking::LevelAlways, Sampling::Fixed),
             (
-                "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "arn:aws:bedrock:us-east-1:123456789012:inference-profile/\
+                 us.anthropic.claude-sonnet-4-5-20250929-v1:0",
                 Thinking::Budget,
                 Sampling::OneOfTwo,
             ),

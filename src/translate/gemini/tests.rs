@@ -2,9 +2,9 @@
 //! expected.
 
 use super::*;
+use crate::translate::Malformed;
 use crate::translate::delta::{Answer, Block, FinishReason};
 use crate::translate::form::*;
-use crate::translate::{Delta, Malformed};
 use crate::wire::split::{Random, every_split};
 use crate::wire::sse::{Piece, Splitter};
 use serde_json::value::RawValue;
@@ -48,7 +48,8 @@ fn check_error(body: &str, code: Option<&str>, kind: Option<&str>, message: Opti
 
 #[test]
 fn errors_are_read_alone_and_in_a_list() {
-    let quota = r#"{"error": {"code": 429, "message": "Resource exhausted.", "status": "RESOURCE_EXHAUSTED",
+    let quota = r#"{"error": {"code": 429, "message": "Resource exhausted.",
+        "status": "RESOURCE_EXHAUSTED",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]}}"#;
     check_error(quota, Some("429"), Some("RESOURCE_EXHAUSTED"), Some("Resource exhausted."));
     check_error(
@@ -66,25 +67,33 @@ fn errors_are_read_alone_and_in_a_list() {
     );
 }
 
+fn invalid_argument(message: &str) -> String {
+    format!(r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}"#)
+}
+
 #[test]
 fn errors_that_have_no_code_get_one() {
-    let of = |message: &str| {
-        format!(r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}"#)
-    };
     let kind = Some("INVALID_ARGUMENT");
     for message in [
         "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
-        "Unable to submit request because the input token count is 1200293 but model only supports up to 1048576.",
+        "Unable to submit request because the input token count is 1200293 but model only supports \
+         up to 1048576.",
     ] {
-        check_error(&of(message), Some("context_length_exceeded"), kind, Some(message));
+        check_error(
+            &invalid_argument(message),
+            Some("context_length_exceeded"),
+            kind,
+            Some(message),
+        );
     }
     check_error(
-        &of("contents is not specified"),
+        &invalid_argument("contents is not specified"),
         Some("400"),
         kind,
         Some("contents is not specified"),
     );
-    let key = r#"{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [
+    let key = r#"{"error": {"code": 400, "message": "API key not valid.",
+        "status": "INVALID_ARGUMENT", "details": [
         7, {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}}"#;
     check_error(key, Some("invalid_api_key"), kind, Some("API key not valid."));
 }

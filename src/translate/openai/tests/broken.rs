@@ -1,4 +1,4 @@
-//! Whatever the bytes: nothing panics, and a stream that is cut has told what there was.
+//! Whatever bytes come, nothing panics, and a stream that is cut has told what came before.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

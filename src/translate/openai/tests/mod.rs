@@ -1,4 +1,4 @@
-//! What the four pieces do, on fixtures written after the API references.
+//! What this format and this dialect read and write, on fixtures written after the API references.
 
 mod answer;
 mod broken;
