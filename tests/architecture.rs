@@ -252,6 +252,35 @@ fn is_known(module: &str, name: &str) -> bool {
     IMPORTS.iter().any(|(known, names)| *known == module && names.contains(&name))
 }
 
+/// Where people keep what they build, and where Cargo and rustup keep sources.
+const FOLDERS: &[&str] = &[
+    "/home/",
+    "/root/",
+    "/Users/",
+    "/tmp/",
+    "/.cargo/",
+    "/.rustup/",
+    "/registry/src/",
+    env!("CARGO_MANIFEST_DIR"),
+];
+
+#[test]
+fn the_module_does_not_tell_of_the_machine_it_was_built_on() {
+    let Ok(module) = fs::read(MODULE) else {
+        println!("{MODULE} is not there: skipped");
+        return;
+    };
+    let text = String::from_utf8_lossy(&module);
+    let told: Vec<_> = FOLDERS.iter().filter(|folder| text.contains(**folder)).collect();
+    assert!(told.is_empty(), "{MODULE} names {told:?}: build it with `make build`");
+    // The standard library comes compiled, with the name of its commit, which is the same for all.
+    for path in text.split("/rustc/").skip(1) {
+        let (commit, rest) = path.split_once('/').unwrap();
+        let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_commit && rest.starts_with("library/"), "a folder of a compiler: {commit}");
+    }
+}
+
 /// Module and name of each import; `None` where the bytes are no module.
 fn imports(module: &[u8]) -> Option<Vec<(&str, &str)>> {
     let mut rest = Bytes(module.strip_prefix(b"\0asm\x01\0\0\0")?);

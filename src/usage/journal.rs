@@ -63,8 +63,8 @@ impl Journal {
         }
         self.records.clear();
         let first = self.ledger.told().bundles.wrapping_sub(count);
-        for (number, bundle) in (first..).zip(bundles) {
-            self.store.write(&key(number), bundle.as_bytes(), 0);
+        for (number, bundle) in (0..).zip(bundles) {
+            self.store.write(&key(first.wrapping_add(number)), bundle.as_bytes(), 0);
         }
     }
 
@@ -143,6 +143,17 @@ mod tests {
             }
             assert_eq!((journal.record("gen-"), journal.record("gen-100")), (None, None));
         }
+    }
+
+    #[test]
+    fn the_count_of_bundles_may_come_round() {
+        let store: Rc<dyn Store> = Rc::new(Memory::default());
+        let (count, [day, sums @ ..]) = ([0xff; 9], [0; 9]);
+        store.write("modelyard.ledger", &[&[1], &count[..], &[1, day], &sums].concat(), 0);
+        let mut journal = Journal::new(store);
+        journal.enter(Cost::ZERO, Some(record(0)), NOW);
+        journal.sync(NOW);
+        assert_eq!(journal.ledger().bundles, 0);
     }
 
     #[test]

@@ -105,8 +105,8 @@ impl Sum for Ledger {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut ledger =
-            Self { bundles: reader.number()?, day: reader.number()?, ..Self::default() };
+        let (bundles, day) = (reader.number()?, reader.number::<u32>()?);
+        let mut ledger = Self { bundles, day: day.into(), ..Self::default() };
         for sum in &mut ledger.sums {
             *sum = u128::from(reader.number::<u64>()?) << 64 | u128::from(reader.number::<u64>()?);
         }
@@ -185,6 +185,9 @@ mod tests {
         for nonsense in [&bytes[..bytes.len() - 1], b"\x01", b"1 2 3"] {
             assert_eq!(decoded(nonsense), None, "{nonsense:?}");
         }
+        let mut writer = Writer::new();
+        Ledger { day: u64::MAX, ..ledger }.encode(&mut writer);
+        assert_eq!(decoded(&writer.finish()), None, "no such day can be reckoned with");
     }
 
     fn decoded(bytes: &[u8]) -> Option<Ledger> {
