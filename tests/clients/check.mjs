@@ -33,6 +33,8 @@ const COST = 0.001026;
 // What the SDKs do by themselves would hide what the gateway does.
 const provider = createOpenRouter({ baseURL: URL, apiKey: KEY, headers: { "X-OpenRouter-Metadata": "enabled" } });
 const openrouter = new OpenRouter({ serverURL: URL, apiKey: KEY, retryConfig: { strategy: "none" } });
+/** Who may know what was spent. */
+const operator = new OpenRouter({ serverURL: URL, apiKey: "sk-of-the-operator" });
 const openai = new OpenAI({ baseURL: URL, apiKey: KEY, maxRetries: 0 });
 
 const checks = [];
@@ -262,7 +264,7 @@ check("sdk: listings", async (model) => {
   const { data } = await openrouter.endpoints.list({ author, slug });
   assert.equal(data.endpoints.length, 1);
   assert((await openrouter.providers.list()).data.length > 0);
-  assert("usage" in (await openrouter.apiKeys.getCurrentKeyMetadata()).data);
+  assert("usage" in (await operator.apiKeys.getCurrentKeyMetadata()).data);
 });
 
 // OpenAI's SDK with OpenRouter's fields
