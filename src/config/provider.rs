@@ -192,9 +192,8 @@ mod tests {
         check(&[
             (
                 "api",
-                r#""cohere""#,
-                ".api: invalid: \"cohere\" \
-                 (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
+                r#""opneai""#,
+                &format!(".api: invalid: \"opneai\" (allowed: {})", names(FORMATS)),
             ),
             (
                 "cluster",

@@ -230,6 +230,23 @@ fn leads_somewhere(page: &Path, target: &str) -> bool {
 }
 
 #[test]
+fn the_files_that_pages_name_are_there() {
+    let folders = ["src/", "tests/", "docs/", "envoy/", "examples/", "benches/"];
+    let mut missing = Vec::new();
+    for path in pages() {
+        for name in code(&fs::read_to_string(&path).unwrap()) {
+            let is_path = folders.iter().any(|folder| name.starts_with(folder));
+            // Those that are to be written have `NAME` in them.
+            if is_path && !name.contains([' ', '*']) && !name.contains("NAME") {
+                let is_there = Path::new(&name).exists();
+                missing.extend((!is_there).then(|| format!("{}: {name}", path.display())));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();
     for path in pages() {
