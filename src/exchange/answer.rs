@@ -383,12 +383,15 @@ impl Received<'_> {
         // An upstream that told of its error itself has told the client too.
         let has_failed = meter.is_failed();
         let is_whole = self.unreadable.is_none() && (has_failed || meter.is_complete());
-        if is_whole && !has_failed {
-            self.output.add(source.end(meter, clock().as_secs()));
-        }
-        if self.is_unfinished && !is_whole {
+        let end = match is_whole && !has_failed {
+            true => source.end(meter, clock().as_secs()),
+            false => Vec::new(),
+        };
+        // What follows would else be a part of the event that has no end.
+        if self.is_unfinished && !(is_whole && end.is_empty()) {
             self.output.add(b"\n\n".to_vec());
         }
+        self.output.add(end);
         is_whole
     }
 }

@@ -57,6 +57,18 @@ fn what_need_not_change_passes_without_a_copy() {
 }
 
 #[test]
+fn the_last_usage_is_an_event_of_its_own_behind_one_without_an_end() {
+    for rest in ["", ": x", "event: x", "data: {\"choices\":[{\"finish_reason\":\"\"}]}:"] {
+        let mut world = World::begun(&config(&document()), Face::OpenRouter, STREAM);
+        world.headers(200, &[SSE], false);
+        world.body([&content("a"), FINISH, rest].concat(), true);
+        let events = events(world.got.text());
+        let usages = events.iter().filter(|event| event["usage"].is_object());
+        assert_eq!(usages.count(), 1, "{}", world.got.text());
+    }
+}
+
+#[test]
 fn an_unfinished_event_waits_for_its_end() {
     let mut world = World::begun(&config(&document()), Face::OpenAi, ASKS_FOR_USAGE);
     world.headers(200, &[SSE], false);
