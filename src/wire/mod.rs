@@ -10,6 +10,7 @@ pub mod event_stream;
 pub mod json;
 pub mod openai;
 pub mod pattern;
+pub mod secret;
 pub mod sse;
 pub mod watch;
 
