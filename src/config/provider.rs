@@ -1,15 +1,18 @@
 //! `providers` of the document: who serves.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::ConfigErrorKind;
 use super::auth::{self, Auth};
 use super::document::quoted;
 use super::field::Field;
+use super::reader::Object;
 use super::routing::Timeouts;
 use super::rule;
 use super::terms::Terms;
 use crate::catalog::ProviderId;
+use crate::wire::secret::Secrets;
 
 /// Who serves: one upstream account.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +36,13 @@ pub struct Provider {
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
+    /// What of that it may not repeat to clients.
+    pub secrets: Rc<Secrets>,
     /// Added to every request; names in lower case, sorted.
     pub headers: Vec<(String, String)>,
+    /// Names of response headers that clients see too, in lower case; `*` at the end stands for
+    /// whatever follows.
+    pub response_headers: Vec<String>,
     /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
     pub first_token_timeout: Duration,
     /// One attempt, whole answer. Default: `routing.timeout`.
@@ -146,6 +154,7 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
     let api = api.unwrap_or(Api::OpenAi);
     let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.base_path());
     let (base_path, query) = base_path.split_once('?').unwrap_or((base_path, ""));
+    let auth = o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None);
     let provider = Provider {
         id: id.to_owned(),
         name,
@@ -154,14 +163,21 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         host: host.to_owned(),
         base_path: base_path.trim_end_matches('/').to_owned(),
         query: query.to_owned(),
-        auth: o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None),
+        secrets: Rc::new(auth.secrets()),
+        auth,
         headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
+        response_headers: response_headers(&mut o),
         first_token_timeout: o.duration("first_token_timeout").unwrap_or(timeouts.first_token),
         timeout: o.duration("timeout").unwrap_or(timeouts.whole),
     };
     let terms = Terms::of_provider(&mut o);
     o.finish();
     Some((provider, terms))
+}
+
+fn response_headers(o: &mut Object<'_>) -> Vec<String> {
+    let names = o.strings("response_headers", &rule::RESPONSE_HEADER).unwrap_or_default();
+    names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 fn headers(section: &Field<'_>) -> Vec<(String, String)> {
@@ -196,6 +212,8 @@ mod tests {
         let path = "(allowed: empty or a path that starts with `/`, without the operation's, such as `/chat/completions`)";
         let header = "(allowed: the name of a header that is neither of the connection nor `host` \
                       nor `content-length`)";
+        let shown = "(allowed: the name of a response header or its beginning and `*`, neither of \
+                     the connection nor of `x-envoy-` and `x-modelyard-`)";
         check_errors(&[
             ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
             ("/providers/Open", r#"{"api": "openai"}"#, &format!("providers.Open: invalid {id}")),
@@ -305,6 +323,19 @@ mod tests {
                 "/providers/openai/data_policy",
                 r#"{"trains": "no"}"#,
                 "providers.openai.data_policy.trains: wrong type: string (allowed: true or false)",
+            ),
+            ("/providers/openai/response_headers", r#"["X-Groq-*", "server", "*"]"#, ""),
+            (
+                "/providers/openai/response_headers",
+                r#"["x-*-id", "x-modelyard-*", "X-Envoy-Degraded", "a b", "connection", 5]"#,
+                &format!(
+                    "providers.openai.response_headers[0]: invalid: \"x-*-id\" {shown}\n\
+                     providers.openai.response_headers[1]: invalid: \"x-modelyard-*\" {shown}\n\
+                     providers.openai.response_headers[2]: invalid: \"X-Envoy-Degraded\" {shown}\n\
+                     providers.openai.response_headers[3]: invalid: \"a b\" {shown}\n\
+                     providers.openai.response_headers[4]: invalid: \"connection\" {shown}\n\
+                     providers.openai.response_headers[5]: wrong type: number (allowed: string)"
+                ),
             ),
             ("/providers", "{}", "providers: invalid (allowed: at least one provider)"),
             ("/providers/openai", "5", "providers.openai: wrong type: number (allowed: object)"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::answer::{Answer, Progress};
 use super::clock::{Clock, Moment};
 use super::framing::Events;
+use super::screen::Screen;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Api, Auth, Provider};
@@ -35,6 +36,7 @@ pub(super) struct Attempt {
     /// Names of the request's fields that this provider was not told.
     pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Box<Answer>>,
+    pub screen: Screen,
 }
 
 /// What an attempt's upstream is sent.
@@ -83,6 +85,11 @@ impl Attempt {
         self.ended = Some(now);
     }
 
+    /// The status of the upstream's answer, where it is an error's.
+    pub(super) fn error_status(&self) -> Option<u16> {
+        self.status.filter(|status| (400..600).contains(status))
+    }
+
     /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.
     fn passed_on(&mut self, end: bool, moment: &Moment<'_>) {
         let Some(answer) = &self.answer else { return };
@@ -114,6 +121,7 @@ impl Exchange {
         let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
         let limit = self.config.limits.request_bytes;
+        let secrets = target.map(|target| target.provider.secrets.clone()).unwrap_or_default();
         let prepared = target
             .filter(|_| request.released().is_none())
             .ok_or(Error::Lost)
@@ -139,6 +147,7 @@ impl Exchange {
             moved_on: false,
             dropped: prepared.dropped,
             answer: None,
+            screen: Screen::new(secrets),
         });
         self.next += 1;
         Ok(Dispatch {
@@ -204,10 +213,11 @@ impl Exchange {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         current.status = Some(status);
         current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
-        if status < 200 {
+        // What HTTP allows before an answer; 101 is none, as nobody asked for another protocol.
+        if matches!(status, 100 | 102..=199) {
             return Verdict::Pass;
         }
-        let answer = if status < 300 {
+        let answer = if (200..300).contains(&status) {
             self.answer_of(
                 attempt,
                 header(headers, "content-type"),
@@ -230,7 +240,8 @@ impl Exchange {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.answer = Some(answer);
         }
-        if end || (header(headers, "content-length") == Some("0")) {
+        // No answer follows a 101.
+        if end || status < 200 || header(headers, "content-length") == Some("0") {
             return self.answer_body(attempt, &[], true, clock);
         }
         Verdict::Hold { strip_length }
@@ -324,6 +335,20 @@ impl Exchange {
         end: bool,
         clock: Clock<'_>,
     ) -> Verdict {
+        let verdict = self.read_body(attempt, piece, end, clock);
+        let Some(current) = self.attempts.get_mut(attempt) else { return verdict };
+        match verdict {
+            Verdict::Pass => {
+                current.screen.pass(piece, end).map_or(Verdict::Pass, Verdict::Replace)
+            }
+            Verdict::Replace(bytes) => {
+                Verdict::Replace(current.screen.pass(&bytes, end).unwrap_or(bytes))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn read_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {

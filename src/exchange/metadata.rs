@@ -129,6 +129,9 @@ impl Exchange {
                 .body
                 .extend_from_slice(format!(",\"openrouter_metadata\":{metadata}}}").as_bytes());
         }
+        for attempt in &self.attempts {
+            attempt.screen.hide(&mut reply.body);
+        }
         reply
     }
 }

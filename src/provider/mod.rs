@@ -6,7 +6,8 @@
 //! bytes.
 
 pub mod bedrock;
-mod path;
+pub mod path;
+pub mod response_headers;
 pub mod sigv4;
 mod unfit;
 
@@ -34,8 +35,9 @@ const USER_AGENT: &str = "user-agent";
 const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
-/// Where clients put their credentials.
-const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+/// Where clients put their credentials, and which of their accounts shall pay.
+const CREDENTIALS: [&str; 5] =
+    ["authorization", "x-api-key", "api-key", "openai-organization", "openai-project"];
 /// The version that the translations to and from Anthropic's API are written for.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
@@ -139,7 +141,7 @@ impl ClientHeaders {
                 || is_one_of(&FORWARDED, name)
                 || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             {
-                if !is_credential && kept.extend(name, value) {
+                if !is_credential && kept.is_told(name, value) {
                     continue;
                 }
                 kept.texts.push_str(name);
@@ -150,16 +152,18 @@ impl ClientHeaders {
         kept
     }
 
-    /// Adds to the value of a header that is there already: lines of one name are one list. False
-    /// if there is none.
-    fn extend(&mut self, name: &str, value: &str) -> bool {
+    /// Whether a header of this name is there already. Lines of a list are then one list; of what
+    /// has one value the first counts.
+    fn is_told(&mut self, name: &str, value: &str) -> bool {
         let mut at = 0;
         for kept in &mut self.headers {
             let end = at + kept.name + kept.value;
             if self.texts.get(at..at + kept.name) == Some(name) {
-                self.texts.insert_str(end, value);
-                self.texts.insert_str(end, ", ");
-                kept.value += ", ".len() + value.len();
+                if is_list(name) {
+                    self.texts.insert_str(end, value);
+                    self.texts.insert_str(end, ", ");
+                    kept.value += ", ".len() + value.len();
+                }
                 return true;
             }
             at = end;
@@ -239,10 +243,17 @@ fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
 
-/// Whether a client calls its body something else than JSON, as curl does of its own accord:
-/// providers believe it.
+/// Whether a client calls its body something else than JSON, as curl does of its own accord, or
+/// several things: providers believe it.
 fn is_other_type(name: &str, value: &str) -> bool {
-    name == "content-type" && !value.starts_with("application/json")
+    let kind = value.split(';').next().unwrap_or_default().trim_ascii_end();
+    name == "content-type"
+        && !(kind.eq_ignore_ascii_case("application/json") && !value.contains(','))
+}
+
+/// Whether a header that is forwarded may have several values.
+fn is_list(name: &str) -> bool {
+    name == "accept" || name.ends_with("-beta")
 }
 
 /// The body, and the names of the fields that got lost.

@@ -7,6 +7,7 @@ mod arbitrary;
 mod auto;
 mod error;
 mod fallback;
+mod leak;
 mod record;
 mod release;
 mod settle;
