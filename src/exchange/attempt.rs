@@ -335,17 +335,18 @@ impl Exchange {
         end: bool,
         clock: Clock<'_>,
     ) -> Verdict {
-        let verdict = self.read_body(attempt, piece, end, clock);
-        let Some(current) = self.attempts.get_mut(attempt) else { return verdict };
-        match verdict {
-            Verdict::Pass => {
-                current.screen.pass(piece, end).map_or(Verdict::Pass, Verdict::Replace)
-            }
-            Verdict::Replace(bytes) => {
-                Verdict::Replace(current.screen.pass(&bytes, end).unwrap_or(bytes))
-            }
-            verdict => verdict,
+        let mut verdict = self.read_body(attempt, piece, end, clock);
+        let passing = match &verdict {
+            Verdict::Pass => piece,
+            Verdict::Replace(bytes) => bytes,
+            _ => return verdict,
+        };
+        if let Some(current) = self.attempts.get_mut(attempt)
+            && let Some(shown) = current.screen.pass(passing, end)
+        {
+            verdict = Verdict::Replace(shown);
         }
+        verdict
     }
 
     fn read_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {

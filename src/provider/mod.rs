@@ -38,6 +38,8 @@ const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 /// Where clients put their credentials, and which of their accounts shall pay.
 const CREDENTIALS: [&str; 5] =
     ["authorization", "x-api-key", "api-key", "openai-organization", "openai-project"];
+/// The media type of every body.
+const JSON: &str = "application/json";
 /// The version that the translations to and from Anthropic's API are written for.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
@@ -211,7 +213,7 @@ pub fn prepare<'a>(
     headers.set(":scheme", header(current, ":scheme").unwrap_or("http"));
     headers.set(":authority", &provider.host);
     headers.set_owned(":path", path);
-    headers.set("content-type", "application/json");
+    headers.set("content-type", JSON);
     headers.set_owned("content-length", decimal(body.len(request.body()) as u64));
     if provider.api == Api::Anthropic {
         headers.set("anthropic-version", ANTHROPIC_VERSION);
@@ -246,9 +248,14 @@ fn belongs(name: &str, way: Way) -> bool {
 /// Whether a client calls its body something else than JSON, as curl does of its own accord, or
 /// several things: providers believe it.
 fn is_other_type(name: &str, value: &str) -> bool {
-    let kind = value.split(';').next().unwrap_or_default().trim_ascii_end();
-    name == "content-type"
-        && !(kind.eq_ignore_ascii_case("application/json") && !value.contains(','))
+    name == "content-type" && value != JSON && !is_json(value)
+}
+
+/// Whether this is the media type of JSON, with parameters, and nothing besides.
+#[cold]
+fn is_json(value: &str) -> bool {
+    let kind = value.split(';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(JSON) && !value.contains(',')
 }
 
 /// Whether a header that is forwarded may have several values.
@@ -372,7 +379,7 @@ fn pass_credentials<'a>(client: &'a ClientHeaders, headers: &mut Headers<'a>) {
 /// client said of its own body.
 #[inline(never)]
 fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Headers<'_>) {
-    const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+    const CONTENT_TYPE: (&str, &str) = ("content-type", JSON);
     let path = headers.0.iter().find(|(name, _)| *name == ":path").map_or("", |(_, path)| path);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let unsigned = sigv4::Unsigned {

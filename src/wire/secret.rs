@@ -179,12 +179,17 @@ impl Secret {
         }
         while let Some(pair) = text.get(end - 2..end).and_then(|pair| pair.first_chunk()) {
             let skip = self.skips.get(hash(*pair)).map_or(0, |skip| usize::from(*skip));
-            if skip == 0 && text.get(..end).is_some_and(|text| text.ends_with(&self.run)) {
+            if skip == 0 && self.run_ends(text.get(..end).unwrap_or_default()) {
                 return true;
             }
             end += skip.max(1);
         }
         false
+    }
+
+    #[cold]
+    fn run_ends(&self, text: &[u8]) -> bool {
+        text.ends_with(&self.run)
     }
 
     /// What follows it in `text`, which begins with it.
@@ -207,11 +212,15 @@ fn is_plain(byte: u8) -> bool {
 /// Whether JSON escapes a character that nobody's does: then a secret's run may be escaped, too.
 #[inline]
 fn has_needless_escape(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'\\', text).any(|at| {
-        let Some([b'\\', b'u', b'0', b'0', high, low, ..]) = text.get(at..) else { return false };
-        let [high, low] = [*high, *low].map(|digit| char::from(digit).to_digit(16));
-        high.zip(low).is_some_and(|(high, low)| is_plain((16 * high + low) as u8))
-    })
+    let escapes = memchr::memchr(b'\\', text).and_then(|at| text.get(at..));
+    escapes.is_some_and(|text| memchr::memchr_iter(b'\\', text).any(|at| is_needless(text, at)))
+}
+
+#[cold]
+fn is_needless(text: &[u8], at: usize) -> bool {
+    let Some([b'\\', b'u', b'0', b'0', high, low, ..]) = text.get(at..) else { return false };
+    let [high, low] = [*high, *low].map(|digit| char::from(digit).to_digit(16));
+    high.zip(low).is_some_and(|(high, low)| is_plain((16 * high + low) as u8))
 }
 
 /// What follows the character `wanted` at the start of `text`, however it is spelled. An escape goes
