@@ -43,7 +43,7 @@ impl Screen {
         }
     }
 
-    /// The same in a text.
+    /// A text without what must not be said.
     pub(super) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if !self.secrets.may_be_in(text.as_bytes(), true) {
             return Cow::Borrowed(text);
@@ -51,6 +51,11 @@ impl Screen {
         let mut shown = text.as_bytes().to_vec();
         self.secrets.hide(&mut shown, true);
         Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
+    }
+
+    /// Whether a text says what it must not.
+    fn hides(&self, text: &str) -> bool {
+        self.shown(text) != text
     }
 }
 
@@ -69,9 +74,10 @@ impl Exchange {
             return changes;
         };
         for (name, value) in headers {
-            if !is_shown(name, &provider.response_headers) {
+            let screen = &current.screen;
+            if !is_shown(name, &provider.response_headers) || screen.hides(name) {
                 changes.push((*name, None));
-            } else if let Cow::Owned(shown) = current.screen.shown(value) {
+            } else if let Cow::Owned(shown) = screen.shown(value) {
                 changes.push((*name, Some(shown)));
             }
         }

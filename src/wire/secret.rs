@@ -24,6 +24,8 @@ const LONGEST_RUN: usize = u8::MAX as usize;
 pub struct Secrets {
     all: Vec<Secret>,
     spelling: Spelling,
+    /// No spelling of one is shorter.
+    shortest: usize,
     /// No spelling of one is longer.
     longest: usize,
 }
@@ -56,8 +58,9 @@ type Rest<'a> = Result<&'a [u8], Miss>;
 impl Secrets {
     /// These texts, but for those that are too short.
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut secrets = Self::default();
+        let mut secrets = Self { shortest: usize::MAX, ..Self::default() };
         for secret in texts.into_iter().filter_map(Secret::new) {
+            secrets.shortest = secrets.shortest.min(secret.text.len());
             secrets.longest = secrets.longest.max(secret.text.len() * LONGEST_SPELLING);
             secrets.spelling.add(secret.text.as_bytes());
             secrets.all.push(secret);
@@ -74,7 +77,7 @@ impl Secrets {
     /// where that is not so.
     #[inline]
     pub fn may_be_in(&self, text: &[u8], end: bool) -> bool {
-        !self.all.is_empty()
+        !(self.all.is_empty() || end && text.len() < self.shortest)
             && (self.all.iter().any(|secret| secret.run_is_in(text))
                 || has_needless_escape(text)
                 || !end && self.open_end(text) < text.len())

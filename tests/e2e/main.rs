@@ -53,6 +53,7 @@ mod fallback;
 mod gateway;
 mod keep_alive;
 mod large;
+mod leak;
 mod load;
 mod local;
 mod openrouter;

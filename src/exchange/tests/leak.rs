@@ -253,6 +253,7 @@ fn response_headers_are_those_of_the_list_without_the_key() {
             ("set-cookie", "a=b"),
             ("x-request-id", KEY),
             ("openai-organization", "org"),
+            ("x-ratelimit-sk-proj/4fTq8ZrWn1+LxKc6VbY0=uHs3", "1"),
             ("content-type", "application/json"),
             ("etag", &said),
         ],
