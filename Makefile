@@ -11,9 +11,11 @@ ENVOY_VERSION := 1.40.0
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"$$/\1/p' rust-toolchain.toml)
 # The runner must be of the very version that the tests are linked with.
 BINDGEN_VERSION := $(shell grep -A1 '^name = "wasm-bindgen"$$' Cargo.lock | sed -n 's/^version = "\(.*\)"$$/\1/p')
+DENY_VERSION := 0.20.2
 
 # By way of rustup, so that a cargo found earlier on the PATH does not choose another toolchain.
 CARGO := rustup run $(TOOLCHAIN) cargo
+RUSTC := rustup run $(TOOLCHAIN) rustc
 WASM := target/wasm32-wasip1/release/modelyard.wasm
 # Your own Envoy: make run ENVOY=/usr/bin/envoy
 ENVOY ?= $(CURDIR)/.tools/venv/bin/envoy
@@ -56,19 +58,35 @@ endif
 	cd .tools/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Unoptimised, because that takes a third of the time to build and costs a test run seconds.
-INSTALL_RUNNER := $(CARGO) install wasm-bindgen-cli --version $(BINDGEN_VERSION) --quiet --force --debug \
-	--root .tools --bin wasm-bindgen-test-runner --target-dir target/tools
+# Unoptimised, because that takes a third of the time to build and costs a run seconds. The second
+# way is for registry mirrors that lack the newest releases.
+INSTALL := $(CARGO) install --quiet --force --debug --root .tools --target-dir target/tools \
+	--config profile.dev.debug=false
 
-# The second way is for registry mirrors that lack the newest releases.
 .tools/wasm-bindgen-$(BINDGEN_VERSION): | .tools/rust-$(TOOLCHAIN)
-	$(INSTALL_RUNNER) --locked 2>/dev/null || $(INSTALL_RUNNER)
+	@install='$(INSTALL) wasm-bindgen-cli --version $(BINDGEN_VERSION) --bin wasm-bindgen-test-runner'; \
+	$$install --locked 2>/dev/null || $$install
 	@rm -rf target/tools .tools/wasm-bindgen-* && touch $@
 
+.tools/cargo-deny-$(DENY_VERSION): | .tools/rust-$(TOOLCHAIN)
+	@install='$(INSTALL) cargo-deny --version $(DENY_VERSION)'; \
+	$$install --locked 2>/dev/null || $$install
+	@rm -rf target/tools .tools/cargo-deny-* && touch $@
+
+# Sources of crates are named from their own folder on, and the standard library's, where rustup has
+# them, as in the compiled one: the module neither tells of the machine it was built on nor depends
+# on it. The crates' folders are there once they are fetched.
 # Numbers that the linker fills in take as few bytes as they need: 7 % of the module.
 .PHONY: build
 build: .tools/rust-$(TOOLCHAIN) ## Build the filter, and print its size and imports
-	$(CARGO) rustc --release --lib --target wasm32-wasip1 -- -C link-arg=--compress-relocations
+	@$(CARGO) fetch --quiet --locked --target wasm32-wasip1
+	@commit=$$($(RUSTC) -vV | sed -n 's/^commit-hash: //p'); \
+	remap="'--remap-path-prefix=$$($(RUSTC) --print sysroot)/lib/rustlib/src/rust=/rustc/$$commit'"; \
+	for folder in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/; do \
+		remap+=", '--remap-path-prefix=$$folder='"; \
+	done; \
+	set -x; $(CARGO) rustc --release --lib --target wasm32-wasip1 \
+		--config "target.wasm32-wasip1.rustflags=[$$remap]" -- -C link-arg=--compress-relocations
 	@$(MAKE) check-wasm
 
 .PHONY: run
@@ -92,6 +110,18 @@ lint: .tools/rust-$(TOOLCHAIN) ## Check format, clippy and documentation
 	$(CARGO) clippy --quiet --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --quiet --lib --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --lib --document-private-items
+
+DENY := rustup run $(TOOLCHAIN) .tools/bin/cargo-deny --log-level error --config deny.toml
+
+.PHONY: deny
+deny: .tools/cargo-deny-$(DENY_VERSION) ## Check where all crates come from, their licences, that none is there twice, and advisories
+	@checks='licenses bans sources'; \
+	if $(DENY) fetch db 2>/dev/null; then checks+=' advisories'; else \
+		echo 'advisories are not checked: their database cannot be fetched from here'; \
+	fi; \
+	for manifest in Cargo.toml benches/baseline/Cargo.toml; do \
+		printf '%s: ' $$manifest && $(DENY) --manifest-path $$manifest check $$checks; \
+	done
 
 .PHONY: format
 format: .tools/rust-$(TOOLCHAIN) ## Format the sources

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use modelyard::translate::Meter;
 use modelyard::translate::source::{Images, Source as _, Translating};
 use modelyard::translate::{
-    About, Change, Dialect, Format, anthropic, bedrock, gemini, openai, responses,
+    About, Change, Dialect, Format, Lost, anthropic, bedrock, gemini, openai, responses,
 };
 use modelyard::wire::event_stream::{self, Frames};
 use modelyard::wire::sse::{self, Splitter};
@@ -32,7 +32,8 @@ const ROUNDS: usize = 15;
 const RUNS: u32 = 20;
 const EVENTS: usize = 500;
 /// A turn's text, with what has to be escaped.
-const TEXT: &str = "The quick brown fox said: \"jump over the lazy dog\",\nand the dog, über-lazy, did not mind at all. ";
+const TEXT: &str = "The quick brown fox said: \"jump over the lazy dog\",\n\
+                    and the dog, über-lazy, did not mind at all. ";
 
 /// A client's dialect, and a request of 32 KB in it.
 struct Client {
@@ -79,22 +80,14 @@ impl<'a> Case<'a> {
 
 fn main() -> ExitCode {
     let (clients, upstreams) = (clients(), upstreams());
-    let pairs = || {
-        clients.iter().flat_map(|client| upstreams.iter().map(move |upstream| (client, upstream)))
-    };
-    let name =
-        |client: &Client, upstream: &Upstream| format!("{} over {}", client.name, upstream.name);
-
     let (baseline, stream) = (&clients[0].request, &upstreams[0].stream);
     let mut requests = vec![Case::new("baseline".to_owned(), baseline.len(), || reprint(baseline))];
-    requests.extend(pairs().map(|(client, upstream)| {
-        Case::new(name(client, upstream), client.request.len(), || {
-            translate_request(client, upstream)
-        })
+    requests.extend(pairs(&clients, &upstreams).map(|(name, client, upstream)| {
+        Case::new(name, client.request.len(), || translate_request(client, upstream))
     }));
     let mut streams = vec![Case::new("baseline".to_owned(), EVENTS, || reprint_events(stream))];
-    streams.extend(pairs().map(|(client, upstream)| {
-        Case::new(name(client, upstream), EVENTS, || translate_stream(client, upstream))
+    streams.extend(pairs(&clients, &upstreams).map(|(name, client, upstream)| {
+        Case::new(name, EVENTS, || translate_stream(client, upstream))
     }));
     for _ in 0..ROUNDS {
         requests.iter_mut().chain(&mut streams).for_each(Case::visit);
@@ -109,14 +102,29 @@ fn main() -> ExitCode {
     if slowest > MOST { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// Each dialect with each format, and a name for both.
+fn pairs<'a>(
+    clients: &'a [Client],
+    upstreams: &'a [Upstream],
+) -> impl Iterator<Item = (String, &'a Client, &'a Upstream)> {
+    clients.iter().flat_map(|client| {
+        upstreams.iter().map(move |upstream| {
+            (format!("{} over {}", client.name, upstream.name), client, upstream)
+        })
+    })
+}
+
 /// Prints the cases, of which the first is the baseline, and returns the largest ratio to it.
 fn report(title: &str, unit: &str, cases: &[Case<'_>], shown: impl Fn(f64) -> f64) -> f64 {
     println!("\n{title:28} {unit:>10} {:>10}", "baseline");
-    let ratio = |case: &Case<'_>| case.median() / cases[0].median();
+    let baseline = cases[0].median();
+    let mut largest = 0.0;
     for case in cases {
-        println!("{:28} {:10.2} {:9.2}x", case.name, shown(case.median()), ratio(case));
+        let ratio = case.median() / baseline;
+        println!("{:28} {:10.2} {ratio:9.2}x", case.name, shown(case.median()));
+        largest = f64::max(largest, ratio);
     }
-    cases.iter().map(ratio).fold(0.0, f64::max)
+    largest
 }
 
 fn reprint(json: &[u8]) {
@@ -139,36 +147,37 @@ fn reprint_events(stream: &[u8]) {
 
 fn translate_request(client: &Client, upstream: &Upstream) {
     let conversation = client.dialect.read(&client.request).expect("a good request");
-    black_box(upstream.format.request(&conversation, upstream.model, &mut Vec::new()));
+    black_box(upstream.format.request(&conversation, upstream.model, &mut Lost::default()));
 }
 
-/// As the gateway does it: cut into events, read, metered, written.
+/// Cuts the stream into events, reads, meters and writes them, as the gateway does.
 fn translate_stream(client: &Client, upstream: &Upstream) {
     let about = About { id: "gen-1".to_owned(), model: "a/b".to_owned(), ..About::default() };
     let writer = client.dialect.writer(About { request: client.request.clone(), ..about });
     let mut source = Translating::new(upstream.format.reader(), writer, Images::AsText, None);
     let (mut meter, mut out) = (Meter::default(), Vec::new());
-    let mut event = |event: &[u8]| {
-        if let (_, Change::Replace(events)) = source.event(event, &mut meter) {
-            out.extend_from_slice(&events);
-        }
-    };
     if upstream.is_binary {
         Frames::new(1 << 20).push(&upstream.stream, &mut |piece| {
             if let event_stream::Piece::Event(message) = piece {
-                event(message);
+                translate_event(&mut source, message, &mut meter, &mut out);
             }
         });
     } else {
         Splitter::new(1 << 20).push(&upstream.stream, &mut |piece| {
-            if let sse::Piece::Event(message) = piece {
-                event(message);
+            if let sse::Piece::Event(event) = piece {
+                translate_event(&mut source, event, &mut meter, &mut out);
             }
         });
     }
     out.extend_from_slice(&source.end(&mut meter, 0));
     assert!(meter.is_complete() && out.len() > EVENTS * 20, "the stream was not read");
     black_box(out);
+}
+
+fn translate_event(source: &mut Translating, event: &[u8], meter: &mut Meter, out: &mut Vec<u8>) {
+    if let (_, Change::Replace(events)) = source.event(event, meter) {
+        out.extend_from_slice(&events);
+    }
 }
 
 fn clients() -> [Client; 3] {
@@ -190,14 +199,14 @@ fn requests() -> [Vec<u8>; 3] {
     for turn in 0..9 {
         let (id, arguments) = (format!("call_{turn}"), json!({"path": "src/lib.rs"}));
         let function = json!({"name": "read", "arguments": arguments.to_string()});
+        let call = json!({"id": id, "type": "function", "function": function});
         chat.push(json!({"role": "user", "content": text}));
-        chat.push(json!({
-            "role": "assistant", "content": text, "tool_calls": [{"id": id, "type": "function", "function": function}],
-        }));
+        chat.push(json!({"role": "assistant", "content": text, "tool_calls": [call]}));
         chat.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
         messages.push(json!({"role": "user", "content": text}));
         messages.push(json!({"role": "assistant", "content": [
-            {"type": "text", "text": text}, {"type": "tool_use", "id": id, "name": "read", "input": arguments},
+            {"type": "text", "text": text},
+            {"type": "tool_use", "id": id, "name": "read", "input": arguments},
         ]}));
         messages.push(json!({"role": "user", "content": [
             {"type": "tool_result", "tool_use_id": id, "content": text},
@@ -210,56 +219,64 @@ fn requests() -> [Vec<u8>; 3] {
         );
         items.push(json!({"type": "function_call_output", "call_id": id, "output": text}));
     }
-    let tool = |name: &str| json!({"name": name, "description": TEXT, "parameters": schema});
-    let with_kind = |mut tool: Value| {
-        tool["type"] = "function".into();
-        tool
-    };
     let names = ["read", "write", "list", "run"];
-    let chat_tools = names.map(|name| json!({"type": "function", "function": tool(name)}));
+    let chat_tools = names.map(|name| {
+        let function = json!({"name": name, "description": TEXT, "parameters": schema});
+        json!({"type": "function", "function": function})
+    });
     let message_tools =
         names.map(|name| json!({"name": name, "description": TEXT, "input_schema": schema}));
-    let response_tools = names.map(|name| with_kind(tool(name)));
+    let response_tools = names.map(
+        |name| json!({"type": "function", "name": name, "description": TEXT, "parameters": schema}),
+    );
     [
-        json!({"model": "a/b", "stream": true, "max_tokens": 1000, "messages": chat, "tools": chat_tools}),
+        json!({"max_tokens": 1000, "messages": chat, "tools": chat_tools}),
+        json!({"max_tokens": 1000, "system": text, "messages": messages, "tools": message_tools}),
         json!({
-            "model": "a/b", "stream": true, "max_tokens": 1000, "system": text, "messages": messages,
-            "tools": message_tools,
-        }),
-        json!({
-            "model": "a/b", "stream": true, "max_output_tokens": 1000, "instructions": text, "input": items,
+            "max_output_tokens": 1000,
+            "instructions": text,
+            "input": items,
             "tools": response_tools,
         }),
     ]
+    .map(|mut body| {
+        body["model"] = "a/b".into();
+        body["stream"] = true.into();
+        body
+    })
     .map(|body| body.to_string().into_bytes())
 }
 
 fn upstreams() -> [Upstream; 4] {
-    let upstream = |name, format, model, stream, is_binary| Upstream {
-        name,
-        format,
-        model,
-        stream,
-        is_binary,
-    };
-    let openai = openai::Quirks::of_host("api.openai.com");
     [
-        upstream("openai", openai, "gpt-4.1-mini", openai_stream(), false),
-        upstream(
-            "anthropic",
-            &anthropic::Anthropic,
-            "claude-sonnet-4-5",
-            anthropic_stream(),
-            false,
-        ),
-        upstream("gemini", &gemini::Gemini, "gemini-2.5-flash", gemini_stream(), false),
-        upstream(
-            "bedrock",
-            &bedrock::Bedrock,
-            "anthropic.claude-sonnet-4-5-20250929-v1:0",
-            bedrock_stream(),
-            true,
-        ),
+        Upstream {
+            name: "openai",
+            format: openai::Upstream::of_host("api.openai.com"),
+            model: "gpt-4.1-mini",
+            stream: openai_stream(),
+            is_binary: false,
+        },
+        Upstream {
+            name: "anthropic",
+            format: &anthropic::Anthropic,
+            model: "claude-sonnet-4-5",
+            stream: anthropic_stream(),
+            is_binary: false,
+        },
+        Upstream {
+            name: "gemini",
+            format: &gemini::Gemini,
+            model: "gemini-2.5-flash",
+            stream: gemini_stream(),
+            is_binary: false,
+        },
+        Upstream {
+            name: "bedrock",
+            format: &bedrock::Bedrock,
+            model: "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            stream: bedrock_stream(),
+            is_binary: true,
+        },
     ]
 }
 
@@ -271,19 +288,27 @@ fn sse(events: impl IntoIterator<Item = Value>) -> Vec<u8> {
     events.collect::<String>().into_bytes()
 }
 
+fn openai_chunk(choices: Value) -> Value {
+    json!({
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_791_084_135,
+        "model": "gpt-4.1-mini",
+        "service_tier": "default",
+        "system_fingerprint": "fp_1",
+        "choices": choices,
+        "usage": null,
+    })
+}
+
 fn openai_stream() -> Vec<u8> {
-    let chunk = |choices: Value| {
-        json!({
-            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_791_084_135, "model": "gpt-4.1-mini",
-            "service_tier": "default", "system_fingerprint": "fp_1", "choices": choices, "usage": null,
-        })
-    };
-    let text = json!([{"index": 0, "delta": {"content": " fox"}, "logprobs": null, "finish_reason": null}]);
+    let delta = json!({"content": " fox"});
+    let text = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
     let mut events =
-        vec![chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": ""}}]))];
-    events.extend(std::iter::repeat_n(chunk(text), EVENTS));
-    events.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}])));
-    let mut last = chunk(json!([]));
+        vec![openai_chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": ""}}]))];
+    events.extend(std::iter::repeat_n(openai_chunk(text), EVENTS));
+    events.push(openai_chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}])));
+    let mut last = openai_chunk(json!([]));
     last["usage"] =
         json!({"prompt_tokens": 9000, "completion_tokens": EVENTS, "total_tokens": 9000 + EVENTS});
     events.push(last);
@@ -294,58 +319,68 @@ fn openai_stream() -> Vec<u8> {
 
 fn anthropic_stream() -> Vec<u8> {
     let message = json!({
-        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [],
-        "stop_reason": null, "usage": {"input_tokens": 9000, "output_tokens": 1},
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": [],
+        "stop_reason": null,
+        "usage": {"input_tokens": 9000, "output_tokens": 1},
     });
     let delta = json!({
         "type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " fox"},
     });
+    let block = json!({"type": "text", "text": ""});
     let mut events = vec![
         json!({"type": "message_start", "message": message}),
-        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": block}),
     ];
     events.extend(std::iter::repeat_n(delta, EVENTS));
     events.push(json!({"type": "content_block_stop", "index": 0}));
     events.push(json!({
-        "type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": EVENTS},
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn"},
+        "usage": {"output_tokens": EVENTS},
     }));
     events.push(json!({"type": "message_stop"}));
     sse(events)
 }
 
 fn gemini_stream() -> Vec<u8> {
-    let chunk = |finish: Option<&str>| {
-        let content = json!({"parts": [{"text": " fox"}], "role": "model"});
-        let mut candidate = json!({"content": content, "index": 0});
-        if let Some(reason) = finish {
-            candidate["finishReason"] = reason.into();
-        }
-        let usage = json!({"promptTokenCount": 9000, "candidatesTokenCount": EVENTS, "totalTokenCount": 9000 + EVENTS});
-        json!({
-            "candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash", "responseId": "r1",
-        })
-    };
-    sse(std::iter::repeat_n(chunk(None), EVENTS - 1).chain([chunk(Some("STOP"))]))
+    let usage = json!({
+        "promptTokenCount": 9000,
+        "candidatesTokenCount": EVENTS,
+        "totalTokenCount": 9000 + EVENTS,
+    });
+    let content = json!({"parts": [{"text": " fox"}], "role": "model"});
+    let chunk = json!({
+        "candidates": [{"content": content, "index": 0}],
+        "usageMetadata": usage,
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "r1",
+    });
+    let mut last = chunk.clone();
+    last["candidates"][0]["finishReason"] = "STOP".into();
+    sse(std::iter::repeat_n(chunk, EVENTS - 1).chain([last]))
+}
+
+fn bedrock_message(kind: &str, payload: Value) -> Vec<u8> {
+    let headers =
+        [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")];
+    event_stream::encode(&headers, payload.to_string().as_bytes()).expect("a small message")
 }
 
 fn bedrock_stream() -> Vec<u8> {
-    let message = |kind: &str, payload: Value| {
-        let headers = [
-            (":event-type", kind),
-            (":content-type", "application/json"),
-            (":message-type", "event"),
-        ];
-        event_stream::encode(&headers, payload.to_string().as_bytes()).expect("a small message")
-    };
-    let delta = message(
+    let delta = bedrock_message(
         "contentBlockDelta",
         json!({"contentBlockIndex": 0, "delta": {"text": " fox"}, "p": "abcdef"}),
     );
     let usage = json!({"inputTokens": 9000, "outputTokens": EVENTS, "totalTokens": 9000 + EVENTS});
-    let mut stream = message("messageStart", json!({"role": "assistant"}));
+    let mut stream = bedrock_message("messageStart", json!({"role": "assistant"}));
     stream.extend(delta.repeat(EVENTS));
-    stream.extend(message("contentBlockStop", json!({"contentBlockIndex": 0})));
-    stream.extend(message("messageStop", json!({"stopReason": "end_turn"})));
-    stream.extend(message("metadata", json!({"usage": usage, "metrics": {"latencyMs": 100}})));
+    stream.extend(bedrock_message("contentBlockStop", json!({"contentBlockIndex": 0})));
+    stream.extend(bedrock_message("messageStop", json!({"stopReason": "end_turn"})));
+    let metadata = json!({"usage": usage, "metrics": {"latencyMs": 100}});
+    stream.extend(bedrock_message("metadata", metadata));
     stream
 }

@@ -1,6 +1,4 @@
-//! Dates of times since the Unix epoch.
-//!
-//! Source of the conversion: the proleptic Gregorian calendar, as ISO 8601 uses it.
+//! Dates of times since the Unix epoch, in the Gregorian calendar, as ISO 8601 uses it.
 
 use std::time::Duration;
 
@@ -17,7 +15,7 @@ pub(crate) fn minute_of_day(time: Duration) -> u16 {
     (time.as_secs() % DAY / 60) as u16
 }
 
-/// `2026-11-20T10:00:00Z`
+/// The time as `2026-11-20T10:00:00Z`.
 pub(crate) fn iso(time: Duration) -> String {
     let seconds = time.as_secs();
     let (year, month, day) = civil_date(day(time));
@@ -25,9 +23,9 @@ pub(crate) fn iso(time: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// The time of an HTTP date, in whichever of its three forms: each part is known by its looks, and
-/// the first number is the day of the month, the second one the year. Source: RFC 9110, section
-/// 5.6.7.
+/// The time of an HTTP date, in any of its three forms (RFC 9110, section 5.6.7). Each part is
+/// known by what it looks like; of the numbers the first one is the day of the month, the second
+/// the year.
 pub(crate) fn of_http(text: &str) -> Option<Duration> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -51,15 +49,15 @@ pub(crate) fn of_http(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(days * DAY + clock?))
 }
 
-/// `08:49:37`
+/// The seconds since midnight of a time like `08:49:37`.
 fn seconds_of_clock(text: &str) -> Option<u64> {
     let mut parts = text.split(':').map(|part| part.parse::<u64>().ok().filter(|part| *part <= 60));
     let [hour, minute, second] = [parts.next()??, parts.next()??, parts.next()??];
     Some(hour * 3600 + minute * 60 + second)
 }
 
-/// The day since the epoch of a year from 1970 to 9999, a month and a day: [`civil_date`] the other
-/// way around.
+/// The day since the epoch of a date, whose year is from 1970 to 9999: [`civil_date`] the other way
+/// around.
 fn day_of((year, month, day): (u64, u64, u64)) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
         return None;

@@ -3,18 +3,18 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Shortest and longest duration; Envoy counts in milliseconds, and takes zero for no limit.
+/// The shortest and the longest duration that is read. Envoy counts in milliseconds, and takes zero
+/// for no limit.
 const ALLOWED: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
-/// Digits, maybe a point and digits, and a unit; exact to the nanosecond.
+/// Reads digits, maybe a point and digits, and a unit, exactly to the nanosecond.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     const UNITS: &[(&str, u64)] =
         &[("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
     let (number, nanos) =
         UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let is_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 6 {
         return None;
     }
@@ -23,6 +23,10 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     let whole = whole.parse::<u64>().ok()?.checked_mul(nanos)?;
     let nanos = whole.checked_add(parts)?;
     Some(Duration::from_nanos(nanos)).filter(|duration| ALLOWED.contains(duration))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]

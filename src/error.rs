@@ -1,10 +1,11 @@
 //! Every error a client can see: its status and its body in each dialect. No other place chooses
 //! either.
 //!
-//! Grouped by whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504), ours
-//! (5xx). Message texts are OpenRouter's where it has one, because clients match on them.
+//! The status says whose fault it is: the client's (4xx), an upstream's (its own status, 502, 504)
+//! or the gateway's own (5xx).
 
 pub(crate) mod anthropic;
+mod message;
 mod openrouter;
 mod reason;
 pub(crate) mod responses;
@@ -14,18 +15,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalog::{AUTO, AUTO_ALIAS};
 use crate::operation::{Face, Operation};
 use crate::wire::json::JsonError;
 use crate::wire::openai::{ErrorFields, MODERATED};
 
 pub use reason::{Dropped, Reason};
 
-/// Longest piece of a client's own text that is repeated in a message, in characters.
+/// How many characters of a client's own text a message repeats.
 const ECHO: usize = 100;
-
-/// Most of a client's own names that are repeated in a message.
-const MOST_NAMED: usize = 10;
 
 /// Why an exchange has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,41 +30,43 @@ const MOST_NAMED: usize = 10;
 pub enum Error {
     /// The body is not the JSON it should be.
     InvalidJson(String),
-    /// A top-level key the gateway reads stands there twice.
+    /// A top-level key that the gateway reads stands in the body twice.
     DuplicateKey(String),
     /// A field is missing or of a wrong type or value.
     InvalidField {
-        /// Its name.
+        /// The field's name.
         field: &'static str,
-        /// What is wrong with it, after the name.
+        /// What is wrong with it; a message has this behind the name.
         problem: String,
     },
-    /// Nobody offers it.
+    /// Nobody offers the model of this name.
     UnknownModel(String),
-    /// More bytes than `limits.request_bytes`.
+    /// The body has more bytes than `limits.request_bytes`.
     TooLarge {
-        /// The limit, in bytes; `None` where it is the host's own.
+        /// The limit, in bytes; `None`: the host's own one, which the gateway does not know.
         limit: Option<usize>,
     },
     /// The path is known, the method is not.
     WrongMethod {
-        /// What is allowed.
+        /// The methods that are allowed.
         allow: &'static str,
     },
-    /// The operator's paths ask for a key.
+    /// The operator's paths ask for a key, and the request had none that they know.
     Unauthorized {
-        /// Whether the request brought one.
+        /// Whether the request had a key at all.
         with_key: bool,
     },
-    /// There is no such thing.
+    /// There is nothing of the name that was asked for.
     NotFound {
-        /// What was looked for.
+        /// What kind of thing was asked for.
         what: &'static str,
-        /// The name it was looked for by.
+        /// The name it was asked for by.
         name: String,
     },
-    /// The request body is compressed.
+    /// The body is compressed, in this encoding.
     Encoded(String),
+    /// A web page elsewhere may have made the request, and it is not JSON by its content type.
+    ForeignForm,
     /// Every endpoint was dropped before the first attempt.
     NoEndpoints {
         /// The models asked for.
@@ -103,8 +102,8 @@ pub enum Error {
         /// The cluster it went to.
         cluster: String,
     },
-    /// The host would have sent an attempt to another provider's cluster.
-    Misrouted {
+    /// The host would have sent an attempt to a cluster that was not planned.
+    WrongCluster {
         /// That cluster.
         cluster: String,
     },
@@ -112,7 +111,7 @@ pub enum Error {
     Lost,
     /// The host itself refused the request.
     Host {
-        /// Its status.
+        /// The status that the host would have answered with.
         status: u16,
     },
 }
@@ -120,9 +119,9 @@ pub enum Error {
 /// The last attempt's failure, as the client may know it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failure {
-    /// Status for the client.
+    /// The status for the client.
     pub status: u16,
-    /// One sentence.
+    /// What went wrong, in one sentence.
     pub message: String,
     /// The provider's display name.
     pub provider: String,
@@ -132,7 +131,7 @@ pub struct Failure {
     pub code: Option<String>,
     /// The smallest `Retry-After` of all attempts.
     pub retry_after: Option<Duration>,
-    /// All attempts.
+    /// All attempts, in their order.
     pub tried: Vec<Tried>,
     /// The models asked for.
     pub models: Vec<String>,
@@ -153,8 +152,8 @@ impl Failure {
 
     /// `Retry-After` for the client, in whole seconds, at least 1.
     pub fn retry_after_seconds(&self) -> Option<u64> {
-        let whole = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.retry_after.map(|wait| whole(wait).max(1))
+        let wait = self.retry_after?;
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 }
 
@@ -166,13 +165,13 @@ pub struct Tried {
     /// The provider's display name.
     #[serde(skip)]
     pub name: String,
-    /// Its status, if it answered.
+    /// The status of the provider's answer, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The status a client would have got for this attempt alone.
     #[serde(skip)]
     pub code: u16,
-    /// How it ended: a value of the `outcome` tag.
+    /// How the attempt ended: a value of the stats' tag `outcome`.
     pub reason: &'static str,
 }
 
@@ -183,16 +182,16 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Whose form an error has.
+/// In whose form an error is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorForm {
     /// OpenAI's `error` object.
     OpenAi,
     /// OpenRouter's envelope.
     OpenRouter,
-    /// Anthropic's, for `messages`.
+    /// Anthropic's object, for `messages`.
     Anthropic,
-    /// OpenAI's for `responses`.
+    /// OpenAI's object as `responses` has it.
     Responses,
 }
 
@@ -211,11 +210,11 @@ impl ErrorForm {
 /// A whole answer of the gateway's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Headers besides `content-length`.
+    /// All headers but `content-length`.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    /// The body, which is JSON.
     pub body: Vec<u8>,
 }
 
@@ -227,14 +226,40 @@ impl Reply {
 }
 
 impl Error {
-    /// What an upstream's error event says; `provider` is the display name of who sent it.
+    /// The error that an upstream's error event tells; `provider` is its display name.
     pub fn of_upstream(fields: &ErrorFields, provider: &str) -> Self {
         Self::Upstream(Failure { provider: provider.to_owned(), ..Failure::of(fields) })
     }
 
-    /// The host's own refusal.
+    /// The error of a request that the host itself has refused.
     pub fn of_host(status: u16) -> Self {
         if status == 413 { Self::TooLarge { limit: None } } else { Self::Host { status } }
+    }
+
+    /// The same error without the names of providers, endpoints and clusters; `author` of the
+    /// model stands for whoever serves it.
+    #[cold]
+    pub fn without_names(&self, author: &str) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::RetryOverflow { cluster }
+            | Self::Overflow { cluster }
+            | Self::NoHealthyUpstream { cluster }
+            | Self::Bypassed { cluster }
+            | Self::WrongCluster { cluster } => *cluster = format!("of {author}"),
+            Self::NoEndpoints { dropped, serving, .. } => {
+                *serving = vec![author.to_owned()];
+                dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            Self::Upstream(failure) => {
+                failure.provider = author.to_owned();
+                failure.raw = None;
+                failure.tried.clear();
+                failure.dropped.iter_mut().for_each(|dropped| dropped.hide_names(author));
+            }
+            _ => {}
+        }
+        error
     }
 
     /// The status for the client.
@@ -248,16 +273,16 @@ impl Error {
             Self::NoEndpoints { .. } | Self::NotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooLarge { .. } => 413,
-            Self::Encoded(_) => 415,
+            Self::Encoded(_) | Self::ForeignForm => 415,
             Self::Upstream(failure) => failure.status,
-            Self::Bypassed { .. } | Self::Misrouted { .. } => 502,
+            Self::Bypassed { .. } => 502,
             Self::RetryOverflow { .. } | Self::Overflow { .. } | Self::NotRetried => 503,
-            Self::NoHealthyUpstream { .. } | Self::Lost => 503,
+            Self::NoHealthyUpstream { .. } | Self::WrongCluster { .. } | Self::Lost => 503,
             Self::Host { status } => *status,
         }
     }
 
-    /// OpenRouter's `error_type` vocabulary.
+    /// OpenRouter's word for the kind of error (`error_type`).
     pub fn error_type(&self) -> &'static str {
         let code = self.code().unwrap_or_default();
         match self.status() {
@@ -290,12 +315,13 @@ impl Error {
             Self::TooLarge { .. } => Some("request_too_large"),
             Self::WrongMethod { .. } => Some("method_not_allowed"),
             Self::Encoded(_) => Some("unsupported_content_encoding"),
+            Self::ForeignForm => Some("unsupported_content_type"),
             Self::RetryOverflow { .. } => Some("retry_overflow"),
             Self::Overflow { .. } => Some("upstream_overflow"),
             Self::NotRetried => Some("not_retried"),
             Self::NoHealthyUpstream { .. } => Some("no_healthy_upstream"),
             Self::Bypassed { .. } => Some("filter_bypassed"),
-            Self::Misrouted { .. } => Some("misrouted"),
+            Self::WrongCluster { .. } => Some("wrong_cluster"),
             Self::Lost => Some("exchange_lost"),
             Self::Upstream(failure) => failure.code.as_deref(),
             Self::Unauthorized { .. } => Some("invalid_api_key"),
@@ -373,128 +399,11 @@ impl Error {
 }
 
 impl From<JsonError> for Error {
-    // Apart, because whoever reads a body has many places that a mistake leaves by.
+    // Never inlined, because every reader of a body has many places where it may be wrong.
     #[cold]
     #[inline(never)]
     fn from(error: JsonError) -> Self {
         Self::InvalidJson(error.to_string())
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidJson(problem) => write!(f, "The request body is not valid JSON: {problem}"),
-            Self::DuplicateKey(key) => write!(f, "The request body has the key {key:?} twice"),
-            Self::InvalidField { field, problem } => write!(f, "{field}: {problem}"),
-            Self::UnknownModel(model) if [AUTO, AUTO_ALIAS].contains(&model.split(':').next().unwrap_or_default()) => {
-                write!(f, "{} is not a valid model ID: routing.auto is not configured", echo(model))
-            }
-            Self::UnknownModel(model) => write!(f, "{} is not a valid model ID", echo(model)),
-            Self::TooLarge { limit: Some(limit) } => write!(f, "The request body is larger than {limit} bytes"),
-            Self::TooLarge { limit: None } => f.write_str("The request body is larger than this gateway buffers"),
-            Self::WrongMethod { allow } => write!(f, "Method not allowed; use {allow}"),
-            Self::Unauthorized { with_key: false } => f.write_str("Missing Authentication header"),
-            Self::Unauthorized { with_key: true } => f.write_str("Invalid API key"),
-            Self::NotFound { what, name } => write!(f, "{what} {} not found", echo(name)),
-            Self::Encoded(encoding) => {
-                write!(f, "The request body must not be compressed (content-encoding: {})", echo(encoding))
-            }
-            Self::NoEndpoints { .. } => self.no_endpoints(f),
-            Self::Upstream(failure) => f.write_str(&failure.message),
-            Self::RetryOverflow { cluster } => write!(
-                f,
-                "Fallback was refused by the gateway's own circuit breaker: raise circuit_breakers.max_retries of \
-                 cluster {cluster} (Envoy's default is 3)"
-            ),
-            Self::Overflow { cluster } => write!(
-                f,
-                "The circuit breaker of cluster {cluster} is open: raise its max_connections, max_pending_requests or \
-                 max_requests"
-            ),
-            Self::NotRetried => f.write_str(
-                "The gateway's host did not go on to the next endpoint: its route lacks the gateway's retry_policy, or \
-                 its request_body_buffer_limit is smaller than this request",
-            ),
-            Self::NoHealthyUpstream { cluster } => {
-                write!(f, "Cluster {cluster} has no healthy hosts, or does not exist")
-            }
-            Self::Bypassed { cluster } => write!(
-                f,
-                "A request to cluster {cluster} went past this gateway's filter: it must stand in the router's \
-                 upstream_http_filters, and in the cluster's http_filters if it has any"
-            ),
-            Self::Misrouted { cluster } => write!(
-                f,
-                "The gateway's host was about to send an attempt to cluster {cluster}, which is another provider's: its \
-                 route must choose the cluster by filter state, with refresh_cluster_on_retry"
-            ),
-            Self::Lost => f.write_str("The gateway was restarted while this request was on its way; send it again"),
-            Self::Host { status } => write!(f, "The gateway's host refused the request with status {status}"),
-        }
-    }
-}
-
-impl Error {
-    /// OpenRouter's text for what removed all endpoints, if it is one thing, and then what removed
-    /// each of them.
-    fn no_endpoints(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::NoEndpoints { models, dropped, serving, permitted } = self else { return Ok(()) };
-        let all = |is: fn(&Reason) -> bool| {
-            !dropped.is_empty() && dropped.iter().all(|dropped| is(&dropped.reason))
-        };
-        let models: Vec<_> = models.iter().map(|model| echo(model)).collect();
-        let models = models.join(", ");
-        match dropped.first().map(|dropped| &dropped.reason) {
-            Some(Reason::Modality(kind))
-                if dropped.iter().all(|d| d.reason == Reason::Modality(*kind)) =>
-            {
-                write!(f, "No endpoints found that support {} input.", kind.name())?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Auto(_))) => {
-                f.write_str("No models match your request and model restrictions.")?;
-            }
-            _ if all(Reason::is_about_tools) => {
-                f.write_str("No endpoints found that support tool use.")?
-            }
-            _ if all(|reason| matches!(reason, Reason::Parameter(_))) => {
-                f.write_str("No endpoints found that can handle the requested parameters.")?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Retains)) => {
-                f.write_str("No endpoints found matching your data policy (Zero data retention).")?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Retains | Reason::Trains)) => {
-                f.write_str(
-                    "No endpoints found matching your data policy (No training on prompts).",
-                )?;
-            }
-            _ if all(|reason| matches!(reason, Reason::Only | Reason::Ignore)) => {
-                let serving = serving.join(", ");
-                write!(
-                    f,
-                    "No allowed providers are available for the selected model. Providers serving {models}: {serving}, "
-                )?;
-                if all(|reason| *reason == Reason::Only) {
-                    let permitted: Vec<_> =
-                        permitted.iter().map(|name| echo(name)).take(MOST_NAMED).collect();
-                    let permitted = permitted.join(", ");
-                    write!(
-                        f,
-                        "but your request's provider.only preference permits only: {permitted}."
-                    )?;
-                } else if all(|reason| *reason == Reason::Ignore) {
-                    f.write_str("but your request's provider.ignore preference excludes them.")?;
-                } else {
-                    f.write_str("but your request's provider.only and provider.ignore preferences exclude them.")?;
-                }
-            }
-            _ => write!(f, "No endpoints found for {models}.")?,
-        }
-        for (index, dropped) in dropped.iter().enumerate() {
-            let lead = if index == 0 { " Removed: " } else { ", " };
-            write!(f, "{lead}{} ({})", dropped.endpoint, dropped.reason)?;
-        }
-        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
-//! FNV-1a, 64 bits: a hash that is the same everywhere. It tells things apart; it protects nothing.
+//! FNV-1a of 64 bits: a hash that is the same everywhere. It tells things apart, but it is no
+//! protection: who wants to can find two texts of one hash.
 
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
@@ -8,12 +9,12 @@ const PRIME: u64 = 0x0100_0000_01b3;
 pub(crate) struct Fnv(u64);
 
 impl Fnv {
-    /// Of nothing yet.
+    /// The hash of no bytes yet.
     pub(crate) fn new() -> Self {
         Self(OFFSET_BASIS)
     }
 
-    /// Of a whole text.
+    /// The hash of a whole text.
     pub(crate) fn of(bytes: &[u8]) -> u64 {
         let mut hash = Self::new();
         hash.bytes(bytes);

@@ -38,10 +38,10 @@
 //! * Only `shell` knows the host, and only it logs. No import runs upwards.
 //! * The core knows no host: bytes, time and randomness are arguments. It has no global state.
 //! * Nothing panics: a trap ends every stream of the worker.
-//! * A request is its bytes and an ordered list of edits; bytes there is no reason to change are
-//!   not changed.
+//! * A request is its bytes and an ordered list of edits; bytes that there is no reason to change
+//!   are not changed.
 //! * Before its first content has gone to the client an answer can still be taken back; after that
-//!   nothing moves.
+//!   it cannot, and no other endpoint is tried.
 //! * Every exchange is settled exactly once.
 #![forbid(unsafe_op_in_unsafe_fn)]
 

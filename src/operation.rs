@@ -3,9 +3,9 @@
 /// Whose conventions an answer follows, chosen by the base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
-    /// `/v1/`: the upstream's own bytes, facts in headers.
+    /// Below `/v1/`, answers are the upstream's own bytes, and the gateway tells facts in headers.
     OpenAi,
-    /// `/api/v1/`: OpenRouter's ids, `provider`, `usage.cost`.
+    /// Below `/api/v1/`, answers have OpenRouter's ids, `provider` and `usage.cost`.
     OpenRouter,
 }
 
@@ -37,7 +37,7 @@ impl Operation {
         Self::Responses,
     ];
 
-    /// The path below the base path, the same upstream.
+    /// The path below the base path, which is the same at the upstream.
     pub fn path(self) -> &'static str {
         match self {
             Self::Chat => "chat/completions",
@@ -49,13 +49,13 @@ impl Operation {
         }
     }
 
-    /// By its path, or `chat` for short.
+    /// The operation of this path; `chat` for short is `chat/completions`.
     pub fn named(name: &str) -> Option<Self> {
         let path = if name == "chat" { Self::Chat.path() } else { name };
         Self::ALL.into_iter().find(|operation| operation.path() == path)
     }
 
-    /// `gen_ai.operation.name`.
+    /// The value of OpenTelemetry's `gen_ai.operation.name`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat | Self::Messages | Self::Responses => "chat",

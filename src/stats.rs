@@ -18,7 +18,7 @@ pub enum Kind {
 /// One stat.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Its name before the tags.
+    /// The stat's name before the tags.
     pub name: &'static str,
     /// What it does with a value.
     pub kind: Kind,
@@ -53,7 +53,7 @@ stats! {
 pub static TOKEN_TYPES: [&str; 6] =
     ["input", "output", "cached", "cache_write", "reasoning", "audio"];
 
-/// The value of a tag where the configuration has none, as for a model nobody offers.
+/// The value of a tag where the configuration has none, as for a model that nobody offers.
 pub const UNKNOWN: &str = "unknown";
 
 impl Stat {
@@ -81,7 +81,8 @@ mod tests {
     fn a_name_is_the_stat_and_then_its_tags_in_the_tables_order() {
         assert_eq!(
             TOKENS.full_name(&["default", "openai", "openai/gpt-4.1-mini", "input", "reported"]),
-            "modelyard.tokens.tenant=default.provider=openai.model=openai/gpt-4.1-mini.token_type=input.source=reported"
+            "modelyard.tokens.tenant=default.provider=openai.model=openai/gpt-4.1-mini.\
+             token_type=input.source=reported"
         );
     }
 

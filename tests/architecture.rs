@@ -15,9 +15,9 @@ use modelyard::stats;
 const MODULE: &str = "target/wasm32-wasip1/release/modelyard.wasm";
 const MOST_BYTES: usize = 3 << 19;
 
-/// All that the module may import. A new name is a decision, not an accident.
+/// All that the module may import, so that nothing comes in unnoticed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    // proxy-wasm 0.2.1.
+    // The host functions of the ABI proxy-wasm 0.2.1.
     (
         "env",
         &[
@@ -132,7 +132,7 @@ fn is_test(path: &Path) -> bool {
 
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    // Test modules stand last.
+    // Modules of tests stand at the end of their files.
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| format!("{line}\n")).collect()
@@ -217,7 +217,10 @@ fn every_tag_of_a_stat_has_its_regex_and_every_regex_a_tag() {
     }
     let next = tags.join("|");
     let entries = tags.iter().map(|tag| {
-        format!("  - tag_name: {tag}\n    regex: '^wasmcustom\\.modelyard\\..*?(\\.{tag}=(.*?))(?:\\.(?:{next})=|$)'\n")
+        format!(
+            "  - tag_name: {tag}\n    \
+             regex: '^wasmcustom\\.modelyard\\..*?(\\.{tag}=(.*?))(?:\\.(?:{next})=|$)'\n"
+        )
     });
     let expected = format!("stats_config:\n  stats_tags:\n{}", entries.collect::<String>());
     let file = fs::read_to_string("envoy/stats_tags.yaml").unwrap();
@@ -241,11 +244,41 @@ fn the_module_is_small_and_asks_only_for_what_it_may() {
     let names: Vec<String> =
         imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
     println!("{} imports: {}", names.len(), names.join(" "));
-    let is_known = |(module, name): &(&str, &str)| {
-        IMPORTS.iter().any(|(known_module, names)| known_module == module && names.contains(name))
-    };
-    let strange: Vec<_> = imports.iter().filter(|import| !is_known(import)).collect();
+    let strange: Vec<_> = imports.iter().filter(|(from, name)| !is_known(from, name)).collect();
     assert!(strange.is_empty(), "not on the list of imports: {strange:?}");
+}
+
+fn is_known(module: &str, name: &str) -> bool {
+    IMPORTS.iter().any(|(known, names)| *known == module && names.contains(&name))
+}
+
+/// Where people keep what they build, and where Cargo and rustup keep sources.
+const FOLDERS: &[&str] = &[
+    "/home/",
+    "/root/",
+    "/Users/",
+    "/tmp/",
+    "/.cargo/",
+    "/.rustup/",
+    "/registry/src/",
+    env!("CARGO_MANIFEST_DIR"),
+];
+
+#[test]
+fn the_module_does_not_tell_of_the_machine_it_was_built_on() {
+    let Ok(module) = fs::read(MODULE) else {
+        println!("{MODULE} is not there: skipped");
+        return;
+    };
+    let text = String::from_utf8_lossy(&module);
+    let told: Vec<_> = FOLDERS.iter().filter(|folder| text.contains(**folder)).collect();
+    assert!(told.is_empty(), "{MODULE} names {told:?}: build it with `make build`");
+    // The standard library comes compiled, with the name of its commit, which is the same for all.
+    for path in text.split("/rustc/").skip(1) {
+        let (commit, rest) = path.split_once('/').unwrap();
+        let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_commit && rest.starts_with("library/"), "a folder of a compiler: {commit}");
+    }
 }
 
 /// Module and name of each import; `None` where the bytes are no module.

@@ -33,7 +33,22 @@ fn run(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A file of this test's own.
+/// An explanation of a request, as JSON.
+fn explained(document: &str, request: &str, more: &[&str]) -> Value {
+    let (ok, out, err) =
+        said(&run(&[&["explain", "-c", document, request, "--json"], more].concat()));
+    assert!(ok, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// The document as one resource of an Envoy, in a message of Protocol Buffers.
+fn wrapped(kind: &str, value: Value) -> String {
+    let held =
+        json!({"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value});
+    json!({"resources": [{"typed_config": {"config": {"configuration": held}}}]}).to_string()
+}
+
+/// Writes a file that only the test of this name uses, and returns its path.
 fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
     fs::write(&path, text).unwrap();
@@ -41,18 +56,22 @@ fn file(name: &str, text: &str) -> String {
 }
 
 fn said(output: &Output) -> (bool, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.success(), text(&output.stdout), text(&output.stderr))
+    let [out, err] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8(bytes.clone()).unwrap());
+    (output.status.success(), out, err)
+}
+
+#[test]
+fn the_document_on_its_page_is_a_good_one() {
+    let page = fs::read_to_string("docs/configuration.md").unwrap();
+    let document = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (is_good, out, err) = said(&run(&["check", &file("page.yaml", document)]));
+    assert!(is_good && out.contains(": 2 models, 3 endpoints, 2 providers"), "{out}{err}");
 }
 
 #[test]
 fn a_good_document_is_summed_up_in_every_form() {
     let document: Value = serde_yaml_ng::from_str(DOCUMENT).unwrap();
-    let wrapped = |kind: &str, value: Value| {
-        let held =
-            json!({"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value});
-        json!({"resources": [{"typed_config": {"config": {"configuration": held}}}]}).to_string()
-    };
     let mut hashes = Vec::new();
     for (name, text) in [
         ("plain.yaml", DOCUMENT.to_owned()),
@@ -112,7 +131,8 @@ fn a_request_is_explained_the_same_way_each_time() {
     let document = file("explained.yaml", DOCUMENT);
     let request = file(
         "request.json",
-        r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"data_collection": "deny"}}"#,
+        r#"{"model": "one", "messages": [], "max_tokens": 100,
+            "provider": {"data_collection": "deny"}}"#,
     );
     let (ok, out, err) =
         said(&run(&["explain", "-c", &document, &request, "--seed", "2a", "--json"]));
@@ -141,7 +161,8 @@ fn a_request_is_explained_the_same_way_each_time() {
 fn a_plan_is_a_table_for_people() {
     let request = file(
         "table.json",
-        r#"{"model": "one", "messages": [], "max_tokens": 100, "provider": {"ignore": ["nobody"], "max_price": {"prompt": 2}}}"#,
+        r#"{"model": "one", "messages": [], "max_tokens": 100,
+            "provider": {"ignore": ["nobody"], "max_price": {"prompt": 2}}}"#,
     );
     let table = "\
 chat one, whole: about 0 tokens in, at most 100 out
@@ -151,29 +172,27 @@ max_price: prompt 2
   1.  a/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
   2.  b/up  m/one  $1 in  $2 out  at most $0.0002  draw_percent 50
 ";
-    let told = |document: &str| {
-        said(&run(&["explain", "-c", &file("table.yaml", document), &request, "--seed", "7"])).1
-    };
-    assert_eq!(told(DOCUMENT), table);
-    let other = DOCUMENT.replace("prompt: \"0.000001\"", "prompt: \"0.00001\"");
-    let refused = told(&other);
+    let usual = file("table.yaml", DOCUMENT);
+    assert_eq!(said(&run(&["explain", "-c", &usual, &request, "--seed", "7"])).1, table);
+    let dear = DOCUMENT.replace("prompt: \"0.000001\"", "prompt: \"0.00001\"");
+    let dear = file("dear.yaml", &dear);
+    let refused = said(&run(&["explain", "-c", &dear, &request, "--seed", "7"])).1;
     assert!(refused.contains("\n  - a/up: provider.max_price\n"), "{refused}");
     assert!(refused.contains("\nerror 404: No endpoints found for one."), "{refused}");
 }
 
 #[test]
 fn a_request_id_is_a_seed() {
-    let (document, request) =
-        (file("id.yaml", DOCUMENT), file("id.json", r#"{"model": "one", "messages": []}"#));
-    let seed = |arguments: &[&str]| {
-        let explained =
-            said(&run(&[&["explain", "-c", &document, &request, "--json"], arguments].concat())).1;
-        serde_json::from_str::<Value>(&explained).unwrap()["seed"].as_str().unwrap().to_owned()
-    };
     let id = seed(&["--request-id", "3f1c"]);
     assert_eq!(seed(&["--seed", &id]), id);
     assert_ne!(seed(&["--request-id", "3f1d"]), id);
     assert_eq!(seed(&[]), "0000000000000000");
+}
+
+fn seed(arguments: &[&str]) -> String {
+    let (document, request) =
+        (file("id.yaml", DOCUMENT), file("id.json", r#"{"model": "one", "messages": []}"#));
+    explained(&document, &request, arguments)["seed"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -182,17 +201,12 @@ fn what_auto_stands_for_may_depend_on_a_header() {
     let document = format!("{DOCUMENT}routing: {{auto: {{rules: [{rule}], models: [m/one]}}}}\n");
     let document = file("auto.yaml", &document);
     let request = file("auto.json", r#"{"model": "auto", "messages": []}"#);
-    let choice = |more: &[&str]| {
-        let (ok, out, err) =
-            said(&run(&[&["explain", "-c", &document, &request, "--json"], more].concat()));
-        assert!(ok, "{err}");
-        serde_json::from_str::<Value>(&out).unwrap()["choice"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(choice(&[]), "auto is routing.auto.models: m/one");
-    assert_eq!(
-        choice(&["--header", "X-Tier: gold"]),
-        "auto is routing.auto.rules[0] (header): m/one:floor"
-    );
+    for (more, choice) in [
+        (&[][..], "auto is routing.auto.models: m/one"),
+        (&["--header", "X-Tier: gold"], "auto is routing.auto.rules[0] (header): m/one:floor"),
+    ] {
+        assert_eq!(explained(&document, &request, more)["choice"], choice);
+    }
     let table = said(&run(&["explain", "-c", &document, &request])).1;
     assert!(table.contains("choice: auto is routing.auto.models: m/one\n"), "{table}");
     assert!(!run(&["explain", "-c", &document, &request, "--header", "gold"]).status.success());

@@ -107,8 +107,7 @@ impl Gateway {
         let mut gateway = Self { process: Process(process), directory, address: nowhere };
         let admin =
             gateway.wait_for("its admin address", |gateway| gateway.file("admin").parse().ok());
-        let ready = |_: &Self| Some(get(admin, "/ready")).filter(|answer| answer.contains("LIVE"));
-        gateway.wait_for("readiness", ready);
+        gateway.wait_for("readiness", |_| get(admin, "/ready").contains("LIVE").then_some(()));
         gateway.address = gateway.wait_for("its listener", |_| {
             let listeners = get(admin, "/listeners");
             listeners.lines().find_map(|line| line.rsplit_once("::")?.1.parse().ok())
@@ -139,7 +138,8 @@ impl Gateway {
     /// Asks for a completion of `model` and checks what its answer contains.
     fn check(&mut self, path: &str, model: &str, stream: bool, expected: &[&str]) {
         let body = format!(
-            r#"{{"model": "{model}", "stream": {stream}, "messages": [{{"role": "user", "content": "Hi"}}]}}"#
+            r#"{{"model": "{model}", "stream": {stream},
+                "messages": [{{"role": "user", "content": "Hi"}}]}}"#
         );
         let answer = exchange(self.address, &format!("POST {path}/chat/completions"), "", &body);
         for text in expected
@@ -159,7 +159,7 @@ impl Gateway {
 fn changed(example: &Path, directory: &Path, changes: &[(String, String)]) -> String {
     let mut text = fs::read_to_string(example.join("envoy.yaml")).unwrap();
     let gateway = directory.join("gateway.yaml").display().to_string();
-    // The demo's files are links to those of `envoy/`.
+    // The files of the demo are links to those of `envoy/`.
     let folder = if example.ends_with("demo") { "envoy" } else { example.to_str().unwrap() };
     let common = [
         (format!("{folder}/gateway.yaml"), gateway),
@@ -191,7 +191,8 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> St
     let head = format!(
         "{request} HTTP/1.1\r\nhost: ingress\r\nconnection: close\r\ncontent-length: {length}\r\n"
     );
-    // At once, because Envoy may answer and close before it has read a body that comes later.
+    // Head and body go out in one write, because Envoy may answer and close before it has read a
+    // body that comes later.
     stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -229,20 +230,30 @@ fn the_demo_falls_back_and_streams_on_both_faces() {
     }
     let admin: SocketAddr = gateway.file("admin").parse().unwrap();
     for line in [
-        r#"modelyard_requests{tenant="default",model="yard/resilient",operation="chat",status="2xx"} 2"#,
-        r#"modelyard_attempts{model="yard/large",provider="busy",outcome="status_429"} 2"#,
-        r#"modelyard_fallbacks{model="yard/large",provider="flaky",reason="status_5xx"} 2"#,
-        r#"modelyard_tokens{tenant="default",model="workshop/*",provider="workshop",token_type="output",source="reported"} 16"#,
-        r#"modelyard_cost_nanousd{tenant="default",model="yard/small",provider="steady"} "#,
-        r#"modelyard_time_to_first_token_ms_count{model="yard/small",provider="steady"} "#,
-        r#"modelyard_endpoint_health{model="yard/small",provider="steady"} 1"#,
+        r#"requests{tenant="default",model="yard/resilient",operation="chat",status="2xx"} 2"#,
+        r#"attempts{model="yard/large",provider="busy",outcome="status_429"} 2"#,
+        r#"fallbacks{model="yard/large",provider="flaky",reason="status_5xx"} 2"#,
+        concat!(
+            r#"tokens{tenant="default",model="workshop/*",provider="workshop","#,
+            r#"token_type="output",source="reported"} 16"#
+        ),
+        r#"cost_nanousd{tenant="default",model="yard/small",provider="steady"} "#,
+        r#"time_to_first_token_ms_count{model="yard/small",provider="steady"} "#,
+        r#"endpoint_health{model="yard/small",provider="steady"} 1"#,
     ] {
-        let is_there = |_: &Gateway| get(admin, "/stats/prometheus").contains(line).then_some(());
-        gateway.wait_for(line, is_there);
+        let line = format!("modelyard_{line}");
+        gateway.wait_for(&line, |_| get(admin, "/stats/prometheus").contains(&line).then_some(()));
     }
     gateway.wait_for("the record", |gateway| {
         gateway.file("out").contains(r#""attempts":[{"#).then_some(())
     });
+}
+
+/// Puts a file of this text in place of another one, as those do who watch for moved files.
+fn move_over(file: &Path, text: &str) {
+    let next = file.with_extension("next");
+    fs::write(&next, text).unwrap();
+    fs::rename(&next, file).unwrap();
 }
 
 #[test]
@@ -255,24 +266,19 @@ fn a_document_moved_over_the_old_one_is_in_use_without_a_restart() {
     let mut gateway =
         Gateway::start("demo", "reload", &ports(&fake, &[10001, 10002, 10003, 10004]));
     let file = gateway.directory.join("gateway.yaml");
-    let write = |text: &str| {
-        let next = file.with_extension("next");
-        fs::write(&next, text).unwrap();
-        fs::rename(&next, &file).unwrap();
-    };
     let old = fs::read_to_string(&file).unwrap();
     let broken = old
         .replace("version_info: \"1\"", "version_info: \"2\"")
         .replace("sort: order", "sort: odrer");
-    write(&broken);
+    move_over(&file, &broken);
     gateway.wait_for("the refusal", |gateway| {
         gateway.file("log").contains(r#"routing.sort: invalid: "odrer""#).then_some(())
     });
     gateway.check("/v1", "small", false, &["x-modelyard-provider: steady"]);
-    write(
-        &old.replace("version_info: \"1\"", "version_info: \"3\"")
-            .replace("aliases: [small]", "aliases: [tiny]"),
-    );
+    let renamed = old
+        .replace("version_info: \"1\"", "version_info: \"3\"")
+        .replace("aliases: [small]", "aliases: [tiny]");
+    move_over(&file, &renamed);
     gateway.wait_for("the new alias", |gateway| {
         get(gateway.address, "/v1/models").contains("200 OK").then_some(())
     });
@@ -320,7 +326,7 @@ fn an_ingress_keeps_its_other_routes() {
         let answer = exchange(
             gateway.address,
             &format!("POST {path}"),
-            "",
+            "authorization: Bearer sk-operator-demo\r\n",
             r#"{"model": "yard/small", "messages": []}"#,
         );
         assert!(answer.contains(expected), "{path}: {answer}");
@@ -331,7 +337,12 @@ fn an_ingress_keeps_its_other_routes() {
         "{unknown}"
     );
 
-    let mut socket = TcpStream::connect(gateway.address).unwrap();
+    assert_eq!(echoed(gateway.address, "ping\n"), "ping\n");
+}
+
+/// What an upstream sends back of a line, through a socket that the ingress has upgraded.
+fn echoed(address: SocketAddr, sent: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         socket,
@@ -346,10 +357,10 @@ fn an_ingress_keeps_its_other_routes() {
         line.clear();
         lines.read_line(&mut line).unwrap();
     }
-    socket.write_all(b"ping\n").unwrap();
+    socket.write_all(sent.as_bytes()).unwrap();
     line.clear();
     lines.read_line(&mut line).unwrap();
-    assert_eq!(line, "ping\n");
+    line
 }
 
 #[test]
@@ -362,25 +373,22 @@ fn an_ingress_works_although_its_first_document_is_refused() {
     let mut changes = ports(&fake, &[10001, 10003, 10021]);
     changes.push(("first-document/gateway.yaml".to_owned(), "first.yaml".to_owned()));
     let mut gateway = Gateway::start("existing-ingress", "first-document", &changes);
-    let ask = |gateway: &Gateway| {
-        exchange(
-            gateway.address,
-            "POST /ai/v1/chat/completions",
-            "",
-            r#"{"model": "yard/small", "messages": []}"#,
-        )
-    };
     gateway.wait_for("the refusal", |gateway| {
         gateway.file("log").contains("routing.sort: invalid").then_some(())
     });
     gateway.check("/v1", "yard/resilient", false, &["x-fake-provider: shop"]);
-    assert!(ask(&gateway).starts_with("HTTP/1.1 503"), "{}", ask(&gateway));
-    let next = file.with_extension("next");
-    fs::write(&next, good.replace("version_info: \"1\"", "version_info: \"2\"")).unwrap();
-    fs::rename(&next, &file).unwrap();
+    let refused = small(gateway.address);
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    move_over(&file, &good.replace("version_info: \"1\"", "version_info: \"2\""));
     gateway.wait_for("the good document", |gateway| {
-        ask(gateway).contains("x-modelyard-provider: steady").then_some(())
+        small(gateway.address).contains("x-modelyard-provider: steady").then_some(())
     });
+}
+
+/// What the ingress answers to a request for its small model.
+fn small(address: SocketAddr) -> String {
+    let body = r#"{"model": "yard/small", "messages": []}"#;
+    exchange(address, "POST /ai/v1/chat/completions", "", body)
 }
 
 /// The port of an upstream that accepts an upgrade and then sends back what it gets.
@@ -424,16 +432,17 @@ fn start_tls(
     authority: &Path,
     ports: &[u16],
 ) -> Gateway {
-    let endpoint = |place: &str| format!("endpoint: {{{place}}}");
     let mut changes: Vec<(String, String)> = hosts
         .iter()
         .zip(ports)
         .map(|(host, port)| {
-            let real = format!("address: {{socket_address: {{address: {host}, port_value: 443}}}}");
-            let fake =
-                format!("address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}");
-            // The name that is asked for and checked stays the real one.
-            (endpoint(&real), endpoint(&format!("hostname: {host}, {fake}")))
+            let real = format!("socket_address: {{address: {host}, port_value: 443}}");
+            let fake = format!("socket_address: {{address: 127.0.0.1, port_value: {port}}}");
+            // The certificate is still asked for and checked by the real name.
+            (
+                format!("endpoint: {{address: {{{real}}}}}"),
+                format!("endpoint: {{hostname: {host}, address: {{{fake}}}}}"),
+            )
         })
         .collect();
     changes
@@ -504,14 +513,13 @@ fn every_kind_of_provider_takes_over() {
 /// Who answers for the three models with two endpoints each, when the first one of them has these
 /// faults.
 fn check_all_providers(test: &str, faults: &str, providers: [&str; 3], attempts: usize) {
-    let with_faults = |host: &str| match host {
+    let listeners = ALL_HOSTS.map(|host| match host {
         "api.openai.com" | "api.anthropic.com" | "generativelanguage.googleapis.com" => {
             format!("{host}{faults}")
         }
         "bedrock-runtime.us-east-1.amazonaws.com" => format!("{host},signed"),
         host => host.to_owned(),
-    };
-    let listeners = ALL_HOSTS.map(with_faults);
+    });
     let (fake, authority) = start_tls_fake(test, &listeners.each_ref().map(String::as_str));
     let mut gateway = start_tls("all-providers", test, &ALL_HOSTS, &authority, &fake.ports);
     for (model, provider) in

@@ -260,6 +260,11 @@ fn truncated_bodies_have_no_end() {
     assert!(!body.is_empty() && body.len() < line.parse().unwrap());
 }
 
+/// How many requests' clients left before the answer was complete.
+fn aborted(requests: &[Value]) -> usize {
+    requests.iter().filter(|request| request["aborted"] == true).count()
+}
+
 #[test]
 fn stalls_are_silent_and_the_client_that_leaves_is_noted() {
     let fake = Fake::start("127.0.0.1:0");
@@ -271,7 +276,6 @@ fn stalls_are_silent_and_the_client_that_leaves_is_noted() {
     let mut later = fake.send("POST", &chat_path("stall=1"), "", STREAM);
     read_until(&mut later, "Hello");
     assert_silent(&mut later);
-    let aborted = |requests: &[Value]| requests.iter().filter(|r| r["aborted"] == true).count();
     fake.wait_for(|requests| requests.len() == 3 && aborted(requests) == 0);
     drop((before, first, later));
     fake.wait_for(|requests| aborted(requests) == 3);
@@ -353,13 +357,15 @@ fn requests_are_recorded_until_they_are_cleared() {
 #[test]
 fn faults_can_pass() {
     let fake = Fake::start("127.0.0.1:0");
-    let statuses = || -> Vec<u16> {
-        (0..3).map(|_| fake.chat("status=503,times=2", PLAIN).status()).collect()
-    };
-    assert_eq!(statuses(), [503, 503, 200]);
+    assert_eq!(statuses(&fake), [503, 503, 200]);
     assert_eq!(fake.chat("status=500,times=1", PLAIN).status(), 500, "each path counts alone");
     fake.ask("DELETE", "/_fake/requests", "", "");
-    assert_eq!(statuses(), [503, 503, 200], "clearing starts the count again");
+    assert_eq!(statuses(&fake), [503, 503, 200], "clearing starts the count again");
+}
+
+/// The statuses of three requests of which two are to fail.
+fn statuses(fake: &Fake) -> [u16; 3] {
+    [(); 3].map(|()| fake.chat("status=503,times=2", PLAIN).status())
 }
 
 #[test]

@@ -18,36 +18,50 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::rc::Rc;
 use std::{env, fs};
 
+use modelyard::config::Config;
 use modelyard::exchange::Exchange;
 use modelyard::operation::Face;
 use modelyard::provider::Body;
 
-use script::{NOW, answer, begin, catalogue, chat, open, piece, with_health};
+use script::{ANSWER, NOW, answer, begin, catalogue, chat, open, piece, with_health};
 
 const BASELINE: &str = "benches/core/instructions.tsv";
-/// Per cent.
+/// By how many per cent a count may differ.
 const MOST: f64 = 3.0;
-/// Runs before the one that counts.
+/// How often the same runs before the run that is counted.
 const WARM_UP: usize = 3;
 
-const CHUNK: &[u8] = b"data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1791084135,\
-    \"model\":\"up-7\",\"system_fingerprint\":\"fp_1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" fox\"},\
-    \"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
-const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up-7","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}"#;
-const MESSAGE: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\
-    \"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":[],\"usage\":{\
-    \"input_tokens\":9,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\
-    \"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
-const DELTA: &[u8] =
-    b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\
-    \"delta\":{\"type\":\"text_delta\",\"text\":\" fox\"}}\n\n";
+const CHUNK: &str = concat!(
+    r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1791084135,"#,
+    r#""model":"up-7","system_fingerprint":"fp_1","choices":[{"index":0,"#,
+    r#""delta":{"content":" fox"},"logprobs":null,"finish_reason":null}],"usage":null}"#,
+    "\n\n"
+);
+const MESSAGE: &str = concat!(
+    "event: message_start\n",
+    r#"data: {"type":"message_start","message":{"id":"msg_1","type":"message","#,
+    r#""role":"assistant","model":"claude-sonnet-4-5","content":[],"#,
+    r#""usage":{"input_tokens":9,"output_tokens":1}}}"#,
+    "\n\n",
+    "event: content_block_start\n",
+    r#"data: {"type":"content_block_start","index":0,"#,
+    r#""content_block":{"type":"text","text":""}}"#,
+    "\n\n"
+);
+const DELTA: &str = concat!(
+    "event: content_block_delta\n",
+    r#"data: {"type":"content_block_delta","index":0,"#,
+    r#""delta":{"type":"text_delta","text":" fox"}}"#,
+    "\n\n"
+);
 
 /// What is counted; what it returns is dropped uncounted.
 type Step = Box<dyn FnOnce() -> Box<dyn Any>>;
-/// A name, and what comes before what is counted.
-type Case = (&'static str, Box<dyn Fn() -> Step>);
+/// What comes before what is counted.
+type Prepare = Box<dyn Fn() -> Step>;
 
 /// The callgrind run counts from entering this function to leaving it.
 #[unsafe(no_mangle)]
@@ -97,9 +111,8 @@ fn compare() -> ExitCode {
         fs::write(BASELINE, lines).expect("a writable baseline");
     } else if differs {
         println!("\nCounts differ from {BASELINE} by more than {MOST} %.");
-        println!(
-            "If the change is meant, write them down in the same commit: make bench-instructions UPDATE=1"
-        );
+        println!("If the change is meant, write them down in the same commit:");
+        println!("make bench-instructions UPDATE=1");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -130,93 +143,106 @@ fn count(name: &str) -> u64 {
     }
 }
 
-fn paths() -> Vec<Case> {
+/// Everything that is counted, by its name.
+fn paths() -> [(&'static str, Prepare); 12] {
     let config = script::config(&catalogue(40, 5));
-    let new = {
-        let config = config.clone();
-        move |face, model: &str, size, stream| open(&config, face, chat(model, size, stream), 7)
-    };
-    let opening = |size: usize| {
-        let config = config.clone();
-        move || -> Step {
-            let (config, body) = (config.clone(), chat("m/model-7", size, false));
-            Box::new(move || Box::new(open(&config, Face::OpenAi, body, 7)))
-        }
-    };
-    // An exchange whose attempt has sent `first`, and then one more piece.
-    let chunk = |face: Face, model: &'static str, first: &'static [u8], next: &'static [u8]| {
-        let new = new.clone();
-        move || -> Step {
-            let mut exchange = new(face, model, 1000, true);
-            begin(&mut exchange);
-            answer(&mut exchange, "text/event-stream");
-            piece(&mut exchange, first, false);
-            (0..WARM_UP).for_each(|_| drop(piece(&mut exchange, next, false)));
-            Box::new(move || Box::new((piece(&mut exchange, next, false), exchange)))
-        }
-    };
-    let beginning = |model: &'static str, size: usize| {
-        let new = new.clone();
-        move || -> Step {
-            let mut exchange = new(Face::OpenAi, model, size, false);
-            Box::new(move || {
-                let body = begin(&mut exchange).body;
-                // As the shell does it: of a body that keeps its length only the head is written.
-                let original = exchange.request().body();
-                let written = match &body {
-                    Body::Edited(edits) => edits.head(original).map(|(_, head)| head),
-                    Body::Whole(_) => Some(body.apply(original).into_owned()),
-                };
-                Box::new((body, written, exchange))
-            })
-        }
-    };
-    let answering = {
-        let new = new.clone();
-        move || -> Step {
-            let mut exchange = new(Face::OpenAi, "m/model-7", 1000, false);
-            begin(&mut exchange);
-            Box::new(move || {
-                answered(&mut exchange);
-                Box::new(exchange)
-            })
-        }
-    };
-    let settling = {
-        let new = new.clone();
-        move || -> Step {
-            let mut exchange = new(Face::OpenAi, "m/model-7", 1000, false);
-            serve(&mut exchange);
-            Box::new(move || Box::new((settle(&mut exchange), exchange)))
-        }
-    };
-    let of_whole = config.clone();
-    let whole = move || -> Step {
-        let (config, body) = (of_whole.clone(), chat("m/model-7", 1000, false));
+    let (openai, openrouter) = (Face::OpenAi, Face::OpenRouter);
+    let (model, claude) = ("m/model-7", "m/claude");
+    [
+        ("load 40 models of 5 endpoints", Box::new(loading)),
+        ("open, 1 KB", opening(&config, 1000)),
+        ("open, 32 KB", opening(&config, 32 << 10)),
+        ("open, 1 MB", opening(&config, 1 << 20)),
+        ("attempt and body, 1 KB", beginning(&config, model, 1000)),
+        ("attempt and body to Anthropic, 32 KB", beginning(&config, claude, 32 << 10)),
+        ("chunk on /v1", chunk(&config, openai, model, [CHUNK, CHUNK])),
+        ("chunk on /api/v1", chunk(&config, openrouter, model, [CHUNK, CHUNK])),
+        ("chunk of Anthropic on /v1", chunk(&config, openai, claude, [MESSAGE, DELTA])),
+        ("whole answer", answering(&config)),
+        ("settle", settling(&config)),
+        ("whole exchange, 1 KB", whole(&config)),
+    ]
+}
+
+fn loading() -> Step {
+    let document = catalogue(40, 5);
+    Box::new(move || Box::new(script::config(&document)))
+}
+
+fn opening(config: &Rc<Config>, size: usize) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let (config, body) = (config.clone(), chat("m/model-7", size, false));
+        Box::new(move || Box::new(open(&config, Face::OpenAi, body, 7)))
+    })
+}
+
+fn beginning(config: &Rc<Config>, model: &'static str, size: usize) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let mut exchange = open(&config, Face::OpenAi, chat(model, size, false), 7);
+        Box::new(move || {
+            let body = begin(&mut exchange).body;
+            // The shell, too, writes only the head of a body that keeps its length.
+            let original = exchange.request().body();
+            let written = match &body {
+                Body::Edited(edits) => edits.head(original).map(|(_, head)| head),
+                Body::Whole(_) => Some(body.apply(original).into_owned()),
+            };
+            Box::new((body, written, exchange))
+        })
+    })
+}
+
+/// One more piece of an exchange whose attempt has sent the first one.
+fn chunk(
+    config: &Rc<Config>,
+    face: Face,
+    model: &'static str,
+    [first, next]: [&'static str; 2],
+) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let mut exchange = open(&config, face, chat(model, 1000, true), 7);
+        begin(&mut exchange);
+        answer(&mut exchange, "text/event-stream");
+        piece(&mut exchange, first.as_bytes(), false);
+        (0..WARM_UP).for_each(|_| drop(piece(&mut exchange, next.as_bytes(), false)));
+        Box::new(move || Box::new((piece(&mut exchange, next.as_bytes(), false), exchange)))
+    })
+}
+
+fn answering(config: &Rc<Config>) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let mut exchange = open(&config, Face::OpenAi, chat("m/model-7", 1000, false), 7);
+        begin(&mut exchange);
+        Box::new(move || {
+            answered(&mut exchange);
+            Box::new(exchange)
+        })
+    })
+}
+
+fn settling(config: &Rc<Config>) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let mut exchange = open(&config, Face::OpenAi, chat("m/model-7", 1000, false), 7);
+        serve(&mut exchange);
+        Box::new(move || Box::new((settle(&mut exchange), exchange)))
+    })
+}
+
+fn whole(config: &Rc<Config>) -> Prepare {
+    let config = config.clone();
+    Box::new(move || {
+        let (config, body) = (config.clone(), chat("m/model-7", 1000, false));
         Box::new(move || {
             let mut exchange = open(&config, Face::OpenAi, body, 7);
             serve(&mut exchange);
             Box::new((settle(&mut exchange), exchange))
         })
-    };
-    let loading = || -> Step {
-        let document = catalogue(40, 5);
-        Box::new(move || Box::new(script::config(&document)))
-    };
-    vec![
-        ("load 40 models of 5 endpoints", Box::new(loading)),
-        ("open, 1 KB", Box::new(opening(1000))),
-        ("open, 32 KB", Box::new(opening(32 << 10))),
-        ("open, 1 MB", Box::new(opening(1 << 20))),
-        ("attempt and body, 1 KB", Box::new(beginning("m/model-7", 1000))),
-        ("attempt and body to Anthropic, 32 KB", Box::new(beginning("m/claude", 32 << 10))),
-        ("chunk on /v1", Box::new(chunk(Face::OpenAi, "m/model-7", CHUNK, CHUNK))),
-        ("chunk on /api/v1", Box::new(chunk(Face::OpenRouter, "m/model-7", CHUNK, CHUNK))),
-        ("chunk of Anthropic on /v1", Box::new(chunk(Face::OpenAi, "m/claude", MESSAGE, DELTA))),
-        ("whole answer", Box::new(answering)),
-        ("settle", Box::new(settling)),
-        ("whole exchange, 1 KB", Box::new(whole)),
-    ]
+    })
 }
 
 /// Everything between opening and settling.
@@ -228,7 +254,7 @@ fn serve(exchange: &mut Exchange) {
 /// An answer in one piece, from its headers to the client's.
 fn answered(exchange: &mut Exchange) {
     answer(exchange, "application/json");
-    piece(exchange, ANSWER, true);
+    piece(exchange, ANSWER.as_bytes(), true);
     exchange.client_headers(200, &mut |_, _| {});
 }
 

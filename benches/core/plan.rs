@@ -72,7 +72,7 @@ pub extern "C" fn plan_for(model: usize, seed: u64) -> usize {
     })
 }
 
-/// Takes a request of 1 KB for model number `model` in, as far as its departure.
+/// Takes in a request of 1 KB for model number `model`, up to the moment before its first attempt.
 #[unsafe(no_mangle)]
 pub extern "C" fn open(model: usize, seed: u64) {
     CONFIG.with_borrow(|loaded| {

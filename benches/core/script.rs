@@ -16,8 +16,15 @@ use modelyard::route::Health;
 /// The key of every provider: as long as theirs are, because answers are searched for it.
 const KEY: &str = "sk-proj-4fTq8ZrWn1LxKc6VbY0uHs3JdPe7GmAo_R5iUw9XtB2vQyNkSa-hDlEjFzCgMp";
 
-/// When everything happens.
+/// The time at which everything happens.
 pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+/// A whole answer of an upstream that speaks OpenAI's format.
+pub(crate) const ANSWER: &str = concat!(
+    r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up-7","choices":[{"#,
+    r#""index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"#,
+    r#""usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}"#
+);
 
 thread_local! {
     static HEALTH: RefCell<Health> = RefCell::default();
@@ -46,36 +53,48 @@ const PARAMETERS: [&str; 15] = [
 ///
 /// `m/model-0` to the last speak OpenAI's format; `m/claude` is Anthropic's.
 pub(crate) fn catalogue(models: usize, endpoints: usize) -> String {
-    let provider = |index: usize| {
-        let auth = json!({"type": "bearer", "env": "KEY"});
-        (
-            format!("p{index}"),
-            json!({"api": "openai", "host": format!("p{index}.example"), "auth": auth}),
-        )
-    };
-    let mut providers: serde_json::Map<String, Value> = (0..endpoints).map(provider).collect();
+    let mut providers: serde_json::Map<String, Value> =
+        (0..endpoints).map(|index| (format!("p{index}"), provider(index))).collect();
     providers.insert("claude".to_owned(), json!({"api": "anthropic", "host": "claude.example"}));
-    let endpoint = |provider: String, model: usize| {
-        json!({
-            "provider": provider, "model": format!("up-{model}"),
-            "pricing": {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"},
-            "context_length": 1_048_576, "max_completion_tokens": 32_768, "quantization": "fp8",
-            "supported_parameters": PARAMETERS, "regions": ["us"],
-            "data_policy": {"retains": false, "trains": false},
-        })
-    };
-    let model = |index: usize| {
-        let endpoints: Vec<_> =
-            (0..endpoints).map(|provider| endpoint(format!("p{provider}"), index)).collect();
-        json!({
-            "id": format!("m/model-{index}"), "name": format!("Model number {index}"),
-            "aliases": [format!("model-{index}")], "context_length": 1_048_576,
-            "input_modalities": ["text", "image"], "endpoints": endpoints,
-        })
-    };
-    let mut models: Vec<_> = (0..models).map(model).collect();
-    models.push(json!({"id": "m/claude", "endpoints": [{"provider": "claude", "model": "claude-sonnet-4-5"}]}));
+    let mut models: Vec<_> = (0..models).map(|index| model(index, endpoints)).collect();
+    let claude = json!({"provider": "claude", "model": "claude-sonnet-4-5"});
+    models.push(json!({"id": "m/claude", "endpoints": [claude]}));
     json!({"providers": providers, "models": models}).to_string()
+}
+
+fn provider(index: usize) -> Value {
+    let auth = json!({"type": "bearer", "env": "KEY"});
+    json!({"api": "openai", "host": format!("p{index}.example"), "auth": auth})
+}
+
+fn model(index: usize, endpoints: usize) -> Value {
+    let endpoints: Vec<_> = (0..endpoints).map(|provider| endpoint(provider, index)).collect();
+    json!({
+        "id": format!("m/model-{index}"),
+        "name": format!("Model number {index}"),
+        "aliases": [format!("model-{index}")],
+        "context_length": 1_048_576,
+        "input_modalities": ["text", "image"],
+        "endpoints": endpoints,
+    })
+}
+
+fn endpoint(provider: usize, model: usize) -> Value {
+    json!({
+        "provider": format!("p{provider}"),
+        "model": format!("up-{model}"),
+        "pricing": {
+            "prompt": "0.000001",
+            "completion": "0.000002",
+            "input_cache_read": "0.0000001",
+        },
+        "context_length": 1_048_576,
+        "max_completion_tokens": 32_768,
+        "quantization": "fp8",
+        "supported_parameters": PARAMETERS,
+        "regions": ["us"],
+        "data_policy": {"retains": false, "trains": false},
+    })
 }
 
 /// Reads a document.

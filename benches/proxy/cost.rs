@@ -23,7 +23,7 @@ struct Case {
     bar: Bar,
     /// Other requests to the gateway, compared with the same request to the bare Envoy.
     others: Vec<(&'static str, Request, Option<Bar>)>,
-    /// What is said of the memory afterwards.
+    /// What heads the column of the memory that is taken after this case, if it is taken.
     memory: Option<&'static str>,
 }
 
@@ -76,19 +76,19 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
     measure::write_cost(&(report + &text + include_str!("../where-the-time-goes.md")))
 }
 
-fn cases() -> [Case; 5] {
-    let case = |name, seconds: f64, request, (must, want)| Case {
-        scenario: Scenario {
-            name,
-            connections: 16,
-            duration: Duration::from_secs_f64(seconds),
-            units: 1,
-        },
+/// A case with the ratio that must not be exceeded, and the one that is wanted.
+fn case(name: &'static str, seconds: f64, request: Request, (must, want): (f64, f64)) -> Case {
+    let duration = Duration::from_secs_f64(seconds);
+    Case {
+        scenario: Scenario { name, connections: 16, duration, units: 1 },
         request,
         bar: (must, Some(want)),
         others: Vec::new(),
         memory: None,
-    };
+    }
+}
+
+fn cases() -> [Case; 5] {
     let mut small =
         case("1 KB chat, 16 connections", 1.0, chat("/v1", PLAIN, 1000, false), (1.75, 1.5));
     small.others.push((TRANSLATED, chat("/v1", PLAIN_CLAUDE, 1000, false), None));
@@ -120,20 +120,18 @@ fn cases() -> [Case; 5] {
 
 /// What translation costs, next to a request that needs none.
 fn translated(rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
-    let of = |name: &str| {
-        rows.iter().zip(visits).find(|(row, _)| row.name == name).map(|(_, visits)| visits)
-    };
-    let (Some(own), Some(translated)) = (of("Modelyard"), of(TRANSLATED)) else {
-        return String::new();
-    };
+    let [own, translated] = ["Modelyard", TRANSLATED]
+        .map(|name| rows.iter().zip(visits).find(|(row, _)| row.name == name));
+    let (Some((_, own)), Some((_, translated))) = (own, translated) else { return String::new() };
     let ratio = ratio(translated, own, |visit| visit.cost);
     format!(
-        "Translated, it takes {:.2} ({:.2}–{:.2}) of what Modelyard takes in the same dialect; must ≤ 1.50.\n\n",
+        "Translated, it takes {:.2} ({:.2}–{:.2}) of what Modelyard takes in the same dialect; \
+         must ≤ 1.50.\n\n",
         ratio.median, ratio.low, ratio.high
     )
 }
 
-/// MiB of each proxy.
+/// The memory of each proxy, in MiB.
 fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
     proxies
         .iter()
@@ -142,12 +140,13 @@ fn memory(proxies: &[Proxy], peers: &[Peer]) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// A line for each proxy, a column for each moment.
+/// A table with a line for each proxy and a column for each moment.
 fn memory_table(names: &[&str], moments: &[(&str, Vec<f64>)]) -> String {
     let mut table = "## Memory of one worker, PSS in MiB\n\n\
-        Taken once after the start, before any request, and then after all visits of the scenarios that the column \
-        names and of those before them.\n\
-        PSS divides the pages of Envoy's program by the Envoys that run it, here four and whoever else does.\n\
+        Taken once after the start, before any request, and then after all visits of the \
+        scenarios that the column names and of those before them.\n\
+        PSS divides the pages of Envoy's program by the Envoys that run it, \
+        here four and whoever else does.\n\
         Whatever a scenario made the allocator keep is in the later columns, too.\n\n| |"
         .to_owned();
     for (moment, _) in moments {
@@ -173,15 +172,19 @@ fn heading(peers: &[Peer]) -> String {
     format!(
         "# Results\n\n\
          Written by `make bench`.\n\
-         Ratios are of the proxy's CPU time to that of the bare Envoy in the same round; medians of {} interleaved \
-         rounds, and their quartiles.\n\
-         One worker; request ids and access logs off; a catalogue of 400 models with two endpoints each.\n\
+         Ratios are of the proxy's CPU time to that of the bare Envoy in the same round; \
+         medians of {} interleaved rounds, and their quartiles.\n\
+         One worker; request ids and access logs off; \
+         a catalogue of 400 models with two endpoints each.\n\
          *Must* and *want* are the bar that the project has set itself for the ratio.\n\n\
-         The time is the proxy's own, read from `/proc`, so what the load generator and the upstream take is not in it.\n\
-         The last three columns say how much of a core the proxy, the load generator and the upstream used.\n\
+         The time is the proxy's own, read from `/proc`, \
+         so what the load generator and the upstream take is not in it.\n\
+         The last three columns say how much of a core the proxy, the load generator and the \
+         upstream used.\n\
          Where the proxy is near 100 %, it was the bottleneck.\n\
-         Where it is below, it had to wait, for the pace of the stream or for the other two, and its waiting costs \
-         nothing here; *per second* then says what they can do, not what the proxy can.\n\n\
+         Where it is below, it had to wait, for the pace of the stream or for the other two, \
+         and its waiting costs nothing here; \
+         *per second* then says what they can do, not what the proxy can.\n\n\
          {}{}\n",
         rounds(),
         machine(),

@@ -33,8 +33,9 @@ pub(crate) fn chat(
     let body =
         format!("{{\"model\":\"m/model-{model}\",\"stream\":{stream},\"messages\":[{message}]}}");
     let head = format!(
-        "POST {face}/chat/completions HTTP/1.1\r\nhost: gateway.test\r\nuser-agent: bench\r\nx-bench: {upstream}\r\n\
-         authorization: Bearer client\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: {}\r\n\r\n",
+        "POST {face}/chat/completions HTTP/1.1\r\nhost: gateway.test\r\nuser-agent: bench\r\n\
+         x-bench: {upstream}\r\nauthorization: Bearer client\r\ncontent-type: application/json\r\n\
+         accept: */*\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let expected: &[u8] = if stream { b"[DONE]" } else { b"\"finish_reason\"" };
@@ -54,17 +55,20 @@ impl Request {
 
     /// The same request with more headers, each with its line break.
     pub(crate) fn with_headers(&self, headers: &str) -> Self {
-        let with = |request: &Vec<u8>| {
-            let (line, rest) = request.split_at(find(request, b"\r\n").map_or(0, |end| end + 2));
-            [line, headers.as_bytes(), rest].concat()
-        };
-        Self { variants: self.variants.iter().map(with).collect(), ..*self }
+        let variants = self.variants.iter().map(|request| with_headers(request, headers));
+        Self { variants: variants.collect(), ..*self }
     }
 
     /// Keeps it for the rest of the process.
     pub(crate) fn leaked(self) -> &'static Self {
         Box::leak(Box::new(self))
     }
+}
+
+/// The bytes of a request with more headers behind its first line.
+fn with_headers(request: &[u8], headers: &str) -> Vec<u8> {
+    let (line, rest) = request.split_at(find(request, b"\r\n").map_or(0, |end| end + 2));
+    [line, headers.as_bytes(), rest].concat()
 }
 
 /// Sends `request` over `connections` for `duration`, and says how many answers came.

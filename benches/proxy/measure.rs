@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
-    /// What an answer counts for: 1, or its chunks.
+    /// How many units an answer is: one, or as many as it has chunks.
     pub(crate) units: u64,
 }
 
@@ -84,24 +84,34 @@ pub(crate) fn rounds() -> usize {
 }
 
 async fn visit(upstream: &Process, scenario: &Scenario, row: &Row<'_>) -> Result<Visit> {
-    let used = || Result::Ok([row.proxy.process.cpu()?, setup::own_cpu()?, upstream.cpu()?]);
-    let (began, before) = (Instant::now(), used()?);
+    let (began, before) = (Instant::now(), used(&row.proxy.process, upstream)?);
     let answers =
         load::run(row.proxy.port, row.request, scenario.connections, scenario.duration).await?;
-    let (after, time) = (used()?, began.elapsed().as_secs_f64());
-    let [proxy, load, upstream] = [0, 1, 2].map(|of: usize| {
-        let at = |used: &[f64; 3]| used.get(of).copied().unwrap_or_default();
-        at(&after) - at(&before)
-    });
-    let units = (answers * scenario.units).max(1) as f64;
-    let busy = [proxy, load, upstream].map(|used| used / time);
-    Ok(Visit { cost: proxy * 1e6 / units, per_second: units / time, busy })
+    let used = since(before, used(&row.proxy.process, upstream)?);
+    let time = began.elapsed().as_secs_f64();
+    let (units, [proxy, ..]) = ((answers * scenario.units).max(1) as f64, used);
+    Ok(Visit {
+        cost: proxy * 1e6 / units,
+        per_second: units / time,
+        busy: used.map(|used| used / time),
+    })
+}
+
+/// CPU seconds that the proxy, the load generator and the upstream have used so far.
+pub(crate) fn used(proxy: &Process, upstream: &Process) -> Result<[f64; 3]> {
+    Ok([proxy.cpu()?, setup::own_cpu()?, upstream.cpu()?])
+}
+
+/// What each has used between two moments.
+pub(crate) fn since([proxy, load, upstream]: [f64; 3], after: [f64; 3]) -> [f64; 3] {
+    let [proxy_after, load_after, upstream_after] = after;
+    [proxy_after - proxy, load_after - load, upstream_after - upstream]
 }
 
 /// A scenario's results in Markdown.
 pub(crate) fn table(scenario: &Scenario, rows: &[Row<'_>], visits: &[Vec<Visit>]) -> String {
     let mut table = format!("## {}\n\n", scenario.name);
-    // Where no row has a bar, nobody misses the columns.
+    // The columns of the bar are left out where no row has one.
     let barred = rows.iter().any(|row| row.bar.is_some());
     let (titles, dashes) = if barred { (" must | want |", "---|---|") } else { ("", "") };
     let _ = writeln!(
@@ -110,29 +120,36 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Row<'_>], visits: &[Vec<Visit>]
     );
     let _ = writeln!(table, "|---|---|---|---|{dashes}---|---|---|---|");
     for (row, own) in rows.iter().zip(visits) {
-        let of = |value: &dyn Fn(&Visit) -> f64| Spread::of(own.iter().map(value)).median;
         let ratio =
             visits.first().map_or(Spread::of([]), |first| ratio(own, first, |visit| visit.cost));
-        let limit = |most: Option<f64>| most.map_or(String::new(), |most| format!("≤ {most:.2}"));
         let (must, want) = row.bar.unzip();
         let bar = format!(" {} | {} |", limit(must), limit(want.flatten()));
         let bar = if barred { bar.as_str() } else { "" };
         let [proxy, load, upstream] = [0, 1, 2].map(|index: usize| {
-            let share = of(&|visit| visit.busy.get(index).copied().unwrap_or_default());
+            let share = median(own, |visit| visit.busy.get(index).copied().unwrap_or_default());
             format!("{:.0} %", share * 100.0)
         });
         let _ = writeln!(
             table,
             "| {} | {:.1} | {:.2} | {:.2}–{:.2} |{bar} {:.0} | {proxy} | {load} | {upstream} |",
             row.name,
-            of(&|visit| visit.cost),
+            median(own, |visit| visit.cost),
             ratio.median,
             ratio.low,
             ratio.high,
-            of(&|visit| visit.per_second),
+            median(own, |visit| visit.per_second),
         );
     }
     table + "\n"
+}
+
+/// A bound in a table, where there is one.
+fn limit(most: Option<f64>) -> String {
+    most.map_or(String::new(), |most| format!("≤ {most:.2}"))
+}
+
+fn median(visits: &[Visit], value: impl Fn(&Visit) -> f64) -> f64 {
+    Spread::of(visits.iter().map(value)).median
 }
 
 /// What `own` is of `other`, round by round.
@@ -151,10 +168,10 @@ impl Spread {
     fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| {
+        let [low, median, high] = [1, 2, 3].map(|quarter| {
             values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or(f64::NAN)
-        };
-        Self { low: at(1), median: at(2), high: at(3) }
+        });
+        Self { low, median, high }
     }
 }
 

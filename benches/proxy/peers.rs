@@ -23,7 +23,7 @@ const TOOLS: &str = ".tools/peers";
 /// A peer that runs.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Its own and that of what it runs on.
+    /// The versions of the peer and of what it runs on.
     pub(crate) version: String,
     pub(crate) proxy: Proxy,
     /// The headers that it needs besides, each with its line break, for a request that the upstream
@@ -46,7 +46,7 @@ pub(crate) fn start() -> Result<Vec<Peer>> {
     let mut peers = vec![litellm(23151)?, portkey(23152)?];
     for peer in &mut peers {
         peer.proxy.wait()?;
-        // Neither measured nor ended with it.
+        // A child process would be neither measured nor ended with the peer.
         if peer.proxy.process.has_children()? {
             return Err(Error::other(format!("{} is more than one process", peer.name)));
         }
@@ -57,11 +57,16 @@ pub(crate) fn start() -> Result<Vec<Peer>> {
 fn litellm(port: u16) -> Result<Peer> {
     let bin = Path::new(TOOLS).join("venv/bin");
     let models = [PLAIN, PACED, BURST].map(|(model, upstream)| {
-        let target = json!({"model": format!("openai/up-{model}"), "api_base": url(upstream), "api_key": "secret"});
+        let target = json!({
+            "model": format!("openai/up-{model}"),
+            "api_base": url(upstream),
+            "api_key": "secret",
+        });
         json!({"model_name": format!("m/model-{model}"), "litellm_params": target})
     });
     // It listens on this machine only.
-    let config = json!({"model_list": models, "general_settings": {"dangerously_permit_weak_or_unset_master_key": true}});
+    let settings = json!({"dangerously_permit_weak_or_unset_master_key": true});
+    let config = json!({"model_list": models, "general_settings": settings});
     let path = "target/bench-litellm.json";
     fs::write(path, config.to_string())?;
     let mut command = Command::new(bin.join("litellm"));
@@ -96,22 +101,21 @@ fn portkey(port: u16) -> Result<Peer> {
     let program =
         Path::new(TOOLS).join("node/node_modules/@portkey-ai/gateway/build/start-server.js");
     let mut command = Command::new("node");
-    // Without the page that shows requests as they come.
+    // `--headless` leaves out the page that shows requests as they come.
     command
         .arg(program)
         .args(["--headless", &format!("--port={port}")])
         .env("NODE_ENV", "production");
     let package: Value = serde_json::from_str(include_str!("../peers/package.json"))?;
-    let pinned = |pointer| package.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let version = format!(
-        "{} with @hono/node-server {} on Node {}",
-        pinned("/dependencies/@portkey-ai~1gateway"),
-        pinned("/overrides/@hono~1node-server"),
-        said(Path::new("node"), &["--version"])
-    );
-    let headers =
-        |url: &str| format!("x-portkey-provider: openai\r\nx-portkey-custom-host: {url}\r\n");
-    Ok(Peer { name: "Portkey", version, proxy: proxy(port, command, "portkey")?, headers })
+    let [gateway, server] = ["/dependencies/@portkey-ai~1gateway", "/overrides/@hono~1node-server"]
+        .map(|pointer| package.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
+    let node = said(Path::new("node"), &["--version"]);
+    Ok(Peer {
+        name: "Portkey",
+        version: format!("{gateway} with @hono/node-server {server} on Node {node}"),
+        proxy: proxy(port, command, "portkey")?,
+        headers: |url| format!("x-portkey-provider: openai\r\nx-portkey-custom-host: {url}\r\n"),
+    })
 }
 
 /// Starts one; what it says goes to a file.
@@ -128,11 +132,13 @@ fn url(upstream: &str) -> String {
 
 /// The line that says which peers ran, if any.
 pub(crate) fn versions(peers: &[Peer]) -> String {
-    let line = |peer: &Peer| {
-        format!(
-            "{} {} has one worker, and neither a database nor keys for clients.\n",
-            peer.name, peer.version
-        )
-    };
-    peers.iter().map(line).collect()
+    let peers = peers.iter();
+    peers
+        .map(|peer| {
+            format!(
+                "{} {} has one worker, and neither a database nor keys for clients.\n",
+                peer.name, peer.version
+            )
+        })
+        .collect()
 }

@@ -9,7 +9,9 @@ use std::{env, thread};
 use tokio::runtime::Runtime;
 
 use super::load::{self, Request, chat};
-use super::measure::{self, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, table};
+use super::measure::{
+    self, Row, Scenario, Visit, machine, measure, ratio, rounds, rows, since, table, used,
+};
 use super::setup::{self, Catalogue, Kind, PLAIN, Process, Proxy, SLOW};
 use super::shared_data;
 
@@ -35,8 +37,8 @@ pub(crate) fn run(runtime: &Runtime) -> Result<()> {
 fn heading() -> String {
     format!(
         "\nWritten by `make bench-scale`, in the same way: medians of {} interleaved rounds.\n\
-         Memory here is what the process has for itself (anonymous PSS), without the pages of Envoy's program, which \
-         it shares with every other Envoy that runs.\n\n{}\n",
+         Memory here is what the process has for itself (anonymous PSS), without the pages of \
+         Envoy's program, which it shares with every other Envoy that runs.\n\n{}\n",
         rounds(),
         machine()
     )
@@ -58,29 +60,29 @@ fn floors(runtime: &Runtime, upstream: &Process) -> Result<String> {
     let scenario = Scenario { name, connections: 16, duration: Duration::from_secs(1), units: 1 };
     let visits = measure(runtime, upstream, &scenario, &rows)?;
     Ok(table(&scenario, &rows, &visits)
-        + "*In both roles* is Envoy as the gateway wires it, with its own filters in the gateway's place: the body is \
-           held, the route chosen by filter state, and an attempt may be repeated.\n\
-           *Host calls alone* is a filter in both roles that asks of Envoy all that the gateway asks, and ignores what \
-           it is told.\n\n")
+        + "*In both roles* is Envoy as the gateway wires it, with its own filters in the gateway's \
+           place: the body is held, the route chosen by filter state, and an attempt may be \
+           repeated.\n\
+           *Host calls alone* is a filter in both roles that asks of Envoy all that the gateway \
+           asks, and ignores what it is told.\n\n")
 }
 
 /// The same requests over catalogues of several sizes.
 fn catalogues(runtime: &Runtime, upstream: &Process) -> Result<String> {
-    let of = |models, endpoints| Catalogue { models, endpoints };
-    let sizes = [USUAL, of(10, 2), of(1000, 2), of(40, 50)];
+    let sizes = [
+        USUAL,
+        Catalogue { models: 10, endpoints: 2 },
+        Catalogue { models: 1000, endpoints: 2 },
+        Catalogue { models: 40, endpoints: 50 },
+    ];
     let proxies = Proxy::start_all(sizes.map(|catalogue| (Kind::Gateway(catalogue), 1)))?;
-    let all = |catalogue: Catalogue| {
-        // From the seventh on, all are of the same upstream.
-        let models = (6..catalogue.models).map(|model| chat("/v1", (model, "plain"), 1000, false));
-        Request::of_all(models).leaked()
-    };
     let rows: Vec<_> = sizes
         .iter()
         .zip(&proxies)
         .map(|(size, proxy)| {
             let (models, endpoints) = (size.models, size.endpoints);
             let name = format!("{models} models × {endpoints}: {} endpoints", models * endpoints);
-            Row { name, proxy, request: all(*size), bar: None }
+            Row { name, proxy, request: of_all_models(size).leaked(), bar: None }
         })
         .collect();
     let name = "Catalogues: 1 KB chat, all models in turn, 16 connections";
@@ -92,6 +94,12 @@ fn catalogues(runtime: &Runtime, upstream: &Process) -> Result<String> {
         let _ = writeln!(text, "| {} | {:.0} |", row.name, row.proxy.process.own_memory()?);
     }
     Ok(text + "\n")
+}
+
+/// A request for each model in turn; from the seventh on, all are of the same upstream.
+fn of_all_models(catalogue: &Catalogue) -> Request {
+    let models = 6..catalogue.models;
+    Request::of_all(models.map(|model| chat("/v1", (model, "plain"), 1000, false)))
 }
 
 /// Many streams on one worker at the same time, new ones when they end.
@@ -115,17 +123,15 @@ fn streams(runtime: &Runtime, upstream: &Process) -> Result<String> {
         let proxies = Proxy::start_all([(kind, 1)])?;
         let Some(proxy) = proxies.first() else { continue };
         let _ = write!(text, "| {name} | {:.0} |", proxy.process.own_memory()?);
-        let used = || Result::Ok([proxy.process.cpu()?, setup::own_cpu()?, upstream.cpu()?]);
-        let (began, before) = (Instant::now(), used()?);
+        let (began, before) = (Instant::now(), used(&proxy.process, upstream)?);
         let (answers, memory) = runtime.block_on(held(proxy, step))?;
-        let (after, time) = (used()?, began.elapsed().as_secs_f64());
+        let used = since(before, used(&proxy.process, upstream)?);
+        let (time, [cpu, ..]) = (began.elapsed().as_secs_f64(), used);
         thread::sleep(Duration::from_secs(3));
         for memory in memory {
             let _ = write!(text, " {memory:.0} |");
         }
-        let used: Vec<f64> =
-            before.iter().zip(&after).map(|(before, after)| after - before).collect();
-        let chunk = used.first().copied().unwrap_or_default() * 1e6 / (answers * 100).max(1) as f64;
+        let chunk = cpu * 1e6 / (answers * 100).max(1) as f64;
         let _ = write!(text, " {:.0} | {answers} | {chunk:.1} |", proxy.process.own_memory()?);
         for used in used {
             let _ = write!(text, " {:.0} % |", used / time * 100.0);
@@ -167,8 +173,8 @@ fn workers(runtime: &Runtime, upstream: &Process) -> Result<String> {
     if let [bare, bare_two, own, own_two] = visits.as_slice() {
         let _ = writeln!(
             text,
-            "Two workers serve {:.2} times what one does with Modelyard, {:.2} times without a filter; a request takes \
-             {:.2} and {:.2} of the CPU time that it takes with one.",
+            "Two workers serve {:.2} times what one does with Modelyard, {:.2} times without a \
+             filter; a request takes {:.2} and {:.2} of the CPU time that it takes with one.",
             ratio(own_two, own, |visit| visit.per_second).median,
             ratio(bare_two, bare, |visit| visit.per_second).median,
             ratio(own_two, own, cost).median,
@@ -177,10 +183,10 @@ fn workers(runtime: &Runtime, upstream: &Process) -> Result<String> {
     }
     Ok(text
         + "Where client and upstream have cores of their own, the first must be ≥ 1.80.\n\
-           On fewer than four cores they take their share from the workers, so the throughput says too little of what \
-           a second worker adds.\n\
-           The CPU time per request does not depend on that: it would rise if workers spun on a lock, or spoilt each \
-           other's caches, but not if they slept while they waited.\n\n")
+           On fewer than four cores they take their share from the workers, so the throughput \
+           says too little of what a second worker adds.\n\
+           The CPU time per request does not depend on that: it would rise if workers spun on a \
+           lock, or spoilt each other's caches, but not if they slept while they waited.\n\n")
 }
 
 fn cost(visit: &Visit) -> f64 {
@@ -190,10 +196,11 @@ fn cost(visit: &Visit) -> f64 {
 /// What workers share.
 fn shared() -> String {
     let mut text = "## Shared data\n\n\
-        Calls of the host to read or write what all workers share, counted in the core for one worker that serves 1 KB \
-        chats for all of 400 models in turn.\n\
+        Calls of the host to read or write what all workers share, counted in the core for one \
+        worker that serves 1 KB chats for all of 400 models in turn.\n\
         The timer ticks ten times a second, and carries what can wait.\n\n\
-        | requests per second | calls while a request is served | in a tick | together, per request |\n|---|---|---|---|\n"
+        | requests per second | calls while a request is served | in a tick | \
+        together, per request |\n|---|---|---|---|\n"
         .to_owned();
     for per_tick in [1, 10, 100, 500] {
         let calls = shared_data::calls(per_tick);

@@ -112,18 +112,20 @@ pub(crate) fn upstream_port(name: &str) -> u16 {
     UPSTREAMS.iter().find(|(other, ..)| *other == name).map_or(0, |(_, port, _)| *port)
 }
 
-/// What stands in a proxy.
+/// Which filters a proxy has.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Bare,
     /// One of the filters of `benches/baseline`, by its name.
     Baseline(&'static str),
-    /// `noop` of them in both roles of the gateway, and Envoy's own filters for the rest: held
-    /// body, chosen cluster.
+    /// The baseline `noop` in both roles of the gateway. Envoy's own filters hold the body and
+    /// choose the cluster.
     Roles,
-    /// `calls` of them in both roles of the gateway.
+    /// The baseline `calls` in both roles of the gateway.
     Calls,
     Gateway(Catalogue),
+    /// Another module of the gateway, by its path.
+    Module(&'static str, Catalogue),
 }
 
 /// How many models the gateway has, and how many endpoints each.
@@ -156,19 +158,20 @@ impl Proxy {
             Kind::Baseline(name) => direct(vec![filter(BASELINE, "", name)]),
             Kind::Roles => roles(vec![buffer(), next_cluster()], filter(BASELINE, "", "noop")),
             Kind::Calls => roles(Vec::new(), filter(BASELINE, "", "calls")),
-            Kind::Gateway(catalogue) => {
-                roles(Vec::new(), filter(WASM, "modelyard", &document(catalogue).to_string()))
-            }
+            Kind::Gateway(catalogue) => gateway(WASM, catalogue),
+            Kind::Module(path, catalogue) => gateway(path, catalogue),
         };
         let (port, admin) = (23100 + index, 23200 + index);
         let clusters: Vec<_> =
             UPSTREAMS.iter().map(|(name, port, _)| cluster(name, *port)).collect();
+        let listener = json!({
+            "name": "gateway",
+            "address": address(port),
+            "filter_chains": [{"filters": [listener]}],
+        });
         let config = json!({
             "admin": {"address": address(admin)},
-            "static_resources": {
-                "listeners": [{"name": "gateway", "address": address(port), "filter_chains": [{"filters": [listener]}]}],
-                "clusters": clusters,
-            },
+            "static_resources": {"listeners": [listener], "clusters": clusters},
         });
         let path = Path::new("target").join(format!("bench-{index}.json"));
         fs::write(&path, config.to_string())?;
@@ -200,11 +203,17 @@ fn address(port: u16) -> Value {
 
 fn cluster(name: &str, port: u16) -> Value {
     let many = 100_000;
+    let limits = json!({
+        "max_retries": many,
+        "max_requests": many,
+        "max_connections": many,
+        "max_pending_requests": many,
+    });
     json!({
-        "name": name, "type": "STATIC", "connect_timeout": "2s",
-        "circuit_breakers": {"thresholds": [
-            {"max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many}
-        ]},
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [limits]},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(port)}}]}],
@@ -218,7 +227,10 @@ fn connection_manager(routes: Value, filters: Vec<Value>) -> Value {
         "{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     );
     json!({"name": "hcm", "typed_config": {
-        "@type": kind, "stat_prefix": "gateway", "generate_request_id": false, "http_filters": filters,
+        "@type": kind,
+        "stat_prefix": "gateway",
+        "generate_request_id": false,
+        "http_filters": filters,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }})
 }
@@ -230,13 +242,14 @@ fn router(upstream_filters: Vec<Value>) -> Value {
     }})
 }
 
-/// A route by header, as no-one but the gateway can choose by the body.
+/// Routes by a header, because only the gateway can choose by the body.
 fn direct(mut filters: Vec<Value>) -> Value {
     let routes: Vec<_> = UPSTREAMS
         .iter()
         .map(|(name, ..)| {
+            let header = json!({"name": "x-bench", "string_match": {"exact": name}});
             json!({
-                "match": {"prefix": "/", "headers": [{"name": "x-bench", "string_match": {"exact": name}}]},
+                "match": {"prefix": "/", "headers": [header]},
                 "request_body_buffer_limit": 64 << 20,
                 "route": {"cluster": name, "timeout": "0s"},
             })
@@ -246,22 +259,28 @@ fn direct(mut filters: Vec<Value>) -> Value {
     connection_manager(json!(routes), filters)
 }
 
+const SPECIFIER: &str = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3";
+
+/// What the matcher does to send a request to a cluster.
+fn action(name: &str) -> Value {
+    let kind = format!("{SPECIFIER}.ClusterAction");
+    json!({"action": {"name": name, "typed_config": {"@type": kind, "cluster": name}}})
+}
+
 /// The gateway's wiring: the filter downstream, behind others, and upstream, and a route by filter
 /// state with retries.
 fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
-    let specifier = format!("{TYPES}.extensions.router.cluster_specifiers.matcher.v3");
-    let action = |name: &str| {
-        let kind = format!("{specifier}.ClusterAction");
-        json!({"action": {"name": name, "typed_config": {"@type": kind, "cluster": name}}})
-    };
     let input = format!("{TYPES}.extensions.matching.common_inputs.network.v3.FilterStateInput");
     let actions: Value =
         UPSTREAMS.iter().map(|(name, ..)| (name.to_string(), action(name))).collect();
     let matcher = json!({
-        "@type": format!("{specifier}.MatcherClusterSpecifier"),
+        "@type": format!("{SPECIFIER}.MatcherClusterSpecifier"),
         "cluster_matcher": {
             "matcher_tree": {
-                "input": {"name": "next", "typed_config": {"@type": input, "key": "wasm.modelyard.next"}},
+                "input": {
+                    "name": "next",
+                    "typed_config": {"@type": input, "key": "wasm.modelyard.next"},
+                },
                 "exact_match_map": {"map": actions},
             },
             "on_no_match": action("sink"),
@@ -271,7 +290,9 @@ fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
         "match": {"prefix": "/"}, "request_body_buffer_limit": 64 << 20,
         "route": {
             "timeout": "0s",
-            "inline_cluster_specifier_plugin": {"extension": {"name": "matcher", "typed_config": matcher}},
+            "inline_cluster_specifier_plugin": {
+                "extension": {"name": "matcher", "typed_config": matcher},
+            },
             "retry_policy": {
                 "retry_on": "retriable-headers,connect-failure,reset,refused-stream",
                 "retriable_headers": [{"name": "x-modelyard-retry", "present_match": true}],
@@ -287,6 +308,10 @@ fn roles(mut filters: Vec<Value>, filter: Value) -> Value {
     connection_manager(routes, filters)
 }
 
+fn gateway(wasm: &str, catalogue: Catalogue) -> Value {
+    roles(Vec::new(), filter(wasm, "modelyard", &document(catalogue).to_string()))
+}
+
 /// Envoy's own filter that holds a request until its body is whole.
 fn buffer() -> Value {
     let kind = format!("{TYPES}.extensions.filters.http.buffer.v3.Buffer");
@@ -298,8 +323,19 @@ fn buffer() -> Value {
 fn next_cluster() -> Value {
     let kind = format!("{TYPES}.extensions.filters.http.set_filter_state.v3.Config");
     let value = json!({"text_format_source": {"inline_string": "%REQ(x-bench)%"}});
-    let state = json!({"object_key": "wasm.modelyard.next", "factory_key": "envoy.string", "format_string": value});
-    json!({"name": "next", "typed_config": {"@type": kind, "on_request_headers": [state], "clear_route_cache": true}})
+    let state = json!({
+        "object_key": "wasm.modelyard.next",
+        "factory_key": "envoy.string",
+        "format_string": value,
+    });
+    json!({
+        "name": "next",
+        "typed_config": {
+            "@type": kind,
+            "on_request_headers": [state],
+            "clear_route_cache": true,
+        },
+    })
 }
 
 fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {
@@ -308,9 +344,14 @@ fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {
         "config": {
             "name": "filter", "root_id": root_id, "failure_policy": "FAIL_RELOAD",
             "allow_on_headers_stop_iteration": true,
-            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": configuration,
+            },
             "vm_config": {
-                "vm_id": "bench", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": wasm}},
+                "vm_id": "bench",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": wasm}},
                 "environment_variables": {"host_env_keys": ["BENCH_KEY"]},
             },
         },
@@ -319,23 +360,6 @@ fn filter(wasm: &str, root_id: &str, configuration: &str) -> Value {
 
 /// The gateway's configuration: a model for each kind of upstream among many others.
 fn document(Catalogue { models, endpoints }: Catalogue) -> Value {
-    let endpoint = |provider: &str, index: usize| {
-        json!({
-            "provider": provider, "model": format!("up-{index}"),
-            "pricing": {"prompt": "0.000001", "completion": "0.000002"},
-        })
-    };
-    let model = |index: usize| {
-        let first = FIRST.get(index).copied().unwrap_or("plain").to_owned();
-        let backups = (1..endpoints).map(|number| format!("backup-{number}"));
-        let endpoints: Vec<_> =
-            iter::once(first).chain(backups).map(|provider| endpoint(&provider, index)).collect();
-        json!({"id": format!("m/model-{index}"), "endpoints": endpoints})
-    };
-    let provider = |api: &str, cluster: &str| {
-        let auth = json!({"type": "bearer", "env": "BENCH_KEY"});
-        json!({"api": api, "cluster": cluster, "host": format!("{cluster}.test"), "auth": auth})
-    };
     let mut providers = serde_json::Map::new();
     for (name, ..) in UPSTREAMS {
         providers.insert(name.to_owned(), provider("openai", name));
@@ -344,6 +368,27 @@ fn document(Catalogue { models, endpoints }: Catalogue) -> Value {
     providers.extend(
         (1..endpoints).map(|number| (format!("backup-{number}"), provider("openai", "plain"))),
     );
-    let models: Vec<_> = (0..models).map(model).collect();
+    let models: Vec<_> = (0..models).map(|index| model(index, endpoints)).collect();
     json!({"providers": providers, "models": models, "routing": {"sort": "order"}})
+}
+
+fn provider(api: &str, cluster: &str) -> Value {
+    let auth = json!({"type": "bearer", "env": "BENCH_KEY"});
+    json!({"api": api, "cluster": cluster, "host": format!("{cluster}.test"), "auth": auth})
+}
+
+/// One of the first models is served by an upstream of its own, the others by `plain`.
+fn model(index: usize, endpoints: usize) -> Value {
+    let first = FIRST.get(index).copied().unwrap_or("plain").to_owned();
+    let providers = iter::once(first).chain((1..endpoints).map(|step| format!("backup-{step}")));
+    let endpoints: Vec<_> = providers.map(|provider| endpoint(&provider, index)).collect();
+    json!({"id": format!("m/model-{index}"), "endpoints": endpoints})
+}
+
+fn endpoint(provider: &str, index: usize) -> Value {
+    json!({
+        "provider": provider,
+        "model": format!("up-{index}"),
+        "pricing": {"prompt": "0.000001", "completion": "0.000002"},
+    })
 }

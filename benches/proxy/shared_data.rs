@@ -14,10 +14,9 @@ use modelyard::route::Health;
 use modelyard::state::{Memory, Store};
 use modelyard::usage::Journal;
 
-use script::{NOW, answer, begin, catalogue, chat, config, piece};
+use script::{ANSWER, NOW, answer, begin, catalogue, chat, config, piece};
 
-const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up-7","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}"#;
-/// The shell's own.
+/// The time between two ticks of the shell's timer.
 const TICK: Duration = Duration::from_millis(100);
 const TICKS: u32 = 100;
 
@@ -54,8 +53,8 @@ pub(crate) fn calls(per_tick: u32) -> Calls {
     let config = config(&catalogue(400, 2));
     let store = Rc::new(Counted::default());
     let (mut health, mut journal) = (Health::new(store.clone()), Journal::new(store.clone()));
-    health.found();
-    journal.found();
+    health.create_values();
+    journal.create_values();
     let (mut in_requests, mut in_ticks, mut served) = (0, 0, 0usize);
     for tick in 1..=TICKS {
         store.calls.set(0);
@@ -74,7 +73,7 @@ pub(crate) fn calls(per_tick: u32) -> Calls {
             let mut exchange = Exchange::open(config.clone(), arrival, &mut health);
             begin(&mut exchange);
             answer(&mut exchange, "application/json");
-            piece(&mut exchange, ANSWER, true);
+            piece(&mut exchange, ANSWER.as_bytes(), true);
             exchange.client_headers(200, &mut |_, _| {});
             let settlement = exchange.settle(now, &mut health, &mut |_, _, _| {}, &mut |_, _| {});
             journal.enter(settlement.cost, settlement.record, now);

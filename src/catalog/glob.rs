@@ -1,12 +1,17 @@
 //! Patterns of model ids, in which `*` stands for anything, a slash included.
 
-/// Whether a name is of a pattern. Letter case counts, as it does in ids.
+/// Whether a name matches one of these patterns.
+pub fn any_matches(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| is_match(pattern, name))
+}
+
+/// Whether a name matches a pattern. Letter case counts, as it does in ids.
 pub fn is_match(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(head) else { return false };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
     for part in middle.split('*') {
-        // The first place a part fits leaves most to those after it.
+        // Of the places where a part fits, the first one leaves most to the parts behind it.
         let Some((_, behind)) = name.split_once(part) else { return false };
         name = behind;
     }

@@ -19,7 +19,7 @@ pub use variant::{Asked, Variant};
 
 /// The model that stands for the choice by `routing.auto`.
 pub const AUTO: &str = "openrouter/auto";
-/// Its other name.
+/// Another name of that model.
 pub const AUTO_ALIAS: &str = "auto";
 
 /// OpenRouter's names of weight formats.
@@ -28,7 +28,7 @@ pub const QUANTIZATIONS: [&str; 12] = [
     "unknown",
 ];
 
-/// Index of a model in its [`Catalog`]; only made by that catalogue.
+/// Index of a model in its [`Catalog`], which alone makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelId(pub(crate) usize);
 
@@ -42,56 +42,67 @@ pub struct Catalog {
     models: Vec<Model>,
     /// Ids and aliases without a wildcard, sorted by name; the first model with a name owns it.
     names: Vec<(String, ModelId)>,
-    /// What stands before the `*`, the longest first.
+    /// What stands before the `*` of wildcards, the longest first.
     wildcards: Vec<(String, ModelId)>,
 }
 
-/// What a client asks for.
+/// A model that clients ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// `author/slug`, or a pattern ending in `*`.
+    /// The name that clients ask for: `author/slug`, or the beginning of one and `*`, for any that
+    /// begins so. Required.
     pub id: String,
-    /// Shown in listings; default: the id.
+    /// The name that listings show. Default: the id.
     pub name: String,
-    /// Other names it answers to.
+    /// Other names that clients may ask for. Default: none.
     pub aliases: Vec<String>,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
-    /// `text`, `image`, `file`, `audio`, `video`; `None`: everything.
+    /// What it takes as input, of `text`, `image`, `file`, `audio` and `video`. Default:
+    /// everything.
     pub input_modalities: Option<Vec<String>>,
-    /// Whether its answers may be used to train other models; unknown counts as no.
+    /// Whether its answers may train other models; `provider.enforce_distillable_text` asks for it.
+    /// Default: `false`.
     pub distillable: bool,
-    /// In the order written.
+    /// Who offers it; at least one endpoint. Required.
+    ///
+    /// They stand in the document's order.
     pub endpoints: Vec<Endpoint>,
 }
 
 /// One provider's offer of one model. Every filter acts on endpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// `provider/model#tag`: keys all shared state, and survives reordering of the document.
+    /// `provider/model#tag`. All shared state is keyed by it, as it stays the same when the
+    /// document is put in another order.
     pub id: String,
-    /// Who serves it.
+    /// The id of the provider that serves it. Required.
     pub provider: ProviderId,
-    /// The upstream's name for the model; `None`: the part of the asked name a wildcard took.
+    /// The provider's own name for the model; `*` in a model whose id ends in `*`: the part of the
+    /// asked name that the id's `*` stands for. Required.
+    ///
+    /// `None` stands for the part of the asked name that a wildcard took.
     pub model: Option<String>,
-    /// Region, variant or tier, e.g. `eu` or `turbo`; what ends in `flex` or `priority` is a
-    /// [`Tier`].
+    /// A word that tells endpoints of one provider apart, such as `eu` or `turbo`; one whose last
+    /// part is `flex` or `priority` is a service tier. Default: none.
     pub tag: Option<String>,
-    /// Prices; a missing one is unknown, not free.
+    /// What it costs, in USD per unit as decimal strings. Default: unknown, which is not free.
     pub pricing: Pricing,
-    /// Conditional prices, later ones win.
+    /// Prices that hold instead on a condition, of which the later win: above `min_prompt_tokens`,
+    /// or from `utc_start` to `utc_end` (`"2230"`), or both. Default: none.
     pub overrides: Vec<PriceOverride>,
-    /// Factor on the drawing weight, default 1.
+    /// A factor on its share where endpoints are drawn. Default: `1`.
     pub weight: f64,
     /// Tokens of input and output together, where known.
     pub context_length: Option<u64>,
     /// Longest output, where known.
     pub max_completion_tokens: Option<u64>,
-    /// One of [`QUANTIZATIONS`].
+    /// How its weights are stored: `int4`, `int8`, `fp4`, `mxfp4`, `nvfp4`, `fp6`, `fp8`, `mxfp8`,
+    /// `fp16`, `bf16` or `fp32`. Default: `unknown`.
     pub quantization: String,
-    /// Request fields it understands; `None`: all.
+    /// The request's fields that it understands. Default: all.
     pub supported_parameters: Option<Vec<String>>,
-    /// Where the data goes; empty: unknown, so nowhere allowed when a tenant restricts regions.
+    /// Where the data goes; empty: unknown, so that a tenant that restricts regions may not use it.
     pub regions: Vec<String>,
     /// What it does with prompts.
     pub data_policy: DataPolicy,
@@ -123,23 +134,24 @@ impl Catalog {
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         names.dedup_by(|later, first| later.0 == first.0);
-        // By a key of the type of other keys, because sorting is long code for each type.
+        // Keys of the type that other keys have, as the module holds the code of sorting once per
+        // type.
         wildcards.sort_by_cached_key(|(prefix, _)| u128::MAX - prefix.len() as u128);
         Self { models, names, wildcards }
     }
 
-    /// Every model, in the order written.
+    /// Every model, in the document's order.
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
-    /// The model of an id this catalogue made.
+    /// The model of an id that this catalogue made.
     pub fn model(&self, id: ModelId) -> Option<&Model> {
         self.models.get(id.0)
     }
 
-    /// Finds by exact id or alias, else by the longest wildcard, with the part of the name that the
-    /// wildcard took.
+    /// Finds a model by its exact id or alias, else by the longest wildcard, with the part of the
+    /// name that the wildcard took.
     pub fn find<'a>(&self, asked: &'a str) -> Option<(ModelId, Option<&'a str>)> {
         let exact = self.names.binary_search_by(|(name, _)| name.as_str().cmp(asked)).ok();
         if let Some((_, id)) = exact.and_then(|at| self.names.get(at)) {
@@ -166,21 +178,21 @@ impl Model {
         }
     }
 
-    /// The endpoint that stands for all of them where one must: the first of the default tier.
+    /// The endpoint that is shown where only one can be: the first of the default tier.
     pub fn first_endpoint(&self) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.tier().is_none()).or(self.endpoints.first())
     }
 }
 
 impl Endpoint {
-    /// The name to ask the upstream for, given the part of the asked name that a wildcard took.
+    /// The name to ask the upstream for, given the part of the client's name that a wildcard took.
     pub fn upstream_model<'a>(&'a self, rest: Option<&'a str>) -> &'a str {
         self.model.as_deref().or(rest).unwrap_or_default()
     }
 }
 
 impl Default for DataPolicy {
-    /// Unknown counts as the worst.
+    /// The worst, which is assumed of a provider whose policy is not known.
     fn default() -> Self {
         Self { retains: true, trains: true }
     }
@@ -277,12 +289,17 @@ mod tests {
 
     #[test]
     fn a_tier_is_the_last_part_of_a_tag() {
-        let tier =
-            |tag: Option<&str>| Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) }.tier();
-        for tag in [None, Some("eu"), Some("flexible"), Some("flex/eu"), Some("high-priority")] {
-            assert_eq!(tier(tag), None, "{tag:?}");
+        for (tag, tier) in [
+            (None, None),
+            (Some("eu"), None),
+            (Some("flexible"), None),
+            (Some("flex/eu"), None),
+            (Some("high-priority"), None),
+            (Some("flex"), Some(Tier::Flex)),
+            (Some("eu/priority"), Some(Tier::Priority)),
+        ] {
+            let tagged = Endpoint { tag: tag.map(str::to_owned), ..endpoint(None) };
+            assert_eq!(tagged.tier(), tier, "{tag:?}");
         }
-        assert_eq!(tier(Some("flex")), Some(Tier::Flex));
-        assert_eq!(tier(Some("eu/priority")), Some(Tier::Priority));
     }
 }

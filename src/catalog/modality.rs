@@ -27,7 +27,7 @@ impl Modality {
         }
     }
 
-    /// By the `type` of a part, in every dialect.
+    /// The kind of a part of a message, by its `type` in any of the dialects.
     pub(crate) fn of_part(r#type: &str) -> Option<Self> {
         match r#type {
             "image_url" | "image" | "input_image" => Some(Self::Image),

@@ -1,6 +1,6 @@
-//! Prices and costs as integers: no float ever touches money.
+//! Prices and costs as integers, so that no float ever touches money.
 //!
-//! Source of the form: OpenRouter's catalogue, decimal strings in USD per unit (token, request,
+//! They are written as in OpenRouter's catalogue: decimal strings in USD per unit (token, request,
 //! image).
 
 use std::fmt;
@@ -25,19 +25,20 @@ pub struct Cost(u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriceError {
-    /// Not a plain or scientific non-negative decimal number.
+    /// It is no decimal number, plain or scientific, or a negative one.
     NotDecimal,
-    /// More digits after the point than a femtodollar can hold.
+    /// It has more digits after the point than a femtodollar can hold.
     TooFine,
-    /// Above the largest price that fits.
+    /// It is above the largest price that can be held.
     TooLarge,
 }
 
 impl Price {
-    /// Costs nothing, which is not the same as unknown.
+    /// The price of what costs nothing, which is not the same as an unknown price.
     pub const ZERO: Self = Self(0);
 
-    /// Parses `0.0000004`, `4e-7`, `1`: exactly, or not at all.
+    /// Reads a price such as `0.0000004`, `4e-7` or `1`. One that cannot be held exactly is
+    /// refused.
     pub fn parse(text: &str) -> Result<Self, PriceError> {
         let decimal = Decimal::parse(text).ok_or(PriceError::NotDecimal)?;
         decimal.femtodollars().map(Self)
@@ -53,7 +54,7 @@ impl Cost {
     /// No cost.
     pub const ZERO: Self = Self(0);
 
-    /// In nanodollars (10⁻⁹ USD), rounded half up.
+    /// The cost in nanodollars (10⁻⁹ USD), rounded half up.
     pub fn nanousd(self) -> u64 {
         // Below 18446 USD without 128-bit division, which is slow in WebAssembly.
         match u64::try_from(self.0) {
@@ -68,7 +69,7 @@ impl Cost {
         }
     }
 
-    /// As a decimal number: no exponent, no trailing zeros.
+    /// The cost in USD as a decimal number, without exponent and trailing zeros.
     pub fn usd(self) -> String {
         let mut text = String::with_capacity(SCALE + 2);
         self.push_usd(&mut text);
@@ -99,12 +100,12 @@ impl Cost {
         }
     }
 
-    /// That many femtodollars.
+    /// A cost of that many femtodollars.
     pub(crate) fn of_femtodollars(amount: u128) -> Self {
         Self(amount)
     }
 
-    /// The cost as an integer.
+    /// The cost in femtodollars.
     pub fn femtodollars(self) -> u128 {
         self.0
     }
@@ -126,7 +127,8 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// `None` unless the text is digits, then maybe a point and digits, then maybe an exponent.
+    /// Reads digits, then maybe a point and digits, then maybe an exponent; `None` if it is
+    /// anything else.
     fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),

@@ -22,8 +22,10 @@ macro_rules! pricing {
                 [$((stringify!($key), self.$key),)*].into_iter()
             }
 
-            /// As [`Pricing::entries`], to be filled in.
-            pub fn entries_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<Price>)> {
+            /// Every price's name and its field, to be filled in.
+            pub fn entries_mut(
+                &mut self,
+            ) -> impl Iterator<Item = (&'static str, &mut Option<Price>)> {
                 [$((stringify!($key), &mut self.$key),)*].into_iter()
             }
         }
@@ -61,12 +63,13 @@ pricing! {
     input_audio_cache,
 }
 
-/// Prices that hold instead when every condition does.
+/// Prices that hold in place of others when every condition holds.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PriceOverride {
-    /// Holds when the request has strictly more input tokens than this.
+    /// The request must have strictly more input tokens than this.
     pub min_prompt_tokens: Option<u64>,
-    /// Holds from `.0` up to but not including `.1`, minutes after midnight UTC; may wrap.
+    /// The time must be from `.0` up to but not including `.1`, in minutes after midnight UTC; the
+    /// span may include midnight.
     pub utc: Option<(u16, u16)>,
     /// The prices that change.
     pub pricing: Pricing,
@@ -103,8 +106,9 @@ impl Pricing {
         pricing
     }
 
-    /// What so many tokens cost of which three quarters are input: by this endpoints are compared.
-    /// `None` where the input's price is unknown; an unknown one of output counts as nothing.
+    /// What so many tokens cost if three quarters of them are input: the one price that endpoints
+    /// are compared by. `None` where the price of input is unknown; an unknown one of output counts
+    /// as nothing.
     pub fn blended(&self, tokens: u64) -> Option<Cost> {
         Some(
             self.prompt?.cost(tokens / 4 * 3)
@@ -112,7 +116,7 @@ impl Pricing {
         )
     }
 
-    /// [`Self::blended`], as people compare prices.
+    /// [`Self::blended`] of a million tokens, as people compare prices.
     pub fn blended_per_million(&self) -> Option<Cost> {
         self.blended(1_000_000)
     }
@@ -168,17 +172,16 @@ mod tests {
         }
     }
 
+    fn above(tokens: u64, pricing: Pricing) -> PriceOverride {
+        PriceOverride { min_prompt_tokens: Some(tokens), utc: None, pricing }
+    }
+
     #[test]
     fn the_later_override_wins_key_by_key() {
         let base = Pricing { prompt: price("1"), completion: price("2"), ..Pricing::default() };
-        let long = |min_prompt_tokens, pricing| PriceOverride {
-            min_prompt_tokens: Some(min_prompt_tokens),
-            utc: None,
-            pricing,
-        };
         let overrides = [
-            long(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
-            long(20, Pricing { prompt: price("4"), ..Pricing::default() }),
+            above(10, Pricing { prompt: price("3"), request: price("9"), ..Pricing::default() }),
+            above(20, Pricing { prompt: price("4"), ..Pricing::default() }),
         ];
         assert_eq!(*base.at(&overrides, 10, 0), base);
         assert_eq!(

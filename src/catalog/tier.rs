@@ -1,16 +1,16 @@
 //! Service tiers: the same model at the same provider, served sooner or later, at another price.
 //!
 //! A tier is an endpoint of its own, told by the last part of its tag, as in OpenRouter's catalogue
-//! (`openai/priority`). Nobody gets there who does not ask for it.
+//! (`openai/priority`). No request is sent there that does not ask for it.
 
 use super::{Endpoint, Model};
 
 /// A tier besides the default one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// Cheaper, when there is room.
+    /// Requests are served at a lower price, when there is room.
     Flex,
-    /// Before others.
+    /// Requests are served before others.
     Priority,
 }
 
@@ -27,7 +27,7 @@ impl Tier {
 /// A tier as requests ask for it and answers tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceTier {
-    /// `default`, or `standard`: no other.
+    /// `default`, or `standard`
     Default,
     /// `flex`
     Flex,
@@ -36,7 +36,8 @@ pub enum ServiceTier {
 }
 
 impl ServiceTier {
-    /// The one that a dialect calls so; `None`: none of these, or left to the upstream (`auto`).
+    /// The tier that a dialect calls so; `None`: none that is known, or the upstream may choose it
+    /// (`auto`).
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "default" | "standard" | "standard_only" => Some(Self::Default),
@@ -46,12 +47,12 @@ impl ServiceTier {
         }
     }
 
-    /// OpenAI's name for it.
+    /// OpenAI's name for the tier.
     pub fn name(self) -> &'static str {
         self.tier().map_or("default", Tier::name)
     }
 
-    /// The tier of the endpoints it is about; `None`: the default one.
+    /// The tier that the endpoints must be of; `None`: the default one.
     pub fn tier(self) -> Option<Tier> {
         match self {
             Self::Default => None,
@@ -62,13 +63,18 @@ impl ServiceTier {
 }
 
 impl Endpoint {
-    /// The tier it is; `None`: the default one.
+    /// The endpoint's tier; `None`: the default one.
     pub fn tier(&self) -> Option<Tier> {
         let last = self.tag.as_deref()?.rsplit('/').next();
         [Tier::Flex, Tier::Priority].into_iter().find(|tier| last == Some(tier.name()))
     }
 
-    /// What its tag says besides the tier.
+    /// Whether the endpoint is of the tier that serves at a lower price, when there is room.
+    pub fn is_flex(&self) -> bool {
+        self.tier() == Some(Tier::Flex)
+    }
+
+    /// What the endpoint's tag says besides the tier.
     fn variant(&self) -> &str {
         let tag = self.tag.as_deref().unwrap_or_default();
         let rest = self.tier().and_then(|tier| tag.strip_suffix(tier.name()));

@@ -21,7 +21,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// The tier whose endpoints it lets in.
+    /// The tier whose endpoints it admits besides those of the default tier.
     pub fn admits(self) -> Option<Tier> {
         match self {
             Self::Nitro => Some(Tier::Priority),
@@ -36,7 +36,7 @@ impl Variant {
     }
 }
 
-/// The order a variant asks for holds for whatever name stands before it.
+/// Every variant by its suffix.
 const VARIANTS: [(&str, Variant); 5] = [
     ("nitro", Variant::Nitro),
     ("floor", Variant::Floor),
@@ -50,7 +50,7 @@ const VARIANTS: [(&str, Variant); 5] = [
 pub struct Asked<'a> {
     /// The model.
     pub model: ModelId,
-    /// What its wildcard took.
+    /// The part of the name that the model's wildcard took.
     pub rest: Option<&'a str>,
     /// What the name's suffix asks for.
     pub variant: Option<Variant>,
@@ -61,8 +61,8 @@ pub struct Asked<'a> {
 impl Catalog {
     /// Finds a name by [`Catalog::find`], its suffix taken off where the name is not known with it.
     ///
-    /// What a wildcard takes keeps every suffix but those that ask for an order: the upstream may
-    /// know it.
+    /// In the part that a wildcard takes, a suffix is left as it is, because the upstream may know
+    /// it; only those that ask for an order are the gateway's in any case.
     pub fn resolve<'a>(&self, name: &'a str) -> Option<Asked<'a>> {
         let whole =
             self.find(name).map(|(model, rest)| Asked { model, rest, variant: None, auto: false });

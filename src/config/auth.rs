@@ -10,8 +10,10 @@ use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
 use crate::wire::secret::Secrets;
 
-/// How a request to a provider is authenticated. A key of `None` means its variable is not set: the
-/// endpoint is unusable.
+/// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or
+/// `passthrough`, which hands on the client's own credentials. Default: `none`.
+///
+/// A key without a value means that its variable is not set: the endpoint is unusable.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
@@ -22,19 +24,21 @@ pub enum Auth {
     },
     /// `<name>: <key>`
     Header {
-        /// In lower case.
+        /// The name of the header or of the query's parameter, with `header` and `query`. Required.
+        ///
+        /// Here in lower case.
         name: String,
         /// The header's value.
         key: Key,
     },
     /// `?<name>=<key>`
     Query {
-        /// As written.
+        /// The parameter's name as written.
         name: String,
         /// The parameter's value, not yet escaped.
         key: Key,
     },
-    /// AWS Signature Version 4.
+    /// A signature of AWS, version 4.
     Sigv4(Box<Sigv4>),
     /// No credentials.
     None,
@@ -42,32 +46,33 @@ pub enum Auth {
     Passthrough,
 }
 
-/// What a signature of AWS needs.
+/// What the gateway signs requests to AWS with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sigv4 {
-    /// `us-east-1` …
+    /// The region that is signed for, such as `us-east-1`. Required.
     pub region: String,
-    /// Default `bedrock`.
+    /// The service that is signed for. Default: `bedrock`.
     pub service: String,
-    /// Default `AWS_ACCESS_KEY_ID`.
+    /// The environment variable of the access key's id. Default: `AWS_ACCESS_KEY_ID`.
     pub access_key: Key,
-    /// Default `AWS_SECRET_ACCESS_KEY`.
+    /// The environment variable of the secret key. Default: `AWS_SECRET_ACCESS_KEY`.
     pub secret_key: Key,
-    /// Default `AWS_SESSION_TOKEN`; only temporary credentials have one.
+    /// The environment variable of the session token, which only temporary credentials have.
+    /// Default: `AWS_SESSION_TOKEN`.
     pub session_token: Key,
 }
 
 impl Auth {
-    /// The first key it needs that is not set: without it no request can be authenticated.
+    /// The first key without which no request can be authenticated, and that has no value.
     pub fn missing_key(&self) -> Option<&Key> {
-        let is_missing = |key: &&Key| key.value.is_none();
-        match self {
+        let needed = match self {
             Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => {
-                Some(key).filter(is_missing)
+                [Some(key), None]
             }
-            Self::Sigv4(aws) => [&aws.access_key, &aws.secret_key].into_iter().find(is_missing),
-            Self::None | Self::Passthrough => None,
-        }
+            Self::Sigv4(aws) => [Some(&aws.access_key), Some(&aws.secret_key)],
+            Self::None | Self::Passthrough => [None, None],
+        };
+        needed.into_iter().flatten().find(|key| key.value.is_none())
     }
 
     /// The keys, each also without the word in front of it that says what it is (`Basic …`).
@@ -90,9 +95,10 @@ fn with_rest(text: &str) -> [Option<&str>; 2] {
 /// A provider key, and the environment variable it came from.
 #[derive(Clone, PartialEq)]
 pub struct Key {
-    /// The variable's name.
+    /// The environment variable that holds the key, with `bearer`, `header` and `query`. Required.
     pub env: String,
-    /// Its value, if set, not empty and free of control characters. Never shown by `Debug`.
+    /// The variable's value, if it is set, not empty and free of control characters. `Debug` never
+    /// shows it.
     pub value: Option<String>,
 }
 
@@ -122,7 +128,7 @@ const TYPES: &[(&str, Type)] = &[
     ("passthrough", Type::Passthrough),
 ];
 
-/// Reads the section; each type knows only the keys it needs.
+/// Reads `auth` of a provider. Each type has only the keys that it needs.
 pub(super) fn read(section: Field<'_>) -> Option<Auth> {
     let mut o = section.object()?;
     let expected = "bearer, header, query, sigv4, none, passthrough";
@@ -160,7 +166,7 @@ fn sigv4(o: &mut Object<'_>) -> Sigv4 {
         secret_key: aws_key(o, "secret_key_env", "AWS_SECRET_ACCESS_KEY"),
         session_token: match session_token {
             Some(field) => key_named_by(&field),
-            // Only temporary credentials have one, so its absence is nothing to warn of.
+            // Lasting credentials have no token, so one that is not set is nothing to warn of.
             None => {
                 Key { value: held_by(SESSION_TOKEN, o.whole()).ok(), env: SESSION_TOKEN.to_owned() }
             }
@@ -182,7 +188,8 @@ fn key(o: &mut Object<'_>) -> Key {
     field.map_or_else(|| Key::unset(""), |field| key_named_by(&field))
 }
 
-/// A text that is no variable's name may be the key itself, so it is not shown.
+/// The key in the variable that a field names. A text that is no variable's name may be the key
+/// itself, so errors do not show it.
 fn key_named_by(field: &Field<'_>) -> Key {
     field.string(&rule::VARIABLE).map_or_else(|| Key::unset(""), |env| key_in(field, env))
 }
@@ -244,7 +251,8 @@ mod tests {
             (
                 AUTH,
                 r#"{"type": "bearer"}"#,
-                "providers.openai.auth.env: missing (expected: the name of an environment variable)",
+                "providers.openai.auth.env: missing \
+                 (expected: the name of an environment variable)",
             ),
             (
                 AUTH,
@@ -305,11 +313,14 @@ mod tests {
 
     #[test]
     fn a_session_token_that_cannot_be_used_is_none() {
-        let document = r#"{"providers": {"aws": {"api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}}}}"#;
+        let document = r#"{"providers": {"aws": {
+            "api": "bedrock", "host": "h", "auth": {"type": "sigv4", "region": "r"}
+        }}}"#;
         for (value, expected) in [("token", Some("token")), ("", None), ("a\nb", None)] {
-            let env =
-                |name: &str| Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned());
-            let (config, warnings) = Config::parse(document.as_bytes(), &env).unwrap();
+            let (config, warnings) = Config::parse(document.as_bytes(), &|name| {
+                Some(if name == SESSION_TOKEN { value } else { "key" }.to_owned())
+            })
+            .unwrap();
             let Auth::Sigv4(aws) = &config.providers[0].auth else {
                 panic!("{:?}", config.providers[0].auth)
             };
@@ -335,7 +346,8 @@ mod tests {
             assert_eq!(
                 warning.to_string(),
                 format!(
-                    "providers.openai.auth.env: environment variable {env} {why}, so the provider cannot be used"
+                    "providers.openai.auth.env: environment variable {env} {why}, \
+                     so the provider cannot be used"
                 )
             );
         }

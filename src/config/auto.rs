@@ -1,7 +1,7 @@
 //! `routing.auto` of the document: which models `openrouter/auto` stands for.
 //!
-//! Rules over what the gateway sees of a request without understanding it; the first that holds
-//! decides.
+//! Its rules are about what the gateway sees of a request without understanding it. The first one
+//! whose conditions hold decides.
 
 use super::ConfigErrorKind;
 use super::document::quoted;
@@ -9,10 +9,10 @@ use super::field::{Field, MAX_INTEGER};
 use super::pricing;
 use super::reader::Object;
 use super::rule;
-use crate::catalog::{AUTO, Catalog, ModelId};
+use crate::catalog::{AUTO, Catalog, ModelId, Price};
 use crate::request::{MaxPrice, RESPONSE_FORMATS};
 
-/// Reads the section; `model` is the catalogue's entry for it.
+/// Reads `routing.auto`; `model` is the catalogue's entry that stands for the choice.
 #[inline(never)]
 pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Auto {
     let Some(mut o) = section.object() else { return Auto::default() };
@@ -30,44 +30,50 @@ pub(super) fn read(section: &Field<'_>, model: ModelId, catalog: &Catalog) -> Au
     auto
 }
 
-/// `routing.auto` of the document. All names are the catalogue's.
+/// `routing.auto` of the document. The catalogue knows all names of models in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Auto {
     /// The catalogue's entry that stands for the choice.
     pub model: ModelId,
-    /// In the order they are tried.
+    /// Rules, of which the first that holds decides; each has `when` and `models`. Default: none.
     pub rules: Vec<AutoRule>,
-    /// What is chosen where no rule holds, the most wanted first.
+    /// The models to choose where no rule holds, the most wanted first. Required.
     pub models: Vec<String>,
-    /// Patterns of the only ids that may be chosen; empty: any.
+    /// Patterns of the only ids that may be chosen, with `*` for anything. Default: all.
     pub allowed_models: Vec<String>,
-    /// Patterns of ids that may not be chosen.
+    /// Patterns of ids that may not be chosen. Default: none.
     pub excluded_models: Vec<String>,
-    /// Bounds on prices, as `provider.max_price`.
+    /// Upper bounds on the prices of what is chosen: USD per million tokens (`prompt`,
+    /// `completion`, `audio`), per `request` and per `image`; an unknown price is too high.
+    /// Default: none.
     pub max_price: MaxPrice,
 }
 
-/// What is chosen on conditions, all of which must hold.
+/// Conditions, all of which must hold, and the models that are chosen then.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoRule {
-    /// The estimate of the input's tokens is above this.
+    /// The input is estimated to have more tokens than this. Default: any.
     pub input_tokens_over: Option<u64>,
-    /// Whether there are tools.
+    /// Whether the request has tools, `true` or `false`. Default: any.
     pub tools: Option<bool>,
-    /// Whether there are images in the input.
+    /// Whether the request has images, `true` or `false`. Default: any.
     pub images: Option<bool>,
-    /// Whether the model is asked to think.
+    /// Whether the model is asked to think, `true` or `false`. Default: any.
     pub reasoning: Option<bool>,
-    /// The form of the answer, `text` being the usual one.
+    /// The form of the answer that is asked for: `text`, the usual one, `json_object`,
+    /// `json_schema`, `grammar` or `python`. Default: any.
     pub response_format: Option<&'static str>,
-    /// A header, its name in lower case, and its whole value.
+    /// A header that the request has, by its `name`, and its whole value, which `equals` this.
+    /// Default: any.
+    ///
+    /// Here the name is in lower case.
     pub header: Option<(String, String)>,
-    /// The most wanted first.
+    /// The models to choose where the rule holds, the most wanted first. Required.
     pub models: Vec<String>,
 }
 
 impl AutoRule {
-    /// The names of its conditions.
+    /// The names of the rule's conditions.
     pub fn conditions(&self) -> impl Iterator<Item = &'static str> {
         let all = [
             ("input_tokens_over", self.input_tokens_over.is_some()),
@@ -106,7 +112,7 @@ fn conditions(field: &Field<'_>) -> AutoRule {
         models: Vec::new(),
     };
     if field.is_empty() {
-        // Whatever stands behind it would never be reached.
+        // A rule without conditions always holds, so that no later one would ever be tried.
         field.invalid("at least one condition");
     }
     o.finish();
@@ -135,32 +141,36 @@ fn models(o: &mut Object<'_>, catalog: &Catalog) -> Vec<String> {
     if field.is_empty() {
         field.invalid("at least one model");
     }
+    items.iter().filter_map(|field| model(field, catalog)).collect()
+}
+
+fn model(field: &Field<'_>, catalog: &Catalog) -> Option<String> {
+    let name = field.string(&rule::MODEL_NAME)?;
     let auto = catalog.find(AUTO);
-    let name = |field: &Field<'_>| {
-        let name = field.string(&rule::MODEL_NAME)?;
-        let found = catalog.resolve(name).filter(|asked| auto != Some((asked.model, asked.rest)));
-        if found.is_none() {
-            let models = catalog.models().iter().filter(|model| model.id != AUTO);
-            let known = models.map(|model| model.id.clone()).collect();
-            field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
-        }
-        found.map(|_| name.to_owned())
-    };
-    items.iter().filter_map(name).collect()
+    let found = catalog.resolve(name).filter(|asked| auto != Some((asked.model, asked.rest)));
+    if found.is_none() {
+        let models = catalog.models().iter().filter(|model| model.id != AUTO);
+        let known = models.map(|model| model.id.clone()).collect();
+        field.error(ConfigErrorKind::NotFound { value: quoted(name), known });
+    }
+    found.map(|_| name.to_owned())
 }
 
 fn max_price(field: &Field<'_>) -> MaxPrice {
     let Some(mut o) = field.object() else { return MaxPrice::default() };
-    let mut price = |key| o.optional(key).and_then(|field| pricing::price(&field));
     let max = MaxPrice {
-        prompt: price("prompt"),
-        completion: price("completion"),
-        request: price("request"),
-        image: price("image"),
-        audio: price("audio"),
+        prompt: price(&mut o, "prompt"),
+        completion: price(&mut o, "completion"),
+        request: price(&mut o, "request"),
+        image: price(&mut o, "image"),
+        audio: price(&mut o, "audio"),
     };
     o.finish();
     max
+}
+
+fn price(o: &mut Object<'_>, key: &'static str) -> Option<Price> {
+    pricing::price(&o.optional(key)?)
 }
 
 #[cfg(test)]
@@ -171,7 +181,8 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Rows of what stands in `routing.auto`, and the errors it makes, without the path in front.
+    /// Each row has what stands in `routing.auto`, and the errors it makes, without the path in
+    /// front.
     #[track_caller]
     fn check(rows: &[(&str, &str)]) {
         for (value, expected) in rows {
@@ -183,6 +194,8 @@ mod tests {
 
     #[test]
     fn rules_of_auto() {
+        let pattern = "(allowed: a model's id, with `*` for anything, at most 1024 bytes, \
+                       without spaces, `?`, `[`, `]`, `{`, `}`)";
         check(&[
             (r#"{"models": ["a/b"]}"#, ""),
             (r#"{"models": ["a/b:floor", "a/b:nitro"], "rules": []}"#, ""),
@@ -197,16 +210,17 @@ mod tests {
             (r#"{"models": "a/b"}"#, ".models: wrong type: string (allowed: list)"),
             (
                 r#"{"models": ["a/b"], "model": 1}"#,
-                ".model: unknown key (known: allowed_models, excluded_models, max_price, models, rules)",
+                ".model: unknown key \
+                 (known: allowed_models, excluded_models, max_price, models, rules)",
             ),
             (
-                r#"{"models": ["a/b"], "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
-                ".allowed_models[1]: invalid: \"a/[bc]\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[0]: invalid: \"\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)\n\
-                 .excluded_models[1]: invalid: \"a b\" (allowed: a model's id, with `*` for anything, at most 1024 \
-                 bytes, without spaces, `?`, `[`, `]`, `{`, `}`)",
+                r#"{"models": ["a/b"],
+                    "allowed_models": ["a/*", "a/[bc]"], "excluded_models": ["", "a b"]}"#,
+                &format!(
+                    ".allowed_models[1]: invalid: \"a/[bc]\" {pattern}\n\
+                     .excluded_models[0]: invalid: \"\" {pattern}\n\
+                     .excluded_models[1]: invalid: \"a b\" {pattern}"
+                ),
             ),
             (
                 r#"{"models": ["a/b"], "max_price": {"prompt": "x", "input": 1}}"#,
@@ -216,12 +230,14 @@ mod tests {
         ]);
     }
 
+    fn with_rule(when: &str, models: &str) -> String {
+        format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
+    }
+
     #[test]
     fn rules_of_rules() {
-        let rule = |when: &str, models: &str| {
-            format!(r#"{{"models": ["a/b"], "rules": [{{"when": {when}, "models": {models}}}]}}"#)
-        };
-        let known = "unknown key (known: header, images, input_tokens_over, reasoning, response_format, tools)";
+        let known = "unknown key \
+                     (known: header, images, input_tokens_over, reasoning, response_format, tools)";
         for (when, expected) in [
             (r#"{"tools": true, "images": false, "reasoning": true, "input_tokens_over": 0}"#, ""),
             (r#"{"response_format": "text", "header": {"name": "X-Tier", "equals": "gold"}}"#, ""),
@@ -239,30 +255,39 @@ mod tests {
             ),
             (
                 r#"{"input_tokens_over": -1}"#,
-                ".rules[0].when.input_tokens_over: invalid: -1 (allowed: a whole number, at least 0)",
+                ".rules[0].when.input_tokens_over: invalid: -1 \
+                 (allowed: a whole number, at least 0)",
             ),
             (
                 r#"{"header": {"name": "x"}}"#,
                 ".rules[0].when.header.equals: missing (expected: text without control characters)",
             ),
         ] {
-            check(&[(&rule(when, r#"["a/b"]"#), expected)]);
+            check(&[(&with_rule(when, r#"["a/b"]"#), expected)]);
         }
         check(&[(
-            &rule(r#"{"tools": true}"#, r#"["x"]"#),
+            &with_rule(r#"{"tools": true}"#, r#"["x"]"#),
             ".rules[0].models[0]: not found: \"x\" (known: a/b)",
         )]);
         check(&[(
             r#"{"models": ["a/b"], "rules": [{"if": {}}]}"#,
-            ".rules[0].when: missing (expected: an object of conditions)\n.rules[0].models: missing (expected: a list of at least one model)\n.rules[0].if: unknown key (known: models, when)",
+            ".rules[0].when: missing (expected: an object of conditions)\n\
+             .rules[0].models: missing (expected: a list of at least one model)\n\
+             .rules[0].if: unknown key (known: models, when)",
         )]);
     }
 
     #[test]
     fn the_section_is_read_whole() {
         let value = r#"{"auto": {
-            "rules": [{"when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true}, "models": ["a/b:nitro"]}],
-            "models": ["a/b"], "excluded_models": ["*:free"], "max_price": {"prompt": 3, "completion": "15"}}}"#;
+            "rules": [{
+                "when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": true},
+                "models": ["a/b:nitro"]
+            }],
+            "models": ["a/b"],
+            "excluded_models": ["*:free"],
+            "max_price": {"prompt": 3, "completion": "15"}
+        }}"#;
         let config = config_with("/routing", value);
         let auto = config.routing.auto.unwrap();
         let header = Some(("x-tier".to_owned(), "gold".to_owned()));
@@ -278,11 +303,8 @@ mod tests {
             (auto.allowed_models, auto.excluded_models),
             (vec![], vec!["*:free".to_owned()])
         );
-        let price = |text| Price::parse(text).ok();
-        assert_eq!(
-            auto.max_price,
-            MaxPrice { prompt: price("3"), completion: price("15"), ..MaxPrice::default() }
-        );
+        let [prompt, completion] = ["3", "15"].map(|usd| Price::parse(usd).ok());
+        assert_eq!(auto.max_price, MaxPrice { prompt, completion, ..MaxPrice::default() });
         let model = config.catalog.model(auto.model).unwrap();
         assert_eq!(
             (model.id.as_str(), model.aliases.as_slice()),

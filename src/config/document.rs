@@ -9,13 +9,13 @@ use super::error::ConfigError;
 use super::value::Value;
 use super::{json, protobuf};
 
-/// Objects and lists inside one another, the document counted.
+/// How many objects and lists may stand inside one another, the document included.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The tag of a `Struct`'s first entry, which is also a line break.
 const STRUCT_TAG: u8 = 0x0a;
 /// The tag of the value in each of a `Struct`'s entries, which no JSON text may contain.
 const STRUCT_VALUE_TAG: u8 = 0x12;
-/// Longest part of a value or key that a message repeats, in characters.
+/// How many characters of a value or key a message repeats.
 const MAX_SHOWN: usize = 64;
 
 /// A value and what is wrong with its form, or why there is no value.
@@ -52,7 +52,7 @@ pub(super) fn numeric(value: &Value<'_>) -> Option<Number> {
     }
 }
 
-/// JSON's grammar as far as it is stricter than [`f64`]'s.
+/// Whether a text that [`f64`] can read is a number by JSON's grammar too, which is stricter.
 fn is_json_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = digits.split(['.', 'e', 'E']).next().unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) enum Path<'p> {
 }
 
 impl Path<'_> {
-    /// As messages show it.
+    /// The path as messages show it.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Root => String::new(),
@@ -80,8 +80,8 @@ impl Path<'_> {
 
 /// The path of a key under a path.
 pub(super) fn key_path(path: &str, key: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if key.is_empty() || key.len() > MAX_SHOWN || !key.bytes().all(plain) {
+    let is_plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if key.is_empty() || key.len() > MAX_SHOWN || !is_plain {
         format!("{path}[{}]", quoted(key))
     } else if path.is_empty() {
         key.to_owned()
@@ -186,18 +186,20 @@ mod tests {
         }
     }
 
+    /// A `Struct` that holds one number, `a`.
+    fn structure_of(double: f64) -> Vec<u8> {
+        let value = [&[0x11], double.to_le_bytes().as_slice()].concat();
+        let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
+        encode::bytes_field(1, &entry)
+    }
+
     #[test]
     fn doubles_of_a_struct_read_as_the_numbers_of_the_text() {
-        let structure = |double: f64| {
-            let value = [&[0x11], double.to_le_bytes().as_slice()].concat();
-            let entry = [encode::bytes_field(1, b"a"), encode::bytes_field(2, &value)].concat();
-            encode::bytes_field(1, &entry)
-        };
         for (double, text) in [(0.7, "0.7"), (4e-7, "0.0000004"), (3.0, "3"), (-2.0, "-2.0")] {
-            assert_eq!(read(&structure(double)), read(format!("{{\"a\": {text}}}").as_bytes()));
+            assert_eq!(read(&structure_of(double)), read(format!("{{\"a\": {text}}}").as_bytes()));
         }
         for double in [f64::NAN, f64::INFINITY] {
-            assert_eq!(error(&structure(double)), "a: not a finite number");
+            assert_eq!(error(&structure_of(double)), "a: not a finite number");
         }
     }
 
@@ -211,9 +213,12 @@ mod tests {
         assert_eq!(error(&encode::bytes_field(1, &entry)), expected);
     }
 
+    fn nested(levels: usize) -> serde_json::Value {
+        (1..levels).fold(json!({}), |inner, _| json!({"a": [inner]}))
+    }
+
     #[test]
     fn deep_nesting_is_an_error_in_both_forms() {
-        let nested = |levels| (1..levels).fold(json!({}), |inner, _| json!({"a": [inner]}));
         let at_most = nested(32);
         let too_deep = nested(33);
         assert_eq!(error(at_most.to_string().as_bytes()), "");

@@ -16,13 +16,13 @@ use crate::catalog::{Endpoint, QUANTIZATIONS};
 pub(super) struct Above<'u, 'a> {
     /// Whether the model takes any name that begins like its id.
     pub(super) is_wildcard: bool,
-    /// The model's.
+    /// The model's terms.
     pub(super) terms: Terms,
     /// Every provider.
     pub(super) upstreams: &'u Upstreams<'a>,
 }
 
-/// Reads the list; the same endpoint may not stand in it twice.
+/// Reads `endpoints` of a model; the same endpoint may not stand in it twice.
 pub(super) fn read_all(section: &Field<'_>, above: &Above<'_, '_>) -> Vec<Endpoint> {
     let items = section.items();
     if section.is_empty() {
@@ -97,7 +97,7 @@ fn endpoint_id(provider: &str, model: &str, tag: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{check_errors, config_with};
+    use crate::config::tests::{check_errors, check_fields, config_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -105,86 +105,95 @@ mod tests {
         config_with(pointer, value).catalog.models()[0].endpoints[0].clone()
     }
 
+    /// Each row has an endpoint's field, its value, and the error it makes, without the path in
+    /// front.
+    #[track_caller]
+    fn check(rows: &[(&str, &str, &str)]) {
+        check_fields("/models/0/endpoints/0", "models[0].endpoints[0]", rows);
+    }
+
     #[test]
     fn rules_of_endpoints() {
-        let weight = "(allowed: a number above 0)";
+        let path = "models[0].endpoints";
         check_errors(&[
             (
                 "/models/0/endpoints/0",
                 "{}",
-                "models[0].endpoints[0].provider: missing (expected: the id of a provider)\n\
-                 models[0].endpoints[0].model: missing (expected: a name of at most 256 bytes, \
-                 without spaces, or `*` in a wildcard model)",
-            ),
-            (
-                "/models/0/endpoints/0/provider",
-                r#""opnai""#,
-                "models[0].endpoints[0].provider: not found: \"opnai\" (known: anthropic, openai)",
-            ),
-            (
-                "/models/0/endpoints/0/model",
-                r#""*""#,
-                "models[0].endpoints[0].model: invalid: \"*\" \
-                 (allowed: a name; `*` only in a model whose id ends in `*`)",
-            ),
-            (
-                "/models/0/endpoints/0/model",
-                r#""x-*""#,
-                "models[0].endpoints[0].model: invalid: \"x-*\" (allowed: a name of at most \
-                 256 bytes, without spaces, or `*` in a wildcard model)",
-            ),
-            (
-                "/models/0/endpoints/0/tag",
-                r#""EU""#,
-                "models[0].endpoints[0].tag: invalid: \"EU\" \
-                 (allowed: a-z, 0-9, `.`, `_`, `-`, `/`, first a letter or digit)",
-            ),
-            ("/models/0/endpoints/0/weight", r#""0.7""#, ""),
-            ("/models/0/endpoints/0/weight", "2", ""),
-            (
-                "/models/0/endpoints/0/weight",
-                "0",
-                &format!("models[0].endpoints[0].weight: invalid: 0 {weight}"),
-            ),
-            (
-                "/models/0/endpoints/0/weight",
-                "-0.5",
-                &format!("models[0].endpoints[0].weight: invalid: -0.5 {weight}"),
-            ),
-            (
-                "/models/0/endpoints/0/weight",
-                r#""NaN""#,
-                "models[0].endpoints[0].weight: invalid: \"NaN\" (allowed: number)",
-            ),
-            (
-                "/models/0/endpoints/0/quantization",
-                r#""fp7""#,
-                "models[0].endpoints[0].quantization: invalid: \"fp7\" (allowed: int4, int8, fp4, \
-                 mxfp4, nvfp4, fp6, fp8, mxfp8, fp16, bf16, fp32, unknown)",
-            ),
-            ("/models/0/endpoints/0/supported_parameters", r#"["tools", "whatever"]"#, ""),
-            (
-                "/models/0/endpoints/0/supported_parameters",
-                r#"[7]"#,
-                "models[0].endpoints[0].supported_parameters[0]: wrong type: number (allowed: string)",
-            ),
-            (
-                "/models/0/endpoints/0/max_completion_tokens",
-                "0",
-                "models[0].endpoints[0].max_completion_tokens: invalid: 0 \
-                 (allowed: a whole number, at least 1)",
+                &format!(
+                    "{path}[0].provider: missing (expected: the id of a provider)\n\
+                     {path}[0].model: missing (expected: a name of at most 256 bytes, \
+                     without spaces, or `*` in a wildcard model)"
+                ),
             ),
             (
                 "/models/0/endpoints/-",
                 r#"{"provider": "openai", "model": "b"}"#,
-                "models[0].endpoints[1]: already used: \"openai/b\" (first at models[0].endpoints[0])",
+                &format!("{path}[1]: already used: \"openai/b\" (first at {path}[0])"),
             ),
             ("/models/0/endpoints/-", r#"{"provider": "openai", "model": "b", "tag": "eu"}"#, ""),
             ("/models/0/endpoints/-", r#"{"provider": "anthropic", "model": "b"}"#, ""),
             (
                 "/models/0/endpoints",
                 "[]",
-                "models[0].endpoints: invalid (allowed: at least one endpoint)",
+                &format!("{path}: invalid (allowed: at least one endpoint)"),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_an_endpoints_names() {
+        check(&[
+            (
+                "provider",
+                r#""opnai""#,
+                ".provider: not found: \"opnai\" (known: anthropic, openai)",
+            ),
+            (
+                "model",
+                r#""*""#,
+                ".model: invalid: \"*\" \
+                 (allowed: a name; `*` only in a model whose id ends in `*`)",
+            ),
+            (
+                "model",
+                r#""x-*""#,
+                ".model: invalid: \"x-*\" (allowed: a name of at most \
+                 256 bytes, without spaces, or `*` in a wildcard model)",
+            ),
+            (
+                "tag",
+                r#""EU""#,
+                ".tag: invalid: \"EU\" \
+                 (allowed: a-z, 0-9, `.`, `_`, `-`, `/`, first a letter or digit)",
+            ),
+            (
+                "quantization",
+                r#""fp7""#,
+                ".quantization: invalid: \"fp7\" (allowed: int4, int8, fp4, \
+                 mxfp4, nvfp4, fp6, fp8, mxfp8, fp16, bf16, fp32, unknown)",
+            ),
+            ("supported_parameters", r#"["tools", "whatever"]"#, ""),
+            (
+                "supported_parameters",
+                r#"[7]"#,
+                ".supported_parameters[0]: wrong type: number (allowed: string)",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_an_endpoints_numbers() {
+        let weight = "(allowed: a number above 0)";
+        check(&[
+            ("weight", r#""0.7""#, ""),
+            ("weight", "2", ""),
+            ("weight", "0", &format!(".weight: invalid: 0 {weight}")),
+            ("weight", "-0.5", &format!(".weight: invalid: -0.5 {weight}")),
+            ("weight", r#""NaN""#, ".weight: invalid: \"NaN\" (allowed: number)"),
+            (
+                "max_completion_tokens",
+                "0",
+                ".max_completion_tokens: invalid: 0 (allowed: a whole number, at least 1)",
             ),
         ]);
     }

@@ -1,20 +1,21 @@
 //! What can be wrong with a configuration, and what is merely worth saying.
 //!
-//! Data, not text, so that tests and tools compare values; `Display` alone makes sentences of it.
-//! No variant ever holds a secret: the reader leaves out the values of fields that may be one.
+//! Errors are data, not texts, so that tests and tools compare values; `Display` alone makes
+//! sentences of them. None ever holds a secret: the reader leaves out the values of fields that may
+//! be one.
 
 use std::fmt;
 
 use crate::catalog::PriceError;
 
-/// Most of the allowed names that a message lists.
+/// How many of the allowed names a message lists.
 const MAX_LISTED: usize = 20;
 
 /// One thing that makes a document unusable, and where.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// As `models[2].endpoints[0].provider`; empty for the document itself.
+    /// Where it stands, e.g. `models[2].endpoints[0].provider`; empty for the document itself.
     pub path: String,
     /// What is wrong.
     pub kind: ConfigErrorKind,
@@ -28,9 +29,9 @@ pub enum ConfigErrorKind {
     Syntax {
         /// What the parser says.
         message: String,
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
-        /// From 1, in bytes.
+        /// The column, counted from 1 in bytes.
         column: usize,
     },
     /// The document looks like a serialised `google.protobuf.Struct`, but is none.
@@ -38,13 +39,13 @@ pub enum ConfigErrorKind {
         /// Offset of the first byte that makes no sense.
         at: usize,
     },
-    /// A number that is infinite or none.
+    /// A number is infinite, or is none at all.
     NotFinite,
-    /// Nested deeper than any valid document.
+    /// Objects and lists are nested deeper than in any valid document.
     TooDeep,
     /// The key stands in its object more than once.
     DuplicateKey,
-    /// No such key.
+    /// The object has no key of that name.
     UnknownKey {
         /// The keys that may stand there.
         known: Vec<String>,
@@ -54,42 +55,42 @@ pub enum ConfigErrorKind {
         /// What must stand there.
         expected: String,
     },
-    /// A value of another JSON type.
+    /// The value is of a JSON type that must not stand there.
     WrongType {
         /// The type it has.
         found: &'static str,
         /// The type it must have.
         allowed: &'static str,
     },
-    /// The right type, but not an allowed value.
+    /// The value is of the right type, but is none of those allowed.
     Invalid {
         /// What was written.
         value: String,
         /// What may be written.
         allowed: String,
     },
-    /// A price that is none, or cannot be held exactly.
+    /// The value is no price, or one that cannot be held exactly.
     Price {
         /// What was written.
         value: String,
         /// Why it is refused.
         reason: PriceError,
     },
-    /// Names something that the document does not define.
+    /// The value names something that the document does not define.
     NotFound {
         /// What was written.
         value: String,
         /// What is defined.
         known: Vec<String>,
     },
-    /// Already used elsewhere.
+    /// The value may stand only once, and already stands elsewhere.
     Duplicate {
         /// What was written.
         value: String,
-        /// Path of the first use.
+        /// The path where it stands first.
         first: String,
     },
-    /// Part of the documented configuration, but of a later version.
+    /// The value is part of the documented configuration, but of a later version's.
     NotSupported {
         /// What was written; empty for a whole section.
         value: String,
@@ -102,7 +103,7 @@ pub enum ConfigErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
-    /// As in [`ConfigError::path`].
+    /// Where it stands, as in [`ConfigError::path`].
     pub path: String,
     /// What there is to know.
     pub kind: WarningKind,
@@ -186,7 +187,8 @@ impl fmt::Display for WarningKind {
             Self::KeyMalformed { env } => {
                 write!(
                     f,
-                    "environment variable {env} holds control characters, so the provider cannot be used"
+                    "environment variable {env} holds control characters, \
+                     so the provider cannot be used"
                 )
             }
             Self::PriceOfMillion { million } => {

@@ -1,6 +1,6 @@
 //! One value of the document and where it stands, read as what a section expects there.
 //!
-//! Every way of reading reports what it cannot read, and then yields nothing.
+//! A value that is something else is reported as an error, and then reads as if it were absent.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -17,12 +17,17 @@ use crate::duration;
 /// The largest whole number that a double and so a `Struct` holds exactly.
 pub(super) const MAX_INTEGER: u64 = 9_007_199_254_740_991;
 
+/// The names among which there is a choice, as messages list them.
+pub(super) fn names<T>(choices: &[(&'static str, T)]) -> String {
+    choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// A value that is not null, and where it stands.
 pub(super) struct Field<'a> {
     value: &'a Value<'a>,
     pub(super) path: String,
     pub(super) report: &'a Report<'a>,
-    /// The value must not appear in a message.
+    /// Whether the value must not appear in a message.
     secret: bool,
 }
 
@@ -46,13 +51,13 @@ impl<'a> Field<'a> {
         Self { value, path, report: self.report, secret: self.secret }
     }
 
-    /// As an object with known keys.
+    /// Reads an object with known keys.
     pub(super) fn object(&self) -> Option<Object<'a>> {
         let entries = self.map()?;
         Some(Object::new(self.child(self.value, self.path.clone()), entries))
     }
 
-    /// As a map with keys of the operator's choice; in the order of the keys, null values included.
+    /// Reads a map whose keys the operator chooses: in the order of the keys, null values included.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         let Some(entries) = self.map() else {
             return Vec::new();
@@ -63,59 +68,60 @@ impl<'a> Field<'a> {
             .collect()
     }
 
-    /// As a list.
+    /// Reads a list.
     pub(super) fn items(&self) -> Vec<Self> {
         let Value::Array(items) = self.value else {
             self.wrong_type("list");
             return Vec::new();
         };
-        let child = |(index, value)| self.child(value, item_path(&self.path, index));
-        items.iter().enumerate().map(child).collect()
+        items.iter().enumerate().map(|(index, value)| self.item(index, value)).collect()
     }
 
-    /// As a list of texts.
+    fn item(&self, index: usize, value: &'a Value<'a>) -> Self {
+        self.child(value, item_path(&self.path, index))
+    }
+
+    /// Reads a list of texts that obey a rule.
     pub(super) fn strings(&self, rule: &Rule) -> Vec<String> {
         let Value::Array(items) = self.value else {
             self.wrong_type("list");
             return Vec::new();
         };
-        let string = |(index, value): (usize, &'a Value<'a>)| match value {
-            Value::String(text) if (rule.holds)(text) => Some(text.as_ref().to_owned()),
-            // Where a mistake stands is only written out for one.
-            value => {
-                self.child(value, item_path(&self.path, index)).string(rule).map(str::to_owned)
-            }
-        };
-        items.iter().enumerate().filter_map(string).collect()
+        let strings = items.iter().enumerate().filter_map(|(index, value)| match value {
+            Value::String(text) if (rule.holds)(text) => Some(text.as_ref()),
+            // Only where there is a mistake its path is needed.
+            value => self.item(index, value).string(rule),
+        });
+        strings.map(str::to_owned).collect()
     }
 
-    /// As a text that obeys a rule.
+    /// Reads a text that obeys a rule.
     pub(super) fn string(&self, rule: &Rule) -> Option<&'a str> {
         let text = self.text()?;
         self.check((rule.holds)(text).then_some(text), rule.allowed)
     }
 
-    /// As one of several names, each with its meaning.
+    /// Reads one of several names; returns what it means.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == text);
         if found.is_none() {
-            self.refuse_choice(&mut choices.iter().map(|(name, _)| *name));
+            self.invalid(&names(choices));
         }
         found.map(|(_, meaning)| *meaning)
     }
 
-    /// As one of several names.
+    /// Reads one of several names.
     pub(super) fn one_of(&self, names: &[&'static str]) -> Option<&'static str> {
         let text = self.text()?;
         let found = names.iter().copied().find(|name| *name == text);
         if found.is_none() {
-            self.refuse_choice(&mut names.iter().copied());
+            self.invalid(&names.join(", "));
         }
         found
     }
 
-    /// As a whole number.
+    /// Reads a whole number.
     pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let number = self.number("whole number")?.as_u64().filter(|n| range.contains(n));
         self.check(
@@ -127,13 +133,13 @@ impl<'a> Field<'a> {
         )
     }
 
-    /// As a number above zero.
+    /// Reads a number above zero.
     pub(super) fn positive(&self) -> Option<f64> {
         let number = self.number("number")?.as_f64().filter(|n| n.is_finite() && *n > 0.0);
         self.check(number, "a number above 0")
     }
 
-    /// As true or false.
+    /// Reads true or false.
     pub(super) fn boolean(&self) -> Option<bool> {
         if let Value::Bool(value) = self.value {
             return Some(*value);
@@ -142,7 +148,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// As a length of time, `1.5s`.
+    /// Reads a length of time such as `1.5s`.
     pub(super) fn duration(&self) -> Option<Duration> {
         const ALLOWED: &str = "a duration such as 500ms, 10s, 1.5m, 1h, at most 24h";
         let Some(text) = self.value.as_str() else {
@@ -152,7 +158,7 @@ impl<'a> Field<'a> {
         self.check(duration::parse(text), ALLOWED)
     }
 
-    /// As the text of a decimal number, which may also be written as a number.
+    /// Reads a decimal number, written as a text or as a number; returns its text.
     pub(super) fn decimal(&self) -> Option<String> {
         match self.value {
             Value::Number(number) => Some(number.to_string()),
@@ -164,13 +170,13 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// As JSON; with `numbers` a text that spells a number is one.
+    /// The value as JSON; with `numbers` a text that spells a number becomes that number.
     pub(super) fn json(&self, numbers: bool) -> String {
         let number = numeric(self.value).filter(|_| numbers);
         number.map_or_else(|| self.value.json(), |number| number.to_string())
     }
 
-    /// Whether it is an empty object or list.
+    /// Whether the value is an empty object or list.
     pub(super) fn is_empty(&self) -> bool {
         match self.value {
             Value::Array(items) => items.is_empty(),
@@ -206,13 +212,9 @@ impl<'a> Field<'a> {
         self.report.error(self.path.clone(), kind);
     }
 
-    /// Notes something the operator should know.
+    /// Reports something that the operator should know.
     pub(super) fn warn(&self, kind: WarningKind) {
         self.report.warn(self.path.clone(), kind);
-    }
-
-    fn refuse_choice(&self, names: &mut dyn Iterator<Item = &'static str>) {
-        self.invalid(&names.collect::<Vec<_>>().join(", "));
     }
 
     fn map(&self) -> Option<&'a Entries<'a>> {

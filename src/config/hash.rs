@@ -1,13 +1,14 @@
 //! The configuration's hash, over the parsed value.
 //!
-//! It tells configurations apart in records and on the operator's page; it protects nothing.
+//! Records and the operator's page tell configurations apart by it. It is no protection: who wants
+//! to can make a document of any hash.
 
 use super::document::numeric;
 use super::value::Value;
 use crate::fnv::Fnv;
 
-/// 16 hexadecimal digits: the same for the same value in any form, key order or spelling of a
-/// number.
+/// The hash in 16 hexadecimal digits. It is the same for the same value, whatever its form, the
+/// order of its keys or the spelling of its numbers.
 pub(super) fn hash(value: &Value<'_>) -> String {
     let mut hash = ValueHash(Fnv::new());
     hash.value(value);
@@ -17,7 +18,8 @@ pub(super) fn hash(value: &Value<'_>) -> String {
 struct ValueHash(Fnv);
 
 impl ValueHash {
-    /// Each kind begins with a mark of its own and ends where its length or closing mark says.
+    /// Hashes a value. Each kind begins with a mark of its own and ends where its length or its
+    /// closing mark says, so that no two values are the same bytes.
     fn value(&mut self, value: &Value<'_>) {
         if let Some(number) = numeric(value) {
             self.text(b'#', &number.to_string());

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use super::field::Field;
 use crate::request::Limits;
 
-/// 1 KiB to 1 GiB: below, no request fits; above, it is a slip of the pen.
+/// From 1 KiB, below which no request fits, to 1 GiB, above which it must be a slip of the pen.
 const BYTES: RangeInclusive<u64> = 1 << 10..=1 << 30;
 
-/// Reads the section.
+/// Reads `limits`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Limits {
     let mut limits = Limits::default();

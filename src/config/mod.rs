@@ -3,16 +3,21 @@
 //! `document` brings JSON text and `Struct` bytes to one value, `reader` reads it field by field,
 //! and each section of the document has a file with its type, its defaults and its rules. Nothing
 //! here stops at the first error: a document is accepted whole, or refused with everything that is
-//! wrong. Specification: the table of keys in `README.md`, which a test compares with the keys that
-//! are known here.
+//! wrong.
+//!
+//! The comments of the fields are the users' reference: `docs/configuration.md` is made of them, of
+//! each the first paragraph, which ends in "Default: …." or "Required.".
 
+mod api;
 mod auth;
 mod auto;
+mod cors;
 mod document;
 mod endpoint;
 mod error;
 mod field;
 mod hash;
+mod hosts;
 mod json;
 mod limits;
 mod model;
@@ -31,17 +36,18 @@ mod terms;
 mod tests;
 mod value;
 
+pub use api::{Api, FORMATS, Facts};
 pub use auth::{Auth, Key, Sigv4};
 pub use auto::{Auto, AutoRule};
 pub use error::{ConfigError, ConfigErrorKind, Warning, WarningKind};
-pub use operator::Operator;
+pub use operator::{Caller, Operator};
 pub use preset::Presets;
-pub use provider::{Api, Provider};
+pub use provider::Provider;
 pub use routing::{Routing, Sort};
 pub use telemetry::{Record, Telemetry};
 
 use crate::catalog::{AUTO, Catalog, ProviderId};
-use crate::request::{Limits, Paths};
+use crate::request::{Cors, Hosts, Limits, Paths, Surface};
 use field::Field;
 use provider::Upstreams;
 use reader::{Object, Report};
@@ -49,25 +55,33 @@ use reader::{Object, Report};
 /// Everything an exchange needs to know of the operator's wishes; never changes once parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// 16 hexadecimal digits over the parsed value: the same for JSON text and `Struct`.
+    /// A hash of the parsed value in 16 hexadecimal digits: the same for JSON text and `Struct`.
     pub hash: String,
-    /// In order of id, so that the order is the same whatever form the document came in.
+    /// The providers, ordered by id, so that the order is the same whatever form the document came
+    /// in.
     pub providers: Vec<Provider>,
-    /// Models and endpoints.
+    /// The models and their endpoints.
     pub catalog: Catalog,
-    /// What a request without `model` asks for; the catalogue knows it.
+    /// The model of requests that name none. Default: none, so that they are refused.
+    ///
+    /// The catalogue knows it.
     pub default_model: Option<String>,
     /// How endpoints are ordered and how long they may take.
     pub routing: Routing,
-    /// What comes out.
+    /// What exchanges tell about themselves.
     pub telemetry: Telemetry,
-    /// Where the faces live.
+    /// Below which paths the gateway answers.
     pub paths: Paths,
-    /// Who may use the operator's.
+    /// Which authorities are the gateway's: host names, exact or with `*.` in front; port and case
+    /// do not count. Requests to others pass untouched. Default: all.
+    pub hosts: Hosts,
+    /// Which web pages may use the gateway; `None`: none.
+    pub cors: Option<Cors>,
+    /// Who may use the operator's paths.
     pub operator: Operator,
-    /// Bounds on memory.
+    /// How many bytes of requests and answers may be held.
     pub limits: Limits,
-    /// Request fields by preset.
+    /// Request fields by name, for `@preset/NAME`. Default: none.
     pub presets: Presets,
 }
 
@@ -81,6 +95,8 @@ const SECTIONS: &[&str] = &[
     "anonymous",
     "telemetry",
     "paths",
+    "hosts",
+    "cors",
     "operator",
     "limits",
     "presets",
@@ -111,13 +127,27 @@ impl Config {
         }
     }
 
+    /// What a request asks of the gateway. `path` may carry a query.
+    pub fn surface<'a>(&self, authority: &str, method: &str, path: &'a str) -> Surface<'a> {
+        if self.hosts.include(authority) {
+            Surface::of(&self.paths, method, path)
+        } else {
+            Surface::Elsewhere
+        }
+    }
+
+    /// Whether one of the providers is served by this cluster.
+    pub fn has_cluster(&self, cluster: &[u8]) -> bool {
+        self.providers.iter().any(|provider| provider.cluster.as_bytes() == cluster)
+    }
+
     /// The provider of an id this configuration made.
     pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
         self.providers.get(id.0)
     }
 
-    /// Reads every section; routing first, because providers inherit its timeouts, but for what it
-    /// says of models.
+    /// Reads every section. Routing comes first, because providers inherit its timeouts; what it
+    /// says of models is read after them.
     ///
     /// The sections' readers are never inlined: the host's compiler takes memory by the size of the
     /// largest function.
@@ -131,8 +161,6 @@ impl Config {
         let default_model = model::read_default(o.optional("default_model"), &catalog);
         refuse_later_sections(&mut o);
         let presets = preset::read(o.optional("presets"), &catalog);
-        let mut paths = paths::read(o.optional("paths"));
-        let operator = operator::read(o.optional("operator"), &mut paths);
         let config = Self {
             hash: String::new(),
             providers: upstreams.providers,
@@ -140,8 +168,10 @@ impl Config {
             default_model,
             routing,
             telemetry: telemetry::read(o.optional("telemetry")),
-            paths,
-            operator,
+            paths: paths::read(o.optional("paths")),
+            hosts: hosts::read(o.optional("hosts")),
+            cors: cors::read(o.optional("cors")),
+            operator: operator::read(o.optional("operator")),
             limits: limits::read(o.optional("limits")),
             presets,
         };
@@ -150,7 +180,8 @@ impl Config {
     }
 }
 
-/// What a later version enforces must not be accepted silently by this one.
+/// Refuses the sections that only a later version enforces: an operator must not believe that this
+/// one does.
 fn refuse_later_sections(o: &mut Object<'_>) {
     if let Some(field) = o.optional("tenants").filter(|field| !field.is_empty()) {
         field.not_supported("none");
@@ -165,10 +196,9 @@ fn refuse_later_sections(o: &mut Object<'_>) {
     }
 }
 
-/// Where a path's section stands in the document; first if it is none, because what else is wrong
-/// may follow from it.
-///
-/// Of the type of other keys, because sorting is long code for each type.
+/// The place of a path's section in the order of errors. What is of no known section comes first,
+/// because other errors may follow from it.
+// A number of the type that other keys have, as the module holds the code of sorting once per type.
 fn section(path: &str) -> u128 {
     let name = path.split(['.', '[']).next();
     SECTIONS

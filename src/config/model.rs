@@ -9,12 +9,11 @@ use super::field::Field;
 use super::provider::Upstreams;
 use super::rule;
 use super::terms::Terms;
-use crate::catalog::{AUTO, AUTO_ALIAS};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{AUTO, AUTO_ALIAS, Catalog, Model};
 
 const MODALITIES: [&str; 5] = ["text", "image", "file", "audio", "video"];
 
-/// Reads the section; without it there are no models but the one that `routing.auto` adds.
+/// Reads `models`; without it there are no models but the one that `routing.auto` adds.
 #[inline(never)]
 pub(super) fn read(
     section: Option<Field<'_>>,
@@ -75,7 +74,8 @@ fn model(field: &Field<'_>, upstreams: &Upstreams<'_>, names: &mut Names) -> Opt
     })
 }
 
-/// A wildcard has none: an alias takes no part of a name for the upstream.
+/// Reads `aliases`. A wildcard model can have none: an alias holds no part of a name that could be
+/// asked of the upstream.
 fn aliases(section: &Field<'_>, id: &str, names: &mut Names) -> Vec<String> {
     if id.ends_with('*') && !section.is_empty() {
         section.invalid("no aliases of a wildcard model");
@@ -94,12 +94,12 @@ fn modalities(section: &Field<'_>) -> Vec<String> {
     items.iter().filter_map(|f| f.one_of(&MODALITIES)).map(str::to_owned).collect()
 }
 
-/// Every id and alias so far, with the path where it stands.
+/// Every id and alias that was read so far, with the path where it stands.
 #[derive(Default)]
 struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The name, unless another model or alias has it.
+    /// Takes a name, unless another model or alias has it.
     fn claim<'a>(&mut self, field: &Field<'_>, name: &'a str) -> Option<&'a str> {
         if let Some(first) = self.0.get(name) {
             let (value, first) = (quoted(name), first.clone());
@@ -111,7 +111,7 @@ impl Names {
     }
 }
 
-/// The model that requests without one ask for.
+/// Reads the model that requests without one ask for.
 pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Option<String> {
     let field = field?;
     let name = field.string(&rule::MODEL_NAME)?;
@@ -125,7 +125,7 @@ pub(super) fn read_default(field: Option<Field<'_>>, catalog: &Catalog) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{check_errors, config_with};
+    use crate::config::tests::{check_errors, check_fields, config_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -161,77 +161,79 @@ mod tests {
 
     #[test]
     fn rules_of_models() {
-        check_errors(&[
-            ("/models", "[]", ""),
-            ("/models/0/name", r#""A B""#, ""),
-            ("/models/0/aliases", r#"["~a/b-latest", "a/b:free"]"#, ""),
-            ("/models/0/distillable", "true", ""),
+        check_errors(&[("/models", "[]", "")]);
+        for (model, expected) in [
             (
-                "/models/0/distillable",
-                "1",
-                "models[0].distillable: wrong type: number (allowed: true or false)",
+                format!("{{{ENDPOINTS}}}"),
+                "models[1].id: missing (expected: author/slug, a name, or either ending in its \
+                 only `*`, at most 256 bytes, without spaces)",
             ),
             (
-                "/models/0/name",
-                r#""A\nB""#,
-                "models[0].name: invalid: \"A\\nB\" (allowed: text without control characters)",
-            ),
-            (
-                "/models/-",
-                &format!("{{{ENDPOINTS}}}"),
-                "models[1].id: missing (expected: author/slug, a name, or either ending in its only `*`, \
-                 at most 256 bytes, without spaces)",
-            ),
-            (
-                "/models/-",
-                &format!(r#"{{"id": "a/b", {ENDPOINTS}}}"#),
+                format!(r#"{{"id": "a/b", {ENDPOINTS}}}"#),
                 "models[1].id: already used: \"a/b\" (first at models[0].id)",
             ),
             (
-                "/models/0/aliases",
-                r#"["x", "y", "x"]"#,
-                "models[0].aliases[2]: already used: \"x\" (first at models[0].aliases[0])",
+                format!(r#"{{"id": "v/*", "aliases": ["x"], {ENDPOINTS}}}"#),
+                "models[1].aliases: invalid (allowed: no aliases of a wildcard model)",
+            ),
+            (format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#), ""),
+            (
+                r#"{"id": "c/d"}"#.to_owned(),
+                "models[1].endpoints: missing (expected: a list of at least one endpoint)",
+            ),
+        ] {
+            check_errors(&[("/models/-", &model, expected)]);
+        }
+    }
+
+    #[test]
+    fn rules_of_a_models_fields() {
+        let rows = [
+            ("name", r#""A B""#, ""),
+            ("aliases", r#"["~a/b-latest", "a/b:free"]"#, ""),
+            ("distillable", "true", ""),
+            ("distillable", "1", ".distillable: wrong type: number (allowed: true or false)"),
+            (
+                "name",
+                r#""A\nB""#,
+                ".name: invalid: \"A\\nB\" (allowed: text without control characters)",
             ),
             (
-                "/models/0/aliases",
+                "aliases",
+                r#"["x", "y", "x"]"#,
+                ".aliases[2]: already used: \"x\" (first at models[0].aliases[0])",
+            ),
+            (
+                "aliases",
                 r#"["x*"]"#,
-                "models[0].aliases[0]: invalid: \"x*\" \
+                ".aliases[0]: invalid: \"x*\" \
                  (allowed: a name of at most 256 bytes, without spaces and `*`)",
             ),
             (
-                "/models/-",
-                &format!(r#"{{"id": "v/*", "aliases": ["x"], {ENDPOINTS}}}"#),
-                "models[1].aliases: invalid (allowed: no aliases of a wildcard model)",
-            ),
-            ("/models/-", &format!(r#"{{"id": "v/*", "aliases": [], {ENDPOINTS}}}"#), ""),
-            (
-                "/models/0/context_length",
+                "context_length",
                 "0",
-                "models[0].context_length: invalid: 0 (allowed: a whole number, at least 1)",
+                ".context_length: invalid: 0 (allowed: a whole number, at least 1)",
             ),
             (
-                "/models/0/input_modalities",
+                "input_modalities",
                 r#"["text", "smell"]"#,
-                "models[0].input_modalities[1]: invalid: \"smell\" \
+                ".input_modalities[1]: invalid: \"smell\" \
                  (allowed: text, image, file, audio, video)",
             ),
             (
-                "/models/0/input_modalities",
+                "input_modalities",
                 "[]",
-                "models[0].input_modalities: invalid (allowed: at least one modality)",
+                ".input_modalities: invalid (allowed: at least one modality)",
             ),
             (
-                "/models/-",
-                r#"{"id": "c/d"}"#,
-                "models[1].endpoints: missing (expected: a list of at least one endpoint)",
-            ),
-            (
-                "/models/0/pricing",
+                "pricing",
                 "{}",
-                "models[0].pricing: unknown key (known: aliases, cache_ttl, context_length, data_policy, \
-                 distillable, endpoints, id, input_modalities, max_completion_tokens, name, regions)",
+                ".pricing: unknown key (known: aliases, cache_ttl, context_length, data_policy, \
+                 distillable, endpoints, id, input_modalities, max_completion_tokens, name, \
+                 regions)",
             ),
-        ]);
+        ];
+        check_fields("/models/0", "models[0]", &rows);
     }
 
     #[test]

@@ -5,51 +5,73 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Paths;
 use super::field::Field;
 use super::rule::{self, Digest};
 
 /// `operator` of the document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Operator {
-    /// Of the keys; empty: nobody is asked for one.
+    /// Keys, of which the operator's paths ask for one as `Authorization: Bearer KEY`; each is
+    /// given as `sha256`, in hexadecimal: `printf %s "$KEY" | sha256sum`. Default: none, so that
+    /// the operator's paths are off.
     keys: Vec<Digest>,
 }
 
+/// Who asks, as far as the operator's keys tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Who has one of the operator's keys.
+    Operator,
+    /// Who has another key.
+    Unknown,
+    /// Who shows none.
+    Anonymous,
+}
+
 impl Operator {
-    /// Whether requests must bring a key.
-    pub fn asks_for_key(&self) -> bool {
+    /// Whether there are keys, without which the operator's paths are off.
+    pub fn has_keys(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// Whether this is one of the keys. Takes the same time whichever it is, and whether or not it
-    /// is one.
-    pub fn knows(&self, key: &str) -> bool {
+    /// Who asks with this header.
+    pub fn caller(&self, authorization: Option<&str>) -> Caller {
+        match authorization.and_then(bearer) {
+            Some(key) if self.knows(key) => Caller::Operator,
+            Some(_) => Caller::Unknown,
+            None => Caller::Anonymous,
+        }
+    }
+
+    /// Whether this is one of the keys. It takes the same time whatever the answer is, so that
+    /// nobody can find a key by measuring.
+    fn knows(&self, key: &str) -> bool {
         let digest = Sha256::digest(key.as_bytes());
-        let differs = |known: &Digest| {
-            known.iter().zip(&digest).fold(0, |bits, (known, given)| bits | (known ^ given))
-        };
-        self.keys
-            .iter()
-            .fold(false, |found, known| found | (std::hint::black_box(differs(known)) == 0))
+        self.keys.iter().fold(false, |found, known| {
+            found | (std::hint::black_box(difference(known, &digest)) == 0)
+        })
     }
 }
 
-/// Reads the section; where it is not enabled, `paths` have none for it.
+/// The bits in which two digests differ; all of them are looked at in any case.
+fn difference(known: &Digest, given: &[u8]) -> u8 {
+    known.iter().zip(given).fold(0, |bits, (known, given)| bits | (known ^ given))
+}
+
+/// The key of an `Authorization: Bearer`.
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, key) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start())
+}
+
+/// Reads the section.
 #[inline(never)]
-pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
+pub(super) fn read(section: Option<Field<'_>>) -> Operator {
     let mut operator = Operator::default();
     let Some(mut o) = section.and_then(|field| field.object()) else {
         return operator;
     };
-    if o.boolean("enabled") == Some(false) {
-        paths.operator = None;
-    }
     if let Some(keys) = o.optional("keys") {
-        // No key would mean that everybody may, which nobody means who writes a list.
-        if keys.is_empty() {
-            keys.invalid("a list of at least one key");
-        }
         operator.keys = keys.items().iter().filter_map(read_key).collect();
     }
     o.finish();
@@ -58,7 +80,7 @@ pub(super) fn read(section: Option<Field<'_>>, paths: &mut Paths) -> Operator {
 
 fn read_key(field: &Field<'_>) -> Option<Digest> {
     let mut o = field.object()?;
-    // Who writes the key itself in place of its digest must not find it in a log.
+    // If somebody writes the key itself in place of its digest, no log may show it.
     let digest = o
         .required("sha256", rule::SHA256.allowed)
         .and_then(|field| field.secret().string(&rule::SHA256));
@@ -72,46 +94,34 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Of `test`.
+    /// The SHA-256 of `test`.
     const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
     #[test]
     fn rules_of_the_operator() {
-        let list = "operator.keys: invalid (allowed: a list of at least one key)";
         let digest = "operator.keys[0].sha256: invalid (allowed: 64 hexadecimal digits)";
         check_errors(&[
-            ("/operator", r#"{"keys": []}"#, list),
+            ("/operator", r#"{"keys": {}}"#, "operator.keys: wrong type: object (allowed: list)"),
             ("/operator", r#"{"keys": [{"sha256": "my-secret"}]}"#, digest),
             ("/operator", &format!(r#"{{"keys": [{{"sha256": "{DIGEST}0"}}]}}"#), digest),
-            (
-                "/operator",
-                r#"{"enabled": "no"}"#,
-                "operator.enabled: wrong type: string (allowed: true or false)",
-            ),
-            ("/operator", r#"{"key": 1}"#, "operator.key: unknown key (known: enabled, keys)"),
+            ("/operator", r#"{"key": 1}"#, "operator.key: unknown key (known: keys)"),
         ]);
     }
 
     #[test]
     fn only_its_keys_are_known() {
-        let open = config_with("/operator", "{}").operator;
-        assert!(!open.asks_for_key() && !open.knows("test"));
+        let off = config_with("/operator", "{}").operator;
+        assert!(!off.has_keys() && !off.knows("test"));
         for digest in [DIGEST.to_owned(), DIGEST.to_uppercase()] {
             let keys = format!(
                 r#"{{"keys": [{{"sha256": "{}"}}, {{"sha256": "{digest}"}}]}}"#,
                 "0".repeat(64)
             );
-            let closed = config_with("/operator", &keys).operator;
-            assert!(closed.asks_for_key() && closed.knows("test"));
+            let on = config_with("/operator", &keys).operator;
+            assert!(on.has_keys() && on.knows("test"));
             for other in ["", "Test", "test ", DIGEST] {
-                assert!(!closed.knows(other), "{other}");
+                assert!(!on.knows(other), "{other}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_off_has_no_path() {
-        assert_eq!(config_with("/operator", r#"{"enabled": false}"#).paths.operator, None);
-        assert!(config_with("/operator", "{}").paths.operator.is_some());
     }
 }

@@ -1,10 +1,10 @@
-//! `paths` of the document: where the faces live.
+//! `paths` of the document: below which paths the gateway answers.
 
 use super::field::Field;
 use super::rule;
 use crate::request::Paths;
 
-/// Reads the section.
+/// Reads `paths`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let mut paths = Paths::default();
@@ -12,26 +12,23 @@ pub(super) fn read(section: Option<Field<'_>>) -> Paths {
     let Some(mut o) = section.object() else {
         return paths;
     };
-    for (key, path) in [("openai", &mut paths.openai), ("openrouter", &mut paths.openrouter)] {
+    let Paths { openai, openrouter, operator } = &mut paths;
+    for (key, path) in [("openai", openai), ("openrouter", openrouter), ("operator", operator)] {
         if let Some(written) = o.string(key, &rule::FACE) {
             *path = written.to_owned();
         }
-    }
-    if let Some(written) = o.string("operator", &rule::FACE) {
-        paths.operator = Some(written.to_owned());
     }
     o.finish();
     check_apart(&section, &paths);
     paths
 }
 
-/// A request's path must belong to one face only.
+/// Refuses paths that lie in one another: a request must belong to one of them only.
 fn check_apart(section: &Field<'_>, paths: &Paths) {
-    let operator = paths.operator.as_deref().unwrap_or_default();
     let faces = [
         ("openai", paths.openai.as_str()),
         ("openrouter", &paths.openrouter),
-        ("operator", operator),
+        ("operator", &paths.operator),
     ];
     for (name, path) in faces {
         for (other, inner) in faces.into_iter().filter(|(other, _)| *other != name) {

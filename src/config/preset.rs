@@ -18,13 +18,13 @@ impl Presets {
     }
 }
 
-/// What a request says for itself.
+/// Fields that are about one conversation, so that no preset may have them.
 const FOREIGN: &[&str] = &["messages", "prompt", "input", "preset", "session_id", "user"];
 
 /// Fields whose texts stay texts even if they spell a number.
 const TEXTS: &[&str] = &["model", "stop", "prompt_cache_key"];
 
-/// Reads the section.
+/// Reads `presets`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
     let mut presets = Presets::default();
@@ -39,7 +39,8 @@ pub(super) fn read(section: Option<Field<'_>>, catalog: &Catalog) -> Presets {
     presets
 }
 
-/// What a request could say, and nothing that only a request can.
+/// Reads the fields of a preset: all that a request may have, but for what is about one
+/// conversation.
 fn fields(preset: &Field<'_>, catalog: &Catalog) -> Option<Preset> {
     preset.object()?;
     let mut fields = Preset::new();
@@ -81,19 +82,23 @@ mod tests {
             ("/presets", r#"{"x": {}}"#, ""),
             (
                 "/presets",
-                r#"{"x": {"model": "a/b:nitro", "temperature": 0.5, "provider": {"only": ["openai"]}}}"#,
+                r#"{"x": {
+                    "model": "a/b:nitro", "temperature": 0.5, "provider": {"only": ["openai"]}
+                }}"#,
                 "",
             ),
             (
                 "/presets",
                 r#"{"X y": {}}"#,
-                "presets[\"X y\"]: invalid: \"X y\" (allowed: a-z, 0-9, `.`, `_`, `-`, first a letter or digit)",
+                "presets[\"X y\"]: invalid: \"X y\" \
+                 (allowed: a-z, 0-9, `.`, `_`, `-`, first a letter or digit)",
             ),
             ("/presets", r#"{"x": 1}"#, "presets.x: wrong type: number (allowed: object)"),
             (
                 "/presets",
                 r#"{"x": {"messages": []}}"#,
-                "presets.x.messages: invalid (allowed: any field of a request that is not about one conversation)",
+                "presets.x.messages: invalid \
+                 (allowed: any field of a request that is not about one conversation)",
             ),
             (
                 "/presets",
@@ -117,9 +122,9 @@ mod tests {
     #[test]
     fn presets_keep_their_fields() {
         let config = config_with("/presets", r#"{"x": {"seed": 1, "provider": {"zdr": true}}}"#);
-        let text = |name: &str, json: &str| (name.to_owned(), json.to_owned());
-        let expected = vec![text("provider", r#"{"zdr":true}"#), text("seed", "1")];
-        assert_eq!(config.presets.find("x"), Some(&expected));
+        let expected = [("provider", r#"{"zdr":true}"#), ("seed", "1")]
+            .map(|(name, json)| (name.to_owned(), json.to_owned()));
+        assert_eq!(config.presets.find("x"), Some(&expected.to_vec()));
         assert_eq!(config.presets.find("y"), None);
     }
 }

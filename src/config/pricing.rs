@@ -4,12 +4,11 @@ use super::field::{Field, MAX_INTEGER};
 use super::reader::Object;
 use super::rule;
 use super::{ConfigErrorKind, WarningKind};
-use crate::catalog::Price;
-use crate::catalog::{PriceOverride, Pricing};
+use crate::catalog::{Price, PriceOverride, Pricing};
 
 const MILLION: u64 = 1_000_000;
-/// A token's price in femtodollars above which it is more likely to be that of a million: 10,000
-/// USD for a million.
+/// A token's price, in femtodollars, from which on it is more likely meant as the price of a
+/// million tokens: by it they would cost 10,000 USD.
 const MOST_LIKELY: u128 = 10_000_000_000_000;
 
 /// Reads `pricing`.
@@ -27,7 +26,8 @@ pub(super) fn overrides(section: &Field<'_>) -> Vec<PriceOverride> {
     section.items().iter().filter_map(price_override).collect()
 }
 
-/// Conditions and prices stand side by side; without a condition it would be the price itself.
+/// Reads an override: conditions, of which there must be one, and beside them the prices that hold
+/// then.
 fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
     let mut o = field.object()?;
     let least = o.optional("min_prompt_tokens");
@@ -49,12 +49,15 @@ fn price_override(field: &Field<'_>) -> Option<PriceOverride> {
 }
 
 fn span(start: &Field<'_>, end: &Field<'_>) -> Option<(u16, u16)> {
-    let minute = |field: &Field<'_>| rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?);
     let (from, to) = minute(start).zip(minute(end))?;
     if from == to {
         end.invalid("another time than utc_start");
     }
     Some((from, to))
+}
+
+fn minute(field: &Field<'_>) -> Option<u16> {
+    rule::minute_of_day(field.string(&rule::TIME_OF_DAY)?)
 }
 
 fn prices(o: &mut Object<'_>) -> Pricing {
@@ -71,7 +74,7 @@ fn prices(o: &mut Object<'_>) -> Pricing {
     pricing
 }
 
-/// Warns of a token's price that nobody asks for.
+/// Warns of a token's price that is higher than any provider's.
 fn doubt(field: &Field<'_>, price: Price) {
     if price.cost(1).femtodollars() >= MOST_LIKELY {
         field.warn(WarningKind::PriceOfMillion { million: price.cost(MILLION).usd() });
@@ -99,17 +102,9 @@ mod tests {
     #[test]
     fn rules_of_pricing() {
         let path = "models[0].endpoints[0].pricing";
-        let bad = |value: &str, why: &str| format!("{path}.prompt: invalid price: {value} ({why})");
-        let not_decimal = "not a non-negative decimal number";
         check_errors(&[
             (PRICING, r#"{"input_cache_write_1h": "0", "web_search": "0.01"}"#, ""),
             (PRICING, r#"{"prompt": 1}"#, ""),
-            (PRICING, r#"{"prompt": "-1"}"#, &bad("-1", not_decimal)),
-            (PRICING, r#"{"prompt": -1}"#, &bad("-1", not_decimal)),
-            (PRICING, r#"{"prompt": ""}"#, &bad("\"\"", not_decimal)),
-            (PRICING, r#"{"prompt": "free"}"#, &bad("\"free\"", not_decimal)),
-            (PRICING, r#"{"prompt": 1e-16}"#, &bad("1e-16", "more than 15 digits after the point")),
-            (PRICING, r#"{"prompt": 1e9}"#, &bad("1000000000", "above 18446 USD")),
             (
                 PRICING,
                 r#"{"prompt": true}"#,
@@ -129,6 +124,24 @@ mod tests {
     }
 
     #[test]
+    fn a_price_that_is_none_is_shown_with_the_reason() {
+        let path = "models[0].endpoints[0].pricing.prompt";
+        let not_decimal = "not a non-negative decimal number";
+        for (value, shown, why) in [
+            (r#""-1""#, "-1", not_decimal),
+            ("-1", "-1", not_decimal),
+            (r#""""#, r#""""#, not_decimal),
+            (r#""free""#, r#""free""#, not_decimal),
+            ("1e-16", "1e-16", "more than 15 digits after the point"),
+            ("1e9", "1000000000", "above 18446 USD"),
+        ] {
+            let pricing = format!("{{\"prompt\": {value}}}");
+            let expected = format!("{path}: invalid price: {shown} ({why})");
+            check_errors(&[(PRICING, &pricing, &expected)]);
+        }
+    }
+
+    #[test]
     fn numbers_are_prices_too_and_exact() {
         let pricing = r#"{"prompt": 0.0000004, "completion": "4e-7", "request": 0.0000016}"#;
         let config = config_with(PRICING, pricing);
@@ -141,24 +154,23 @@ mod tests {
 
     #[test]
     fn a_price_of_a_million_tokens_is_doubted() {
-        let warned = |pricing: &str| {
-            let (_, warnings) = parse_with(PRICING, pricing).unwrap();
-            warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        };
-        let path = "models[0].endpoints[0].pricing";
-        let doubt = |key: &str, usd| {
-            format!(
-                "{path}.{key}: a million tokens would cost {usd} USD (prices are USD per token)"
-            )
-        };
-        assert_eq!(warned(r#"{"prompt": "0.01"}"#), doubt("prompt", "10000"));
-        assert_eq!(warned(r#"{"completion": 0.6}"#), doubt("completion", "600000"));
-        assert_eq!(
-            warned(
-                r#"{"prompt": "0.0006", "completion": "0.0009", "request": "1", "image": "0.04"}"#
-            ),
-            ""
-        );
+        for (pricing, key, usd) in [
+            (r#"{"prompt": "0.01"}"#, "prompt", "10000"),
+            (r#"{"completion": 0.6}"#, "completion", "600000"),
+        ] {
+            let path = format!("models[0].endpoints[0].pricing.{key}");
+            let doubt = "a million tokens would cost";
+            let expected = format!("{path}: {doubt} {usd} USD (prices are USD per token)");
+            assert_eq!(warnings_of(pricing), [expected]);
+        }
+        let usual =
+            r#"{"prompt": "0.0006", "completion": "0.0009", "request": "1", "image": "0.04"}"#;
+        assert_eq!(warnings_of(usual), [""; 0]);
+    }
+
+    fn warnings_of(pricing: &str) -> Vec<String> {
+        let (_, warnings) = parse_with(PRICING, pricing).unwrap();
+        warnings.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -184,7 +196,8 @@ mod tests {
                 OVERRIDES,
                 r#"[{"utc_start": "6:00", "utc_end": "1260"}]"#,
                 &format!(
-                    "{path}.utc_start: invalid: \"6:00\" {time}\n{path}.utc_end: invalid: 1260 {time}"
+                    "{path}.utc_start: invalid: \"6:00\" {time}\n\
+                     {path}.utc_end: invalid: 1260 {time}"
                 ),
             ),
             (

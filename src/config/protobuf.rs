@@ -222,12 +222,13 @@ pub(super) mod encode {
     /// A value as the bytes of a `Struct`, its keys in reverse order; numbers that are not whole as
     /// strings.
     pub(in crate::config) fn structure(value: &Value) -> Vec<u8> {
-        let entries = value.as_object().unwrap();
-        let entry = |(key, value): (&String, &Value)| {
-            let parts = [bytes_field(1, key.as_bytes()), bytes_field(2, &self::value(value))];
-            bytes_field(1, &parts.concat())
-        };
-        entries.iter().rev().flat_map(entry).collect()
+        let entries = value.as_object().unwrap().iter().rev();
+        entries.flat_map(|(key, value)| entry(key, value)).collect()
+    }
+
+    fn entry(key: &str, value: &Value) -> Vec<u8> {
+        let parts = [bytes_field(1, key.as_bytes()), bytes_field(2, &self::value(value))];
+        bytes_field(1, &parts.concat())
     }
 
     fn value(value: &Value) -> Vec<u8> {

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::ConfigErrorKind;
+use super::api::{Api, FORMATS};
 use super::auth::{self, Auth};
 use super::document::quoted;
-use super::field::Field;
+use super::field::{Field, names};
 use super::reader::Object;
 use super::routing::Timeouts;
 use super::rule;
@@ -14,38 +15,43 @@ use super::terms::Terms;
 use crate::catalog::ProviderId;
 use crate::wire::secret::Secrets;
 
-/// Who serves: one upstream account.
+/// An account at somebody who serves models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
-    /// Key of the document's `providers` map.
+    /// The key of the document's map `providers`.
     pub id: String,
-    /// Shown in answers; default: the id.
+    /// The name that answers, listings and errors show. Default: the id.
     pub name: String,
-    /// The wire format it speaks.
+    /// The wire format it speaks. Required.
     pub api: Api,
-    /// Envoy cluster; default: the id.
+    /// The name of its cluster in Envoy. Default: the id.
     pub cluster: String,
-    /// `:authority`; default: the cluster.
+    /// The host name that is sent to it (`:authority`). Default: the cluster.
     pub host: String,
-    /// Stands before the operation's path; starts with `/` and does not end with one, or is empty.
-    /// `{model}` in it stands for the upstream's model (Azure's deployments). Default: the wire
-    /// format's own.
+    /// The path that stands before the operation's. `{model}` in it stands for the upstream's
+    /// model, and what follows a `?` goes behind every path. Default: the wire format's.
+    ///
+    /// Starts with `/` and does not end with one, or is empty.
     pub base_path: String,
-    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`; goes
-    /// behind every path.
+    /// What followed a `?` in the document's `base_path`, e.g. `api-version=2024-10-21`.
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
     /// What of that it may not repeat to clients.
     pub secrets: Rc<Secrets>,
-    /// Added to every request; names in lower case, sorted.
+    /// Headers that are added to every request. Default: none.
+    ///
+    /// Names are in lower case, sorted.
     pub headers: Vec<(String, String)>,
-    /// Names of response headers that clients see too, in lower case; `*` at the end stands for
-    /// whatever follows.
+    /// Names of its response headers that clients see besides those of the gateway's list; `*` at
+    /// the end stands for whatever follows, and alone for all. Default: none.
+    ///
+    /// In lower case.
     pub response_headers: Vec<String>,
-    /// Streamed requests: from sending to the first event. Default: `routing.first_token_timeout`.
+    /// How long a streamed request may take to its first event. Default:
+    /// `routing.first_token_timeout`.
     pub first_token_timeout: Duration,
-    /// One attempt, whole answer. Default: `routing.timeout`.
+    /// How long an attempt may take to the end of its answer. Default: `routing.timeout`.
     pub timeout: Duration,
 }
 
@@ -57,43 +63,7 @@ impl Provider {
     }
 }
 
-/// A wire format an upstream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Api {
-    /// OpenAI and everything compatible.
-    OpenAi,
-    /// OpenAI's models on Azure: OpenAI's bodies, other paths.
-    AzureOpenAi,
-    /// Anthropic's Messages.
-    Anthropic,
-    /// Google's generateContent, also on Vertex AI.
-    Gemini,
-    /// Amazon Bedrock's Converse.
-    Bedrock,
-}
-
-impl Api {
-    /// Where the API stands at its usual host.
-    fn base_path(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Anthropic => "/v1",
-            Self::AzureOpenAi => "/openai/v1",
-            Self::Gemini => "/v1beta",
-            Self::Bedrock => "",
-        }
-    }
-}
-
-const APIS: &[(&str, Api)] = &[
-    ("openai", Api::OpenAi),
-    ("anthropic", Api::Anthropic),
-    ("gemini", Api::Gemini),
-    ("bedrock", Api::Bedrock),
-    ("azure-openai", Api::AzureOpenAi),
-];
-
-/// Every provider, with what its endpoints inherit; both in order of id.
+/// Every provider, and the terms that its endpoints inherit; both ordered by id.
 #[derive(Default)]
 pub(super) struct Upstreams<'a> {
     pub(super) providers: Vec<Provider>,
@@ -102,7 +72,7 @@ pub(super) struct Upstreams<'a> {
 }
 
 impl<'a> Upstreams<'a> {
-    /// Reads the section.
+    /// Reads `providers`.
     #[inline(never)]
     pub(super) fn read(section: Option<Field<'a>>, timeouts: &Timeouts) -> Self {
         let mut upstreams = Self::default();
@@ -143,16 +113,15 @@ impl<'a> Upstreams<'a> {
 fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provider, Terms)> {
     let mut o = field.object()?;
     let name = o.string("name", &rule::TITLE).unwrap_or(id).to_owned();
-    let api = o
-        .required("api", "openai, anthropic, gemini, bedrock, azure-openai")
-        .and_then(|field| field.choice(APIS));
+    let api = o.required("api", &names(FORMATS)).and_then(|field| field.choice(FORMATS));
     let cluster = o.string("cluster", &rule::CLUSTER).unwrap_or(id);
     let host = match cluster == id || (rule::HOST.holds)(cluster) {
         true => o.string("host", &rule::HOST).unwrap_or(cluster),
         false => o.required_string("host", &rule::HOST).unwrap_or_default(),
     };
+    // A document whose `api` is wrong is refused in the end.
     let api = api.unwrap_or(Api::OpenAi);
-    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.base_path());
+    let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.facts().base_path);
     let (base_path, query) = base_path.split_once('?').unwrap_or((base_path, ""));
     let auth = o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None);
     let provider = Provider {
@@ -167,8 +136,10 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         auth,
         headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
         response_headers: response_headers(&mut o),
-        first_token_timeout: o.duration("first_token_timeout").unwrap_or(timeouts.first_token),
-        timeout: o.duration("timeout").unwrap_or(timeouts.whole),
+        first_token_timeout: o
+            .duration("first_token_timeout")
+            .unwrap_or(timeouts.first_token_timeout),
+        timeout: o.duration("timeout").unwrap_or(timeouts.timeout),
     };
     let terms = Terms::of_provider(&mut o);
     o.finish();
@@ -200,20 +171,20 @@ fn headers(section: &Field<'_>) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{check_errors, config_with};
+    use crate::config::tests::{check_errors, check_fields, config_with};
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Each row has a provider's field, its value, and the error it makes, without the path in
+    /// front.
+    #[track_caller]
+    fn check(rows: &[(&str, &str, &str)]) {
+        check_fields("/providers/openai", "providers.openai", rows);
+    }
 
     #[test]
     fn rules_of_providers() {
         let id = "(allowed: an id of a-z, 0-9, `.`, `_`, `-`, first a letter or digit)";
-        let host =
-            "(allowed: a host name, with a port if need be, without scheme, path and spaces)";
-        let path = "(allowed: empty or a path that starts with `/`, without the operation's, such as `/chat/completions`)";
-        let header = "(allowed: the name of a header that is neither of the connection nor `host` \
-                      nor `content-length`)";
-        let shown = "(allowed: the name of a response header or its beginning and `*`, neither of \
-                     the connection nor of `x-envoy-` and `x-modelyard-`)";
         check_errors(&[
             ("/providers/x.y_z-1", r#"{"api": "openai"}"#, ""),
             ("/providers/Open", r#"{"api": "openai"}"#, &format!("providers.Open: invalid {id}")),
@@ -226,119 +197,113 @@ mod tests {
             (
                 "/providers/openai",
                 "{}",
-                "providers.openai.api: missing (expected: openai, anthropic, gemini, bedrock, azure-openai)",
-            ),
-            (
-                "/providers/openai/api",
-                r#""cohere""#,
-                "providers.openai.api: invalid: \"cohere\" \
-                 (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
-            ),
-            (
-                "/providers/openai/cluster",
-                r#""""#,
-                "providers.openai.cluster: invalid: \"\" \
-                 (allowed: the name of an Envoy cluster, without spaces)",
-            ),
-            (
-                "/providers/openai/cluster",
-                r#""outbound/443""#,
-                "providers.openai.host: missing (expected: a host name, with a port if need be, \
-                 without scheme, path and spaces)",
-            ),
-            ("/providers/openai/host", r#""api.openai.com:443""#, ""),
-            (
-                "/providers/openai/host",
-                r#""https://api.openai.com""#,
-                &format!("providers.openai.host: invalid: \"https://api.openai.com\" {host}"),
-            ),
-            (
-                "/providers/openai/host",
-                r#""a b""#,
-                &format!("providers.openai.host: invalid: \"a b\" {host}"),
-            ),
-            (
-                "/providers/openai/base_path",
-                r#""v1""#,
-                &format!("providers.openai.base_path: invalid: \"v1\" {path}"),
-            ),
-            (
-                "/providers/openai/base_path",
-                r#""/openai/deployments/{model}?api-version=2024-10-21""#,
-                "",
-            ),
-            (
-                "/providers/openai/base_path",
-                r#""/v1/chat/completions?x=1""#,
-                &format!(
-                    "providers.openai.base_path: invalid: \"/v1/chat/completions?x=1\" {path}"
-                ),
-            ),
-            (
-                "/providers/openai/base_path",
-                r#""/v1?x=y?z""#,
-                &format!("providers.openai.base_path: invalid: \"/v1?x=y?z\" {path}"),
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{"Content-Length": "1"}"#,
-                &format!("providers.openai.headers.Content-Length: invalid {header}"),
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{":path": "/"}"#,
-                &format!("providers.openai.headers[\":path\"]: invalid {header}"),
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{"transfer-encoding": "chunked"}"#,
-                &format!("providers.openai.headers.transfer-encoding: invalid {header}"),
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{"x": "a\r\nb"}"#,
-                "providers.openai.headers.x: invalid (allowed: text without control characters)",
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{"X-A": "1", "x-a": "2"}"#,
-                "providers.openai.headers.x-a: already used (first at providers.openai.headers.X-A)",
-            ),
-            (
-                "/providers/openai/headers",
-                r#"{"x": 5}"#,
-                "providers.openai.headers.x: wrong type: number (allowed: string)",
-            ),
-            (
-                "/providers/openai/regions",
-                r#"["eu", ""]"#,
-                "providers.openai.regions[1]: invalid: \"\" (allowed: a name without spaces)",
-            ),
-            (
-                "/providers/openai/data_policy",
-                r#"{"retain": true}"#,
-                "providers.openai.data_policy.retain: unknown key (known: retains, trains)",
-            ),
-            (
-                "/providers/openai/data_policy",
-                r#"{"trains": "no"}"#,
-                "providers.openai.data_policy.trains: wrong type: string (allowed: true or false)",
-            ),
-            ("/providers/openai/response_headers", r#"["X-Groq-*", "server", "*"]"#, ""),
-            (
-                "/providers/openai/response_headers",
-                r#"["x-*-id", "x-modelyard-*", "X-Envoy-Degraded", "a b", "connection", 5]"#,
-                &format!(
-                    "providers.openai.response_headers[0]: invalid: \"x-*-id\" {shown}\n\
-                     providers.openai.response_headers[1]: invalid: \"x-modelyard-*\" {shown}\n\
-                     providers.openai.response_headers[2]: invalid: \"X-Envoy-Degraded\" {shown}\n\
-                     providers.openai.response_headers[3]: invalid: \"a b\" {shown}\n\
-                     providers.openai.response_headers[4]: invalid: \"connection\" {shown}\n\
-                     providers.openai.response_headers[5]: wrong type: number (allowed: string)"
-                ),
+                &format!("providers.openai.api: missing (expected: {})", names(FORMATS)),
             ),
             ("/providers", "{}", "providers: invalid (allowed: at least one provider)"),
             ("/providers/openai", "5", "providers.openai: wrong type: number (allowed: object)"),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_a_providers_format_and_place() {
+        let host = "a host name, with a port if need be, without scheme, path and spaces";
+        check(&[
+            (
+                "api",
+                r#""cohere""#,
+                ".api: invalid: \"cohere\" \
+                 (allowed: openai, anthropic, gemini, bedrock, azure-openai)",
+            ),
+            (
+                "cluster",
+                r#""""#,
+                ".cluster: invalid: \"\" (allowed: the name of an Envoy cluster, without spaces)",
+            ),
+            ("cluster", r#""outbound/443""#, &format!(".host: missing (expected: {host})")),
+            ("host", r#""api.openai.com:443""#, ""),
+            (
+                "host",
+                r#""https://api.openai.com""#,
+                &format!(".host: invalid: \"https://api.openai.com\" (allowed: {host})"),
+            ),
+            ("host", r#""a b""#, &format!(".host: invalid: \"a b\" (allowed: {host})")),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_a_providers_base_path() {
+        for (path, is_valid) in [
+            ("v1", false),
+            ("/openai/deployments/{model}?api-version=2024-10-21", true),
+            ("/v1/chat/completions?x=1", false),
+            ("/v1?x=y?z", false),
+        ] {
+            let expected = format!(
+                ".base_path: invalid: \"{path}\" (allowed: empty or a path that starts with `/`, \
+                 without the operation's, such as `/chat/completions`)"
+            );
+            let expected = if is_valid { "" } else { &expected };
+            check(&[("base_path", &format!("\"{path}\""), expected)]);
+        }
+    }
+
+    #[test]
+    fn rules_of_a_providers_headers() {
+        let name = "invalid (allowed: the name of a header that is neither of the connection nor \
+                    `host` nor `content-length`)";
+        check(&[
+            ("headers", r#"{"Content-Length": "1"}"#, &format!(".headers.Content-Length: {name}")),
+            ("headers", r#"{":path": "/"}"#, &format!(".headers[\":path\"]: {name}")),
+            (
+                "headers",
+                r#"{"transfer-encoding": "chunked"}"#,
+                &format!(".headers.transfer-encoding: {name}"),
+            ),
+            (
+                "headers",
+                r#"{"x": "a\r\nb"}"#,
+                ".headers.x: invalid (allowed: text without control characters)",
+            ),
+            (
+                "headers",
+                r#"{"X-A": "1", "x-a": "2"}"#,
+                ".headers.x-a: already used (first at providers.openai.headers.X-A)",
+            ),
+            ("headers", r#"{"x": 5}"#, ".headers.x: wrong type: number (allowed: string)"),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_a_providers_response_headers() {
+        check(&[("response_headers", r#"["X-Groq-*", "server", "*"]"#, "")]);
+        for name in ["x-*-id", "x-modelyard-*", "X-Envoy-Degraded", "a b", "connection", ""] {
+            let expected = format!(
+                ".response_headers[0]: invalid: \"{name}\" (allowed: the name of a response \
+                 header or its beginning and `*`, neither of the connection nor of `x-envoy-` and \
+                 `x-modelyard-`)"
+            );
+            check(&[("response_headers", &format!("[\"{name}\"]"), &expected)]);
+        }
+    }
+
+    #[test]
+    fn rules_of_a_providers_terms() {
+        check(&[
+            (
+                "regions",
+                r#"["eu", ""]"#,
+                ".regions[1]: invalid: \"\" (allowed: a name without spaces)",
+            ),
+            (
+                "data_policy",
+                r#"{"retain": true}"#,
+                ".data_policy.retain: unknown key (known: retains, trains)",
+            ),
+            (
+                "data_policy",
+                r#"{"trains": "no"}"#,
+                ".data_policy.trains: wrong type: string (allowed: true or false)",
+            ),
         ]);
     }
 

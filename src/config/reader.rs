@@ -1,8 +1,8 @@
 //! Reads an object key by key, noting everything that is wrong on the way.
 //!
-//! A section asks for its fields in order and calls [`Object::finish`], which reports the keys
-//! nobody asked for. Reading never stops at an error: a wrong field reads as absent, and any error
-//! refuses the document in the end.
+//! A section asks for its fields in order and calls [`Object::finish`], which reports the keys that
+//! nobody asked for. Reading never stops at an error: a wrong field reads as if it were absent, and
+//! in the end a document with any error is refused.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
@@ -46,7 +46,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// An object with known keys; remembers which were asked for. Null counts as absent.
+/// An object with known keys, which remembers those that it was asked for. A null counts as absent.
 pub(super) struct Object<'a> {
     field: Field<'a>,
     entries: &'a Entries<'a>,

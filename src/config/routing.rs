@@ -8,12 +8,13 @@ use super::field::Field;
 /// `routing` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
-    /// How endpoints are ordered when the request does not say.
+    /// How endpoints are ordered where the request does not say: `balanced` (drawn, by 1/price²),
+    /// `price`, `latency`, `throughput`, or `order` (as written). Default: `balanced`.
     pub sort: Sort,
-    /// At most this many attempts an exchange, 1 to 20.
+    /// How many endpoints are tried at most for one request, 1 to 20. Default: `6`.
     pub max_attempts: usize,
-    /// How long a conversation stays where its prompt is cached, from its last success on; `None`:
-    /// not at all.
+    /// How long a conversation stays at its endpoint, where its prompt is cached, after each
+    /// answer. Default: not at all.
     pub sticky_ttl: Option<Duration>,
     /// Which models `openrouter/auto` stands for; `None`: there is no such model.
     pub auto: Option<Auto>,
@@ -22,7 +23,7 @@ pub struct Routing {
 /// Orders of endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// Drawn by weight 1/price².
+    /// Drawn at random, with the weight of 1/price².
     Balanced,
     /// Cheapest first.
     Price,
@@ -30,7 +31,7 @@ pub enum Sort {
     Latency,
     /// Most output tokens per second first.
     Throughput,
-    /// As written.
+    /// As the document has them.
     Order,
 }
 
@@ -43,7 +44,7 @@ const SORTS: &[(&str, Sort)] = &[
 ];
 
 impl Sort {
-    /// Its name in the document.
+    /// The order's name in the document.
     pub fn name(self) -> &'static str {
         SORTS.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
     }
@@ -55,19 +56,23 @@ impl Default for Routing {
     }
 }
 
-/// What providers that name no timeouts have.
+/// The timeouts of providers that name none.
 pub(super) struct Timeouts {
-    pub(super) first_token: Duration,
-    pub(super) whole: Duration,
+    /// How long a streamed request may take to its first event, where its provider does not say.
+    /// Default: `15s`.
+    pub(super) first_token_timeout: Duration,
+    /// How long an attempt may take to the end of its answer, where its provider does not say.
+    /// Default: `600s`.
+    pub(super) timeout: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { first_token: Duration::from_secs(15), whole: Duration::from_secs(600) }
+        Self { first_token_timeout: Duration::from_secs(15), timeout: Duration::from_secs(600) }
     }
 }
 
-/// Reads the section, but for `auto`, which needs the models.
+/// Reads `routing`, but for `auto`, which needs the models.
 #[inline(never)]
 pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option<Field<'a>>) {
     let (mut routing, mut timeouts) = (Routing::default(), Timeouts::default());
@@ -78,8 +83,9 @@ pub(super) fn read<'a>(section: Option<Field<'a>>) -> (Routing, Timeouts, Option
         routing.sort = sort;
     }
     routing.max_attempts = o.size("max_attempts", 1..=20).unwrap_or(routing.max_attempts);
-    timeouts.first_token = o.duration("first_token_timeout").unwrap_or(timeouts.first_token);
-    timeouts.whole = o.duration("timeout").unwrap_or(timeouts.whole);
+    timeouts.first_token_timeout =
+        o.duration("first_token_timeout").unwrap_or(timeouts.first_token_timeout);
+    timeouts.timeout = o.duration("timeout").unwrap_or(timeouts.timeout);
     if let Some(mut sticky) = o.optional("sticky").and_then(|field| field.object()) {
         routing.sticky_ttl = sticky.duration("ttl");
         sticky.finish();
@@ -103,7 +109,8 @@ mod tests {
             (
                 "/routing",
                 r#"{"sort": "cheap"}"#,
-                "routing.sort: invalid: \"cheap\" (allowed: balanced, price, latency, throughput, order)",
+                "routing.sort: invalid: \"cheap\" \
+                 (allowed: balanced, price, latency, throughput, order)",
             ),
             (
                 "/routing",

@@ -1,6 +1,6 @@
 //! What texts may stand where: each rule with the words an error uses for it.
 
-/// A SHA-256.
+/// A digest by SHA-256.
 pub(super) type Digest = [u8; 32];
 
 /// A condition on a text.
@@ -11,7 +11,7 @@ pub(super) struct Rule {
     pub(super) holds: fn(&str) -> bool,
 }
 
-/// Longest name of a model or variable.
+/// Bytes of the longest name of a model or variable.
 const MAX_NAME: usize = 256;
 
 /// Headers that belong to one connection or that the gateway itself sets.
@@ -47,13 +47,36 @@ pub(super) const CLUSTER: Rule =
 pub(super) const HOST: Rule = Rule {
     allowed: "a host name, with a port if need be, without scheme, path and spaces",
     holds: |s| {
-        let plain = |b: u8| b.is_ascii_graphic() && !br#"/\?#@"<>"#.contains(&b);
-        !s.is_empty() && s.bytes().all(plain)
+        let forbidden = br#"/\?#@"<>"#;
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic() && !forbidden.contains(&b))
     },
 };
 
+pub(super) const HOST_PATTERN: Rule = Rule {
+    allowed: "a host name, exact or with `*.` in front",
+    holds: |s| {
+        let host = s.strip_prefix("*.").unwrap_or(s);
+        (HOST.holds)(host) && !host.contains('*')
+    },
+};
+
+pub(super) const ORIGIN: Rule = Rule {
+    allowed: "`*`, or `scheme://host` with a port if need be, in lower case, without a path",
+    holds: |s| {
+        let host =
+            s.split_once("://").filter(|(scheme, _)| is_slug(scheme, b"+-.")).map(|(_, host)| host);
+        s == "*" || host.is_some_and(|host| (HOST.holds)(host) && host == host.to_ascii_lowercase())
+    },
+};
+
+pub(super) const METHOD: Rule = Rule {
+    allowed: "a method in capital letters",
+    holds: |s| !s.is_empty() && s.bytes().all(|byte| byte.is_ascii_uppercase()),
+};
+
 pub(super) const BASE_PATH: Rule = Rule {
-    allowed: "empty or a path that starts with `/`, without the operation's, such as `/chat/completions`",
+    allowed: "empty or a path that starts with `/`, without the operation's, \
+              such as `/chat/completions`",
     holds: |s| s.is_empty() || is_path_with_query(s) && !is_of_operation(s),
 };
 
@@ -65,16 +88,16 @@ pub(super) const FACE: Rule = Rule {
 pub(super) const VARIABLE: Rule = Rule {
     allowed: "the name of an environment variable",
     holds: |s| {
-        let name = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         !s.starts_with(|c: char| c.is_ascii_digit())
             && !s.is_empty()
             && s.len() <= MAX_NAME
-            && s.bytes().all(name)
+            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     },
 };
 
 pub(super) const HEADER_NAME: Rule = Rule {
-    allowed: "the name of a header that is neither of the connection nor `host` nor `content-length`",
+    allowed: "the name of a header that is neither of the connection nor `host` \
+              nor `content-length`",
     holds: |s| is_token(s) && !RESERVED_HEADERS.contains(&s.to_ascii_lowercase().as_str()),
 };
 
@@ -94,13 +117,13 @@ pub(super) const HEADER_VALUE: Rule =
 pub(super) const QUERY_NAME: Rule = Rule {
     allowed: "letters, digits, `.`, `_`, `-`, `~`",
     holds: |s| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~".contains(&b);
-        !s.is_empty() && s.bytes().all(plain)
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-~".contains(&b))
     },
 };
 
 pub(super) const MODEL_ID: Rule = Rule {
-    allowed: "author/slug, a name, or either ending in its only `*`, at most 256 bytes, without spaces",
+    allowed: "author/slug, a name, or either ending in its only `*`, at most 256 bytes, \
+              without spaces",
     holds: |s| match s.strip_suffix('*') {
         Some(prefix) => prefix.is_empty() || is_name(prefix),
         None => is_name(s) && s.split('/').all(|part| !part.is_empty()),
@@ -111,7 +134,8 @@ pub(super) const MODEL_NAME: Rule =
     Rule { allowed: "a name of at most 256 bytes, without spaces and `*`", holds: is_name };
 
 pub(super) const MODEL_PATTERN: Rule = Rule {
-    allowed: "a model's id, with `*` for anything, at most 1024 bytes, without spaces, `?`, `[`, `]`, `{`, `}`",
+    allowed: "a model's id, with `*` for anything, at most 1024 bytes, \
+              without spaces, `?`, `[`, `]`, `{`, `}`",
     holds: |s| is_word(s) && s.len() <= 1024 && !s.contains(['?', '[', ']', '{', '}']),
 };
 
@@ -162,18 +186,22 @@ fn is_path_with_query(s: &str) -> bool {
 }
 
 fn is_slug(s: &str, punctuation: &[u8]) -> bool {
-    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    s.bytes().next().is_some_and(alphanumeric)
-        && s.bytes().all(|b| alphanumeric(b) || punctuation.contains(&b))
+    s.bytes().next().is_some_and(is_alphanumeric)
+        && s.bytes().all(|b| is_alphanumeric(b) || punctuation.contains(&b))
 }
 
-/// `token` of RFC 9110.
+/// Whether it is a small letter or a digit.
+fn is_alphanumeric(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit()
+}
+
+/// Whether it is a `token` by RFC 9110.
 fn is_token(s: &str) -> bool {
     let punctuation = b"!#$%&'*+-.^_`|~";
     !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
 }
 
-/// 64 hexadecimal digits.
+/// The digest that 64 hexadecimal digits spell.
 pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
     let mut digest = Digest::default();
     let digits = text.as_bytes();
@@ -186,7 +214,7 @@ pub(super) fn digest_of_hex(text: &str) -> Option<Digest> {
     Some(digest)
 }
 
-/// Minutes after midnight of `HHMM`.
+/// The minutes after midnight of a time written as `HHMM`.
 pub(super) fn minute_of_day(text: &str) -> Option<u16> {
     if text.len() != 4 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;

@@ -1,4 +1,4 @@
-//! `telemetry` of the document: what comes out.
+//! `telemetry` of the document: what exchanges tell about themselves.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use super::field::Field;
 /// `telemetry` of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
-    /// Whether the record is written.
+    /// Whether each exchange leaves a record: `metadata`, which never holds a prompt, or `none`.
+    /// Default: `metadata`.
     pub record: Record,
-    /// Whether `x-modelyard-*` go to the client.
+    /// Whether clients get `x-modelyard-*` headers. Default: `true`.
     pub expose_headers: bool,
-    /// How long a stream may be silent after its first content before a comment is sent; `None`:
-    /// for ever.
+    /// How long a stream may be silent after its first content before the client gets a comment, to
+    /// a tenth of a second. Default: no comments.
     pub keep_alive: Option<Duration>,
 }
 
-/// What the record holds.
+/// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// Nothing is written.
@@ -33,7 +34,7 @@ impl Default for Telemetry {
     }
 }
 
-/// Reads the section.
+/// Reads `telemetry`.
 #[inline(never)]
 pub(super) fn read(section: Option<Field<'_>>) -> Telemetry {
     let mut telemetry = Telemetry::default();

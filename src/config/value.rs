@@ -1,8 +1,8 @@
-//! The document as a tree: what a section reads, borrowed from the document's bytes wherever it
-//! stands there as it is.
+//! The document as a tree, which sections are read from.
 //!
-//! A tree of a large catalogue lives only while the configuration is read, but the host never gets
-//! its memory back, so it is small: texts are borrowed, and an object is a sorted list.
+//! The tree lives only while the configuration is read, but the host never gets the memory of a
+//! large one back. So it is small: texts are borrowed from the document's bytes wherever they stand
+//! there as they are, and an object is a sorted list.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub(super) enum Value<'a> {
 pub(super) struct Entries<'a>(Box<[(Cow<'a, str>, Value<'a>)]>);
 
 impl<'a> Entries<'a> {
-    /// Of members in any order; the last one of a key wins.
+    /// Sorts members that come in any order; the last one of a key wins.
     pub(super) fn new(mut members: Vec<(Cow<'a, str>, Value<'a>)>) -> Self {
         members.reverse();
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -52,7 +52,7 @@ impl<'a> Entries<'a> {
 }
 
 impl Value<'_> {
-    /// The text, if it is one.
+    /// The text, if the value is one.
     pub(super) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -60,7 +60,7 @@ impl Value<'_> {
         }
     }
 
-    /// Writes it as JSON.
+    /// The value as JSON text.
     pub(super) fn json(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -69,9 +69,10 @@ impl Value<'_> {
             Self::String(text) => quoted(text),
             Self::Array(items) => format!("[{}]", joined(items.iter().map(Self::json))),
             Self::Object(entries) => {
-                let member =
-                    |(key, value): (&str, &Self)| format!("{}:{}", quoted(key), value.json());
-                format!("{{{}}}", joined(entries.iter().map(member)))
+                let members = entries.iter();
+                let members =
+                    members.map(|(key, value)| [&quoted(key), ":", &value.json()].concat());
+                format!("{{{}}}", joined(members))
             }
         }
     }

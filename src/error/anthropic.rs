@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Error;
 
-/// What Anthropic's clients look for to shorten a conversation.
+/// How the message must begin for Anthropic's clients to shorten a conversation and try again.
 const CLIENTS_TOO_LONG: &str = "prompt is too long";
 
 /// The body of an answer that is an error, for an Anthropic client.
@@ -23,7 +23,7 @@ pub(crate) fn error_body(error: &Error) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-/// Whether a message begins so, in whatever case.
+/// Whether a message begins with a text, in whatever case.
 pub(crate) fn begins(message: &str, start: &str) -> bool {
     message.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
 }
@@ -48,8 +48,8 @@ fn type_of(status: u16) -> &'static str {
 struct Body<'a> {
     r#type: &'static str,
     error: Fields<'a>,
-    /// Strict clients of OpenRouter's want it; what the gateway has to say stands in
-    /// `x-generation-id`.
+    /// Always null: strict clients of OpenRouter's want the member, and the gateway's own id stands
+    /// in `x-generation-id`.
     request_id: Option<&'a str>,
 }
 

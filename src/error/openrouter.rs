@@ -51,12 +51,11 @@ impl Error {
                     dropped.iter().filter_map(|dropped| dropped.reason.filter()).collect();
                 excluded_by.sort_unstable();
                 excluded_by.dedup();
-                let private =
-                    |dropped: &Dropped| matches!(dropped.reason, Reason::Retains | Reason::Trains);
-                let code = match dropped.as_slice() {
-                    _ if excluded_by.is_empty() => "no_endpoints",
-                    dropped if dropped.iter().all(private) => "privacy_restricted",
-                    _ => "constraint_filtered",
+                let mut reasons = dropped.iter().map(|dropped| &dropped.reason);
+                let code = match () {
+                    () if excluded_by.is_empty() => "no_endpoints",
+                    () if reasons.all(Reason::is_about_privacy) => "privacy_restricted",
+                    () => "constraint_filtered",
                 };
                 let affected_providers = serving.iter().map(String::as_str).collect();
                 Some(Availability {
@@ -73,8 +72,8 @@ impl Error {
 }
 
 impl Failure {
-    /// Only where it is the upstreams that are not there, and not the request that is wrong, nor a
-    /// stream that broke.
+    /// Why the upstreams could not serve the request; `None` where the request was wrong, or where
+    /// a stream broke.
     fn availability(&self) -> Option<Availability<'_>> {
         let (code, retryable) = match self.status {
             _ if self.tried.is_empty() => return None,
@@ -111,7 +110,7 @@ pub(crate) struct OpenRouterError<'a> {
 struct Availability<'a> {
     code: &'static str,
     retryable: bool,
-    /// Seconds.
+    /// In seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
     requested_models: &'a [String],

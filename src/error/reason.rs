@@ -11,8 +11,16 @@ pub struct Dropped {
     pub endpoint: String,
     /// Its provider's id.
     pub provider: String,
-    /// Why.
+    /// Why it is not.
     pub reason: Reason,
+}
+
+impl Dropped {
+    /// Keeps the reason only.
+    pub(super) fn hide_names(&mut self, author: &str) {
+        self.endpoint = format!("{author}/…");
+        author.clone_into(&mut self.provider);
+    }
 }
 
 /// Why an endpoint is not in the plan.
@@ -33,7 +41,7 @@ pub enum Reason {
     Distillable,
     /// The variant `:free`, and it costs something, or nobody knows what.
     NotFree,
-    /// `provider.quantizations` does not name its own.
+    /// `provider.quantizations` does not name the endpoint's.
     Quantization,
     /// Its price is above `provider.max_price`, or unknown.
     MaxPrice,
@@ -44,19 +52,19 @@ pub enum Reason {
     /// `routing.auto` chose its model, and this bound of the document or the request speaks against
     /// it.
     Auto(&'static str),
-    /// Input and output do not fit.
+    /// Input and output together are longer than its context.
     ContextLength,
-    /// It cannot answer with that many tokens.
+    /// It cannot answer with as many tokens as were asked for.
     OutputLength,
     /// It does not take this kind of input.
     Modality(Modality),
     /// It does not support a parameter the request uses.
     Parameter(&'static str),
-    /// Its wire format cannot do this at all.
+    /// Its wire format does not have this operation.
     Operation(&'static str),
-    /// `provider.allow_fallbacks: false`, and it is not the first.
+    /// `provider.allow_fallbacks: false`, and another endpoint comes first.
     AllowFallbacks,
-    /// `routing.max_attempts` are in the plan already.
+    /// The plan already has as many endpoints as `routing.max_attempts` allows.
     MaxAttempts,
 }
 
@@ -81,7 +89,12 @@ impl Reason {
         }
     }
 
-    /// Whether it is that tools cannot be used.
+    /// Whether the reason is that prompts would be kept or trained on.
+    pub fn is_about_privacy(&self) -> bool {
+        matches!(self, Self::Retains | Self::Trains)
+    }
+
+    /// Whether the reason is that tools cannot be used.
     pub fn is_about_tools(&self) -> bool {
         matches!(self, Self::Parameter("tools" | "tool_choice" | "parallel_tool_calls"))
     }
@@ -90,7 +103,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Which variable it is, the log says and clients need not know.
+            // The log says which variable it is; clients need not know.
             Self::NoKey(_) => f.write_str("no key is set for its provider"),
             Self::Only => f.write_str("provider.only"),
             Self::Ignore => f.write_str("provider.ignore"),

@@ -5,19 +5,24 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::answer::{Answer, Progress};
+use super::blame::is_about_the_request;
 use super::clock::{Clock, Moment};
 use super::framing::Events;
 use super::screen::Screen;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
-use crate::config::{Api, Auth, Provider};
+use crate::config::{Auth, Provider};
 use crate::error::{Error, Reply};
 use crate::operation::{Face, Operation};
-use crate::provider::{Body, Way, header, prepare};
+use crate::provider::{Body, Prepared, Way, header, prepare};
 use crate::request::Request;
 use crate::route::Step;
 use crate::translate::source::{Images, Passing, Source, Translating, Watching};
 use crate::translate::{self, About, AnswerWriter, Format, HideUsageEvent};
+
+/// How often an endpoint may be asked again because a connection was an old one. Where a provider
+/// closes connections that many requests have left idle, the next one may be old, too.
+pub(super) const MOST_REPEATS: usize = 2;
 
 /// One try at an endpoint.
 pub(super) struct Attempt {
@@ -36,6 +41,15 @@ pub(super) struct Attempt {
     /// Names of the request's fields that this provider was not told.
     pub dropped: Vec<Cow<'static, str>>,
     pub answer: Option<Box<Answer>>,
+    /// The sink's cluster, where the host sent the attempt there.
+    sink: Option<String>,
+    /// It went out on a connection that others had used before.
+    reuses_connection: bool,
+    /// It was made once more at the same endpoint.
+    pub repeated: bool,
+    /// The answer was refused for what the client may have asked for: an error that is about the
+    /// request, or more than may be held.
+    pub refused_as_asked: bool,
     pub screen: Screen,
 }
 
@@ -48,6 +62,17 @@ pub struct Dispatch<'a> {
     pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// What becomes of the client's body.
     pub body: Body,
+}
+
+/// Where the host is about to send an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To the cluster of the plan's next step.
+    Planned,
+    /// To a cluster that refuses every connection.
+    Sink,
+    /// To somebody else.
+    Wrong,
 }
 
 /// What becomes of what an attempt's upstream sent.
@@ -80,6 +105,26 @@ pub enum Broken {
 }
 
 impl Attempt {
+    fn new(step: usize, started: Duration, dropped: Vec<Cow<'static, str>>) -> Self {
+        Self {
+            step,
+            started,
+            status: None,
+            outcome: None,
+            first_content: None,
+            ended: None,
+            retry_after: None,
+            moved_on: false,
+            dropped,
+            answer: None,
+            screen: Screen::default(),
+            sink: None,
+            reuses_connection: false,
+            repeated: false,
+            refused_as_asked: false,
+        }
+    }
+
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
@@ -88,6 +133,12 @@ impl Attempt {
     /// The status of the upstream's answer, where it is an error's.
     pub(super) fn error_status(&self) -> Option<u16> {
         self.status.filter(|status| (400..600).contains(status))
+    }
+
+    /// Whether an error in place of a success's content, or amid it, is no fault of the endpoint.
+    pub(super) fn is_blameless(&self) -> bool {
+        let told = self.answer.as_ref().and_then(|answer| answer.meter.error());
+        self.refused_as_asked || told.is_some_and(is_about_the_request)
     }
 
     /// Notes that a piece of the answer has gone on to the client; `end`: it was the last one.
@@ -109,14 +160,7 @@ impl Exchange {
         current: &[(&'a str, &'a str)],
         clock: Clock<'_>,
     ) -> Result<Dispatch<'a>, Reply> {
-        let mut now = self.started;
-        if let Some(last) = self.attempts.len().checked_sub(1) {
-            now = clock();
-            self.attempt_closed(last, Broken::Reset, now);
-        }
-        if !self.may_fall_back() {
-            return Err(self.last_error());
-        }
+        let now = self.begin_next(clock)?;
         let step = self.plan.steps.get(self.next);
         let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
@@ -136,25 +180,22 @@ impl Exchange {
                 return Err(reply);
             }
         };
-        self.attempts.push(Attempt {
-            step: self.next,
-            started: now,
-            status: None,
-            outcome: None,
-            first_content: None,
-            ended: None,
-            retry_after: None,
-            moved_on: false,
-            dropped: prepared.dropped,
-            answer: None,
-            screen: Screen::new(secrets),
-        });
+        let screen = Screen::new(secrets);
+        let attempt = Attempt::new(self.next, now, prepared.dropped);
+        self.attempts.push(Attempt { screen, ..attempt });
         self.next += 1;
-        Ok(Dispatch {
-            attempt: self.attempts.len() - 1,
-            headers: prepared.headers,
-            body: prepared.body,
-        })
+        let Prepared { headers, body, .. } = prepared;
+        Ok(Dispatch { attempt: self.attempts.len() - 1, headers, body })
+    }
+
+    /// When the next attempt begins, if there is a step for it. The attempt before it is over.
+    fn begin_next(&mut self, clock: Clock<'_>) -> Result<Duration, Reply> {
+        let mut now = self.started;
+        if let Some(last) = self.attempts.len().checked_sub(1) {
+            now = clock();
+            self.attempt_closed(last, Broken::Reset, now);
+        }
+        if self.may_fall_back() { Ok(now) } else { Err(self.last_error()) }
     }
 
     /// The client's request, which every attempt starts from.
@@ -192,12 +233,42 @@ impl Exchange {
         self.cluster(self.next)
     }
 
-    /// The answer in place of an attempt that the host is about to send to `cluster`, if that is
-    /// another provider's than the attempt's: nobody else may get a provider's key.
-    pub fn misrouted(&mut self, cluster: &str) -> Option<Reply> {
-        let is_known = self.config.providers.iter().any(|provider| provider.cluster == cluster);
-        let strays = is_known && cluster != self.next_cluster();
-        strays.then(|| self.end_with(Error::Misrouted { cluster: cluster.to_owned() }))
+    /// Where the host is about to send an attempt. Only the planned cluster may get what is the
+    /// gateway's: keys, hosts, bodies.
+    pub fn destination(&self, cluster: &str) -> Destination {
+        match cluster {
+            // Beyond the plan there is only an error to be told.
+            _ if cluster == self.next_cluster() || !self.may_fall_back() => Destination::Planned,
+            _ if is_sink(cluster) => Destination::Sink,
+            _ => Destination::Wrong,
+        }
+    }
+
+    /// An attempt at the sink, since the host's route does not know the planned cluster: nobody is
+    /// told anything, and the next endpoint follows when the sink has refused it.
+    #[cold]
+    pub fn begin_at_sink(
+        &mut self,
+        sink: &str,
+        clock: Clock<'_>,
+    ) -> Result<Dispatch<'static>, Reply> {
+        let now = self.begin_next(clock)?;
+        let sink = Some(sink.to_owned());
+        self.attempts.push(Attempt { sink, ..Attempt::new(self.next, now, Vec::new()) });
+        self.next += 1;
+        let headers =
+            [(":method", "POST"), (":scheme", "http"), (":authority", "sink"), (":path", "/")];
+        Ok(Dispatch {
+            attempt: self.attempts.len() - 1,
+            headers: headers.map(|(name, value)| (name, Cow::Borrowed(value))).to_vec(),
+            body: Body::Whole(Vec::new()),
+        })
+    }
+
+    /// The answer in place of an attempt at `cluster`, which was not planned.
+    #[cold]
+    pub fn wrong_cluster(&mut self, cluster: &str) -> Reply {
+        self.end_with(Error::WrongCluster { cluster: cluster.to_owned() })
     }
 
     /// An attempt's response headers; `end`: no body follows. `clock` tells the time where it is
@@ -211,6 +282,9 @@ impl Exchange {
         clock: Clock<'_>,
     ) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
+        if let Some(sink) = current.sink.take() {
+            return Verdict::Answer(self.wrong_cluster(&sink));
+        }
         current.status = Some(status);
         current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
         // What HTTP allows before an answer; 101 is none, as nobody asked for another protocol.
@@ -282,7 +356,7 @@ impl Exchange {
         events: Option<Events>,
     ) -> Option<Box<dyn Source>> {
         let identity = (self.face == Face::OpenRouter).then(|| self.identity(step));
-        Some(match (way, provider.api, identity) {
+        Some(match (way, self.operation, identity) {
             (Way::Translate, _, identity) => {
                 let is_chat = self.operation == Operation::Chat;
                 let images = if is_chat { Images::Kept } else { Images::AsText };
@@ -290,16 +364,17 @@ impl Exchange {
                 let writer = self.writer(step, format);
                 Box::new(Translating::new(format.reader(), writer, images, identity))
             }
-            (Way::Pass, Api::Anthropic, identity)
-                if self.operation == Operation::Messages
-                    && (events.is_some() || identity.is_some()) =>
+            (Way::Pass, Operation::Messages, identity)
+                if events.is_some() || identity.is_some() =>
             {
                 let format = translate::format(provider);
                 Box::new(Watching::new(format.reader(), self.writer(step, format), identity))
             }
-            (Way::Pass, Api::OpenAi | Api::AzureOpenAi, Some(identity)) => {
-                Box::new(Passing::openrouter(identity))
-            }
+            (
+                Way::Pass,
+                Operation::Chat | Operation::Completions | Operation::Embeddings,
+                Some(identity),
+            ) => Box::new(Passing::openrouter(identity)),
             (Way::Pass, ..) if events.is_none() => return None,
             (Way::Pass, ..) if self.request.includes_usage() => Box::new(Passing::openai(None)),
             (Way::Pass, ..) => Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
@@ -422,13 +497,40 @@ impl Exchange {
         self.attempts.get(attempt).is_some_and(|current| current.ended.is_none())
     }
 
+    /// An attempt goes out on a connection that others have used before, and that its upstream may
+    /// be closing right now.
+    pub fn reuses_connection(&mut self, attempt: usize) {
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.reuses_connection = true;
+        }
+    }
+
     /// An attempt is over for the host. Nothing changes if it had come to its end already.
     pub fn attempt_closed(&mut self, attempt: usize, broken: Broken, now: Duration) {
-        if self.settled || self.attempts.get(attempt).is_none_or(|current| current.ended.is_some())
-        {
+        if self.settled || !self.is_open(attempt) {
             return;
         }
-        self.close(attempt, self.outcome_of(attempt, broken, now), now);
+        let outcome = self.outcome_of(attempt, broken, now);
+        self.close(attempt, outcome, now);
+        if outcome == Outcome::Reset {
+            self.repeat(attempt);
+        }
+    }
+
+    /// Goes back to the step of an attempt whose connection was an old one and broke before a byte
+    /// of the answer: that is no failure of the endpoint, so it is asked once more. It may have
+    /// seen the request, and then charges for it twice.
+    fn repeat(&mut self, attempt: usize) {
+        let Some(current) = self.attempts.get(attempt) else { return };
+        let is_excused = current.reuses_connection && current.status.is_none();
+        let repeats = self.attempts.iter().filter(|it| it.repeated && it.step == current.step);
+        if !is_excused || repeats.count() >= MOST_REPEATS {
+            return;
+        }
+        self.next = current.step;
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.repeated = true;
+        }
     }
 
     /// How an attempt ended that the host has closed. The host does not say whether it gave up
@@ -480,6 +582,12 @@ impl Exchange {
     pub(super) fn may_fall_back(&self) -> bool {
         self.next < self.plan.steps.len()
     }
+}
+
+/// A sink is known by its name: `sink`, or one that ends so after a separator.
+fn is_sink(cluster: &str) -> bool {
+    let before = cluster.strip_suffix("sink");
+    before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', '.']))
 }
 
 /// How a body of this type is cut into events; `None`: it is not a stream.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::record::hexadecimal;
 use super::{Arrival, Exchange};
-use crate::config::Config;
+use crate::config::{Caller, Config};
 use crate::error::{Dropped, Error, ErrorForm, Reply};
 use crate::fnv::Fnv;
 use crate::listing::Query;
@@ -73,20 +73,27 @@ pub fn header_of(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// The answer to a request for the operator that has no key of the operator's; `None`: it has one,
-/// or needs none. `authorization` is its header.
-pub fn refusal(config: &Config, authorization: Option<&str>) -> Option<Reply> {
-    if !config.operator.asks_for_key() {
-        return None;
-    }
-    let key = authorization.and_then(|value| value.trim().split_once(' '));
-    let key = key
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim_start());
-    match key {
-        Some(key) if config.operator.knows(key) => None,
-        key => Some(Error::Unauthorized { with_key: key.is_some() }.reply(ErrorForm::OpenRouter)),
-    }
+/// What a request to the operator's paths gets in place of an explanation: where it may not ask,
+/// or asks for something else. `rest` is what stands below the operator's path, `authorization` the
+/// header.
+pub fn refusal(
+    config: &Config,
+    (method, rest): (&str, &str),
+    authorization: Option<&str>,
+) -> Option<Reply> {
+    let error = match config.operator.caller(authorization) {
+        _ if !config.operator.has_keys() => unknown_path(rest),
+        Caller::Anonymous => Error::Unauthorized { with_key: false },
+        Caller::Unknown => Error::Unauthorized { with_key: true },
+        _ if rest != "api/explain" => unknown_path(rest),
+        _ if method != "POST" => Error::WrongMethod { allow: "POST" },
+        _ => return None,
+    };
+    Some(error.reply(ErrorForm::OpenRouter))
+}
+
+fn unknown_path(rest: &str) -> Error {
+    Error::NotFound { what: "Path", name: rest.to_owned() }
 }
 
 /// Answers a request for an explanation; `path` is the whole `:path`.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::answer::Fault;
+use super::blame::is_about_the_request;
 use super::{Exchange, Outcome, Verdict};
 use crate::error::{Error, ErrorForm, Failure, Reply, Tried};
 use crate::provider::Way;
@@ -28,9 +29,13 @@ impl Exchange {
             ),
         };
         self.close(attempt, outcome, now);
-        let failure = self.failure(502, &message);
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.refused_as_asked = limit.is_some();
+        }
+        let error = Error::Upstream(self.failure(502, &message));
+        let error = self.told(&error).into_owned();
         let answer = self.attempts.get_mut(attempt).and_then(|current| current.answer.as_mut());
-        match answer.and_then(|answer| answer.broken(&Error::Upstream(failure))) {
+        match answer.and_then(|answer| answer.broken(&error)) {
             Some(events) => {
                 bytes.extend_from_slice(&events);
                 Verdict::Replace(bytes)
@@ -41,6 +46,14 @@ impl Exchange {
 
     /// An upstream has begun a success that is no answer, of which nothing has gone to the client.
     pub(super) fn fault(&mut self, attempt: usize, fault: Fault, now: Duration) -> Verdict {
+        let refused_as_asked = match &fault {
+            Fault::Empty | Fault::Malformed => false,
+            Fault::TooLarge(_) | Fault::LargeEvent(_) => true,
+            Fault::Error(fields) => fields.as_ref().is_some_and(is_about_the_request),
+        };
+        if let Some(current) = self.attempts.get_mut(attempt) {
+            current.refused_as_asked = refused_as_asked;
+        }
         let (outcome, status, message, code) = match fault {
             Fault::Empty => {
                 (Outcome::Empty, 502, "The provider's answer was empty".to_owned(), None)

@@ -4,6 +4,8 @@
 //! Source: OpenRouter's OpenRouterMetadata schema and its documentation of router metadata
 //! (2026-11).
 
+use std::borrow::Cow;
+
 use super::attempt::Attempt;
 use super::{Exchange, Outcome, asked};
 use crate::catalog::Variant;
@@ -30,7 +32,7 @@ fn has_header(headers: &[(&str, &str)]) -> bool {
 impl Exchange {
     /// How the request has been routed so far, as JSON, if the client asked for it.
     pub(super) fn metadata(&self) -> Option<String> {
-        if !self.wants_metadata {
+        if !self.wants_metadata || !self.tells_providers() {
             return None;
         }
         let selected = self.attempts.last().map(|attempt| attempt.step);
@@ -118,9 +120,33 @@ impl Exchange {
         }
     }
 
+    /// Whether clients may know who serves them.
+    pub(super) fn tells_providers(&self) -> bool {
+        self.config.telemetry.expose_headers
+    }
+
+    /// Whose name clients see as the provider's.
+    pub(super) fn shown_provider(&self, step: &Step) -> String {
+        if self.tells_providers() {
+            return step.provider(&self.config).map(|it| it.name.clone()).unwrap_or_default();
+        }
+        let model = step.model_id(&self.config);
+        model.split('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// An error as the client may know it.
+    pub(super) fn told<'a>(&self, error: &'a Error) -> Cow<'a, Error> {
+        if self.tells_providers() {
+            return Cow::Borrowed(error);
+        }
+        let step = self.attempts.last().map_or(0, |attempt| attempt.step);
+        let author = self.plan.steps.get(step).map(|step| self.shown_provider(step));
+        Cow::Owned(error.without_names(author.as_deref().unwrap_or("the gateway")))
+    }
+
     /// An error's answer in the client's dialect, with the metadata it asked for.
     pub(super) fn reply_with(&self, error: &Error) -> Reply {
-        let mut reply = error.reply(self.error_form());
+        let mut reply = self.told(error).reply(self.error_form());
         // OpenRouter sends no metadata with an error of its own.
         if let Some(metadata) = self.metadata().filter(|_| reply.status != 500)
             && reply.body.pop() == Some(b'}')

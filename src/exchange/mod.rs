@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 mod attempt;
+mod blame;
 mod clock;
 pub mod explain;
 mod failure;
@@ -23,7 +24,7 @@ use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use attempt::{Broken, Dispatch, Verdict};
+pub use attempt::{Broken, Destination, Dispatch, Verdict};
 pub use outcome::Outcome;
 pub use settle::{Refusal, Settlement};
 
@@ -33,14 +34,14 @@ use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::operation::{Face, Operation};
 use crate::provider::{ClientHeaders, Prepared, header, path, prepare};
-use crate::request::{Conversation, Request};
+use crate::request::{ConversationId, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
 use crate::translate::openrouter::{Identity, TierPricing};
 use crate::usage::Usage;
 use crate::wire::json::push_number;
 
-use attempt::Attempt;
+use attempt::{Attempt, MOST_REPEATS};
 
 /// The tenant that pays for every request, as long as no others can be configured.
 const DEFAULT_TENANT: &str = "default";
@@ -86,7 +87,7 @@ pub struct Exchange {
     /// Why the models of the plan are not the names that the client asked for, if they are not.
     choice: Option<String>,
     /// The conversation that the request goes on with, where they stay at their endpoints.
-    conversation: Option<Conversation>,
+    conversation: Option<ConversationId>,
     /// The plan's step that the next attempt takes.
     next: usize,
     attempts: Vec<Attempt>,
@@ -301,7 +302,8 @@ impl Exchange {
         Ok(Departure {
             per_try_timeout: self.per_try_timeout(),
             cluster: self.cluster(0),
-            max_retries: self.plan.steps.len().saturating_sub(1),
+            // An attempt too many, beyond the plan, is told its end by us.
+            max_retries: ((1 + MOST_REPEATS) * self.plan.steps.len()).saturating_sub(1),
         })
     }
 
@@ -336,10 +338,7 @@ impl Exchange {
         Identity {
             id: self.id.clone(),
             model: step.model_id(&self.config).into_owned(),
-            provider: step
-                .provider(&self.config)
-                .map(|provider| provider.name.clone())
-                .unwrap_or_default(),
+            provider: self.shown_provider(step),
             operation: self.operation,
             prices: self.prices(step),
             minute_of_day: self.minute_of_day(),

@@ -171,6 +171,9 @@ impl Exchange {
             "duration_ms",
             Some(milliseconds(attempt.started, attempt.ended.unwrap_or(now))),
         );
+        if attempt.repeated {
+            record.flag("repeated", true);
+        }
         if let Some(wait) = attempt.retry_after {
             record.number("retry_after_s", Some(wait.as_secs()));
         }

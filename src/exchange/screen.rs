@@ -9,6 +9,7 @@ use crate::provider::response_headers::is_shown;
 use crate::wire::secret::Secrets;
 
 /// What an attempt's answer must not say, and the end of it that may be the beginning of that.
+#[derive(Default)]
 pub(super) struct Screen {
     secrets: Rc<Secrets>,
     held: Vec<u8>,

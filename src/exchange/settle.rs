@@ -247,6 +247,9 @@ impl Exchange {
             let (provider, model) = self.labels(attempt);
             let outcome = attempt.outcome.unwrap_or(Outcome::Aborted);
             count(&stats::ATTEMPTS, &[provider, model, outcome.name()], 1);
+            if attempt.repeated {
+                continue;
+            }
             if index + 1 < self.attempts.len() {
                 count(&stats::FALLBACKS, &[provider, model, outcome.name()], 1);
             }
@@ -293,10 +296,10 @@ impl Exchange {
     }
 
     fn observation(&self, attempt: &Attempt, outcome: Outcome, ended: Duration) -> Observation {
-        let failed = outcome.is_failure();
+        let failed = self.is_the_endpoints_fault(attempt, outcome, ended);
         Observation {
             failed,
-            neutral: matches!(outcome, Outcome::Rejected | Outcome::Status429),
+            neutral: outcome != Outcome::Ok && (!failed || outcome == Outcome::Status429),
             retry_after: attempt.retry_after.filter(|_| failed),
             first_token: attempt.first_content.map(|first| first.saturating_sub(attempt.started)),
             tokens_per_second: self.tokens_per_second(attempt, ended),

@@ -14,7 +14,7 @@ use crate::usage::Spent;
 use crate::wire::json::{Object, Reader, elements, member};
 use crate::wire::openai::finish_reason_of;
 
-/// What a generation must have, and nobody here knows.
+/// Members that a generation must have, and that this gateway knows nothing of.
 const UNKNOWN: [&str; 19] = [
     "upstream_id",
     "router",
@@ -37,14 +37,14 @@ const UNKNOWN: [&str; 19] = [
     "workspace_id",
 ];
 
-/// The tenant's account. Until tenants are configured there is one, without limits.
-pub(super) fn key(spent: &Spent) -> String {
-    let Spent { total, day, week, month } = spent;
+/// The operator's account, which has no limits. `None`: somebody else asks, whose key there is
+/// none of, so that nothing was spent with it.
+pub(super) fn key(spent: Option<Spent>) -> String {
     let mut key = Object::new();
-    key.text("label", "default");
-    for (name, usd) in
-        [("usage", total), ("usage_daily", day), ("usage_weekly", week), ("usage_monthly", month)]
-    {
+    key.text_or_null("label", spent.map(|_| "default"));
+    let spent = spent.map(|Spent { total, day, week, month }| [total, day, week, month]);
+    let names = ["usage", "usage_daily", "usage_weekly", "usage_monthly"];
+    for (name, usd) in names.into_iter().zip(spent.unwrap_or_default()) {
         key.json(name, &usd.to_string()).json(&format!("byok_{name}"), "0");
     }
     const NONE: [&str; 7] = [
@@ -75,7 +75,7 @@ pub(super) fn key(spent: &Spent) -> String {
     data(&key.json("allowed_data_regions", "[\"global\"]").end())
 }
 
-/// A recent exchange.
+/// How a recent exchange went.
 pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String, Error> {
     let Some(id) = query.text("id") else {
         return Err(Error::InvalidField { field: "id", problem: "is missing".to_owned() });
@@ -91,35 +91,27 @@ pub(super) fn generation(known: &Known<'_>, query: &Query<'_>) -> Result<String,
 
 /// OpenRouter's GenerationResponse. Times are in milliseconds.
 fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
-    let text = |name: &str| text(record, name);
-    let number = |name: &str| number(record, name);
     let attempts = member(record, "attempts").map(elements).unwrap_or_default();
     let responses: Vec<String> = attempts.iter().map(|attempt| response(known, attempt)).collect();
-    let duration = number("duration_ms");
-    let first = attempts.last().and_then(|attempt| self::number(attempt, "first_token_ms"));
-    // A decimal of our own, so it is JSON as it stands.
-    let cost = text("cost_usd").unwrap_or(Cow::Borrowed("0"));
-    let finish_reason = text("finish_reason");
+    let duration = number(record, "duration_ms");
+    let first = attempts.last().and_then(|attempt| number(attempt, "first_token_ms"));
+    let model = text(record, "response_model").or_else(|| text(record, "request_model"));
+    let provider = text(record, "provider");
+    let finish_reason = text(record, "finish_reason");
     let mut entry = Object::new();
     entry
         .text("id", id)
-        .text_or_null("request_id", text("request_id").as_deref())
-        .text(
-            "model",
-            &text("response_model").or_else(|| text("request_model")).unwrap_or_default(),
-        )
-        .text_or_null(
-            "provider_name",
-            text("provider").as_deref().map(|id| provider_name(known, id)),
-        )
+        .text_or_null("request_id", text(record, "request_id").as_deref())
+        .text("model", &model.unwrap_or_default())
+        .text_or_null("provider_name", provider.as_deref().map(|id| provider_name(known, id)))
         .list("provider_responses", &responses)
         .flag("streamed", member(record, "stream") == Some(b"true"))
-        .flag("cancelled", text("error_type").as_deref() == Some("aborted"))
+        .flag("cancelled", text(record, "error_type").as_deref() == Some("aborted"))
         .text("created_at", &calendar::iso(Duration::from_secs(began(id))))
-        .text_or_null("api_type", api_type(&text("operation").unwrap_or_default()))
+        .text_or_null("api_type", api_type(&text(record, "operation").unwrap_or_default()))
         .text_or_null("finish_reason", finish_reason.as_deref().map(finish_reason_of))
         .text_or_null("native_finish_reason", finish_reason.as_deref())
-        .text_or_null("service_tier", text("service_tier").as_deref())
+        .text_or_null("service_tier", text(record, "service_tier").as_deref())
         .number("latency", first.or(duration))
         .number(
             "generation_time",
@@ -128,20 +120,26 @@ fn entry(known: &Known<'_>, id: &str, record: &[u8]) -> String {
         .flag("is_byok", false)
         .text("data_region", "global")
         .text("origin", "");
-    for (name, kind) in [("prompt", "input_tokens"), ("completion", "output_tokens")] {
-        entry.number(&format!("tokens_{name}"), number(kind));
-        entry.number(&format!("native_tokens_{name}"), number(kind));
-    }
-    for (name, kind) in [("reasoning", "reasoning_tokens"), ("cached", "cached_tokens")] {
-        entry.number(&format!("native_tokens_{name}"), number(kind));
-    }
-    for name in ["total_cost", "usage", "upstream_inference_cost"] {
-        entry.json(name, &cost);
-    }
+    write_usage(&mut entry, record);
     for name in UNKNOWN {
         entry.json(name, "null");
     }
     entry.end()
+}
+
+fn write_usage(entry: &mut Object, record: &[u8]) {
+    for (name, kind) in [("prompt", "input_tokens"), ("completion", "output_tokens")] {
+        entry.number(&format!("tokens_{name}"), number(record, kind));
+        entry.number(&format!("native_tokens_{name}"), number(record, kind));
+    }
+    for (name, kind) in [("reasoning", "reasoning_tokens"), ("cached", "cached_tokens")] {
+        entry.number(&format!("native_tokens_{name}"), number(record, kind));
+    }
+    // The record has it as a decimal in quotes, which is a JSON number without them.
+    let cost = text(record, "cost_usd").unwrap_or(Cow::Borrowed("0"));
+    for name in ["total_cost", "usage", "upstream_inference_cost"] {
+        entry.json(name, &cost);
+    }
 }
 
 /// OpenRouter's ProviderResponse.
@@ -171,7 +169,7 @@ fn provider_name<'a>(known: &Known<'a>, id: &'a str) -> &'a str {
     provider.map_or(id, |provider| &provider.name)
 }
 
-/// Unix seconds, which stand in the id.
+/// When an exchange began, in Unix seconds, which stand in its id.
 fn began(id: &str) -> u64 {
     id.split('-').nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
 }

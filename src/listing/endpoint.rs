@@ -5,7 +5,7 @@ use super::{Known, data};
 use crate::catalog::{Endpoint, Model};
 use crate::config::Config;
 use crate::route::{Measure, Standing, Window};
-use crate::translate::{self, Loss};
+use crate::translate::{self, Loss, Losses};
 use crate::wire::json::Object;
 
 /// Every value of OpenRouter's `supported_parameters`: what an endpoint that names none is taken to
@@ -39,19 +39,19 @@ const PARAMETERS: [&str; 26] = [
     "web_search_options",
 ];
 
-/// OpenRouter's EndpointStatus: well.
+/// OpenRouter's EndpointStatus of an endpoint that does well.
 const WELL: &str = "0";
-/// OpenRouter's EndpointStatus: used after those that are well.
+/// OpenRouter's EndpointStatus of an endpoint that is used after those that do well.
 const DEGRADED: &str = "-1";
-/// OpenRouter's EndpointStatus: used only after all others.
+/// OpenRouter's EndpointStatus of an endpoint that is used only after all others.
 const LAST: &str = "-2";
-/// OpenRouter's names of successes in percent.
+/// OpenRouter's names of the percentages of successes.
 const UPTIMES: [(&str, Window); 3] = [
     ("uptime_last_5m", Window::FiveMinutes),
     ("uptime_last_30m", Window::HalfHour),
     ("uptime_last_1d", Window::Day),
 ];
-/// OpenRouter's names of percentiles.
+/// OpenRouter's names of the percentiles.
 const MEASURES: [(&str, Measure); 2] =
     [("latency_last_30m", Measure::FirstToken), ("throughput_last_30m", Measure::Throughput)];
 
@@ -144,17 +144,17 @@ pub(super) fn parameters<'a>(config: &Config, endpoint: &'a Endpoint) -> Vec<&'a
     if let Some(named) = &endpoint.supported_parameters {
         return named.iter().map(String::as_str).collect();
     }
-    let losses =
-        config.provider(endpoint.provider).map(|provider| translate::format(provider).losses());
-    let is_lost = |name: &str| {
-        losses.is_some_and(|losses| {
-            losses.iter().any(|(lost, loss)| *lost == name && *loss != Loss::Approximated)
-        })
-    };
-    PARAMETERS.into_iter().filter(|name| !is_lost(name)).collect()
+    let provider = config.provider(endpoint.provider);
+    let losses = provider.map(|provider| translate::format(provider).losses());
+    PARAMETERS.into_iter().filter(|name| !losses.is_some_and(|it| is_lost(name, it))).collect()
 }
 
-/// Every provider; where their papers are the gateway does not know.
+/// Whether a wire format cannot say a parameter, not even nearly.
+fn is_lost(name: &str, losses: Losses) -> bool {
+    losses.of(name).is_some_and(|loss| loss != Loss::Approximated)
+}
+
+/// Every provider. Where their policies and data centres are the gateway does not know.
 pub(super) fn providers(config: &Config) -> String {
     let entries: Vec<String> = config
         .providers

@@ -6,13 +6,12 @@
 use super::Known;
 use super::model::{TOKENIZER, author, context_length, inputs, parameters};
 use super::query::Query;
-use crate::catalog::Price;
-use crate::catalog::{Endpoint, Model};
+use crate::catalog::{Model, Price};
 use crate::config::Config;
 use crate::error::Error;
 use crate::route::Measure;
 
-/// Tokens that prices of filters are for.
+/// The number of tokens that a query's prices are for.
 const MILLION: u64 = 1_000_000;
 
 /// Values of `sort`.
@@ -47,7 +46,7 @@ const CATEGORIES: [&str; 12] = [
     "academia",
 ];
 
-/// Bounds on numbers that nobody here knows of any model.
+/// Parameters that are bounds on numbers of which this gateway knows nothing.
 const UNKNOWN: [&str; 10] = [
     "min_age_days",
     "max_age_days",
@@ -75,23 +74,29 @@ pub(super) fn selected<'a>(known: &Known<'a>, query: &Query<'_>) -> Result<Vec<&
 
 /// A model's place in an order; where the order's measure is not known, after all others.
 fn place(known: &Known<'_>, model: &Model, sort: &str) -> u128 {
-    let measured = |measure| {
-        let median =
-            move |endpoint: &Endpoint| known.health.median(&endpoint.id, measure, known.now);
-        // Bits of numbers that are not negative are in the numbers' order.
-        model.endpoints.iter().filter_map(median).map(|median| u128::from(median.to_bits()))
-    };
-    let descending = |measure: Option<u128>| measure.map(|measure| u128::MAX - measure);
     let place = match sort {
         "pricing-low-to-high" => price(model),
         "pricing-high-to-low" => descending(price(model)),
         "context-high-to-low" => descending(context_length(model).map(u128::from)),
-        "latency-low-to-high" => measured(Measure::FirstToken).min(),
-        "throughput-high-to-low" => descending(measured(Measure::Throughput).max()),
-        // Nothing is known of the rest; the document's own order is as good.
+        "latency-low-to-high" => medians(known, model, Measure::FirstToken).min(),
+        "throughput-high-to-low" => descending(medians(known, model, Measure::Throughput).max()),
+        // Nothing is known of what the other orders compare, so the document's own one stays.
         _ => None,
     };
     place.unwrap_or(u128::MAX)
+}
+
+/// The medians of a model's endpoints, as keys that grow with them.
+fn medians(known: &Known<'_>, model: &Model, measure: Measure) -> impl Iterator<Item = u128> {
+    let ids = model.endpoints.iter().map(|endpoint| &endpoint.id);
+    let medians = ids.filter_map(move |id| known.health.median(id, measure, known.now));
+    // Bits of numbers that are not negative are in the numbers' order.
+    medians.map(|median| u128::from(median.to_bits()))
+}
+
+/// A key that shrinks as another one grows.
+fn descending(key: Option<u128>) -> Option<u128> {
+    key.map(|key| u128::MAX - key)
 }
 
 /// What a query asks of a model.
@@ -108,17 +113,12 @@ struct Filters {
     distillable: Option<&'static str>,
     zdr: bool,
     region: Option<&'static str>,
-    /// It asks for something that nobody here knows of any model.
+    /// Whether the query asks for something that this gateway knows of no model.
     unknowable: bool,
 }
 
 impl Filters {
     fn of(query: &Query<'_>) -> Result<Self, Error> {
-        let price = |name: &'static str| {
-            let Some(text) = query.text(name) else { return Ok(None) };
-            let problem = "must be a price in USD per million tokens".to_owned();
-            Price::parse(&text).map(Some).map_err(|_| Error::InvalidField { field: name, problem })
-        };
         if query.text("use_rss").is_some() {
             let problem = "is not supported: this gateway has no feeds".to_owned();
             return Err(Error::InvalidField { field: "use_rss", problem });
@@ -137,10 +137,10 @@ impl Filters {
             providers: query.list("providers"),
             context: query.number("context", 1..=usize::MAX)?.unwrap_or(0) as u64,
             prices: [
-                price("min_price")?,
-                price("max_price")?,
-                price("min_output_price")?,
-                price("max_output_price")?,
+                price_bound(query, "min_price")?,
+                price_bound(query, "max_price")?,
+                price_bound(query, "min_output_price")?,
+                price_bound(query, "max_output_price")?,
             ],
             distillable: query.choice("distillable", &["true", "false"])?,
             zdr: query.choice("zdr", &["true"])?.is_some(),
@@ -150,16 +150,8 @@ impl Filters {
     }
 
     fn admit(&self, config: &Config, model: &Model) -> bool {
-        let text = |text: &String| {
-            [&model.id, &model.name]
-                .into_iter()
-                .any(|name| name.to_ascii_lowercase().contains(text.as_str()))
-        };
-        let in_region = |region| {
-            model.endpoints.iter().any(|endpoint| endpoint.regions.iter().any(|of| of == region))
-        };
         !self.unknowable
-            && self.text.as_ref().is_none_or(text)
+            && self.text.as_ref().is_none_or(|text| is_called(model, text))
             && (self.authors.is_empty()
                 || self.authors.iter().any(|name| name.eq_ignore_ascii_case(author(&model.id))))
             && (self.context == 0
@@ -169,7 +161,7 @@ impl Filters {
             && self.admits_prices(model)
             && self.distillable.is_none_or(|asked| model.distillable == (asked == "true"))
             && (!self.zdr || model.endpoints.iter().any(|endpoint| !endpoint.data_policy.retains))
-            && self.region.is_none_or(in_region)
+            && self.region.is_none_or(|region| is_in(model, region))
             && (self.providers.is_empty() || self.is_offered(config, model))
             && self.parameters.iter().all(|name| parameters(config, model).contains(&name.as_str()))
     }
@@ -191,6 +183,23 @@ impl Filters {
             model.endpoints.iter().filter_map(|endpoint| config.provider(endpoint.provider));
         providers.any(|provider| self.providers.iter().any(|asked| provider.is_named(asked)))
     }
+}
+
+/// Reads a bound on prices, in USD per million tokens.
+fn price_bound(query: &Query<'_>, name: &'static str) -> Result<Option<Price>, Error> {
+    let Some(text) = query.text(name) else { return Ok(None) };
+    let problem = "must be a price in USD per million tokens".to_owned();
+    Price::parse(&text).map(Some).map_err(|_| Error::InvalidField { field: name, problem })
+}
+
+/// Whether a text in lower case is part of a model's id or name.
+fn is_called(model: &Model, text: &str) -> bool {
+    [&model.id, &model.name].into_iter().any(|name| name.to_ascii_lowercase().contains(text))
+}
+
+/// Whether one of a model's endpoints is in a region.
+fn is_in(model: &Model, region: &str) -> bool {
+    model.endpoints.iter().any(|endpoint| endpoint.regions.iter().any(|of| of == region))
 }
 
 /// Input and output prices together, in femtodollars.

@@ -1,8 +1,8 @@
 //! What the gateway answers itself: the catalogue, the caller's account, and recent exchanges, in
 //! OpenRouter's schemas.
 //!
-//! Calls nobody. Strict clients want every field, so none is left out; what is unknown is null
-//! where the schema allows it. Source: OpenRouter's API description (2026-11); `models` is a
+//! No provider is called. Strict clients want every field, so none is left out; what is unknown is
+//! null where the schema allows it. Source: OpenRouter's API description (2026-11); `models` is a
 //! superset of OpenAI's.
 
 mod account;
@@ -25,17 +25,17 @@ use crate::usage::Ledger;
 use crate::wire::json::Object;
 use query::decoded;
 
-/// What answers are made of.
+/// What the gateway knows, of which answers are made.
 pub struct Known<'a> {
-    /// Providers and models.
+    /// The providers and models.
     pub config: &'a Config,
     /// How the endpoints have been doing.
     pub health: &'a Health,
-    /// What has been spent.
-    pub ledger: Ledger,
+    /// What has been spent, for whoever may know.
+    pub ledger: Option<Ledger>,
     /// Finds an exchange's record by its id.
     pub record: &'a dyn Fn(&str) -> Option<Vec<u8>>,
-    /// Since the Unix epoch.
+    /// The time, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -46,16 +46,15 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
         Page::Models => model::list(known, face, &query),
         Page::Count => filter::selected(known, &query)
             .map(|models| data(&format!("{{\"count\":{}}}", models.len()))),
-        Page::Model(name) => found(known.config, name)
+        Page::Model(name) => model_named(known.config, name)
             .map(|(model, id)| data(&model::entry(known.config, model, &id))),
-        Page::Retrieve(name) => {
-            found(known.config, name).map(|(model, id)| model::entry(known.config, model, &id))
-        }
+        Page::Retrieve(name) => model_named(known.config, name)
+            .map(|(model, id)| model::entry(known.config, model, &id)),
         Page::Endpoints(name) => {
-            found(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
+            model_named(known.config, name).map(|(model, id)| endpoint::list(known, model, &id))
         }
         Page::Providers => Ok(endpoint::providers(known.config)),
-        Page::Key => Ok(account::key(&known.ledger.spent(known.now))),
+        Page::Key => Ok(account::key(known.ledger.map(|ledger| ledger.spent(known.now)))),
         Page::Generation => account::generation(known, &query),
     };
     match body {
@@ -64,13 +63,13 @@ pub fn answer(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> Repl
     }
 }
 
-/// The envelope of most answers.
+/// Puts an answer into the envelope that most have.
 fn data(json: &str) -> String {
     Object::new().json("data", json).end()
 }
 
-/// The model of a name in a path, with the id it answers to: a wildcard's is filled in.
-fn found<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
+/// The model that a path names, and the id that it answers to, in which a wildcard is filled in.
+fn model_named<'a>(config: &'a Config, name: &str) -> Result<(&'a Model, String), Error> {
     let name = decoded(name);
     let found =
         config.catalog.find(&name).and_then(|(id, rest)| Some((config.catalog.model(id)?, rest)));

@@ -12,13 +12,13 @@ use crate::error::Error;
 use crate::operation::Face;
 use crate::wire::json::Object;
 
-/// Models of one page where only an offset is asked for.
+/// How many models a page has where only an offset is asked for.
 const PAGE: usize = 500;
-/// Most models of one page.
+/// How many models a page may have.
 const LARGEST_PAGE: usize = 1000;
-/// OpenRouter's ModelGroup: nobody here knows tokenizers.
+/// OpenRouter's ModelGroup of models whose tokenizer is not known, as this gateway knows none.
 pub(super) const TOKENIZER: &str = "Other";
-/// What OpenRouter says where a price that must be there is not known: it never looks free.
+/// What OpenRouter says where a price that must be there is not known, so that it never looks free.
 const UNKNOWN_PRICE: &str = "-1";
 
 /// The models that a query selects, and where the next ones are.
@@ -55,12 +55,12 @@ pub(super) fn author(id: &str) -> &str {
     id.split('/').next().unwrap_or_default()
 }
 
-/// Of the first endpoint, which most requests go to.
+/// The context length of the first endpoint, which most requests go to, else the model's own.
 pub(super) fn context_length(model: &Model) -> Option<u64> {
     model.first_endpoint().and_then(|endpoint| endpoint.context_length).or(model.context_length)
 }
 
-/// What goes in; only text is sure where the document says nothing.
+/// The kinds of input that a model takes. Where the document says nothing, only text is sure.
 pub(super) fn inputs(model: &Model) -> Vec<&str> {
     match &model.input_modalities {
         Some(names) => names.iter().map(String::as_str).collect(),
@@ -102,7 +102,7 @@ pub(super) fn entry(config: &Config, model: &Model, id: &str) -> String {
     entry.end()
 }
 
-/// What at least one endpoint supports.
+/// The parameters that at least one endpoint supports.
 pub(super) fn parameters<'a>(config: &Config, model: &'a Model) -> Vec<&'a str> {
     let mut names: Vec<&str> = model
         .endpoints
@@ -114,7 +114,7 @@ pub(super) fn parameters<'a>(config: &Config, model: &'a Model) -> Vec<&'a str> 
     names
 }
 
-/// What goes in and comes out; every model is taken for one of text.
+/// The kinds of input and output of a model. Every model is taken to answer with text.
 pub(super) fn architecture(model: &Model) -> String {
     let inputs = inputs(model);
     Object::new()
@@ -126,8 +126,8 @@ pub(super) fn architecture(model: &Model) -> String {
         .end()
 }
 
-/// Decimal strings in USD. A price that is unknown is left out, or says so where the schema wants
-/// one. Without an endpoint, as `openrouter/auto` is, everything is unknown.
+/// The prices of an endpoint as decimal strings in USD. One that is unknown is left out, or says so
+/// where the schema wants it. A model without endpoints, as `openrouter/auto` is, has none.
 pub(super) fn pricing(endpoint: Option<&Endpoint>) -> String {
     let own = endpoint.map(|endpoint| endpoint.pricing.clone()).unwrap_or_default();
     let mut pricing = prices(&own);
@@ -161,7 +161,7 @@ fn changed(change: &PriceOverride) -> String {
     }
     if let Some((start, end)) = change.utc {
         for (name, minute) in [("utc_start", start), ("utc_end", end)] {
-            // Clock numbers: 2230 is 22:30.
+            // The schema wants times of day as numbers, 2230 for 22:30.
             prices.number(name, Some(u64::from(minute / 60 * 100 + minute % 60)));
         }
     }

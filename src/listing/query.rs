@@ -8,7 +8,7 @@ use crate::error::Error;
 pub(crate) struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// Of a whole `:path`.
+    /// Takes the query off a whole `:path`.
     pub(crate) fn of(path: &'a str) -> Self {
         let path = path.split('#').next().unwrap_or_default();
         Self(path.split_once('?').map_or("", |(_, query)| query))
@@ -18,12 +18,12 @@ impl<'a> Query<'a> {
         self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    /// A parameter that is there and not empty.
+    /// The first value of a parameter that is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.texts(name).find(|text| !text.is_empty())
     }
 
-    /// All parameters of a name.
+    /// All values of a parameter.
     pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = String> {
         let values = self.pairs().filter(move |(key, _)| *key == name);
         values.map(|(_, value)| decoded(&value.replace('+', " ")))
@@ -35,41 +35,38 @@ impl<'a> Query<'a> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A whole number within bounds.
+    /// Reads a parameter that is a whole number within bounds.
     pub(crate) fn number(
         &self,
         name: &'static str,
         bounds: RangeInclusive<usize>,
     ) -> Result<Option<usize>, Error> {
-        let (least, most) = (bounds.start(), bounds.end());
-        let expected = || match *most {
-            usize::MAX => format!("a whole number of at least {least}"),
-            most => format!("a whole number from {least} to {most}"),
-        };
+        self.read(name, |text| text.parse().ok().filter(|number| bounds.contains(number)), &|| {
+            whole_number(&bounds)
+        })
+    }
+
+    /// Reads a parameter that is a number and not negative.
+    pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
         self.read(
             name,
-            |text| text.parse().ok().filter(|number| bounds.contains(number)),
-            &expected,
+            |text| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number)),
+            &|| "a number of at least 0".to_owned(),
         )
     }
 
-    /// A number that is not negative.
-    pub(crate) fn measure(&self, name: &'static str) -> Result<Option<f64>, Error> {
-        let read =
-            |text: &str| text.parse().ok().filter(|number| (0.0..f64::INFINITY).contains(number));
-        self.read(name, read, &|| "a number of at least 0".to_owned())
-    }
-
-    /// One of these.
+    /// Reads a parameter that is one of the known texts.
     pub(crate) fn choice(
         &self,
         name: &'static str,
         known: &'static [&'static str],
     ) -> Result<Option<&'static str>, Error> {
-        let read = |text: &str| known.iter().find(|known| **known == text).copied();
-        self.read(name, read, &|| format!("one of {}", known.join(", ")))
+        self.read(name, |text| known.iter().find(|known| **known == text).copied(), &|| {
+            format!("one of {}", known.join(", "))
+        })
     }
 
+    /// Reads a parameter that is there and not empty; `expected` tells what it must be.
     fn read<T>(
         &self,
         name: &'static str,
@@ -77,9 +74,11 @@ impl<'a> Query<'a> {
         expected: &dyn Fn() -> String,
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let problem =
-            || Error::InvalidField { field: name, problem: format!("must be {}", expected()) };
-        read(&text).map(Some).ok_or_else(problem)
+        let Some(value) = read(&text) else {
+            let problem = format!("must be {}", expected());
+            return Err(Error::InvalidField { field: name, problem });
+        };
+        Ok(Some(value))
     }
 
     /// This query, still encoded, with `name` set to a number.
@@ -88,6 +87,14 @@ impl<'a> Query<'a> {
         let mut pairs: Vec<String> = kept.map(|(key, value)| format!("{key}={value}")).collect();
         pairs.push(format!("{name}={number}"));
         pairs.join("&")
+    }
+}
+
+/// The words for a whole number within bounds.
+fn whole_number(bounds: &RangeInclusive<usize>) -> String {
+    match (bounds.start(), bounds.end()) {
+        (least, &usize::MAX) => format!("a whole number of at least {least}"),
+        (least, most) => format!("a whole number from {least} to {most}"),
     }
 }
 

@@ -8,32 +8,85 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const NOW: Duration = Duration::from_secs(1_793_534_400);
 
-const RECORD: &str = r#"{"generation_id":"gen-1793534400-abc","tenant":"default","operation":"chat","request_model":"m/one","response_model":"m/one","provider":"b","finish_reason":"end_turn","error_type":null,"input_tokens":10,"output_tokens":5,"cached_tokens":4,"reasoning_tokens":2,"cost_usd":"0.00082","stream":true,"duration_ms":900,"attempts":[{"endpoint":"a/up","outcome":"status_5xx","status":503,"start_ms":0,"duration_ms":100},{"endpoint":"b/up","outcome":"ok","status":200,"start_ms":100,"first_token_ms":300,"duration_ms":800}]}"#;
+const RECORD: &str = r#"{
+    "generation_id": "gen-1793534400-abc", "tenant": "default", "operation": "chat",
+    "request_model": "m/one", "response_model": "m/one", "provider": "b",
+    "finish_reason": "end_turn", "error_type": null,
+    "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 2,
+    "cost_usd": "0.00082", "stream": true, "duration_ms": 900,
+    "attempts": [
+        {"endpoint": "a/up", "outcome": "status_5xx", "status": 503,
+         "start_ms": 0, "duration_ms": 100},
+        {"endpoint": "b/up", "outcome": "ok", "status": 200,
+         "start_ms": 100, "first_token_ms": 300, "duration_ms": 800}
+    ]
+}"#;
 
 fn config() -> Config {
-    let pricing =
-        |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
-    let document = json!({
+    let one = json!({
+        "id": "m/one",
+        "name": "The One",
+        "context_length": 1000,
+        "input_modalities": ["text", "image"],
+        "endpoints": [{
+            "provider": "a",
+            "model": "up",
+            "pricing": {"prompt": "0.000001", "completion": "0.000002"},
+            "supported_parameters": ["tools"],
+        }, {
+            "provider": "b",
+            "model": "up",
+            "tag": "eu",
+            "max_completion_tokens": 500,
+            "quantization": "fp8",
+            "pricing": {"prompt": "0.000003", "input_cache_read": "0.0000001"},
+            "overrides": [{
+                "min_prompt_tokens": 200,
+                "utc_start": "2230",
+                "utc_end": "0600",
+                "prompt": "0.000006",
+            }],
+        }],
+    });
+    let two = json!({
+        "id": "n/two",
+        "distillable": true,
+        "context_length": 9000,
+        "endpoints": [{
+            "provider": "a",
+            "model": "two",
+            "pricing": {"prompt": "0.0000002", "completion": "0.000001"},
+        }],
+    });
+    parsed(&json!({
         "providers": {
             "a": {"name": "A Inc", "api": "openai"},
             "b": {"api": "anthropic", "regions": ["eu"], "data_policy": {"retains": false}},
         },
         "models": [
-            {"id": "m/one", "name": "The One", "context_length": 1000, "input_modalities": ["text", "image"], "endpoints": [
-                {"provider": "a", "model": "up", "pricing": pricing("0.000001", "0.000002"), "supported_parameters": ["tools"]},
-                {"provider": "b", "model": "up", "tag": "eu", "max_completion_tokens": 500, "quantization": "fp8",
-                 "pricing": {"prompt": "0.000003", "input_cache_read": "0.0000001"},
-                 "overrides": [{"min_prompt_tokens": 200, "utc_start": "2230", "utc_end": "0600", "prompt": "0.000006"}]},
-            ]},
-            {"id": "n/two", "distillable": true, "context_length": 9000, "endpoints": [{"provider": "a", "model": "two", "pricing": pricing("0.0000002", "0.000001")}]},
+            one,
+            two,
             {"id": "m/three", "endpoints": [{"provider": "b", "model": "three"}]},
             {"id": "w/*", "endpoints": [{"provider": "a", "model": "*"}]},
         ],
-    });
+    }))
+}
+
+fn parsed(document: &Value) -> Config {
     Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0
 }
 
-/// The third model is quick to begin, the second one fast; of the first one nothing is known.
+fn record(id: &str) -> Option<Vec<u8>> {
+    (id == "gen-1793534400-abc").then(|| RECORD.as_bytes().to_vec())
+}
+
+/// What is known where nothing was spent yet.
+fn known<'a>(config: &'a Config, health: &'a Health) -> Known<'a> {
+    Known { config, health, ledger: None, record: &record, now: NOW }
+}
+
+/// The third model begins soonest, the second one is the fastest, and of the first one nothing is
+/// known.
 fn health() -> Health {
     let mut health = Health::default();
     for (endpoint, ms, speed) in [("a/two", 900, 80.0), ("b/three", 200, 30.0)] {
@@ -45,9 +98,13 @@ fn health() -> Health {
 fn asked(face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
     let mut ledger = Ledger::default();
     ledger.enter(Price::parse("0.25").unwrap().cost(1), NOW);
-    let record = |id: &str| (id == "gen-1793534400-abc").then(|| RECORD.as_bytes().to_vec());
-    let known = Known { config: &config(), health: &health(), ledger, record: &record, now: NOW };
-    let reply = answer(&known, face, page, path);
+    let (config, health) = (config(), health());
+    let known = Known { ledger: Some(ledger), ..known(&config, &health) };
+    reply(&known, face, page, path)
+}
+
+fn reply(known: &Known<'_>, face: Face, page: Page<'_>, path: &str) -> (u16, Value) {
+    let reply = answer(known, face, page, path);
     (reply.status, serde_json::from_slice(&reply.body).unwrap())
 }
 
@@ -58,16 +115,15 @@ fn ok(page: Page<'_>, path: &str) -> Value {
 }
 
 fn ids(query: &str) -> Vec<String> {
-    let list = ok(Page::Models, &format!("/api/v1/models?{query}"));
-    list["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|model| model["id"].as_str().unwrap().to_owned())
-        .collect()
+    ids_of(&ok(Page::Models, &format!("/api/v1/models?{query}")))
 }
 
-/// Names that an object lacks.
+fn ids_of(list: &Value) -> Vec<String> {
+    let models = list["data"].as_array().unwrap().iter();
+    models.map(|model| model["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Those of the names, with spaces between them, that an object does not have.
 fn lacks<'a>(object: &Value, names: &'a str) -> Vec<&'a str> {
     names.split(' ').filter(|name| object.get(name).is_none()).collect()
 }
@@ -157,8 +213,9 @@ fn a_parameter_of_no_meaning_is_the_clients_mistake() {
 
 #[test]
 fn models_have_what_strict_clients_want() {
-    const REQUIRED: &str = "id canonical_slug name created pricing context_length architecture top_provider \
-                            per_request_limits supported_parameters default_parameters supported_voices links";
+    const REQUIRED: &str = "id canonical_slug name created pricing context_length architecture \
+                            top_provider per_request_limits supported_parameters \
+                            default_parameters supported_voices links";
     let list = ok(Page::Models, "/api/v1/models");
     assert_eq!(lacks(&list, "data total_count links"), Vec::<&str>::new());
     for model in list["data"].as_array().unwrap() {
@@ -182,9 +239,10 @@ fn models_have_what_strict_clients_want() {
 
 #[test]
 fn endpoints_have_what_strict_clients_want() {
-    const REQUIRED: &str = "name model_id model_name context_length pricing provider_name tag quantization \
-                            max_completion_tokens max_prompt_tokens supported_parameters uptime_last_30m uptime_last_5m \
-                            uptime_last_1d supports_implicit_caching latency_last_30m throughput_last_30m";
+    const REQUIRED: &str = "name model_id model_name context_length pricing provider_name tag \
+                            quantization max_completion_tokens max_prompt_tokens \
+                            supported_parameters uptime_last_30m uptime_last_5m uptime_last_1d \
+                            supports_implicit_caching latency_last_30m throughput_last_30m";
     let data = &ok(Page::Endpoints("m/one"), "")["data"];
     assert_eq!(
         lacks(data, "id name created description architecture endpoints"),
@@ -205,8 +263,15 @@ fn endpoints_have_what_strict_clients_want() {
     assert_eq!(
         second["pricing"],
         json!({
-            "prompt": "0.000003", "completion": "-1", "input_cache_read": "0.0000001",
-            "overrides": [{"min_prompt_tokens": 200, "utc_start": 2230, "utc_end": 600, "prompt": "0.000006"}],
+            "prompt": "0.000003",
+            "completion": "-1",
+            "input_cache_read": "0.0000001",
+            "overrides": [{
+                "min_prompt_tokens": 200,
+                "utc_start": 2230,
+                "utc_end": 600,
+                "prompt": "0.000006",
+            }],
         })
     );
     assert_eq!(second["supports_implicit_caching"], true);
@@ -218,7 +283,6 @@ fn endpoints_have_what_strict_clients_want() {
 
 #[test]
 fn an_endpoint_in_cooldown_says_so() {
-    let config = config();
     let mut health = Health::default();
     let wait = Some(Duration::from_secs(9));
     health.observe(
@@ -226,34 +290,19 @@ fn an_endpoint_in_cooldown_says_so() {
         Observation { failed: true, retry_after: wait, ..Default::default() },
         NOW,
     );
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &|_| None,
-        now: NOW,
-    };
-    let reply = answer(&known, Face::OpenAi, Page::Endpoints("n/two"), "");
-    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let page = Page::Endpoints("n/two");
+    let (_, body) = reply(&known(&config(), &health), Face::OpenAi, page, "");
     assert_eq!(body["data"]["endpoints"][0]["status"], -2, "{body}");
 }
 
 #[test]
 fn endpoints_say_how_they_have_been_doing() {
-    let config = config();
     let mut health = Health::default();
     let well = Observation::measured(200, 50.0);
     (0..2).for_each(|_| health.observe("a/up", well, NOW));
     health.observe("a/up", Observation { failed: true, ..Default::default() }, NOW);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &|_| None,
-        now: NOW,
-    };
-    let reply = answer(&known, Face::OpenAi, Page::Endpoints("m/one"), "");
-    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let page = Page::Endpoints("m/one");
+    let (_, body) = reply(&known(&config(), &health), Face::OpenAi, page, "");
     let [busy, idle] = [0, 1].map(|index| &body["data"]["endpoints"][index]);
     for name in ["uptime_last_5m", "uptime_last_30m", "uptime_last_1d"] {
         assert_eq!((&busy[name], &idle[name]), (&json!(66.67), &Value::Null), "{name}");
@@ -273,9 +322,10 @@ fn providers_and_the_key_have_what_strict_clients_want() {
     assert_eq!(providers["data"][0]["name"], "A Inc");
     assert_eq!(providers["data"][1]["slug"], "b");
     assert_eq!(lacks(&providers["data"][0], "name slug privacy_policy_url"), Vec::<&str>::new());
-    const REQUIRED: &str = "label limit usage usage_daily usage_weekly usage_monthly byok_usage byok_usage_daily \
-                            byok_usage_weekly byok_usage_monthly is_free_tier is_management_key is_provisioning_key \
-                            limit_remaining limit_reset include_byok_in_limit creator_user_id rate_limit";
+    const REQUIRED: &str = "label limit usage usage_daily usage_weekly usage_monthly byok_usage \
+                            byok_usage_daily byok_usage_weekly byok_usage_monthly is_free_tier \
+                            is_management_key is_provisioning_key limit_remaining limit_reset \
+                            include_byok_in_limit creator_user_id rate_limit";
     let key = &ok(Page::Key, "")["data"];
     assert_eq!(lacks(key, REQUIRED), Vec::<&str>::new());
     assert_eq!(
@@ -286,13 +336,16 @@ fn providers_and_the_key_have_what_strict_clients_want() {
 
 #[test]
 fn a_generation_is_made_of_the_record() {
-    const REQUIRED: &str = "id upstream_id total_cost cache_discount upstream_inference_cost created_at model app_id \
-                            streamed cancelled provider_name latency moderation_latency generation_time finish_reason \
-                            service_tier tokens_prompt tokens_completion native_tokens_prompt native_tokens_completion \
-                            native_tokens_completion_images native_tokens_reasoning native_tokens_cached \
-                            num_media_prompt num_input_audio_prompt num_media_completion num_search_results num_fetches \
-                            web_search_engine origin usage is_byok native_finish_reason external_user api_type preset_id \
-                            router provider_responses user_agent http_referer data_region workspace_id";
+    const REQUIRED: &str = "id upstream_id total_cost cache_discount upstream_inference_cost \
+                            created_at model app_id streamed cancelled provider_name latency \
+                            moderation_latency generation_time finish_reason service_tier \
+                            tokens_prompt tokens_completion native_tokens_prompt \
+                            native_tokens_completion native_tokens_completion_images \
+                            native_tokens_reasoning native_tokens_cached num_media_prompt \
+                            num_input_audio_prompt num_media_completion num_search_results \
+                            num_fetches web_search_engine origin usage is_byok \
+                            native_finish_reason external_user api_type preset_id router \
+                            provider_responses user_agent http_referer data_region workspace_id";
     let data = &ok(Page::Generation, "/api/v1/generation?id=gen-1793534400-abc")["data"];
     assert_eq!(lacks(data, REQUIRED), Vec::<&str>::new());
     for (name, expected) in [
@@ -334,27 +387,26 @@ fn what_is_not_there_is_not_found_on_both_faces() {
     assert_eq!(asked(Face::OpenRouter, Page::Generation, "/v1/generation").0, 400);
 }
 
+/// An endpoint whose tokens cost `usd`, in either direction.
+fn priced(tag: &str, usd: &str) -> Value {
+    let pricing = json!({"prompt": usd, "completion": usd});
+    json!({"provider": "a", "model": "up", "tag": tag, "pricing": pricing})
+}
+
+fn models(config: &Config, query: &str) -> Value {
+    let path = format!("/api/v1/models{query}");
+    reply(&known(config, &Health::default()), Face::OpenRouter, Page::Models, &path).1
+}
+
 #[test]
 fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() {
-    let priced = |tag: Value, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd}});
-    let document = json!({
+    let endpoints = [priced("priority", "0.9"), priced("eu", "0.1")];
+    let config = parsed(&json!({
         "providers": {"a": {"api": "openai"}},
-        "models": [{"id": "m/one", "endpoints": [priced(json!("priority"), "0.9"), priced(json!("eu"), "0.1")]}],
+        "models": [{"id": "m/one", "endpoints": endpoints}],
         "routing": {"auto": {"models": ["m/one"]}},
-    });
-    let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
-    let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &record,
-        now: NOW,
-    };
-    let list: Value = serde_json::from_slice(
-        &answer(&known, Face::OpenRouter, Page::Models, "/api/v1/models").body,
-    )
-    .unwrap();
+    }));
+    let list = models(&config, "");
     let [one, auto] = list["data"].as_array().unwrap().as_slice() else { panic!("{list}") };
     assert_eq!((&one["id"], &one["pricing"]["prompt"]), (&json!("m/one"), &json!("0.1")));
     assert_eq!((&auto["id"], &auto["name"]), (&json!("openrouter/auto"), &json!("Auto Router")));
@@ -364,33 +416,17 @@ fn auto_is_listed_where_it_is_configured_and_a_tier_is_not_what_a_model_costs() 
 
 #[test]
 fn models_are_filtered_and_sorted_by_the_prices_that_are_listed() {
-    let priced = |tag: &str, usd: &str| json!({"provider": "a", "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
-    let document = json!({
+    let dear = [priced("flex", "0.000001"), priced("eu", "0.000004")];
+    let cheap = [priced("priority", "0.000009"), priced("eu", "0.000002")];
+    let config = parsed(&json!({
         "providers": {"a": {"api": "openai"}},
-        "models": [
-            {"id": "m/dear", "endpoints": [priced("flex", "0.000001"), priced("eu", "0.000004")]},
-            {"id": "m/cheap", "endpoints": [priced("priority", "0.000009"), priced("eu", "0.000002")]},
-        ],
-    });
-    let config = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap().0;
-    let (health, record) = (Health::default(), |_: &str| None);
-    let known = Known {
-        config: &config,
-        health: &health,
-        ledger: Ledger::default(),
-        record: &record,
-        now: NOW,
-    };
+        "models": [{"id": "m/dear", "endpoints": dear}, {"id": "m/cheap", "endpoints": cheap}],
+    }));
     for (query, expected) in [
-        ("?max_price=3", json!(["m/cheap"])),
-        ("?min_output_price=3", json!(["m/dear"])),
-        ("?sort=pricing-low-to-high", json!(["m/cheap", "m/dear"])),
+        ("?max_price=3", vec!["m/cheap"]),
+        ("?min_output_price=3", vec!["m/dear"]),
+        ("?sort=pricing-low-to-high", vec!["m/cheap", "m/dear"]),
     ] {
-        let list =
-            answer(&known, Face::OpenRouter, Page::Models, &format!("/api/v1/models{query}")).body;
-        let list: Value = serde_json::from_slice(&list).unwrap();
-        let ids: Vec<&Value> =
-            list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
-        assert_eq!(json!(ids), expected, "{query}");
+        assert_eq!(ids_of(&models(&config, query)), expected, "{query}");
     }
 }

@@ -5,7 +5,6 @@
 //! `passthrough`. [`prepare`] knows nothing of roles or hosts: the same arguments give the same
 //! bytes.
 
-pub mod bedrock;
 pub mod path;
 pub mod response_headers;
 pub mod sigv4;
@@ -20,18 +19,18 @@ use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::{Request, StreamOptionsEdit};
 use crate::translate::openai::Quirks;
-use crate::translate::{self, Dialect};
+use crate::translate::{self, Dialect, Lost};
 use crate::wire::edit::Edits;
 use crate::wire::json::decimal;
 
-use path::Escaped;
 pub use unfit::unsupported;
 
 /// Request headers that may reach a provider, in lower case.
 const FORWARDED: [&str; 3] = ["content-type", "accept", USER_AGENT];
-/// The only one of them that says nothing of the request's dialect.
+/// The only one of them that goes to every provider: the others say which form the request and its
+/// answer have.
 const USER_AGENT: &str = "user-agent";
-/// The same, by prefix: what belongs to a dialect.
+/// Beginnings of more of them, each of one dialect.
 const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
@@ -40,8 +39,6 @@ const CREDENTIALS: [&str; 5] =
     ["authorization", "x-api-key", "api-key", "openai-organization", "openai-project"];
 /// The media type of every body.
 const JSON: &str = "application/json";
-/// The version that the translations to and from Anthropic's API are written for.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// How a provider serves an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +52,15 @@ pub enum Way {
 impl Way {
     /// How a wire format serves an operation; `None`: it cannot.
     pub fn of(api: Api, operation: Operation) -> Option<Self> {
-        let chat = Some(Self::Translate);
-        match (api, operation) {
-            (Api::OpenAi | Api::AzureOpenAi, Operation::Messages | Operation::Responses) => chat,
-            (Api::OpenAi | Api::AzureOpenAi, Operation::CountTokens) => None,
-            (Api::OpenAi | Api::AzureOpenAi, _) => Some(Self::Pass),
-            (Api::Anthropic, Operation::Messages | Operation::CountTokens) => Some(Self::Pass),
-            (_, Operation::Chat | Operation::Messages | Operation::Responses) => chat,
-            (_, Operation::Completions | Operation::Embeddings | Operation::CountTokens) => None,
+        match api.passes(operation) {
+            true => Some(Self::Pass),
+            false => translate::dialect(operation).map(|_| Self::Translate),
         }
     }
 }
 
-/// What of the client's headers may be of use to an attempt: names and values, one after the other.
+/// The client's headers that an attempt may need: names and values in one text, one after the
+/// other.
 #[derive(Clone, Debug, Default)]
 pub struct ClientHeaders {
     texts: String,
@@ -95,7 +88,7 @@ pub struct Target<'a> {
     pub service_tier: Option<&'static str>,
 }
 
-/// Everything that makes the client's request this provider's.
+/// A client's request, made one for a provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared<'a> {
     /// All request headers, pseudo-headers first.
@@ -124,7 +117,7 @@ impl Body {
         }
     }
 
-    /// Its length.
+    /// The length of the provider's body.
     pub fn len(&self, original: &[u8]) -> usize {
         match self {
             Self::Edited(edits) => edits.new_len(original.len()),
@@ -215,8 +208,8 @@ pub fn prepare<'a>(
     headers.set_owned(":path", path);
     headers.set("content-type", JSON);
     headers.set_owned("content-length", decimal(body.len(request.body()) as u64));
-    if provider.api == Api::Anthropic {
-        headers.set("anthropic-version", ANTHROPIC_VERSION);
+    for (name, value) in provider.api.facts().headers {
+        headers.set(name, value);
     }
     for (name, value) in
         client.iter(false).filter(|(name, value)| belongs(name, way) && !is_other_type(name, value))
@@ -239,8 +232,8 @@ pub fn prepare<'a>(
     Ok(Prepared { headers: headers.0, body, dropped })
 }
 
-/// What belongs to a dialect, or says what form body and answer have, is only for a provider that
-/// speaks it.
+/// Whether a client's header goes to the provider: what belongs to a dialect, or says which form
+/// the request and its answer have, is only for one that speaks the dialect.
 fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
@@ -272,7 +265,7 @@ fn body(
     target: Target<'_>,
     way: Way,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let rewritten = way == Way::Translate || is_unfit(target.provider.api, operation, request);
+    let rewritten = way == Way::Translate || is_unfit(operation, request);
     match translate::dialect(operation).filter(|_| rewritten) {
         Some(dialect) => translated(request, dialect, target),
         None => edited(request, operation, target),
@@ -285,13 +278,13 @@ fn edited(
     operation: Operation,
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let quirks = unfit::quirks(provider);
-    let mut lost = request.unapplied().to_vec();
+    let quirks = Quirks::of(provider);
+    let mut lost = Lost::from(request.unapplied());
     let unfit = match operation {
         Operation::Chat => unfit::of(request, quirks, &mut lost)?,
         _ => None,
     };
-    let tier = service_tier.and_then(|tier| tier_name(provider.api, operation, tier));
+    let tier = service_tier.and_then(|tier| tier_name(operation, tier));
     let edits = request.edits(model, stream_options(quirks, operation), tier, unfit.as_ref());
     let body = match request.is_merged() {
         true => Body::Whole(edits.apply(request.body())),
@@ -300,45 +293,46 @@ fn edited(
     Ok((body, lost.into_iter().map(Cow::Borrowed).collect()))
 }
 
-/// A body of another dialect, or of the client's without what is not of it.
+/// The body written anew, for a provider of another format, or for one that speaks the client's
+/// dialect but refuses what other providers left in it.
 #[inline(never)]
 fn translated(
     request: &Request,
     dialect: &dyn Dialect,
     Target { provider, model, service_tier }: Target<'_>,
 ) -> Result<(Body, Vec<Cow<'static, str>>), Error> {
-    let mut dropped = request.unapplied().to_vec();
+    let mut dropped = Lost::from(request.unapplied());
     let mut conversation = dialect.read(request.body())?;
-    if matches!(provider.api, Api::OpenAi | Api::AzureOpenAi) {
+    if provider.api.passes(Operation::Chat) {
+        // Upstreams of OpenAI's format know service tiers by the gateway's own names.
         conversation.service_tier =
             service_tier.or_else(|| request.service_tier()?.tier().map(Tier::name));
-        let told = conversation.service_tier.is_some();
-        conversation.dropped.retain(|name| !told || *name != "service_tier");
+        if conversation.service_tier.is_some() {
+            conversation.dropped.remove("service_tier");
+        }
     }
-    dropped.extend(&conversation.dropped);
+    dropped.extend(conversation.dropped.iter().copied());
     let body = translate::format(provider).request(&conversation, model, &mut dropped);
+    let mut dropped: Vec<_> = dropped.into_iter().collect();
     dropped.sort_unstable();
-    dropped.dedup();
     let unknown = conversation.unknown.into_iter().map(Cow::Owned);
     Ok((Body::Whole(body), dropped.into_iter().map(Cow::Borrowed).chain(unknown).collect()))
 }
 
 /// Whether a body cannot pass though its provider speaks the dialect: other providers' answers left
 /// their parts in it. Only the body is written anew then; the answer passes.
-fn is_unfit(api: Api, operation: Operation, request: &Request) -> bool {
-    let speaks = api == Api::Anthropic && operation == Operation::Messages;
-    speaks && translate::anthropic::has_foreign_parts(request.body())
+fn is_unfit(operation: Operation, request: &Request) -> bool {
+    operation == Operation::Messages && translate::anthropic::has_foreign_parts(request.body())
 }
 
-/// A service tier as the client's dialect says it to a provider that speaks it; `None` where there
-/// are none.
-fn tier_name(api: Api, operation: Operation, tier: &'static str) -> Option<&'static str> {
-    match (api, operation) {
-        (Api::OpenAi | Api::AzureOpenAi, Operation::Chat) => Some(tier),
-        // Priority is what the account has bought, if it has; nothing is told but whether to use
-        // it.
-        (Api::Anthropic, Operation::Messages) if tier == Tier::Priority.name() => Some("auto"),
-        (Api::Anthropic, Operation::Messages) => Some("standard_only"),
+/// A service tier as the client's dialect says it to a provider that speaks it; `None` where the
+/// dialect has none.
+fn tier_name(operation: Operation, tier: &'static str) -> Option<&'static str> {
+    match operation {
+        Operation::Chat => Some(tier),
+        // Priority is capacity that the account has bought: a request says only whether to use it.
+        Operation::Messages if tier == Tier::Priority.name() => Some("auto"),
+        Operation::Messages => Some("standard_only"),
         _ => None,
     }
 }
@@ -354,18 +348,22 @@ fn stream_options(quirks: &Quirks, operation: Operation) -> StreamOptionsEdit {
 }
 
 fn authenticate<'a>(auth: &'a Auth, client: &'a ClientHeaders, headers: &mut Headers<'a>) {
-    let value = |key: &'a Key| key.value.as_deref().unwrap_or_default();
     match auth {
         Auth::Bearer { key } => {
             let mut token = String::with_capacity(128);
             token.push_str("Bearer ");
-            token.push_str(value(key));
+            token.push_str(secret(key));
             headers.set_owned("authorization", token);
         }
-        Auth::Header { name, key } => headers.set(name, value(key)),
+        Auth::Header { name, key } => headers.set(name, secret(key)),
         Auth::Query { .. } | Auth::Sigv4(_) | Auth::None => {}
         Auth::Passthrough => pass_credentials(client, headers),
     }
+}
+
+/// The key's value. A provider whose key is missing is in no plan, so an empty one is never sent.
+fn secret(key: &Key) -> &str {
+    key.value.as_deref().unwrap_or_default()
 }
 
 #[inline(never)]
@@ -391,8 +389,8 @@ fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Heade
         body_sha256: sigv4::sha256(body),
     };
     let credentials = sigv4::Credentials {
-        access_key: aws.access_key.value.as_deref().unwrap_or_default(),
-        secret_key: aws.secret_key.value.as_deref().unwrap_or_default(),
+        access_key: secret(&aws.access_key),
+        secret_key: secret(&aws.secret_key),
         session_token: aws.session_token.value.as_deref(),
     };
     let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
@@ -402,7 +400,7 @@ fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Heade
     headers.set(CONTENT_TYPE.0, CONTENT_TYPE.1);
 }
 
-/// Whether a name is in a list. Not for each list a copy of its own.
+/// Whether a name is in a list. Never inlined, as each list would have a copy of its own.
 #[inline(never)]
 fn is_one_of(names: &[&str], name: &str) -> bool {
     names.contains(&name)

@@ -7,13 +7,16 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, FORMATS};
 use crate::request::Limits;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Kinds of upstream: column, `api`, host and model.
-const UPSTREAMS: [(&str, &str, &str, &str); 8] = [
+/// A kind of upstream: column, `api`, host and model.
+type Upstream = (&'static str, &'static str, &'static str, &'static str);
+
+/// Those that differ by host or model.
+const UPSTREAMS: [Upstream; 8] = [
     ("openai", "openai", "api.openai.com", "gpt-5"),
     ("compatible", "openai", "vllm.test", "qwen3"),
     ("mistral", "openai", "api.mistral.ai", "magistral"),
@@ -23,6 +26,14 @@ const UPSTREAMS: [(&str, &str, &str, &str); 8] = [
     ("bedrock nova", "bedrock", "bedrock.test", "amazon.nova-lite-v1:0"),
     ("bedrock claude", "bedrock", "bedrock.test", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
 ];
+
+/// All of them: a format that is not among those has a column of its own.
+fn upstreams() -> Vec<Upstream> {
+    let others = FORMATS.iter().filter(|(name, api)| {
+        !api.passes(Operation::Chat) && UPSTREAMS.iter().all(|(_, known, ..)| known != name)
+    });
+    UPSTREAMS.into_iter().chain(others.map(|(name, _)| (*name, *name, "other.test", "m"))).collect()
+}
 
 /// Fields that the gateway applies itself, wherever the request goes.
 const APPLIED: [&str; 8] = [
@@ -43,9 +54,11 @@ const IMPLIED: [&str; 4] =
 
 /// Fields, each with a value that asks for something; what follows a space only tells rows apart.
 fn fields() -> Vec<(&'static str, Value)> {
-    let tool =
-        json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
-    let schema = json!({"name": "s", "schema": {"type": "object", "additionalProperties": false}});
+    [openrouters_fields(), chat_fields()].concat()
+}
+
+/// Fields of OpenRouter's own: of routing, and of plugins.
+fn openrouters_fields() -> Vec<(&'static str, Value)> {
     vec![
         ("models", json!(["x/y"])),
         ("fallbacks", json!([{"model": "x/y"}])),
@@ -68,6 +81,13 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("plugins (auto-router)", json!([{"id": "auto-router", "cost_tier": "low"}])),
         ("plugins (pareto-router)", json!([{"id": "pareto-router"}])),
         ("plugins (unknown)", json!([{"id": "other"}])),
+    ]
+}
+
+/// Fields that the upstream has to act on.
+fn chat_fields() -> Vec<(&'static str, Value)> {
+    let schema = json!({"name": "s", "schema": {"type": "object", "additionalProperties": false}});
+    vec![
         ("max_tokens", json!(2048)),
         ("max_completion_tokens", json!(2048)),
         ("temperature", json!(0.5)),
@@ -84,7 +104,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("top_logprobs", json!(3)),
         ("n", json!(2)),
         ("stop", json!(["END"])),
-        ("tools", json!([tool])),
+        ("tools", json!([tool()])),
         ("tool_choice", json!("required")),
         ("parallel_tool_calls", json!(false)),
         ("max_tool_calls", json!(3)),
@@ -116,22 +136,27 @@ fn fields() -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn tool() -> Value {
+    json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}})
+}
+
 fn config() -> Config {
-    let providers = UPSTREAMS
-        .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})));
-    let document = json!({"providers": providers.into_iter().collect::<serde_json::Map<_, _>>()});
+    let providers: serde_json::Map<_, _> = upstreams()
+        .into_iter()
+        .map(|(name, api, host, _)| (name.replace(' ', "-"), json!({"api": api, "host": host})))
+        .collect();
+    let document = json!({"providers": providers});
     Config::parse(document.to_string().as_bytes(), &|_| Some("key".to_owned())).unwrap().0
 }
 
+fn provider<'a>(config: &'a Config, id: &str) -> &'a Provider {
+    config.providers.iter().find(|provider| provider.id == id).unwrap()
+}
+
 /// A body for an upstream, and what is said to be dropped.
-fn prepared(
-    config: &Config,
-    (column, _, _, model): (&str, &str, &str, &str),
-    body: &Value,
-) -> Result<Sent, Error> {
+fn prepared(config: &Config, (column, _, _, model): Upstream, body: &Value) -> Result<Sent, Error> {
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default())?;
-    let provider =
-        config.providers.iter().find(|provider| provider.id == column.replace(' ', "-")).unwrap();
+    let provider = provider(config, &column.replace(' ', "-"));
     let client = ClientHeaders::default();
     let prepared = prepare(
         &request,
@@ -141,16 +166,13 @@ fn prepared(
         &[],
         Duration::ZERO,
     )?;
-    let losses = match Way::of(provider.api, Operation::Chat) {
-        Some(Way::Translate) => translate::format(provider).losses(),
-        _ => &[],
-    };
-    let is_refused = |name: &str| {
-        losses.iter().any(|(lost, loss)| *lost == name && *loss == translate::Loss::Refused)
-    };
+    let translates = Way::of(provider.api, Operation::Chat) == Some(Way::Translate);
+    let losses = translate::format(provider).losses();
+    let lost = prepared.dropped.iter().map(|name| losses.of(name));
+    let refused = translates && lost.flatten().any(|loss| loss == translate::Loss::Refused);
     Ok(Sent {
         body: serde_json::from_slice(&prepared.body.apply(request.body())).unwrap(),
-        refused: prepared.dropped.iter().any(|name| is_refused(name)),
+        refused,
         dropped: prepared.dropped.iter().map(|name| name.to_string()).collect(),
     })
 }
@@ -158,27 +180,22 @@ fn prepared(
 struct Sent {
     body: Value,
     dropped: Vec<String>,
-    /// The endpoint would not be in the plan.
+    /// Whether a request with these fields would leave the endpoint out of its plan.
     refused: bool,
 }
 
 /// What becomes of a field: `None` if it is lost in silence.
-fn fate(
-    config: &Config,
-    upstream: (&str, &str, &str, &str),
-    row: &str,
-    value: &Value,
-) -> Option<&'static str> {
+fn fate(config: &Config, upstream: Upstream, row: &str, value: &Value) -> Option<&'static str> {
     let field = row.split(' ').next().unwrap();
     let mut body =
         json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4096});
     if row.starts_with("tool_choice") || row.starts_with("parallel") {
-        body["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+        body["tools"] = json!([tool()]);
     }
     let without = prepared(config, upstream, &body).unwrap();
     body[field] = value.clone();
     let Ok(with) = prepared(config, upstream, &body) else { return Some("error") };
-    // Both are one thing to the common form.
+    // Formats other than OpenAI's are written from the common form, which has both as `reasoning`.
     let field =
         if field == "reasoning_effort" && upstream.1 != "openai" { "reasoning" } else { field };
     let is_named = with
@@ -200,11 +217,11 @@ fn fate(
 fn no_field_is_lost_in_silence() {
     let config = config();
     let mut table = format!("{:31}", "");
-    table.extend(UPSTREAMS.map(|(column, ..)| format!(" {column:14}")));
+    table.extend(upstreams().iter().map(|(column, ..)| format!(" {column:14}")));
     let mut lost = Vec::new();
     for (row, value) in fields() {
         table.push_str(&format!("\n{row:31}"));
-        for upstream in UPSTREAMS {
+        for upstream in upstreams() {
             let fate = fate(&config, upstream, row, &value);
             table.push_str(&format!(" {:14}", fate.unwrap_or("LOST")));
             lost.extend(fate.is_none().then(|| format!("{row} at {}", upstream.0)));
@@ -224,7 +241,7 @@ fn no_field_is_lost_in_silence() {
 fn body_for(column: &str, json: &str) -> (String, String) {
     let config = config();
     let request = Request::parse(json.as_bytes().to_vec(), &Limits::default()).unwrap();
-    let provider = config.providers.iter().find(|provider| provider.id == column).unwrap();
+    let provider = provider(&config, column);
     let client = ClientHeaders::default();
     let prepared = prepare(
         &request,
@@ -270,8 +287,15 @@ fn openrouters_additions_do_not_reach_an_upstream_that_refuses_them() {
             "reasoning.max_tokens",
         ),
         (
-            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","cache_control":{"type":"ephemeral"},"text":"a"}]},{"reasoning":"r","role":"assistant","content":"b", "reasoning_details":[{"a":{}}] , "own":1}]}"#,
-            r#"{"model":"up","messages":[{"role":"user","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":"b" , "own":1}]}"#,
+            concat!(
+                r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","#,
+                r#""cache_control":{"type":"ephemeral"},"text":"a"}]},{"reasoning":"r","#,
+                r#""role":"assistant","content":"b", "reasoning_details":[{"a":{}}] , "own":1}]}"#
+            ),
+            concat!(
+                r#"{"model":"up","messages":[{"role":"user","content":[{"type":"text","#,
+                r#""text":"a"}]},{"role":"assistant","content":"b" , "own":1}]}"#
+            ),
             "messages.cache_control, messages.reasoning",
         ),
     ] {
@@ -294,7 +318,6 @@ fn a_reasoning_that_makes_no_sense_is_the_clients_fault() {
 #[test]
 fn a_parameter_that_would_be_taken_out_is_unsupported() {
     let config = config();
-    let provider = |id: &str| config.providers.iter().find(|provider| provider.id == id).unwrap();
     for (body, expected) in [
         (r#"{"temperature":1,"seed":1,"reasoning":{},"include_reasoning":true}"#, None),
         (r#"{"top_k":null}"#, None),
@@ -302,7 +325,7 @@ fn a_parameter_that_would_be_taken_out_is_unsupported() {
         (r#"{"repetition_penalty":1}"#, Some("repetition_penalty")),
     ] {
         let request = Request::parse(body.as_bytes().to_vec(), &Limits::default()).unwrap();
-        assert_eq!(unsupported(provider("openai"), &request), expected, "{body}");
-        assert_eq!(unsupported(provider("compatible"), &request), None, "{body}");
+        assert_eq!(unsupported(provider(&config, "openai"), &request), expected, "{body}");
+        assert_eq!(unsupported(provider(&config, "compatible"), &request), None, "{body}");
     }
 }

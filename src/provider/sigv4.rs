@@ -12,8 +12,8 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::Escaped;
 use crate::calendar::civil_date;
+use crate::wire::percent::Escaped;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 

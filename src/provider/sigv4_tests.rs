@@ -1,7 +1,8 @@
 //! Signatures of AWS's own test suite, and of botocore 1.44.5 for requests to Bedrock.
 
 use super::*;
-use crate::provider::bedrock;
+use crate::translate::Format as _;
+use crate::translate::bedrock::Bedrock;
 use serde::Deserialize;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -12,7 +13,7 @@ const SUITE_KEY: Credentials<'_> = Credentials {
     secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
     session_token: None,
 };
-/// 2015-08-30T12:36:00Z
+/// The time of the suite's requests: 2015-08-30T12:36:00Z.
 const SUITE_TIME: Duration = Duration::from_secs(1_440_938_160);
 
 fn value<'a>(headers: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
@@ -43,7 +44,9 @@ fn check_suite(
     let authorization = value(&signed, "authorization").unwrap();
     let (lead, found) = authorization.split_once("Signature=").unwrap();
     assert_eq!(found, signature, "{name}");
-    let credential = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=";
+    let credential = "AWS4-HMAC-SHA256 \
+                      Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+                      SignedHeaders=";
     assert!(lead.starts_with(credential), "{name}: {lead}");
 }
 
@@ -76,12 +79,18 @@ fn the_suite_of_aws_is_signed_alike() {
             "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84")),
         ("get-relative-relative-normalized", ("GET", "/example1/example2/../..", "", &[], VANILLA)),
         ("get-header-key-duplicate",
-            ("GET", "/", "", &[("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1")],
+            ("GET", "/", "", &[
+                ("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1"),
+            ],
             "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea")),
         ("get-header-value-order",
-            ("GET", "/", "", &[("My-Header1", "value4"), ("My-Header1", "value1"), ("My-Header1", "value3"), ("My-Header1", "value2")],
+            ("GET", "/", "", &[
+                ("My-Header1", "value4"), ("My-Header1", "value1"), ("My-Header1", "value3"),
+                ("My-Header1", "value2"),
+            ],
             "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01")),
-        ("get-header-value-trim", ("GET", "/", "", &[("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")],
+        ("get-header-value-trim",
+            ("GET", "/", "", &[("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")],
             "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736")),
         ("post-header-key-sort", ("POST", "/", "", &[("My-Header1", "value1")],
             "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c")),
@@ -115,7 +124,11 @@ fn the_suites_bodies_and_tokens_are_signed_alike() {
         "",
         Some(token),
     );
-    let token = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
+    let token = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBu\
+                 FqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmU\
+                 pp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY\
+                 9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvK\
+                 Tr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
     let signature = "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead";
     check_suite("post-sts-header-before", ("POST", "/", "", &[], signature), "", Some(token));
 }
@@ -146,7 +159,7 @@ fn botocore_signs_requests_to_bedrock_alike() {
         serde_json::from_str(include_str!("fixtures/sigv4_bedrock.json")).unwrap();
     assert_eq!(recorded.len(), 7);
     for it in &recorded {
-        assert_eq!(bedrock::path(&it.model, it.stream), it.path, "{}", it.name);
+        assert_eq!(Bedrock.path(&it.model, it.stream), it.path, "{}", it.name);
         let headers: Vec<_> =
             it.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let body_sha256 = sha256(it.body.as_bytes());
@@ -158,7 +171,7 @@ fn botocore_signs_requests_to_bedrock_alike() {
             secret_key: &it.secret_key,
             session_token: it.session_token.as_deref(),
         };
-        let scope = Scope { region: &it.region, service: bedrock::SIGNING_NAME };
+        let scope = Scope { region: &it.region, service: "bedrock" };
         let signed = sign(&request, &credentials, scope, Duration::from_secs(it.time));
         assert_eq!(value(&signed, "x-amz-date"), Some(it.date.as_str()), "{}", it.name);
         assert_eq!(value(&signed, "authorization"), Some(it.authorization.as_str()), "{}", it.name);

@@ -26,13 +26,16 @@ const CLIENT: &[(&str, &str)] = &[
     ("te", "trailers"),
 ];
 
+/// A key that may not stand in a query as it is.
+const KEY: &str = "a&b=c/\u{e9}";
+
 /// Headers for a provider that is configured as told.
 fn headers(provider: &Value, operation: Operation) -> Vec<(String, String)> {
     let mut provider = provider.clone();
     provider["api"] = "openai".into();
     let document = json!({"providers": {"p": provider}});
-    let key = |_: &str| Some("a&b=c/\u{e9}".to_owned());
-    let (config, _) = Config::parse(document.to_string().as_bytes(), &key).unwrap();
+    let (config, _) =
+        Config::parse(document.to_string().as_bytes(), &|_| Some(KEY.to_owned())).unwrap();
     let request =
         Request::parse(b"{\"model\":\"m\",\"messages\":[]}".to_vec(), &Limits::default()).unwrap();
     let current = [
@@ -141,28 +144,23 @@ fn a_body_is_called_json_whatever_the_client_calls_it() {
 
 #[test]
 fn a_provider_is_authenticated_in_its_own_way() {
-    let with = |auth: Value| headers(&json!({"auth": auth}), Operation::Embeddings);
-    let credentials = |headers: &[(String, String)]| {
-        let known = ["authorization", "x-api-key", "api-key"];
-        known.map(|name| value(headers, name).map(str::to_owned).unwrap_or_default())
-    };
-    let key = "a&b=c/\u{e9}";
-    assert_eq!(
-        credentials(&with(json!({"type": "bearer", "env": "K"}))),
-        [&format!("Bearer {key}"), "", ""]
-    );
-    assert_eq!(
-        credentials(&with(json!({"type": "header", "name": "Api-Key", "env": "K"}))),
-        ["", "", key]
-    );
-    assert_eq!(credentials(&with(json!({"type": "none"}))), ["", "", ""]);
-    assert_eq!(
-        credentials(&with(json!({"type": "passthrough"}))),
-        ["Bearer client", "client", "client"]
-    );
-    let query = with(json!({"type": "query", "name": "key", "env": "K"}));
-    assert_eq!(value(&query, ":path"), Some("/v1/embeddings?key=a%26b%3Dc%2F%C3%A9"));
-    assert_eq!(credentials(&query), ["", "", ""]);
+    let by_query = "/v1/embeddings?key=a%26b%3Dc%2F%C3%A9";
+    for (auth, credentials, path) in [
+        (
+            json!({"type": "bearer", "env": "K"}),
+            [&format!("Bearer {KEY}"), "", ""],
+            "/v1/embeddings",
+        ),
+        (json!({"type": "header", "name": "Api-Key", "env": "K"}), ["", "", KEY], "/v1/embeddings"),
+        (json!({"type": "none"}), [""; 3], "/v1/embeddings"),
+        (json!({"type": "passthrough"}), ["Bearer client", "client", "client"], "/v1/embeddings"),
+        (json!({"type": "query", "name": "key", "env": "K"}), [""; 3], by_query),
+    ] {
+        let headers = headers(&json!({"auth": auth}), Operation::Embeddings);
+        let told = ["authorization", "x-api-key", "api-key"]
+            .map(|name| value(&headers, name).unwrap_or_default());
+        assert_eq!((told, value(&headers, ":path")), (credentials, Some(path)), "{auth}");
+    }
 }
 
 #[test]
@@ -176,7 +174,10 @@ fn only_a_provider_that_gets_the_clients_key_is_told_of_its_account() {
 
 #[test]
 fn a_providers_own_headers_and_path_win() {
-    let provider = json!({"base_path": "/openai/deployments/x", "headers": {"X-Team": "search", "User-Agent": "gateway"}});
+    let provider = json!({
+        "base_path": "/openai/deployments/x",
+        "headers": {"X-Team": "search", "User-Agent": "gateway"},
+    });
     let headers = headers(&provider, Operation::Completions);
     assert_eq!(value(&headers, ":path"), Some("/openai/deployments/x/completions"));
     assert_eq!(
@@ -193,34 +194,36 @@ fn what_is_said_of_the_clients_dialect_does_not_reach_a_provider_of_another() {
     assert_eq!(value(&headers, "user-agent"), Some("sdk"));
 }
 
-#[test]
-fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
+/// Whether a request of Anthropic's dialect with this block passes to an Anthropic provider, and
+/// what is sent.
+fn body_with(block: &Value) -> (bool, String) {
     let document = json!({"providers": {"p": {"api": "anthropic", "host": "h.example"}}});
     let (config, _) = Config::parse(document.to_string().as_bytes(), &|_| None).unwrap();
     let client = ClientHeaders::keep(&[("anthropic-beta", "b")]);
-    let body_with = |block: Value| {
-        let turns =
-            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
-        let body =
-            json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns})
-                .to_string();
-        let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
-        let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
-        let prepared =
-            prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
-        assert_eq!(value(&owned(&prepared), "anthropic-beta"), Some("b"));
-        assert_eq!(value(&owned(&prepared), ":path"), Some("/v1/messages"));
-        (
-            matches!(prepared.body, Body::Edited(_)),
-            String::from_utf8(prepared.body.apply(request.body()).into()).unwrap(),
-        )
-    };
+    let turns =
+        json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [block]}]);
+    let body = json!({"model": "m", "max_tokens": 9, "stream": true, "own": 1, "messages": turns})
+        .to_string();
+    let request = Request::parse(body.into_bytes(), &Limits::default()).unwrap();
+    let target = Target { provider: &config.providers[0], model: "up", service_tier: None };
+    let prepared =
+        prepare(&request, Operation::Messages, &client, target, &[], Duration::ZERO).unwrap();
+    assert_eq!(value(&owned(&prepared), "anthropic-beta"), Some("b"));
+    assert_eq!(value(&owned(&prepared), ":path"), Some("/v1/messages"));
+    (
+        matches!(prepared.body, Body::Edited(_)),
+        String::from_utf8(prepared.body.apply(request.body()).into()).unwrap(),
+    )
+}
+
+#[test]
+fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
     for own in [
         json!({"type": "text", "text": "thinking"}),
         json!({"type": "thinking", "thinking": "t", "signature": "c2ln"}),
         json!({"type": "redacted_thinking", "data": "ZGF0YQ=="}),
     ] {
-        let (passes, body) = body_with(own.clone());
+        let (passes, body) = body_with(&own);
         assert!(passes && body.contains("\"own\":1") && body.contains("\"up\""), "{own}: {body}");
     }
     for foreign in [
@@ -228,7 +231,7 @@ fn an_anthropic_body_passes_unless_other_providers_left_their_parts_in_it() {
         json!({"type": "thinking", "thinking": "t", "signature": ""}),
         json!({"type": "redacted_thinking", "data": "modelyard-call-v1:c2ln"}),
     ] {
-        let (passes, body) = body_with(foreign.clone());
+        let (passes, body) = body_with(&foreign);
         assert!(!passes, "{foreign}");
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((&body["model"], &body["stream"]), (&json!("up"), &json!(true)), "{body}");

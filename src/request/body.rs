@@ -7,7 +7,7 @@ mod edit;
 mod unfit;
 
 use super::content::Content;
-use super::conversation::{Conversation, Session};
+use super::conversation::{ConversationId, Session};
 use super::feature::Features;
 use super::field::{Field, Fields, Presence, Role};
 use super::model::Models;
@@ -23,7 +23,7 @@ use crate::wire::json::{Kind, Reader};
 pub use edit::StreamOptionsEdit;
 pub use unfit::Unfit;
 
-/// A client's request, whatever endpoint will serve it.
+/// What was read of a client's request, whatever endpoint will serve it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     raw: Raw,
@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a body. Errors are the client's fault.
+    /// Reads a body. What is wrong with it is the client's mistake.
     pub fn parse(body: Vec<u8>, limits: &Limits) -> Result<Self, Error> {
         let mut request = Self::default();
         request.read(body, limits)?;
@@ -135,7 +135,7 @@ impl Request {
         Ok(())
     }
 
-    /// [`Self::field`], for what few requests have.
+    /// Hands a field that few requests have to the group it belongs to.
     // Keeps its caller small, as the host's compiler takes memory by the size of the largest
     // function.
     #[inline(never)]
@@ -224,13 +224,13 @@ impl Request {
         by_model.map(|(_, preset)| preset).or(self.routing.preset.as_deref())
     }
 
-    /// Which conversation this belongs to; `session` is the header `x-session-id`.
+    /// Which conversation the request goes on with; `session` is the header `x-session-id`.
     #[inline(never)]
-    pub fn conversation(&self, session: Option<&str>) -> Option<Conversation> {
+    pub fn conversation(&self, session: Option<&str>) -> Option<ConversationId> {
         self.session.conversation(session, (&self.content.opening, self.body()))
     }
 
-    /// Names of the fields for the gateway that it knows and does not apply.
+    /// Names of the fields that ask the gateway for something it does not do.
     pub fn unapplied(&self) -> &[&'static str] {
         &self.routing.unapplied
     }
@@ -240,7 +240,7 @@ impl Request {
         self.routing.partition()
     }
 
-    /// Whether the client asks anything of routing.
+    /// Whether the request has preferences of its own.
     pub fn has_preferences(&self) -> bool {
         self.routing.preferences.is_some()
     }
@@ -265,12 +265,12 @@ impl Request {
         self.features.max_output
     }
 
-    /// Input tokens there are at least.
+    /// Input tokens, of which there may be more but not fewer.
     pub fn least_input_tokens(&self) -> u64 {
         self.content.least_tokens()
     }
 
-    /// Input tokens by rule of thumb.
+    /// Input tokens, estimated by the length of the texts.
     pub fn input_estimate(&self) -> u64 {
         self.content.estimated_tokens()
     }
@@ -290,7 +290,7 @@ impl Request {
         Field::of(name.as_bytes()).is_some_and(|field| self.fields.set.contains(field))
     }
 
-    /// The form the answer must have, as a `type` of `response_format`; `None`: text.
+    /// The form that the answer must have, as a `type` of `response_format`; `None`: plain text.
     pub fn response_format(&self) -> Option<&'static str> {
         self.features.response_format
     }
@@ -318,8 +318,8 @@ impl Request {
             .map(Field::name)
     }
 
-    /// The fields that are there and not null; what other dialects say elsewhere has the name it
-    /// has in chat's.
+    /// The fields that are there and not null. What other dialects than chat's say in another field
+    /// counts as chat's own.
     fn supported_by_name(&self) -> Fields {
         let mut fields = self.fields.set;
         if self.features.response_format.is_some() {
@@ -328,7 +328,7 @@ impl Request {
         fields
     }
 
-    /// The parameters used whose loss would change what the client gets.
+    /// Names of the parameters used without which the client would get another kind of answer.
     pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
         let fields = self.supported_by_name();
         let all = [Field::Tools, Field::ResponseFormat, Field::Verbosity];

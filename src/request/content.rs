@@ -7,10 +7,12 @@ use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::json::{JsonError, Kind, Reader, Text};
 
-/// No text has fewer tokens than one to this many bytes; only used to rule endpoints out.
+/// A text of this many bytes has at least one token: by that an endpoint is ruled out whose context
+/// is certainly too short.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
 
-/// Members of messages and of their parts that are OpenRouter's, and what their loss is called.
+/// Members of messages and of their parts that are OpenRouter's, each with the name by which the
+/// client is told that it was left out.
 const OPENROUTER_PARTS: [(&str, &str); 4] = [
     ("reasoning", "messages.reasoning"),
     ("reasoning_content", "messages.reasoning"),
@@ -18,8 +20,7 @@ const OPENROUTER_PARTS: [(&str, &str); 4] = [
     ("cache_control", "messages.cache_control"),
 ];
 
-/// What the loss of a member of a message, or of one of its parts, is called, if it is
-/// OpenRouter's.
+/// The name of the loss, if a member of a message or of one of its parts is OpenRouter's.
 pub(super) fn openrouter_loss(key: &Text<'_>) -> Option<&'static str> {
     OPENROUTER_PARTS.iter().find(|(name, _)| key.is(name)).map(|(_, loss)| *loss)
 }
@@ -29,11 +30,11 @@ pub(super) fn openrouter_loss(key: &Text<'_>) -> Option<&'static str> {
 pub(super) struct Content {
     /// Bytes of all texts together.
     text_bytes: usize,
-    /// Kinds of content besides text, a bit for each.
+    /// The kinds of content besides text, a bit for each [`Modality`].
     modalities: u8,
     /// How the conversation begins.
     pub(super) opening: Opening,
-    /// Members of messages that are OpenRouter's, by the names of their losses.
+    /// Names of the losses if OpenRouter's members of messages are left out.
     pub(super) openrouter_parts: Vec<&'static str>,
 }
 
@@ -52,7 +53,7 @@ impl Content {
         }
     }
 
-    /// A prompt or instructions in one piece.
+    /// Reads a prompt or instructions in one piece.
     fn text(&mut self, instructs: bool, reader: &mut Reader<'_>) -> Result<(), Error> {
         let span = reader.skip()?;
         self.text_bytes += span.len();
@@ -60,7 +61,7 @@ impl Content {
         Ok(())
     }
 
-    /// The items of `input`: messages, or texts and tokens to embed.
+    /// Reads the items of `input`: messages, or texts and tokens to embed.
     fn items(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         reader.array(|reader, _| match reader.peek()? {
             Kind::Object => self.message(reader),
@@ -72,7 +73,8 @@ impl Content {
         Ok(())
     }
 
-    /// Counts text and notes other kinds of content, and how the conversation begins.
+    /// Reads a message: counts its text, and notes other kinds of content and what the conversation
+    /// begins with.
     pub(super) fn message(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         if reader.peek()? != Kind::Object {
             reader.skip()?;
@@ -127,12 +129,12 @@ impl Content {
         self.openrouter_parts.extend(loss);
     }
 
-    /// Input tokens there are at least.
+    /// Input tokens, of which there may be more but not fewer.
     pub(super) fn least_tokens(&self) -> u64 {
         self.text_bytes as u64 / MOST_BYTES_PER_TOKEN
     }
 
-    /// Input tokens by rule of thumb.
+    /// Input tokens, estimated by the length of the texts.
     pub(super) fn estimated_tokens(&self) -> u64 {
         Usage::estimate(self.text_bytes)
     }

@@ -1,7 +1,7 @@
 //! Which conversation a request belongs to, so that the next turn can go where the prompt is
 //! cached.
 //!
-//! Told by the client (`session_id`, `x-session-id`, `prompt_cache_key`), or by how the
+//! The client says so (`session_id`, `x-session-id`, `prompt_cache_key`), or it is told by how the
 //! conversation begins. Only hashes are kept.
 
 use super::field::Field;
@@ -13,13 +13,13 @@ use crate::wire::json::{Kind, Reader, Span};
 /// Longest `session_id`, in characters.
 const LONGEST_SESSION: usize = 256;
 
-/// Bytes of a message that are looked at; its length always counts.
+/// How many bytes of a message are hashed; of a longer one its length is hashed too.
 const LOOKED_AT: usize = 2048;
 
-/// A conversation.
+/// What one conversation is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversation {
-    /// Hash of what tells it from others.
+pub struct ConversationId {
+    /// Hash of what tells this conversation from others.
     pub key: u64,
     /// Whether the client itself gave a session id.
     pub is_named: bool,
@@ -39,7 +39,7 @@ impl Opening {
         place.get_or_insert(content);
     }
 
-    /// `None` if nothing has been said.
+    /// Hash of the opening; `None` if nothing has been said.
     fn hash(&self, body: &[u8]) -> Option<u64> {
         let mut hash = Fnv::new();
         for span in self.instructions.iter().chain([self.message.as_ref()?]) {
@@ -51,7 +51,7 @@ impl Opening {
     }
 }
 
-/// What the client itself tells conversations apart by.
+/// The names by which the client itself tells conversations apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Session {
     id: Option<String>,
@@ -84,17 +84,17 @@ impl Session {
         &self,
         header: Option<&str>,
         (opening, body): (&Opening, &[u8]),
-    ) -> Option<Conversation> {
+    ) -> Option<ConversationId> {
         let id = self.id.as_deref().or(header).filter(|id| !id.is_empty());
         if let Some(id) = id {
-            return Some(Conversation { key: hash(b's', id), is_named: true });
+            return Some(ConversationId { key: hash(b's', id), is_named: true });
         }
         let cache_key = self.cache_key.as_deref().filter(|key| !key.is_empty());
         let key = match cache_key {
             Some(cache_key) => hash(b'c', cache_key),
             None => opening.hash(body)?,
         };
-        Some(Conversation { key, is_named: false })
+        Some(ConversationId { key, is_named: false })
     }
 }
 

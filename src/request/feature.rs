@@ -1,6 +1,7 @@
-//! What a request asks of its model besides an answer: a form, thinking, a service tier. Read
-//! wherever one of the client dialects says it; values that nobody here knows are the upstream's to
-//! judge.
+//! What a request asks of its model besides an answer: a form, thinking, a service tier.
+//!
+//! Each of the clients' dialects says it in another field; all are read here. A value that this
+//! gateway does not know is left to the upstream to judge.
 
 use super::field::Field;
 use super::problem::{members, wrong};
@@ -14,7 +15,7 @@ pub(crate) const RESPONSE_FORMATS: [&str; 4] = ["json_object", "json_schema", "g
 /// Levels of thinking.
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// What was asked for.
+/// What the client asks of its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Features {
     /// The largest output, in tokens.
@@ -84,7 +85,8 @@ impl Features {
         Ok(())
     }
 
-    /// OpenRouter's and the Responses API's object; an empty one asks, too.
+    /// Reads OpenRouter's and the Responses API's object, which asks for thinking even if it is
+    /// empty.
     fn reasoning(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let mut asks = true;
         members(reader, &mut |reader, key| {
@@ -101,7 +103,8 @@ impl Features {
         Ok(())
     }
 
-    /// It may be said in two places, but not differently.
+    /// Takes note of the level of thinking, which a request may say in two places, but not
+    /// differently.
     fn effort(&mut self, effort: Option<&'static str>) -> Result<(), Error> {
         let said = std::mem::replace(&mut self.effort, effort);
         if said.zip(effort).is_some_and(|(said, effort)| said != effort) {
@@ -111,7 +114,7 @@ impl Features {
     }
 }
 
-/// Reads a text; which of these it is.
+/// Reads a text and finds out which of the known ones it is.
 fn one_of(
     reader: &mut Reader<'_>,
     known: &[&'static str],
@@ -120,7 +123,7 @@ fn one_of(
     Ok(known.iter().copied().find(|known| text.is(known)))
 }
 
-/// Reads an object; which of these its `type` is.
+/// Reads an object and finds out which of the known ones its `type` is.
 fn of_type(reader: &mut Reader<'_>, known: &[&'static str]) -> Result<Option<&'static str>, Error> {
     let mut kind = None;
     members(reader, &mut |reader, key| {

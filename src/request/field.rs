@@ -6,12 +6,12 @@ use crate::error::Error;
 /// What a field is to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Read, and forwarded.
+    /// The gateway reads it, and forwards it.
     Read,
-    /// Forwarded; a capability an endpoint may lack, named as in OpenRouter's
+    /// The gateway forwards it, and an endpoint may lack it: one of OpenRouter's
     /// `supported_parameters`.
     Parameter,
-    /// For the gateway alone: never forwarded.
+    /// It is for the gateway alone, which never forwards it.
     Own,
 }
 

@@ -13,7 +13,7 @@ const MOST_MODELS: usize = 20;
 /// The names in a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Models {
-    /// `model`.
+    /// The value of `model`.
     pub(super) wanted: Option<String>,
     /// Where the value of `model` stands, also where it is null.
     pub(super) span: Option<Span>,

@@ -11,7 +11,7 @@ use crate::wire::json::{Kind, Reader};
 const FIELD: &str = "plugins";
 const AUTO_ROUTER: &str = "auto-router";
 
-/// Whether a request is as well served without it.
+/// OpenRouter's plugins, and whether a request for one can be served without it.
 const PLUGINS: [(&str, bool); 11] = [
     ("web", false),
     ("web-fetch", false),
@@ -27,18 +27,18 @@ const PLUGINS: [(&str, bool); 11] = [
     ("body-builder", true),
 ];
 
-/// Longest pattern, in bytes.
+/// Bytes of the longest pattern of model ids.
 const LONGEST_PATTERN: usize = 1024;
-/// All patterns together, in bytes.
+/// Bytes that all patterns may have together.
 const LONGEST_PATTERNS: usize = 65_536;
 
 /// What a client lets the gateway choose from: patterns of model ids, in which `*` stands for
 /// anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AutoRouter {
-    /// Only these; empty: any.
+    /// Only these may be chosen; empty: all may.
     pub allowed_models: Vec<String>,
-    /// None of these.
+    /// None of these may be chosen.
     pub excluded_models: Vec<String>,
 }
 
@@ -46,21 +46,21 @@ pub struct AutoRouter {
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
     pub(super) auto_router: Option<Box<AutoRouter>>,
-    /// There is something that is left out.
+    /// Whether something is asked for that this gateway leaves out.
     pub(super) unapplied: bool,
 }
 
-/// One of the list.
+/// One entry of `plugins`.
 #[derive(Default)]
 struct Plugin {
     id: Option<String>,
     disabled: bool,
     auto_router: AutoRouter,
-    /// It has settings that nobody here reads.
+    /// Whether it has settings that this gateway does not read.
     more: bool,
 }
 
-/// Reads the list.
+/// Reads the value of `plugins`.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plugins, Error> {
     const EXPECTED: &str = "must be an array of objects with an id";
     if reader.peek()? != Kind::Array {
@@ -118,7 +118,7 @@ impl Plugin {
 }
 
 impl AutoRouter {
-    /// OpenRouter's bounds.
+    /// Refuses what is beyond OpenRouter's bounds.
     fn check(&self) -> Result<(), Error> {
         let (allowed, excluded) = (&self.allowed_models, &self.excluded_models);
         let mut all = allowed.iter().chain(excluded);

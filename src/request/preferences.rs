@@ -18,13 +18,13 @@ use crate::wire::json::{Kind, Reader};
 pub struct Preferences {
     /// Providers to try first, in this order.
     pub order: Option<Vec<String>>,
-    /// Nothing but these.
+    /// The only providers that may be used.
     pub only: Option<Vec<String>>,
-    /// None of these.
+    /// Providers that must not be used.
     pub ignore: Option<Vec<String>>,
-    /// `false`: one endpoint only.
+    /// `false`: only one endpoint is tried.
     pub allow_fallbacks: Option<bool>,
-    /// Only endpoints that support every parameter sent.
+    /// `true`: only endpoints that support every parameter sent.
     pub require_parameters: Option<bool>,
     /// `deny`: only endpoints that do not train.
     pub data_collection: Option<DataCollection>,
@@ -38,7 +38,7 @@ pub struct Preferences {
     pub sort: Option<SortBy>,
     /// Whether the models of a request are kept apart.
     pub partition: Option<Partition>,
-    /// Upper bounds.
+    /// The highest prices that an endpoint may have.
     pub max_price: Option<MaxPrice>,
     /// Output tokens per second below which an endpoint goes last.
     pub preferred_min_throughput: Option<Cutoffs>,
@@ -51,13 +51,13 @@ pub struct Preferences {
 /// Whether endpoints that train on prompts may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataCollection {
-    /// They may.
+    /// Endpoints that train on prompts may be used.
     Allow,
-    /// They may not.
+    /// Only endpoints that do not train on prompts may be used.
     Deny,
 }
 
-/// A strict order.
+/// By what endpoints are ordered, in place of the document's own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     /// Cheapest first.
@@ -71,7 +71,7 @@ pub enum SortBy {
 }
 
 impl SortBy {
-    /// Its name in a request.
+    /// The name of the order in a request.
     pub fn name(self) -> &'static str {
         match self {
             Self::Price => "price",
@@ -106,16 +106,15 @@ pub struct MaxPrice {
     pub audio: Option<Price>,
 }
 
-/// Bounds on a measurement, each for the share of requests that does at least as well. All of them
-/// must hold.
+/// Bounds on a measurement: each one must hold for at least a certain share of the requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cutoffs {
-    /// For [`Cutoffs::SHARES`], in that order.
+    /// One for each of [`Cutoffs::SHARES`], in that order.
     pub bounds: [Option<f64>; 4],
 }
 
 impl Cutoffs {
-    /// Percent of the requests.
+    /// The shares, in percent of the requests.
     pub const SHARES: [u8; 4] = [50, 75, 90, 99];
 
     /// Every bound with its share.
@@ -126,7 +125,7 @@ impl Cutoffs {
 }
 
 impl Preferences {
-    /// Those of a request that has none.
+    /// The preferences of a request that has none.
     pub(super) const NONE: &Self = &Self {
         order: None,
         only: None,
@@ -208,8 +207,8 @@ impl Preferences {
     }
 }
 
-/// Reads the members that are not null. `read` says whether it knows a key; none of those may stand
-/// there twice.
+/// Reads the members of an object that are not null. `read` says whether it knows a key; a key that
+/// it knows must not stand there twice.
 fn object(
     reader: &mut Reader<'_>,
     field: &'static str,
@@ -320,12 +319,15 @@ fn bound(reader: &mut Reader<'_>, body: &[u8], field: &'static str) -> Result<f6
     number.ok_or_else(|| wrong(field, "must be a number, or an object of p50, p75, p90, p99"))
 }
 
+/// A deadline below this would only make endpoints fail that are well.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+
 fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration, Error> {
     let is_number = reader.peek()? == Kind::Number;
     let text = number(reader, body)?.unwrap_or_default();
     let time =
         if is_number { duration::parse(&format!("{text}s")) } else { duration::parse(&text) };
-    time.ok_or_else(|| {
+    time.map(|time| time.max(SHORTEST_TIMEOUT)).ok_or_else(|| {
         wrong(
             "provider.first_token_timeout",
             "must be seconds, or a duration such as \"500ms\" or \"10s\"",
@@ -333,7 +335,7 @@ fn first_token_timeout(reader: &mut Reader<'_>, body: &[u8]) -> Result<Duration,
     })
 }
 
-/// Consumes any value; the text of a number, or what a string spells.
+/// Reads any value; returns the text of a number, or what a string spells.
 fn number(reader: &mut Reader<'_>, body: &[u8]) -> Result<Option<String>, Error> {
     Ok(match reader.peek()? {
         Kind::String => Some(reader.string()?.decode().into_owned()),

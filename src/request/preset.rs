@@ -1,7 +1,7 @@
 //! Presets: request fields that the configuration keeps under a name.
 //!
-//! OpenRouter's rules: the request's fields win, one by one; `tools` are united by name, the
-//! preset's first.
+//! They hold by OpenRouter's rules: each field that the request has itself wins; `tools` are united
+//! by name, the preset's first.
 
 use crate::wire::edit::Edits;
 use crate::wire::json::{JsonError, Reader, Span, elements, member, quoted};
@@ -15,8 +15,8 @@ pub fn split(model: &str) -> Option<(&str, &str)> {
     if model.bytes().any(|byte| byte == b'@') { model.split_once("@preset/") } else { None }
 }
 
-/// A valid body, with the fields of a preset that it does not have. `model` is its own, and where
-/// that stands.
+/// Adds to a valid body the fields of a preset that it does not have. `model` is the body's own
+/// model, and where that stands.
 pub(super) fn merge(body: &[u8], preset: &Preset, model: Option<(&str, Span)>) -> Vec<u8> {
     let (object, own) = members(body);
     let mut edits = Edits::new();
@@ -88,7 +88,7 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Body, preset, merged.
+    /// Columns: the body, the preset, and both merged.
     #[track_caller]
     fn check(body: &str, preset: &Value, expected: &str) {
         let request = Request::parse(body.into(), &Limits::default()).unwrap();
@@ -125,14 +125,22 @@ mod tests {
         check(r#"{"model":"@preset/p"}"#, &json!({}), r#"{"model":null}"#);
     }
 
+    fn tool(name: &str, text: &str) -> Value {
+        json!({"type": "function", "function": {"name": name, "description": text}})
+    }
+
     #[test]
     fn tools_are_united_by_name_the_presets_first() {
-        let tool = |name: &str, text: &str| json!({"type": "function", "function": {"name": name, "description": text}});
         let preset =
             json!({"tools": [tool("a", "preset"), tool("b", "preset"), {"type": "web_search"}]});
         let body =
             json!({"tools": [tool("c", "own"), tool("b", "own"), {"type": "web_search", "x": 1}]});
-        let expected = json!({"tools": [tool("a", "preset"), tool("b", "own"), {"type": "web_search", "x": 1}, tool("c", "own")]});
+        let expected = json!({"tools": [
+            tool("a", "preset"),
+            tool("b", "own"),
+            {"type": "web_search", "x": 1},
+            tool("c", "own"),
+        ]});
         check(&body.to_string(), &preset, &expected.to_string());
         check(
             r#"{"seed":1}"#,

@@ -1,14 +1,15 @@
-//! Reads the values of a body as what a field expects; all else is the client's mistake.
+//! Reads the values of a body as what their fields expect. A value of another kind is the client's
+//! mistake.
 
 use crate::error::Error;
 use crate::wire::json::{Kind, Reader};
 
-/// A field, named by its path, that must not be as it is.
+/// The error of a client that gave a field, named by its path, a value that it must not have.
 pub(super) fn wrong(field: &'static str, problem: &str) -> Error {
     Error::InvalidField { field, problem: problem.to_owned() }
 }
 
-/// A text.
+/// Reads a text.
 pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, Error> {
     if reader.peek()? != Kind::String {
         return Err(wrong(field, "must be a string"));
@@ -19,7 +20,7 @@ pub(super) fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<Strin
 /// Most items of a list; each takes more memory than its bytes in the body.
 const MOST_TEXTS: usize = 1024;
 
-/// A list of texts.
+/// Reads a list of texts.
 pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<String>, Error> {
     const EXPECTED: &str = "must be an array of strings";
     if reader.peek()? != Kind::Array {
@@ -39,13 +40,13 @@ pub(super) fn texts(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<
     Ok(texts)
 }
 
-/// True or false.
+/// Reads true or false.
 pub(super) fn boolean(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, Error> {
     reader.boolean()?.ok_or_else(|| wrong(field, "must be true or false"))
 }
 
-/// An object. `read` consumes the value of each key, or leaves it. Not generic, so that there is
-/// one copy of it.
+/// Reads an object. `read` consumes the value of each key, or leaves it.
+// Not generic, so that the module holds it once.
 pub(super) fn members(
     reader: &mut Reader<'_>,
     read: &mut dyn FnMut(&mut Reader<'_>, &str) -> Result<(), Error>,

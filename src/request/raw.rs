@@ -17,7 +17,7 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// Takes in the bytes of which the rest was read.
+    /// Takes in the bytes of which object and members have been read.
     pub(super) fn keep(&mut self, bytes: Vec<u8>) {
         self.bytes = bytes;
     }

@@ -10,14 +10,14 @@ use crate::wire::json::Reader;
 /// What the client wants of the gateway.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Routing {
-    /// `provider`; `None`: the client asks for nothing.
+    /// The object `provider`; `None`: the client has no preferences.
     pub(super) preferences: Option<Box<Preferences>>,
     /// `route`, the old name of `provider.sort.partition`.
     route: Option<Partition>,
     pub(super) preset: Option<String>,
     /// What the client lets `routing.auto` choose from, if it says so.
     pub(super) auto_router: Option<Box<AutoRouter>>,
-    /// Fields that this gateway does not do what they ask for, which its answer says.
+    /// Names of the fields that ask for something this gateway does not do.
     pub(super) unapplied: Vec<&'static str>,
 }
 

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::wire::edit::Members;
 use crate::wire::json::{JsonError, Kind, Reader, Span};
 
-/// `stream` and `stream_options`.
+/// What `stream` and `stream_options` say.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Streaming {
     pub(super) is_wanted: bool,
@@ -15,7 +15,7 @@ pub(super) struct Streaming {
 /// Where `stream_options` stands.
 #[derive(Clone, Debug)]
 pub(super) struct StreamOptions {
-    /// Which of the body's members it is.
+    /// Which one of the body's members it is.
     pub(super) index: usize,
     /// Its value, also where it is null.
     pub(super) value: Span,

@@ -6,22 +6,25 @@ use crate::operation::{Face, Operation};
 /// Base paths; each starts and ends with `/`, and none lies in another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paths {
-    /// OpenAI's face, default `/v1/`.
+    /// Where OpenAI's face is. Default: `/v1/`.
     pub openai: String,
-    /// OpenRouter's face, default `/api/v1/`.
+    /// Where OpenRouter's face is. Default: `/api/v1/`.
     pub openrouter: String,
-    /// What is for the operator, default `/modelyard/`; `None`: nothing is.
-    pub operator: Option<String>,
+    /// Where the operator's paths are, such as `api/explain`. Default: `/modelyard/`.
+    pub operator: String,
 }
 
 impl Default for Paths {
     fn default() -> Self {
-        let operator = Some("/modelyard/".to_owned());
-        Self { openai: "/v1/".to_owned(), openrouter: "/api/v1/".to_owned(), operator }
+        Self {
+            openai: "/v1/".to_owned(),
+            openrouter: "/api/v1/".to_owned(),
+            operator: "/modelyard/".to_owned(),
+        }
     }
 }
 
-/// What the gateway answers itself. Names are percent-encoded still.
+/// What the gateway answers itself. Names in it are still percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page<'a> {
     /// `models`
@@ -70,14 +73,14 @@ impl<'a> Page<'a> {
 /// What a path and method ask of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface<'a> {
-    /// Not ours: passes untouched and unbuffered.
+    /// It is none of the gateway's, and passes untouched and unbuffered.
     Elsewhere,
     /// A request to a model.
     Exchange(Face, Operation),
     /// Answered from what the gateway knows.
     Page(Face, Page<'a>),
-    /// `POST api/explain` below the operator's path.
-    Explain,
+    /// What stands below the operator's path.
+    Operator(&'a str),
     /// A known path with a wrong method.
     WrongMethod(ErrorForm, &'static str),
 }
@@ -93,11 +96,7 @@ impl<'a> Surface<'a> {
                 return Self::below(face, method, rest);
             }
         }
-        match paths.operator.as_ref().and_then(|base| path.strip_prefix(base)) {
-            Some("api/explain") if method == "POST" => Self::Explain,
-            Some("api/explain") => Self::WrongMethod(ErrorForm::OpenRouter, "POST"),
-            _ => Self::Elsewhere,
-        }
+        path.strip_prefix(paths.operator.as_str()).map_or(Self::Elsewhere, Self::Operator)
     }
 
     fn below(face: Face, method: &str, rest: &'a str) -> Self {
@@ -128,7 +127,7 @@ mod tests {
         Paths {
             openai: "/v1/".into(),
             openrouter: "/api/v1/".into(),
-            operator: Some("/modelyard/".into()),
+            operator: "/modelyard/".into(),
         }
     }
 
@@ -163,9 +162,9 @@ mod tests {
             ("DELETE", "/v1/models/a/b", WrongMethod(ErrorForm::OpenAi, "GET, HEAD")),
             ("GET", "/v1/models/", Elsewhere),
             ("GET", "/v1/model/", Elsewhere),
-            ("POST", "/modelyard/api/explain?seed=1", Explain),
-            ("GET", "/modelyard/api/explain", WrongMethod(ErrorForm::OpenRouter, "POST")),
-            ("GET", "/modelyard/", Elsewhere),
+            ("POST", "/modelyard/api/explain?seed=1", Operator("api/explain")),
+            ("GET", "/modelyard/", Operator("")),
+            ("GET", "/modelyard", Elsewhere),
             ("GET", "/v1/embeddings", WrongMethod(ErrorForm::OpenAi, "POST")),
             ("HEAD", "/v1/chat/completions", WrongMethod(ErrorForm::OpenAi, "POST")),
             ("DELETE", "/v1/models", WrongMethod(ErrorForm::OpenAi, "GET, HEAD")),
@@ -177,10 +176,6 @@ mod tests {
         ];
         for (method, path, expected) in rows {
             assert_eq!(Surface::of(&paths(), method, path), expected, "{method} {path}");
-        }
-        let without = Paths { operator: None, ..paths() };
-        for method in ["GET", "POST"] {
-            assert_eq!(Surface::of(&without, method, "/modelyard/api/explain"), Elsewhere);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What was seen of endpoints, in windows of several lengths. A sum: see [`crate::state`].
+//! What was seen of endpoints, in windows of several lengths.
 //!
-//! Endpoints are known by the hash of their id. One that is no longer configured ages out with its
-//! last window.
+//! It is a sum that workers share: see [`crate::state`]. Endpoints are known by the hash of their
+//! id. One that is no longer configured ages out with its last window.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use std::time::Duration;
 use super::histogram::Histogram;
 use crate::state::{Reader, Sum, Writer, entry};
 
-/// A stretch of time up to now, in whole cells of which the newest is not over.
+/// A stretch of time up to now. It is made of cells, of which the newest is not over yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// What outages are told by.
+    /// By what happened in it outages are told.
     HalfMinute,
-    /// What endpoints are ordered by.
+    /// By what happened in it endpoints are ordered.
     FiveMinutes,
-    /// Half an hour.
+    /// For uptimes, and for medians where the last five minutes have none.
     HalfHour,
-    /// A day.
+    /// For uptimes.
     Day,
 }
 
@@ -26,7 +26,7 @@ impl Window {
     pub(super) const ALL: [Self; 4] =
         [Self::HalfMinute, Self::FiveMinutes, Self::HalfHour, Self::Day];
 
-    /// Seconds of a cell, and how many cells make the window.
+    /// How many seconds a cell lasts, and how many cells make the window.
     fn cells(self) -> (u64, u64) {
         match self {
             Self::HalfMinute => (5, 6),
@@ -36,13 +36,13 @@ impl Window {
         }
     }
 
-    /// Number of the cell that a time falls into.
+    /// The number of the cell that a time falls into, counted from the Unix epoch.
     fn cell(self, time: Duration) -> u64 {
         time.as_secs() / self.cells().0
     }
 
-    /// The places of its cells.
-    fn places(self, now: Duration) -> RangeInclusive<Place> {
+    /// The places of the window's cells.
+    fn places(self, now: Duration) -> RangeInclusive<CellKey> {
         let (newest, count) = (self.cell(now) as u32, self.cells().1 as u32);
         // Another worker's clock may be a little ahead.
         (self as u8, (newest + 1).saturating_sub(count))..=(self as u8, newest + 1)
@@ -55,18 +55,18 @@ impl Window {
 }
 
 /// A window's place in [`Window::ALL`], and the number of one of its cells.
-type Place = (u8, u32);
+type CellKey = (u8, u32);
 
-/// What attempts that ended within one cell of a window came to.
+/// How the attempts went that ended within one cell of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Cell {
     /// Attempts that do not speak against the endpoint.
     pub well: u32,
-    /// Attempts that do.
+    /// Attempts that speak against the endpoint.
     pub failed: u32,
-    /// In ms.
+    /// Times to the first token in ms.
     pub first_token: Histogram,
-    /// In output tokens per second.
+    /// Output tokens per second.
     pub throughput: Histogram,
 }
 
@@ -97,14 +97,15 @@ impl Cell {
 
 /// What was seen of one endpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Seen {
-    /// Milliseconds since the epoch until which the provider wants to be left alone; 0: not at all.
+pub(super) struct EndpointFigures {
+    /// Until when the provider wants to be left alone, in milliseconds since the epoch; 0 where it
+    /// has asked for nothing.
     pub cooldown_until: u64,
-    /// In order of their places.
-    cells: Vec<(Place, Cell)>,
+    /// Ordered by their places.
+    cells: Vec<(CellKey, Cell)>,
 }
 
-impl Seen {
+impl EndpointFigures {
     /// The cell of a window that a time falls into, for adding to; never `None`.
     pub(super) fn cell(&mut self, window: Window, time: Duration) -> Option<&mut Cell> {
         entry(&mut self.cells, (window as u8, window.cell(time) as u32))
@@ -155,21 +156,21 @@ impl Seen {
 
 /// What was seen of several endpoints, in order of their keys.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Figures(Vec<(u64, Seen)>);
+pub(super) struct Figures(Vec<(u64, EndpointFigures)>);
 
 impl Figures {
-    /// What was seen of one.
-    pub(super) fn find(&self, endpoint: u64) -> Option<&Seen> {
+    /// What was seen of one endpoint.
+    pub(super) fn find(&self, endpoint: u64) -> Option<&EndpointFigures> {
         let at = self.0.binary_search_by_key(&endpoint, |(key, _)| *key).ok()?;
         self.0.get(at).map(|(_, seen)| seen)
     }
 
-    /// What was seen of one, for adding to; never `None`.
-    pub(super) fn of(&mut self, endpoint: u64) -> Option<&mut Seen> {
+    /// What was seen of one endpoint, for adding to; never `None`.
+    pub(super) fn of(&mut self, endpoint: u64) -> Option<&mut EndpointFigures> {
         entry(&mut self.0, endpoint)
     }
 
-    /// Keys of those of which something was seen.
+    /// The keys of all endpoints of which something was seen.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|(key, _)| *key)
     }
@@ -190,7 +191,7 @@ impl Sum for Figures {
 
     fn forget(&mut self, now: Duration) {
         self.0.iter_mut().for_each(|(_, seen)| seen.forget(now));
-        self.0.retain(|(_, seen)| *seen != Seen::default());
+        self.0.retain(|(_, seen)| *seen != EndpointFigures::default());
     }
 
     fn encode(&self, writer: &mut Writer) {
@@ -204,7 +205,7 @@ impl Sum for Figures {
         let mut figures = Self::default();
         while !reader.is_at_end() {
             let endpoint = reader.number()?;
-            *figures.of(endpoint)? = Seen::decode(reader)?;
+            *figures.of(endpoint)? = EndpointFigures::decode(reader)?;
         }
         Some(figures)
     }

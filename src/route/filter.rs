@@ -1,15 +1,15 @@
-//! Hard filters and the soft preference: what takes an endpoint out of a plan, and the reason it is
-//! given.
+//! Hard filters: what takes an endpoint out of a plan, and the reason that is given for it.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::iter;
 use std::time::Duration;
 
 use super::rule::Placing;
 use crate::calendar;
-use crate::catalog::Modality;
-use crate::catalog::Price;
-use crate::catalog::{Asked, Endpoint, Model, Pricing, ServiceTier, Tier, Variant, glob};
+use crate::catalog::{
+    Asked, Endpoint, Modality, Model, Price, Pricing, ServiceTier, Variant, glob,
+};
 use crate::config::{Auto, Provider};
 use crate::error::Reason;
 use crate::operation::Operation;
@@ -17,7 +17,7 @@ use crate::provider::{self, Way};
 use crate::request::{DataCollection, MaxPrice, Preferences, Request};
 use crate::translate::{self, Conversation, Loss};
 
-/// What is asked for.
+/// What a request asks for, as filters look at it.
 pub(super) struct Wanted<'a> {
     pub operation: Operation,
     pub request: &'a Request,
@@ -45,8 +45,9 @@ impl<'a> Wanted<'a> {
     }
 
     fn conversation(&self) -> Option<&Conversation<'a>> {
-        let read = || translate::dialect(self.operation)?.read(self.request.body()).ok();
-        self.conversation.get_or_init(read).as_ref()
+        self.conversation
+            .get_or_init(|| translate::dialect(self.operation)?.read(self.request.body()).ok())
+            .as_ref()
     }
 }
 
@@ -55,25 +56,26 @@ impl<'a> Wanted<'a> {
 pub(super) struct Offer<'a> {
     /// How its model was asked for.
     pub asked: Asked<'a>,
-    /// Its place in the model's list.
+    /// The endpoint's place in the model's list.
     pub index: usize,
     pub model: &'a Model,
     pub endpoint: &'a Endpoint,
     pub provider: &'a Provider,
-    /// Whether the request asks for endpoints of this one's tier; so it does for the default one.
+    /// Whether the request asks for endpoints of this one's tier, as every request does for those
+    /// of the default tier.
     pub is_tier_asked: bool,
-    /// In the draw, once it is drawn.
+    /// The endpoint's weight in the draw, once that is made.
     pub weight: f64,
-    /// Once it is in order.
+    /// What moved the endpoint, once it is in order.
     pub placing: Placing,
 }
 
 /// What conditional prices depend on.
 #[derive(Clone, Copy)]
 pub(super) struct Conditions {
-    /// Estimated.
+    /// How many input tokens the request has by estimate.
     pub input_tokens: u64,
-    /// UTC.
+    /// Minutes after midnight UTC.
     pub minute_of_day: u16,
 }
 
@@ -95,16 +97,12 @@ impl<'a> Offer<'a> {
         self.is_tier_asked && self.provider.is_named(name) || self.has_slug(name)
     }
 
+    /// Whether a name is the provider's id with the endpoint's tag behind it.
     fn has_slug(&self, name: &str) -> bool {
-        let full = |tag: &str| {
-            let parts = name.split_at_checked(self.provider.id.len());
-            parts.is_some_and(|(id, rest)| {
-                let rest = rest.strip_prefix('/');
-                id.eq_ignore_ascii_case(&self.provider.id)
-                    && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(tag))
-            })
-        };
-        self.endpoint.tag.as_deref().is_some_and(full)
+        let (own, Some(tag)) = (&self.provider.id, &self.endpoint.tag) else { return false };
+        let Some((id, rest)) = name.split_at_checked(own.len()) else { return false };
+        let named = rest.strip_prefix('/');
+        id.eq_ignore_ascii_case(own) && named.is_some_and(|named| named.eq_ignore_ascii_case(tag))
     }
 
     /// The first hard filter that takes this offer out.
@@ -137,8 +135,8 @@ impl<'a> Offer<'a> {
         Some(Reason::NoKey(key.env.clone()))
     }
 
-    /// What its wire format cannot express, if that would change the answer or everything must be
-    /// supported.
+    /// Refuses an endpoint whose wire format cannot express the request: where the answer would be
+    /// another one, or where the client wants every parameter supported.
     fn refused_by_format(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
         match Way::of(self.provider.api, wanted.operation) {
             None => Some(Reason::Operation(wanted.operation.path())),
@@ -164,32 +162,32 @@ impl<'a> Offer<'a> {
         let format = translate::format(self.provider);
         let mut lost = conversation.dropped.clone();
         if all || !conversation.is_plain() {
-            // Only by writing it can be told what of it gets lost.
+            // What gets lost shows only when the request is written.
             format.request(conversation, self.endpoint.upstream_model(self.asked.rest), &mut lost);
         }
-        let is_refused = |(name, loss): &&(&str, Loss)| {
-            *loss == Loss::Refused || all && *loss == Loss::Ignored && !name.contains('.')
-        };
-        let mut refused = format.losses().iter().filter(is_refused);
+        let mut refused = format.losses().iter().filter(|(name, loss)| match loss {
+            Loss::Refused => true,
+            Loss::Ignored => all && !name.contains('.'),
+            Loss::Approximated => false,
+        });
         refused.find(|(name, _)| lost.contains(name)).map(|(name, _)| Reason::Parameter(name))
     }
 
     fn refused_by_name(&self, preferences: &Preferences) -> Option<Reason> {
-        let named = |names: &Vec<String>| names.iter().any(|name| self.is_named(name));
-        if preferences.only.as_ref().is_some_and(|only| !named(only)) {
+        if let Some(only) = &preferences.only
+            && !only.iter().any(|name| self.is_named(name))
+        {
             return Some(Reason::Only);
         }
-        // Who wants nothing of a provider wants nothing of its tiers.
-        let ignored = |name: &String| self.provider.is_named(name) || self.has_slug(name);
-        preferences
-            .ignore
-            .as_ref()
-            .is_some_and(|ignore| ignore.iter().any(ignored))
+        // A client that ignores a provider ignores its tiers, too.
+        let mut ignored = preferences.ignore.iter().flatten();
+        ignored
+            .any(|name| self.provider.is_named(name) || self.has_slug(name))
             .then_some(Reason::Ignore)
     }
 
-    /// Another tier than the default one is for those who ask for it, by tier, by variant, or by
-    /// its slug.
+    /// Refuses an endpoint of another tier than the default one, unless the client asks for it: by
+    /// tier, by variant, or by the endpoint's slug.
     fn refused_by_tier(&self, request: &Request, preferences: &Preferences) -> Option<Reason> {
         let wants_flex = request.service_tier() == Some(ServiceTier::Flex);
         if self.is_tier_asked && !wants_flex {
@@ -202,12 +200,13 @@ impl<'a> Offer<'a> {
         {
             return Some(Reason::Tier(tier));
         }
-        let is_flex = |endpoint: &Endpoint| endpoint.tier() == Some(Tier::Flex);
-        (wants_flex && !is_flex(self.endpoint) && self.model.endpoints.iter().any(is_flex))
+        let wants_other = wants_flex && !self.endpoint.is_flex();
+        (wants_other && self.model.endpoints.iter().any(Endpoint::is_flex))
             .then_some(Reason::NotFlex)
     }
 
-    /// What `routing.auto` and the request's auto-router may choose from.
+    /// Refuses a model that `routing.auto` has chosen and that is beyond the document's or the
+    /// request's bounds on the choice.
     fn refused_by_auto(&self, wanted: &Wanted<'_>) -> Option<Reason> {
         self.refused_by_bounds(wanted.auto.filter(|_| self.asked.auto)?, wanted)
     }
@@ -215,17 +214,14 @@ impl<'a> Offer<'a> {
     #[cold]
     fn refused_by_bounds(&self, auto: &Auto, wanted: &Wanted<'_>) -> Option<Reason> {
         let id = self.model_id();
-        let names =
-            |patterns: &[String]| patterns.iter().any(|pattern| glob::is_match(pattern, &id));
-        let forbids = |allowed: &[String]| !allowed.is_empty() && !names(allowed);
         let client = wanted.request.auto_router();
         let bound = match () {
-            () if forbids(&auto.allowed_models) => "routing.auto.allowed_models",
-            () if names(&auto.excluded_models) => "routing.auto.excluded_models",
-            () if client.is_some_and(|client| forbids(&client.allowed_models)) => {
+            () if !allows(&auto.allowed_models, &id) => "routing.auto.allowed_models",
+            () if glob::any_matches(&auto.excluded_models, &id) => "routing.auto.excluded_models",
+            () if client.is_some_and(|client| !allows(&client.allowed_models, &id)) => {
                 "plugins.auto-router.allowed_models"
             }
-            () if client.is_some_and(|client| names(&client.excluded_models)) => {
+            () if client.is_some_and(|client| glob::any_matches(&client.excluded_models, &id)) => {
                 "plugins.auto-router.excluded_models"
             }
             () if self.is_above(&auto.max_price, wanted) => "routing.auto.max_price",
@@ -258,10 +254,7 @@ impl<'a> Offer<'a> {
         }
         let quantizations = preferences.quantizations.as_ref()?;
         let own = self.endpoint.quantization.as_str();
-        let covers = |asked: &str| {
-            asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"))
-        };
-        (!quantizations.iter().any(|asked| covers(asked))).then_some(Reason::Quantization)
+        (!quantizations.iter().any(|asked| covers(asked, own))).then_some(Reason::Quantization)
     }
 
     fn refused_by_price(&self, wanted: &Wanted<'_>, preferences: &Preferences) -> Option<Reason> {
@@ -269,7 +262,7 @@ impl<'a> Offer<'a> {
         self.is_above(max, wanted).then_some(Reason::MaxPrice)
     }
 
-    /// Whether a price that matters is above its bound, or unknown.
+    /// Whether a price that matters for this request is above its bound, or unknown.
     #[inline(never)]
     fn is_above(&self, max: &MaxPrice, wanted: &Wanted<'_>) -> bool {
         if *max == MaxPrice::default() {
@@ -323,12 +316,27 @@ impl<'a> Offer<'a> {
             .map(Reason::Modality)
     }
 
+    /// Whether the endpoint does not support a parameter.
+    pub(super) fn lacks(&self, parameter: &'static str) -> bool {
+        self.unsupported(iter::once(parameter)).is_some()
+    }
+
     /// The first of these parameters that the endpoint does not support.
-    pub(super) fn unsupported(
+    fn unsupported(
         &self,
         mut parameters: impl Iterator<Item = &'static str>,
     ) -> Option<&'static str> {
         let supported = self.endpoint.supported_parameters.as_ref()?;
         parameters.find(|parameter| !supported.iter().any(|name| name == parameter))
     }
+}
+
+/// Whether a list of patterns allows this id; an empty one allows all.
+fn allows(patterns: &[String], id: &str) -> bool {
+    patterns.is_empty() || glob::any_matches(patterns, id)
+}
+
+/// Whether who asks for one quantization gets it by the other, its own or a variety of it.
+fn covers(asked: &str, own: &str) -> bool {
+    asked == own || matches!((asked, own), ("fp4", "mxfp4" | "nvfp4") | ("fp8", "mxfp8"))
 }

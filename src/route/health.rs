@@ -1,37 +1,39 @@
 //! What is known of the endpoints' recent behaviour: outages, cooldowns, times to first token,
 //! speeds, uptimes.
 //!
-//! All workers know it together. What must change the next request's plan, wherever it arrives, is
-//! written at once: failures and cooldowns ([`Health::enter`]), and read with each request, but no
-//! more than once a millisecond ([`Health::refresh`]): one look at a value that is nearly always
-//! empty. The rest is collected and exchanged bit by bit ([`Health::sync`]). Keyed by endpoint id,
-//! which only comes from the configuration.
+//! All workers share what they know. Failures and cooldowns must change the next request's plan,
+//! whichever worker it comes to: they are written at once ([`Health::enter`]), and each request
+//! looks for them, at most once a millisecond ([`Health::refresh`]), in a value that is nearly
+//! always empty. The rest is collected and exchanged bit by bit ([`Health::sync`]). Everything is
+//! keyed by endpoint ids, which only come from the configuration.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::figures::{Cell, Figures, Seen, Window};
+use super::figures::{Cell, EndpointFigures, Figures, Window};
 use super::histogram::Histogram;
 use super::sticky::Place;
 use crate::fnv::Fnv;
 use crate::state::{Memory, Replica, Store};
 
-/// An outage is at least this many failures …
+/// It takes this many failures to call it an outage, and half of the tries must have failed.
 const MIN_FAILURES: u64 = 3;
-/// What other workers have seen is looked at once in this time: under load not with every request.
+/// For how long this worker goes by what it has read of other workers' failures, so that it need
+/// not read them for every request.
 const FRESH: Duration = Duration::from_millis(1);
-/// Attempts that wait to be noted, which is done for many at once.
+/// How many attempts may wait to be noted, which is cheaper for many at once.
 const MOST_WAITING: usize = 512;
-/// Longest cooldown a provider can ask for.
+/// The longest cooldown that a provider can ask for.
 const MAX_COOLDOWN: Duration = Duration::from_secs(600);
-/// Percentages of successes tell something from this many requests on.
+/// Of how many requests there must be figures before a percentage of successes says anything.
 const ENOUGH: u64 = 100;
-/// Percent; OpenRouter's thresholds.
+/// From how many percent of successes on an endpoint does normally, and from how many on it is
+/// merely degraded: OpenRouter's thresholds.
 const NORMAL: u64 = 95;
 const DEGRADED: u64 = 80;
-/// Values that figures are spread over, so that no single exchange of them takes long.
+/// Over how many shared values the figures are spread, so that exchanging one never takes long.
 const SHARDS: u64 = 16;
-/// A probe that nobody has told the end of counts as over.
+/// After this time a probe whose end nobody has told counts as over.
 const LONGEST_PROBE: Duration = Duration::from_secs(60);
 
 /// What is known of the endpoints' recent behaviour.
@@ -40,13 +42,14 @@ pub struct Health {
     store: Rc<dyn Store>,
     /// Failures of the last half minute, and cooldowns.
     alerts: Replica<Figures>,
-    /// When they were last looked at.
+    /// When the alerts of other workers were last read.
     refreshed: Duration,
-    /// Everything else, by the endpoint's key.
+    /// Everything else, in shards by the endpoint's key.
     figures: Vec<Replica<Figures>>,
-    /// What is not in them yet: how attempts ended, and when.
+    /// Attempts that are not in the figures yet: the endpoint's key, how it went, and when it
+    /// ended.
     ended: Vec<(u64, Observation, Duration)>,
-    /// Whose turn it is.
+    /// Which shard was exchanged last.
     turn: usize,
     /// Endpoints that do worse than normal, as far as percentages tell.
     poor: Vec<(u64, Standing)>,
@@ -62,13 +65,13 @@ pub enum Standing {
     Normal,
     /// Of at least 100 requests in five minutes, less than 95 % succeeded.
     Degraded,
-    /// Less than 80 %, or it has an outage: at least three failures and half of the tries in the
-    /// last 30 s.
+    /// Less than 80 % succeeded, or the endpoint has an outage: at least three failures, and half
+    /// of the tries, in the last 30 s.
     Down,
 }
 
 impl Standing {
-    /// For explanations.
+    /// The name in explanations.
     pub fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -92,8 +95,8 @@ pub enum Measure {
 pub struct Observation {
     /// Whether the endpoint, not the client, was at fault.
     pub failed: bool,
-    /// Whether it says nothing of the endpoint's uptime: it was rate limited, or the client was at
-    /// fault.
+    /// Whether the attempt says nothing of the endpoint's uptime: it was rate limited, or the
+    /// client was at fault.
     pub neutral: bool,
     /// What `Retry-After` asked for.
     pub retry_after: Option<Duration>,
@@ -113,14 +116,14 @@ impl Observation {
 }
 
 impl Default for Health {
-    /// Of a worker without others.
+    /// What a worker knows that shares with none.
     fn default() -> Self {
         Self::new(Rc::new(Memory::default()))
     }
 }
 
 impl Health {
-    /// What the workers of a store know; nothing yet.
+    /// What the workers of a store know, of which nothing has been read yet.
     pub fn new(store: Rc<dyn Store>) -> Self {
         let figures = (0..SHARDS).map(|shard| Replica::new(format!("modelyard.figures.{shard}")));
         Self {
@@ -135,9 +138,10 @@ impl Health {
         }
     }
 
-    /// To be called before there is more than one worker.
-    pub fn found(&self) {
-        self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.found(&*self.store));
+    /// Writes the values that are to be shared, where there are none yet. To be called before there
+    /// is more than one worker.
+    pub fn create_values(&self) {
+        self.figures.iter().chain([&self.alerts]).for_each(|replica| replica.create(&*self.store));
     }
 
     /// Learns of failures and cooldowns that other workers have seen, unless it has within the last
@@ -152,7 +156,7 @@ impl Health {
         }
     }
 
-    /// Exchanges with the other workers what can wait: each time one part of it.
+    /// Exchanges with the other workers what can wait: one shard of it at each call.
     pub fn sync(&mut self, now: Duration) {
         self.catch_up();
         self.alerts.sync(&*self.store, now);
@@ -214,7 +218,7 @@ impl Health {
                 alert.cooldown_until = (now + wait.min(MAX_COOLDOWN)).as_millis() as u64;
             }
         }
-        // That an outage goes on can wait.
+        // One more failure of an outage that all workers know of can wait.
         if !was_known || retry_after.is_some() {
             self.alerts.sync(&*self.store, now);
         }
@@ -228,18 +232,20 @@ impl Health {
 
     /// Whether the provider asked to be left alone, and the time is not over.
     pub fn in_cooldown(&self, endpoint: &str, now: Duration) -> bool {
-        let until =
-            |alerts: &Figures| alerts.find(key(endpoint)).map_or(0, |seen| seen.cooldown_until);
-        !self.alerts.is_empty()
-            && self.alerts.parts().into_iter().any(|part| u128::from(until(part)) > now.as_millis())
+        if self.alerts.is_empty() {
+            return false;
+        }
+        let (key, now) = (key(endpoint), now.as_millis());
+        let mut alerts = self.alerts.parts().into_iter().filter_map(|part| part.find(key));
+        alerts.any(|alert| u128::from(alert.cooldown_until) > now)
     }
 
-    /// At least three failures and half of the tries in the last 30 s.
+    /// Whether at least three attempts, and half of all, failed in the last 30 s.
     pub fn in_outage(&self, endpoint: &str, now: Duration) -> bool {
         !self.alerts.is_empty() && self.has_outage(key(endpoint), now)
     }
 
-    /// How the endpoint does.
+    /// How well an endpoint does.
     pub fn standing(&self, endpoint: &str, now: Duration) -> Standing {
         if self.alerts.is_empty() && self.poor.is_empty() {
             return Standing::Normal;
@@ -262,11 +268,12 @@ impl Health {
 
     /// Tries and failures in the last half minute.
     fn recent(&self, endpoint: u64, now: Duration) -> (u64, u64) {
-        let cells = |replica| cells(replica, endpoint, Window::HalfMinute, now);
-        let failures = cells(&self.alerts).map(|cell| u64::from(cell.failed)).sum();
-        let well: u64 = self
-            .shard(endpoint)
-            .map_or(0, |shard| cells(shard).map(|cell| u64::from(cell.well)).sum());
+        let window = Window::HalfMinute;
+        let failed = cells(&self.alerts, endpoint, window, now).map(|cell| u64::from(cell.failed));
+        let failures = failed.sum();
+        let well: u64 = self.shard(endpoint).map_or(0, |shard| {
+            cells(shard, endpoint, window, now).map(|cell| u64::from(cell.well)).sum()
+        });
         (well + failures, failures)
     }
 
@@ -307,33 +314,33 @@ impl Health {
 
     /// The median of the last five minutes, or where there is none of the last half hour.
     pub fn median(&self, endpoint: &str, measure: Measure, now: Duration) -> Option<f64> {
-        let median = |window| self.percentile(endpoint, measure, window, 50, now);
-        median(Window::FiveMinutes).or_else(|| median(Window::HalfHour))
+        let mut windows = [Window::FiveMinutes, Window::HalfHour].into_iter();
+        windows.find_map(|window| self.percentile(endpoint, measure, window, 50, now))
     }
 
-    /// Where a conversation is.
+    /// At which endpoint a conversation's prompt is cached, if any worker knows.
     pub(crate) fn place(&self, conversation: u64, now: Duration) -> Option<Place> {
         Place::read(&*self.store, conversation, now)
     }
 
-    /// A conversation has begun or moved.
+    /// Tells all workers that a conversation has begun or moved.
     pub(crate) fn learn(&self, place: &Place) {
         place.write(&*self.store);
     }
 
-    /// Whether this worker is trying if the endpoint has recovered.
+    /// Whether a request of this worker is trying out if the endpoint has recovered.
     pub(crate) fn is_probed(&self, endpoint: &str, now: Duration) -> bool {
         let key = key(endpoint);
         self.probes.iter().any(|(probed, since)| *probed == key && *since + LONGEST_PROBE > now)
     }
 
-    /// A request sets out to try if the endpoint has recovered.
+    /// Notes that a request sets out to try if the endpoint has recovered.
     pub(crate) fn begin_probe(&mut self, endpoint: &str, now: Duration) {
         self.end_probe(endpoint);
         self.probes.push((key(endpoint), now));
     }
 
-    /// That request is over.
+    /// Notes that that request is over.
     pub(crate) fn end_probe(&mut self, endpoint: &str) {
         let key = key(endpoint);
         self.probes.retain(|(probed, _)| *probed != key);
@@ -353,11 +360,12 @@ fn shard_of(figures: &mut [Replica<Figures>], endpoint: u64) -> Option<&mut Repl
     figures.get_mut((endpoint % SHARDS) as usize)
 }
 
-/// Notes all but failures of the last half minute, which are alerts.
-fn note(figures: &mut Seen, seen: Observation, now: Duration) {
+/// Notes how an attempt went. Failures of the last half minute are left out: they are alerts.
+fn note(figures: &mut EndpointFigures, seen: Observation, now: Duration) {
     for window in Window::ALL {
         let is_short = window == Window::HalfMinute;
-        if if is_short { seen.failed } else { seen.neutral } {
+        // Failures of the last half minute are told as alerts.
+        if seen.neutral || is_short && seen.failed {
             continue;
         }
         let Some(cell) = figures.cell(window, now) else { continue };
@@ -383,14 +391,14 @@ fn cells(
     parts.flat_map(move |seen| seen.within(window, now))
 }
 
-/// Successes and failures.
+/// How many attempts succeeded, and how many failed.
 fn outcomes<'a>(cells: impl Iterator<Item = &'a Cell>) -> (u64, u64) {
     cells.fold((0, 0), |(well, failed), cell| {
         (well + u64::from(cell.well), failed + u64::from(cell.failed))
     })
 }
 
-fn by_percentage(seen: &Seen, now: Duration) -> Standing {
+fn by_percentage(seen: &EndpointFigures, now: Duration) -> Standing {
     let (well, failed) = outcomes(seen.within(Window::FiveMinutes, now));
     let total = well + failed;
     match well * 100 {

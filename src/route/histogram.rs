@@ -1,5 +1,5 @@
-//! How often values of about the same size were seen, of which percentiles are asked. A sum: see
-//! [`crate::state`].
+//! How often values of about the same size were seen, so that percentiles can be told. A sum that
+//! workers share: see [`crate::state`].
 
 use crate::state::{Reader, Writer, entry};
 
@@ -27,21 +27,16 @@ impl Histogram {
         }
     }
 
-    /// What `share` percent of the values are at most, or with `descending` at least; `None`
-    /// without values.
+    /// The value that `share` percent of the values do not exceed, or with `descending` do not fall
+    /// short of; `None` without values.
     pub(super) fn percentile(&self, share: u8, descending: bool) -> Option<f64> {
         let total: u64 = self.0.iter().map(|(_, count)| u64::from(*count)).sum();
         let rank = (total * u64::from(share)).div_ceil(100).max(1);
-        let mut seen = 0;
-        let mut reaches = |(_, count): &&(u16, u32)| {
-            seen += u64::from(*count);
-            seen >= rank
-        };
-        let found = match descending {
-            true => self.0.iter().rev().find(&mut reaches),
-            false => self.0.iter().find(&mut reaches),
-        };
-        found.map(|(bucket, _)| middle(*bucket))
+        match descending {
+            true => bucket_of(self.0.iter().rev(), rank),
+            false => bucket_of(self.0.iter(), rank),
+        }
+        .map(middle)
     }
 
     pub(super) fn encode(&self, writer: &mut Writer) {
@@ -54,7 +49,7 @@ impl Histogram {
         }
     }
 
-    /// `None` if it is anything else than [`Histogram::encode`] writes.
+    /// Reads what [`Histogram::encode`] writes; `None` if it is anything else.
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let mut histogram = Self::default();
         let mut bucket = 0u16;
@@ -66,6 +61,19 @@ impl Histogram {
     }
 }
 
+/// The bucket of the value of this rank, which is 1 for the first one.
+fn bucket_of<'a>(counts: impl Iterator<Item = &'a (u16, u32)>, rank: u64) -> Option<u16> {
+    let mut passed = 0;
+    for (bucket, count) in counts {
+        passed += u64::from(*count);
+        if passed >= rank {
+            return Some(*bucket);
+        }
+    }
+    None
+}
+
+/// The value in the middle of a bucket.
 fn middle(bucket: u16) -> f64 {
     f64::from(f32::from_bits(u32::from(bucket) << IGNORED | 1 << (IGNORED - 1)))
 }

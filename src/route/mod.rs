@@ -2,7 +2,7 @@
 //! dropped.
 //!
 //! Filter → order → [`Plan`]; pure: the same inputs, seed included, give the same plan.
-//! Semantics: OpenRouter's provider routing, as in `README.md`.
+//! Semantics: OpenRouter's provider routing, as in `docs/routing.md`.
 
 mod auto;
 mod figures;

@@ -17,7 +17,7 @@ pub(super) struct Wishes<'a> {
     pub preferences: &'a Preferences,
     /// The service tier asked for.
     pub tier: Option<ServiceTier>,
-    /// The configured order.
+    /// The document's own order.
     pub sort: Sort,
     pub conditions: Conditions,
     /// Whether a request may find out if an endpoint has recovered.
@@ -25,13 +25,15 @@ pub(super) struct Wishes<'a> {
     pub with: &'a Circumstances<'a>,
 }
 
-/// Of this many requests that an endpoint would be first for if it were well, one probes it.
+/// An endpoint that does badly is probed by one in this many of the requests for which it would be
+/// first if it did well.
 const PROBE_ONE_IN: u64 = 20;
 
-/// Where the conversation about a model is; the text is what a wildcard took.
+/// A model, what its wildcard took, and where the conversation about it is.
 type Known<'a> = (ModelId, Option<&'a str>, Place);
 
-/// SplitMix64: enough for a fair draw, and the same everywhere.
+/// Random numbers from a seed by SplitMix64, which is fair enough for a draw and gives the same on
+/// every machine.
 pub(super) struct Draw(pub u64);
 
 impl Draw {
@@ -42,17 +44,18 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    /// Uniform in (0, 1].
+    /// A number above 0 and at most 1, each as likely as any other.
     fn fraction(&mut self) -> f64 {
         ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 }
 
 impl Wishes<'_> {
-    /// Sorts offers: `provider.order`, then the priority tier where it is asked for, then the
-    /// request's sort, then the configured one. Endpoints that miss a preferred latency or
-    /// throughput go last within that, then those that do badly where no explicit order holds, and
-    /// those in cooldown last of all. Where conversations are is added to `places`.
+    /// Sorts offers by `provider.order`, then by the priority tier where it is asked for, then by
+    /// the request's sort, then by the document's. Among their equals, endpoints that miss a
+    /// preferred latency or throughput go last; where no explicit order holds, those that do badly
+    /// go behind them, and those in cooldown go last of all. Adds to `places` where conversations
+    /// are.
     // Keeps its caller small, as the host's compiler takes memory by the size of the largest
     // function.
     #[inline(never)]
@@ -85,23 +88,23 @@ impl Wishes<'_> {
         rule
     }
 
-    /// Moves offers that are asked for, that do badly or that have the conversation.
+    /// Moves offers that are asked for by name, that do badly or that have the conversation.
     #[inline(never)]
     fn regroup(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
-        let is_troubled = |offer: &Offer<'_>| offer.placing.standing > Standing::Normal;
-        let troubled = offers.iter().any(is_troubled);
+        let any_troubled = offers.iter().any(|offer| offer.placing.is_troubled());
         let would_be_first = offers
             .iter()
-            .filter(|_| troubled)
+            .filter(|_| any_troubled)
             .min_by_key(|offer| self.key(offer, Standing::Normal));
-        let probed = would_be_first.filter(|offer| is_troubled(offer)).copied();
+        let probed = would_be_first.filter(|offer| offer.placing.is_troubled()).copied();
         rank(offers, &mut |offer| self.key(offer, offer.placing.standing));
         if let Some(probed) = probed {
             self.probe(offers, &probed, draw);
         }
     }
 
-    /// Grows with the place: cooldown before what was asked, before how it does, before the rest.
+    /// The key that offers are sorted by. A cooldown weighs most, then the place in the client's
+    /// own order, then how well the endpoint does, then the rest.
     fn key(&self, offer: &Offer<'_>, standing: Standing) -> u128 {
         let Placing { sticky, slow, cooldown, .. } = offer.placing;
         let place = if sticky { 0 } else { self.asked_place(offer) };
@@ -110,8 +113,8 @@ impl Wishes<'_> {
         flags.iter().fold(high, |key, flag| key << 1 | u128::from(*flag))
     }
 
-    /// Moves an endpoint to the front, once in a while, to see if it has recovered: if another one
-    /// can take over, and this worker is not trying already.
+    /// Moves an endpoint to the front, once in a while, to see if it has recovered: only where
+    /// another one can take over, and no other request of this worker is trying.
     fn probe(&self, offers: &mut [Offer<'_>], probed: &Offer<'_>, draw: &mut Draw) {
         let may = self.may_probe && !probed.placing.cooldown;
         let may = may && !self.with.health.is_probed(&probed.endpoint.id, self.with.now);
@@ -157,7 +160,7 @@ impl Wishes<'_> {
         }
     }
 
-    /// Sorts by one number.
+    /// Sorts by the one number that the client or the document asks for.
     #[inline(never)]
     fn arrange(&self, offers: &mut [Offer<'_>], asked: Option<SortBy>) {
         let (health, now) = (self.with.health, self.with.now);
@@ -170,9 +173,10 @@ impl Wishes<'_> {
                 rank(offers, &mut |offer| self.blended_price(offer).unwrap_or(u128::MAX));
             }
             (Some(SortBy::Latency), _) | (None, Sort::Latency) => {
-                let latency =
-                    |offer: &Offer<'_>| health.median(&offer.endpoint.id, Measure::FirstToken, now);
-                rank(offers, &mut |offer| latency(offer).map_or(u128::MAX, ascending));
+                rank(offers, &mut |offer| {
+                    let latency = health.median(&offer.endpoint.id, Measure::FirstToken, now);
+                    latency.map_or(u128::MAX, ascending)
+                });
             }
             (Some(SortBy::Throughput), _) | (None, Sort::Throughput) => {
                 rank(offers, &mut |offer| self.slowness(offer));
@@ -199,22 +203,26 @@ impl Wishes<'_> {
     /// Whether it is known to miss a preferred latency or throughput.
     #[inline(never)]
     fn is_slow(&self, offer: &Offer<'_>) -> bool {
-        let (health, window) = (self.with.health, Window::FiveMinutes);
-        let measured = |measure, share| {
-            health.percentile(&offer.endpoint.id, measure, window, share, self.with.now)
-        };
-        let misses = |cutoffs: &Option<Cutoffs>, misses: &dyn Fn(u8, f64) -> bool| {
-            cutoffs.is_some_and(|cutoffs| cutoffs.iter().any(|(share, bound)| misses(share, bound)))
-        };
-        misses(&self.preferences.preferred_max_latency, &|share, seconds| {
-            measured(Measure::FirstToken, share).is_some_and(|ms| ms > seconds * 1000.0)
-        }) || misses(&self.preferences.preferred_min_throughput, &|share, bound| {
-            measured(Measure::Throughput, share).is_some_and(|speed| speed < bound)
+        let Preferences { preferred_max_latency, preferred_min_throughput, .. } = self.preferences;
+        self.misses(offer, Measure::FirstToken, preferred_max_latency.as_ref())
+            || self.misses(offer, Measure::Throughput, preferred_min_throughput.as_ref())
+    }
+
+    /// Whether it is known to miss one of these bounds.
+    fn misses(&self, offer: &Offer<'_>, measure: Measure, bounds: Option<&Cutoffs>) -> bool {
+        let (id, window) = (&offer.endpoint.id, Window::FiveMinutes);
+        bounds.into_iter().flat_map(Cutoffs::iter).any(|(share, bound)| {
+            let measured = self.with.health.percentile(id, measure, window, share, self.with.now);
+            measured.is_some_and(|value| match measure {
+                // The bound is in seconds, and milliseconds are measured.
+                Measure::FirstToken => value > bound * 1000.0,
+                Measure::Throughput => value < bound,
+            })
         })
     }
 
-    /// Where the conversation is, for each model of which more than one endpoint can be chosen and
-    /// for one of them it matters.
+    /// Where the conversation is, for each model with an endpoint where that makes it cheaper; no
+    /// place where there is no choice.
     fn places<'o>(&self, offers: &[Offer<'o>]) -> Vec<Known<'o>> {
         let mut places = Vec::new();
         let Some(conversation) = self.with.conversation.filter(|_| offers.len() > 1) else {
@@ -241,42 +249,46 @@ impl Wishes<'_> {
     }
 
     /// Whether the conversation's prompt is in this endpoint's cache, that makes it cheaper, and
-    /// the client's own order does not speak against it: a session id the client gave itself is
-    /// worth more than the order of those it names.
+    /// the client's own order does not speak against it.
     #[inline(never)]
     fn is_sticky(&self, offer: &Offer<'_>, places: &[Known<'_>]) -> bool {
-        let is_here = |(model, rest, place): &Known<'_>| {
+        let is_here = places.iter().any(|(model, rest, place)| {
             (*model, *rest) == (offer.asked.model, offer.asked.rest) && place.is_at(offer.endpoint)
-        };
-        let may = || match &self.preferences.order {
-            None => true,
-            Some(order) => {
-                self.with.conversation.is_some_and(|it| it.is_named)
-                    && self.asked_place(offer) < order.len()
-            }
-        };
-        places.iter().any(is_here)
+        });
+        is_here
             && sticky::is_cheaper_cached(&offer.pricing(self.conditions))
-            && may()
+            && self.may_stick(offer)
     }
 
-    /// What endpoints are compared by; see [`crate::catalog::Pricing::blended`]. In femtodollars.
+    /// Whether the client's own order, if it gave one, lets the conversation stay at an endpoint.
+    /// It does where it names the endpoint and the client gave a session id, which is worth more
+    /// than the order of those that it names.
+    fn may_stick(&self, offer: &Offer<'_>) -> bool {
+        let Some(order) = &self.preferences.order else { return true };
+        let is_named = self.with.conversation.is_some_and(|conversation| conversation.is_named);
+        is_named && self.asked_place(offer) < order.len()
+    }
+
+    /// The one price that endpoints are compared by, in femtodollars; see
+    /// [`crate::catalog::Pricing::blended`].
     #[inline]
     fn blended_price(&self, offer: &Offer<'_>) -> Option<u128> {
         offer.pricing(self.conditions).blended(4).map(Cost::femtodollars)
     }
 
-    /// [`Self::blended_price`], to be reckoned with.
+    /// [`Self::blended_price`] as a floating-point number.
     #[inline(never)]
     fn drawing_price(&self, offer: &Offer<'_>) -> Option<f64> {
         let price = self.blended_price(offer)?;
-        // Nearly all fit a `u64`, for which there is an instruction.
+        // Nearly all prices fit a `u64`, which one instruction converts.
         Some(u64::try_from(price).map_or(price as f64, |price| price as f64))
     }
 
-    /// Draws without replacement, weight/price²; an unknown price counts as the highest known one.
+    /// Draws the order, each endpoint with the weight of `weight/price²`; an unknown price counts
+    /// as the highest known one.
     ///
-    /// Efraimidis–Spirakis: sorting by `-ln(u)/w` is that draw.
+    /// Sorting by `-ln(u)/w` with random `u` is a draw without replacement (Efraimidis and
+    /// Spirakis).
     fn shuffle(&self, offers: &mut [Offer<'_>], draw: &mut Draw) {
         let highest =
             offers.iter().filter_map(|offer| self.drawing_price(offer)).fold(1.0, f64::max);
@@ -293,7 +305,7 @@ impl Wishes<'_> {
     }
 }
 
-/// Of a number that is not negative.
+/// The nearest whole number to one that is not negative.
 fn rounded(number: f64) -> u64 {
     (number + 0.5) as u64
 }
@@ -301,7 +313,7 @@ fn rounded(number: f64) -> u64 {
 /// Sorts by a key that is asked for once an offer, in the order they stand in; equal ones keep
 /// their order.
 fn rank(offers: &mut [Offer<'_>], key: &mut dyn FnMut(&Offer<'_>) -> u128) {
-    // Of the same type as the listing sorts, because sorting is long code for each type.
+    // Pairs of the type that the listing sorts too, as the module holds the code once per type.
     let mut keyed: Vec<(u128, usize)> =
         offers.iter().enumerate().map(|(at, offer)| (key(offer), at)).collect();
     keyed.sort_unstable();

@@ -13,16 +13,16 @@ use crate::config::{Config, Provider};
 use crate::error::{Dropped, Reason};
 use crate::operation::Operation;
 use crate::provider::Target;
-use crate::request::{Conversation, Partition, Request};
+use crate::request::{ConversationId, Partition, Request};
 
 /// The ordered endpoints of one exchange. Never holds an endpoint that a hard filter dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// What to try, first to last.
+    /// The endpoints to try, first to last.
     pub steps: Vec<Step>,
-    /// What was left out, and why.
+    /// The endpoints that were left out, and why.
     pub dropped: Vec<Dropped>,
-    /// Seed of the draw: with it the same inputs give the same plan.
+    /// The seed of the draw, with which the same inputs give the same plan.
     pub seed: u64,
     /// What ordered the first model's endpoints.
     pub rule: Rule,
@@ -53,11 +53,21 @@ pub struct Step {
     rest: Option<String>,
     /// Whether `routing.auto` chose it.
     auto: bool,
-    /// Why it is where it is.
+    /// Why the step stands where it does.
     pub placing: Placing,
 }
 
 impl Step {
+    fn of(offer: &Offer<'_>) -> Self {
+        Self {
+            model: offer.asked.model,
+            endpoint: offer.index,
+            rest: offer.asked.rest.map(str::to_owned),
+            auto: offer.asked.auto,
+            placing: offer.placing,
+        }
+    }
+
     /// The model this step answers with.
     pub fn model<'a>(&self, config: &'a Config) -> Option<&'a Model> {
         config.catalog.model(self.model)
@@ -90,9 +100,10 @@ impl Step {
         })
     }
 
-    /// What its upstream must be told as `service_tier`; `None`: what the client says, if anything.
-    /// The endpoint's tier, else the default one where others of the model are of a tier, so that
-    /// it costs what this endpoint's prices say.
+    /// What the upstream must be told as `service_tier`; `None`: what the client says, if anything.
+    ///
+    /// It is the endpoint's tier. An endpoint of the default tier is told so where the model has
+    /// others, so that the answer costs what this endpoint's prices say.
     fn service_tier(
         &self,
         config: &Config,
@@ -107,7 +118,7 @@ impl Step {
             self.model(config)?.endpoints.iter().any(|endpoint| endpoint.tier().is_some());
         match asked {
             _ if has_tiers => Some("default"),
-            // Some say `fast`, which OpenAI does not know.
+            // Some clients say `fast`, which OpenAI does not know.
             Tier::Priority => Some(asked.name()),
             Tier::Flex => None,
         }
@@ -144,13 +155,13 @@ impl Step {
 pub struct Circumstances<'a> {
     /// How the endpoints behaved.
     pub health: &'a Health,
-    /// Who pays.
+    /// The tenant that pays.
     pub tenant: &'a str,
     /// The conversation the request goes on with, where conversations stay at their endpoints.
-    pub conversation: Option<Conversation>,
-    /// Of the draw.
+    pub conversation: Option<ConversationId>,
+    /// The seed of the draw.
     pub seed: u64,
-    /// Since the Unix epoch.
+    /// The time, since the Unix epoch.
     pub now: Duration,
 }
 
@@ -165,6 +176,8 @@ pub fn plan(
 ) -> Plan {
     let mut plan = Plan { seed: with.seed, ..Plan::default() };
     let wanted = Wanted::new(operation, request, config.routing.auto.as_ref(), with.now);
+    let mut groups = admitted(config, asked, &wanted, &mut plan.dropped);
+    prefer_capable(&mut groups, request, &mut plan.dropped);
     let mut draw = Draw(with.seed);
     let preferences = request.preferences();
     let mut wishes = Wishes {
@@ -175,38 +188,38 @@ pub fn plan(
         may_probe: config.routing.max_attempts > 1 && !preferences.single(),
         with,
     };
-    let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
-    for asked in asked {
-        if groups.is_empty() || request.partition() == Partition::Model {
-            groups.push(Vec::new());
-        }
-        if let Some(group) = groups.last_mut() {
-            admit(config, *asked, &wanted, group, &mut plan.dropped);
-        }
-    }
-    prefer_capable(&mut groups, request, &mut plan.dropped);
     for (index, offers) in groups.iter_mut().enumerate() {
         let rule = wishes.sort(offers, &mut draw, &mut plan.places);
         if index == 0 {
             plan.rule = rule;
         }
         wishes.may_probe = false;
-        plan.steps.reserve(offers.len());
-        for offer in offers.iter() {
-            plan.steps.push(Step {
-                model: offer.asked.model,
-                endpoint: offer.index,
-                rest: offer.asked.rest.map(str::to_owned),
-                auto: offer.asked.auto,
-                placing: offer.placing,
-            });
-        }
+        plan.steps.extend(offers.iter().map(Step::of));
     }
     if preferences.single() {
         cut(config, &mut plan, 1, &Reason::AllowFallbacks);
     }
     cut(config, &mut plan, config.routing.max_attempts, &Reason::MaxAttempts);
     plan
+}
+
+/// What the models offer, in groups of which each is ordered for itself.
+fn admitted<'a>(
+    config: &'a Config,
+    asked: &[Asked<'a>],
+    wanted: &Wanted<'_>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Vec<Offer<'a>>> {
+    let mut groups: Vec<Vec<Offer<'_>>> = Vec::new();
+    for asked in asked {
+        if groups.is_empty() || wanted.request.partition() == Partition::Model {
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.last_mut() {
+            admit(config, *asked, wanted, group, dropped);
+        }
+    }
+    groups
 }
 
 /// Adds what a model offers to `offers`, and what a filter takes out of it to `dropped`.
@@ -232,12 +245,14 @@ fn admit<'a>(
     }
 }
 
-/// By `service_tier`, or by a variant, which an explicit order or `service_tier: default`
-/// overrules.
+/// Whether the request asks for endpoints of this one's tier, as every request does for those of
+/// the default tier.
 fn is_tier_asked(endpoint: &Endpoint, asked: Asked<'_>, request: &Request) -> bool {
     endpoint.tier().is_none_or(|tier| asks_for(tier, asked, request))
 }
 
+/// Whether the request asks for a tier: by `service_tier`, or by a variant, which an explicit order
+/// or `service_tier: default` overrules.
 #[cold]
 fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
     let service_tier = request.service_tier();
@@ -248,19 +263,18 @@ fn asks_for(tier: Tier, asked: Asked<'_>, request: &Request) -> bool {
             && asked.variant.and_then(Variant::admits) == Some(tier)
 }
 
-/// If some endpoints support what the request builds on, only those are used: no fallback loses it
-/// in silence.
+/// Drops endpoints that do not support what the request builds on, if there are others that do: a
+/// fallback must not lose it in silence.
 // Keeps its caller small, as the host's compiler takes memory by the size of the largest function.
 #[inline(never)]
 fn prefer_capable(groups: &mut [Vec<Offer<'_>>], request: &Request, dropped: &mut Vec<Dropped>) {
     for capability in request.capabilities() {
-        let lacks = |offer: &Offer<'_>| offer.unsupported(std::iter::once(capability)).is_some();
-        if groups.iter().flatten().all(lacks) {
+        if groups.iter().flatten().all(|offer| offer.lacks(capability)) {
             continue;
         }
         for offers in groups.iter_mut() {
             offers.retain(|offer| {
-                let lacks = lacks(offer);
+                let lacks = offer.lacks(capability);
                 if lacks {
                     dropped.push(drop_of(offer, Reason::Parameter(capability)));
                 }

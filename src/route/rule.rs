@@ -6,7 +6,7 @@ use crate::catalog::Variant;
 use crate::config::Sort;
 use crate::request::SortBy;
 
-/// What an order was made by, for people who ask why.
+/// By what endpoints were ordered, for people who ask why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
     /// `provider.order` came first, and what it does not name was ordered by the rest.
@@ -54,7 +54,7 @@ pub enum Compared {
 }
 
 impl Compared {
-    /// Its name in explanations and records.
+    /// The number's name in explanations and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Share => "draw_percent",
@@ -65,7 +65,7 @@ impl Compared {
 }
 
 impl Rule {
-    /// What [`Placing::compared`] is; `None`: nothing.
+    /// What the figures in [`Placing::compared`] are; `None`: there are none.
     pub fn compares(self) -> Option<Compared> {
         match (self.by.asked(), self.by) {
             (Some(SortBy::Latency), _) | (_, By::Document(Sort::Latency)) => {
@@ -84,7 +84,7 @@ impl Rule {
         by_price || self.by.asked() == Some(SortBy::Price)
     }
 
-    /// Its name in explanations and records.
+    /// The rule's name in explanations and records.
     pub fn name(self) -> String {
         let (says, name) = match self.by {
             By::Request(sort) => ("provider.sort=", sort.name()),
@@ -101,30 +101,35 @@ impl Rule {
     }
 }
 
-/// What an endpoint's place in its plan comes from, besides the rule.
+/// What besides the rule gave an endpoint its place in the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placing {
-    /// It is the conversation's own and goes first among its equals.
+    /// The endpoint has the conversation's prompt in its cache, and goes first among its equals.
     pub sticky: bool,
-    /// It misses a preferred latency or throughput and goes last among its equals.
+    /// The endpoint misses a preferred latency or throughput, and goes last among its equals.
     pub slow: bool,
-    /// How it does: badly, and it goes last where no explicit order holds.
+    /// How well the endpoint does. One that does badly goes last where no explicit order holds.
     pub standing: Standing,
-    /// It asked for time and goes last.
+    /// The provider asked to be left alone for a while, and the endpoint goes last.
     pub cooldown: bool,
-    /// It is first in spite of how it does, to see if it has recovered.
+    /// The endpoint does badly and is first all the same, to see if it has recovered.
     pub probe: bool,
-    /// What the rule [compares](Rule::compares), rounded, where it is known.
+    /// The figure that the rule [compares](Rule::compares), rounded, where it is known.
     pub compared: Option<u64>,
 }
 
 impl Placing {
-    /// Whether it is not where the rule alone would have put it.
+    /// Whether the endpoint is not where the rule alone would have put it.
     pub(super) fn is_moved(&self) -> bool {
         self.sticky || self.slow || self.cooldown || self.standing != Standing::Normal
     }
 
-    /// What moved it back from where the rule alone would have put it.
+    /// Whether the endpoint does worse than normal.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.standing > Standing::Normal
+    }
+
+    /// What moved the endpoint back from where the rule alone would have put it.
     pub fn moved_by(&self) -> Option<&'static str> {
         match self {
             Self { cooldown: true, .. } => Some("cooldown"),

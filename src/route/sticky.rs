@@ -9,24 +9,25 @@ use crate::catalog::{Endpoint, Pricing};
 use crate::fnv::Fnv;
 use crate::state::{Reader, Store, Writer};
 
-/// Conversations that are remembered, at most.
+/// How many conversations are remembered at most.
 const SLOTS: u64 = 1 << 16;
 
-/// A time that is too long by less than this part of it is not written anew.
+/// The time of a conversation that goes on is written anew only once it is wrong by more than one
+/// part in this many, so that not every request writes.
 const PRECISION: u32 = 8;
 
 /// Where a conversation about a model is, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// [`conversation`]'s.
+    /// The hash that [`conversation`] makes.
     pub conversation: u64,
-    /// Hash of the endpoint's id.
+    /// The hash of the endpoint's id.
     endpoint: u64,
-    /// Seconds since the epoch.
+    /// Until when the prompt stays cached, in seconds since the epoch.
     until: u64,
 }
 
-/// A tenant's conversation about a model.
+/// The hash of a tenant's conversation with a model.
 pub(crate) fn conversation(tenant: &str, model: &str, conversation: u64) -> u64 {
     let mut hash = Fnv::new();
     let parts = [tenant.as_bytes(), b"\0", model.as_bytes(), &conversation.to_le_bytes()];
@@ -40,7 +41,8 @@ pub(crate) fn is_cheaper_cached(pricing: &Pricing) -> bool {
 }
 
 impl Place {
-    /// Where a conversation is that this endpoint has just served; its cache lasts for `ttl`.
+    /// The place of a conversation that this endpoint has just served, and whose prompt stays
+    /// cached for `ttl`.
     pub(crate) fn at(conversation: u64, endpoint: &Endpoint, now: Duration, ttl: Duration) -> Self {
         Self {
             conversation,
@@ -49,7 +51,7 @@ impl Place {
         }
     }
 
-    /// Whether it is at this endpoint.
+    /// Whether the conversation is at this endpoint.
     pub(crate) fn is_at(&self, endpoint: &Endpoint) -> bool {
         self.endpoint == Fnv::of(endpoint.id.as_bytes())
     }
@@ -60,7 +62,7 @@ impl Place {
         same && known.until + (ttl / PRECISION).as_secs() >= self.until
     }
 
-    /// What workers know of a conversation, if it is not over.
+    /// Where a conversation is, if a worker has told so and its time is not over.
     pub(super) fn read(store: &dyn Store, conversation: u64, now: Duration) -> Option<Self> {
         let (bytes, _) = store.read(&key(conversation))?;
         let mut reader = Reader::new(&bytes)?;
@@ -72,7 +74,7 @@ impl Place {
         (place.conversation == conversation && place.until > now.as_secs()).then_some(place)
     }
 
-    /// Tells all workers.
+    /// Tells all workers where the conversation is.
     pub(super) fn write(&self, store: &dyn Store) {
         let mut writer = Writer::new();
         [self.conversation, self.endpoint, self.until]
@@ -99,7 +101,8 @@ mod tests {
 
     fn endpoints() -> [Endpoint; 2] {
         let document = r#"{"providers": {"p": {"api": "openai"}},
-            "models": [{"id": "m", "endpoints": [{"provider": "p", "model": "a"}, {"provider": "p", "model": "b"}]}]}"#;
+            "models": [{"id": "m", "endpoints": [
+                {"provider": "p", "model": "a"}, {"provider": "p", "model": "b"}]}]}"#;
         let (config, _) = Config::parse(document.as_bytes(), &|_| None).unwrap();
         config.catalog.models()[0].endpoints.clone().try_into().unwrap()
     }
@@ -125,9 +128,10 @@ mod tests {
     fn what_is_known_is_not_told_again_for_a_while() {
         let [a, b] = endpoints();
         let known = Place::at(1, &a, NOW, TTL);
-        let later = |seconds| Place::at(1, &a, NOW + Duration::from_secs(seconds), TTL);
-        assert!(known.is_told_by(&known, TTL) && later(75).is_told_by(&known, TTL));
-        assert!(!later(76).is_told_by(&known, TTL));
+        for (seconds, is_told) in [(0, true), (75, true), (76, false)] {
+            let later = Place::at(1, &a, NOW + Duration::from_secs(seconds), TTL);
+            assert_eq!(later.is_told_by(&known, TTL), is_told, "{seconds}");
+        }
         assert!(
             !Place::at(1, &b, NOW, TTL).is_told_by(&known, TTL)
                 && !Place::at(2, &a, NOW, TTL).is_told_by(&known, TTL)

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::exchange::{Arrival, Departure, Exchange};
 use crate::operation::{Face, Operation};
 use crate::provider::ClientHeaders;
+use crate::request::is_foreign_form;
 use crate::wire::json::decimal;
 
 /// The filter state by which the route chooses the cluster.
@@ -38,19 +39,13 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Takes in a request for a model. `length`: of its body, as far as it is told.
+    /// Takes in a request for a model, unless there is an `error`.
     pub(super) fn begin(
         config: Rc<Config>,
         (face, operation): (Face, Operation),
         headers: Vec<u8>,
-        length: Option<u64>,
-        end: bool,
+        error: Option<Error>,
     ) -> (Self, Action) {
-        let limit = config.limits.request_bytes;
-        let error = match length {
-            Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
-            _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
-        };
         let mut stream =
             Self { config, face, operation, headers, exchange: None, replacement: None };
         if error.is_some() {
@@ -238,6 +233,18 @@ impl Downstream {
             tell("record", record);
         }
         shared::with_journal(|journal| journal.enter(settlement.cost, settlement.record, now));
+    }
+}
+
+/// What speaks against a request for a model before its body is there; `end`: there is none.
+pub(super) fn refusal(headers: &[(&str, &str)], end: bool, config: &Config) -> Option<Error> {
+    let length = headers::value(headers, "content-length");
+    let length: Option<u64> = length.and_then(|length| length.parse().ok());
+    let limit = config.limits.request_bytes;
+    match length {
+        _ if is_foreign_form(headers) => Some(Error::ForeignForm),
+        Some(length) if length > limit as u64 => Some(Error::TooLarge { limit: Some(limit) }),
+        _ => end.then(|| Error::InvalidJson("it is empty".to_owned())),
     }
 }
 

@@ -21,15 +21,13 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Begins to wait for the body, if the request may ask; `end`: there is none. `authorization`:
-    /// its header.
+    /// Begins to wait for the body, unless there is a `refusal`; `end`: there is no body.
     pub(super) fn begin(
         config: Rc<Config>,
         path: String,
-        authorization: Option<&str>,
+        refusal: Option<Reply>,
         end: bool,
     ) -> Self {
-        let refusal = explain::refusal(&config, authorization);
         let mut explain = Self { config, path, answered: false };
         match refusal {
             Some(refusal) => explain.reply(&refusal),

@@ -16,7 +16,7 @@ const OK: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    /// Not found where the buffer is gone.
+    /// A bad argument where the buffer has gone on, not found where there is none.
     fn proxy_set_buffer_bytes(
         buffer: BufferType,
         start: usize,
@@ -169,8 +169,14 @@ pub(super) fn refusal() -> Refusal {
 }
 
 /// The cluster that an attempt goes to.
-pub(super) fn cluster() -> Option<Vec<u8>> {
-    property(&["xds", "cluster_name"])
+pub(super) fn cluster() -> Vec<u8> {
+    property(&["xds", "cluster_name"]).unwrap_or_default()
+}
+
+/// Whether an attempt has a connection, whose own address is known then. At its request's headers
+/// it has one only if that is an old one.
+pub(super) fn is_connected() -> bool {
+    property(&["upstream", "local_address"]).is_some()
 }
 
 /// Makes the calls that follow act on another context; false if it is gone.

@@ -2,13 +2,19 @@
 
 use super::stream::send;
 use super::{host, shared};
-use crate::config::Config;
+use crate::config::{Caller, Config};
 use crate::listing::{self, Known};
 use crate::operation::Face;
 use crate::request::Page;
 
-/// Answers a request for a page.
-pub(super) fn answer(config: &Config, face: Face, page: Page<'_>, path: &str) {
+/// Answers a request for a page; `authorization` is its header.
+pub(super) fn answer(
+    config: &Config,
+    (face, page): (Face, Page<'_>),
+    path: &str,
+    authorization: Option<&str>,
+) {
+    let is_operator = config.operator.caller(authorization) == Caller::Operator;
     let now = host::now();
     let reply = shared::with_health(|health| {
         shared::with_journal(|journal| {
@@ -17,7 +23,7 @@ pub(super) fn answer(config: &Config, face: Face, page: Page<'_>, path: &str) {
             let known = Known {
                 config,
                 health,
-                ledger: journal.ledger(),
+                ledger: is_operator.then(|| journal.ledger()),
                 record: &|id| journal.record(id),
                 now,
             };

@@ -52,7 +52,7 @@ impl RootContext for Root {
         if config.telemetry.keep_alive.is_some() {
             keep_alive::start();
         }
-        shared::found();
+        shared::create_values();
         self.config = Some(config);
         self.set_tick_period(TICK);
         true

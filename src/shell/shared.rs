@@ -43,10 +43,11 @@ pub(super) fn with_journal<R>(use_it: impl FnOnce(&mut Journal) -> R) -> R {
     JOURNAL.with_borrow_mut(use_it)
 }
 
-/// Prepares shared data. The host configures its main thread before there are workers.
-pub(super) fn found() {
-    with_health(|health| health.found());
-    with_journal(|journal| journal.found());
+/// Writes the values that workers are to share, where there are none yet. The host configures its
+/// main thread before there are workers.
+pub(super) fn create_values() {
+    with_health(|health| health.create_values());
+    with_journal(|journal| journal.create_values());
 }
 
 /// Exchanges with other workers what can wait.

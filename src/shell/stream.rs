@@ -5,7 +5,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use super::downstream::Downstream;
+use super::downstream::{self, Downstream};
 use super::explain::Explain;
 use super::headers;
 use super::host;
@@ -14,7 +14,8 @@ use super::upstream::Upstream;
 use super::worker::{self, Link, Shared};
 use crate::config::Config;
 use crate::error::{Error, ErrorForm, Reply};
-use crate::request::Surface;
+use crate::exchange::explain;
+use crate::request::{Surface, is_foreign_form};
 
 /// The header that leads an exchange's first attempt to it, which takes it off. Later attempts find
 /// the same in filter state, because their headers are what the attempt before them made of them.
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     context: u32,
     config: Option<Rc<Config>>,
     role: Role,
+    /// What the answer says to the web page that asked, if it may read it.
+    cors: Vec<(&'static str, String)>,
 }
 
 /// What a stream is to the gateway.
@@ -42,7 +45,7 @@ enum Role {
 
 impl Stream {
     pub(super) fn new(context: u32, config: Option<Rc<Config>>) -> Self {
-        Self { context, config, role: Role::Elsewhere }
+        Self { context, config, role: Role::Elsewhere, cors: Vec::new() }
     }
 
     fn begin(&mut self, end: bool) -> Option<Action> {
@@ -55,21 +58,47 @@ impl Stream {
             return Some(self.attempt(link, exchange, &parsed, end));
         }
         let path = value(":path");
-        let surface = Surface::of(&config.paths, value(":method"), path);
+        let surface = config.surface(value(":authority"), value(":method"), path);
         if host::attempt_count() != 0 {
-            return self.later_attempt(surface, &parsed, end);
+            return self.later_attempt(&config, surface, &parsed, end);
+        }
+        if self.answers_preflight(&config, surface, &parsed) {
+            return None;
         }
         match surface {
             _ if !value("upgrade").is_empty() => None,
             Surface::Exchange(face, operation) => {
-                let length = value("content-length").parse().ok();
+                let error = downstream::refusal(&parsed, end, &config);
                 let (downstream, action) =
-                    Downstream::begin(config, (face, operation), serialised, length, end);
+                    Downstream::begin(config, (face, operation), serialised, error);
                 self.role = Role::Downstream(Box::new(downstream));
                 Some(action)
             }
             _ => self.answer_here(&config, surface, path, &parsed, end),
         }
+    }
+
+    /// Keeps what the answer will say to the web page that asks, if one does and may; answers a
+    /// preflight.
+    fn answers_preflight(
+        &mut self,
+        config: &Config,
+        surface: Surface<'_>,
+        parsed: &[(&str, &str)],
+    ) -> bool {
+        let Some(cors) = &config.cors else { return false };
+        let Some(origin) = headers::value(parsed, "origin") else { return false };
+        if matches!(surface, Surface::Elsewhere | Surface::Operator(_)) {
+            return false;
+        }
+        let asked = headers::value(parsed, "access-control-request-headers").unwrap_or_default();
+        let is_preflight = headers::value(parsed, ":method") == Some("OPTIONS");
+        if let Some(reply) = cors.preflight(origin, asked).filter(|_| is_preflight) {
+            send(&reply);
+            return true;
+        }
+        self.cors = cors.answer(origin).unwrap_or_default();
+        false
     }
 
     /// What needs no model.
@@ -84,15 +113,19 @@ impl Stream {
     ) -> Option<Action> {
         match surface {
             Surface::Elsewhere | Surface::Exchange(..) => {}
-            Surface::Page(face, page) => page::answer(config, face, page, path),
-            Surface::Explain => {
+            Surface::Page(face, page) => {
                 let authorization = headers::value(parsed, "authorization");
-                self.role = Role::Explain(Explain::begin(
-                    config.clone(),
-                    path.to_owned(),
-                    authorization,
-                    end,
-                ));
+                page::answer(config, (face, page), path, authorization);
+            }
+            Surface::Operator(rest) => {
+                let value = |name| headers::value(parsed, name);
+                let asked = (value(":method").unwrap_or_default(), rest);
+                let refusal = explain::refusal(config, asked, value("authorization"));
+                let foreign = is_foreign_form(parsed).then_some(Error::ForeignForm);
+                let foreign = foreign.map(|error| error.reply(ErrorForm::OpenRouter));
+                let refusal = refusal.or(foreign);
+                let explain = Explain::begin(config.clone(), path.to_owned(), refusal, end);
+                self.role = Role::Explain(explain);
                 return Some(Action::Pause);
             }
             Surface::WrongMethod(form, allow) => send(&Error::WrongMethod { allow }.reply(form)),
@@ -105,6 +138,7 @@ impl Stream {
     #[cold]
     fn later_attempt(
         &mut self,
+        config: &Config,
         surface: Surface<'_>,
         parsed: &[(&str, &str)],
         end: bool,
@@ -113,23 +147,16 @@ impl Stream {
             let Some((link, exchange)) = worker::find(&link) else {
                 return Some(Upstream::refuse(ErrorForm::OpenAi));
             };
-            let cluster = host::cluster().unwrap_or_default();
-            if let Some(reply) =
-                exchange.borrow_mut().misrouted(str::from_utf8(&cluster).unwrap_or_default())
-            {
-                send(&reply);
-                return Some(Action::Pause);
-            }
             return Some(self.attempt(link, exchange, parsed, end));
         }
+        let is_linked = headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link);
         match surface {
-            Surface::Exchange(face, operation) => {
+            // Its exchange is gone, whatever a route made of its path.
+            _ if is_linked => Some(Upstream::refuse(ErrorForm::OpenAi)),
+            Surface::Exchange(face, operation) if config.has_cluster(&host::cluster()) => {
                 Some(Upstream::refuse(ErrorForm::of(face, operation)))
             }
-            // Its exchange is gone, whatever a route made of its path.
-            _ if headers::value(parsed, LINK_HEADER).is_some_and(worker::is_link) => {
-                Some(Upstream::refuse(ErrorForm::OpenAi))
-            }
+            // Another service's own, as far as anybody here can tell.
             _ => None,
         }
     }
@@ -221,11 +248,15 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        match &mut self.role {
+        let action = match &mut self.role {
             Role::Elsewhere | Role::Explain(_) | Role::Awaiting(..) => Action::Continue,
             Role::Downstream(downstream) => downstream.response_headers(end),
             Role::Upstream(upstream) => upstream.response_headers(end),
+        };
+        for (name, value) in &self.cors {
+            host::set_header(MapType::HttpResponseHeaders, name, value);
         }
+        action
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {

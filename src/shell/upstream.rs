@@ -9,7 +9,7 @@ use super::host;
 use super::stream::{LINK, send};
 use super::worker::{self, Link, Shared, Watched};
 use crate::error::{Error, ErrorForm};
-use crate::exchange::{Broken, Verdict};
+use crate::exchange::{Broken, Destination, Verdict};
 use crate::provider::Body;
 use crate::provider::response_headers::steers;
 
@@ -38,20 +38,27 @@ impl Upstream {
         current: &[(&str, &str)],
     ) -> (Option<Self>, Action) {
         let mut borrowed = exchange.borrow_mut();
-        let (attempt, body) = match borrowed.begin_attempt(current, &host::now) {
+        let cluster = host::cluster();
+        let cluster = str::from_utf8(&cluster).unwrap_or_default();
+        let begun = match borrowed.destination(cluster) {
+            Destination::Planned => borrowed.begin_attempt(current, &host::now),
+            Destination::Sink => borrowed.begin_at_sink(cluster, &host::now),
+            Destination::Wrong => Err(borrowed.wrong_cluster(cluster)),
+        };
+        let dispatch = match begun {
+            Ok(dispatch) => dispatch,
             Err(reply) => {
                 send(&reply);
                 return (None, Action::Pause);
             }
-            Ok(dispatch) => {
-                host::replace_headers(
-                    MapType::HttpRequestHeaders,
-                    &headers::serialise(&dispatch.headers),
-                );
-                let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
-                (dispatch.attempt, (!unchanged).then_some(dispatch.body))
-            }
         };
+        let headers = headers::serialise(&dispatch.headers);
+        host::replace_headers(MapType::HttpRequestHeaders, &headers);
+        let unchanged = matches!(&dispatch.body, Body::Edited(edits) if edits.is_empty());
+        let (attempt, body) = (dispatch.attempt, (!unchanged).then_some(dispatch.body));
+        if host::is_connected() {
+            borrowed.reuses_connection(attempt);
+        }
         drop(borrowed);
         (Some(Self { context, link, exchange, attempt, body }), Action::Continue)
     }
@@ -193,9 +200,7 @@ impl Upstream {
         worker::unwatch(self.context);
         let mut exchange = self.exchange.borrow_mut();
         if exchange.is_open(self.attempt) {
-            // Only an attempt that got a connection has an address of its own.
-            let connected = host::property(&["upstream", "local_address"]).is_some();
-            let broken = if connected { Broken::Reset } else { Broken::Connect };
+            let broken = if host::is_connected() { Broken::Reset } else { Broken::Connect };
             exchange.attempt_closed(self.attempt, broken, host::now());
             // The router chooses the cluster of a retry after the attempt before it is gone.
             point_to_next(self.link, exchange.next_cluster());

@@ -1,7 +1,7 @@
 //! The encoding of shared values: a version, then numbers of seven bits a byte, the lowest first
 //! (LEB128).
 
-/// Of everything that is written; what has another one is not read.
+/// The version of everything that is written; a value of another version is not read.
 const VERSION: u8 = 1;
 
 /// Writes one value.
@@ -9,12 +9,12 @@ const VERSION: u8 = 1;
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    /// With the version in front.
+    /// Begins a value with the version.
     pub(crate) fn new() -> Self {
         Self(vec![VERSION])
     }
 
-    /// A number, in 1 to 10 bytes.
+    /// Writes a number, in 1 to 10 bytes.
     pub(crate) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);
@@ -23,7 +23,7 @@ impl Writer {
         self.0.push(number as u8);
     }
 
-    /// What was written.
+    /// The bytes of the value.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -34,7 +34,7 @@ impl Writer {
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// `None` if the version is another one.
+    /// Begins to read a value; `None` if it is of another version.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         bytes.strip_prefix(&[VERSION]).map(Self)
     }
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// The next number, if it fits; `None` at the end and where there is none.
+    /// Reads the next number; `None` if there is none, or if it does not fit the type.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {

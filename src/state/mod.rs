@@ -20,14 +20,15 @@ pub trait Store: fmt::Debug {
     /// A value and its version, which is not 0 and changes with each write.
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)>;
 
-    /// Replaces the value that has this version, or any with 0; false if another worker was faster.
+    /// Replaces the value, if it still has this version; with version 0 in any case. False if
+    /// another worker was faster.
     fn write(&self, key: &str, value: &[u8], version: u32) -> bool;
 }
 
 /// The value of a key in a list sorted by keys, where it is put if it is not there; never `None`.
 pub(crate) fn entry<K: Ord + Copy, V: Default>(sorted: &mut Vec<(K, V)>, key: K) -> Option<&mut V> {
     let at = match sorted.last() {
-        // As when a list is read.
+        // Whoever reads a sorted list adds at the end.
         Some((last, _)) if *last < key => sorted.len(),
         _ => sorted.partition_point(|(other, _)| *other < key),
     };
@@ -37,7 +38,7 @@ pub(crate) fn entry<K: Ord + Copy, V: Default>(sorted: &mut Vec<(K, V)>, key: K)
     sorted.get_mut(at).map(|(_, value)| value)
 }
 
-/// A store without a host, of one worker.
+/// The store of a worker without a host and without others.
 #[derive(Debug, Default)]
 pub struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
 

@@ -15,10 +15,10 @@ pub(crate) trait Sum: Default {
     /// Whether adding it would change nothing.
     fn is_empty(&self) -> bool;
 
-    /// Drops what is too old to matter.
+    /// Drops what is too old to matter at this time.
     fn forget(&mut self, now: Duration);
 
-    /// Writes it down.
+    /// Writes the sum.
     fn encode(&self, writer: &mut Writer);
 
     /// Reads what [`Sum::encode`] wrote; `None` if it is anything else.
@@ -30,22 +30,24 @@ pub(crate) trait Sum: Default {
 #[derive(Clone, Debug)]
 pub(crate) struct Replica<T> {
     key: String,
-    /// Of the value that `told` is; 0 if it is not known.
+    /// The version of the host's value that `told` is; 0 if that is not known.
     version: u32,
+    /// What the host had when it was last read.
     told: T,
-    /// Leaves only by way of a successful write, so nothing is lost and nothing counts twice.
+    /// What this worker has yet to add. It leaves only by way of a successful write, so that
+    /// nothing is lost and nothing counts twice.
     untold: T,
 }
 
 impl<T: Sum> Replica<T> {
-    /// Empty until it is read.
+    /// The copy of a value that was not read yet.
     pub(crate) fn new(key: String) -> Self {
         Self { key, version: 0, told: T::default(), untold: T::default() }
     }
 
-    /// Makes sure that there is a value: a write can be refused to the slower one only where there
-    /// is one already.
-    pub(crate) fn found(&self, store: &dyn Store) {
+    /// Writes an empty value, where there is none yet. Only where there is a value can the host
+    /// refuse a write to the slower one of two workers.
+    pub(crate) fn create(&self, store: &dyn Store) {
         if store.read(&self.key).is_none() {
             store.write(&self.key, &Writer::new().finish(), 0);
         }
@@ -61,7 +63,7 @@ impl<T: Sum> Replica<T> {
         &self.told
     }
 
-    /// For adding to.
+    /// What is yet to be added to the host's value, for adding to it.
     pub(crate) fn untold(&mut self) -> &mut T {
         &mut self.untold
     }
@@ -221,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_founded_anew() {
+    fn what_is_there_is_not_created_anew() {
         let store = Memory::default();
         let mut replica = Replica::<Count>::new("n".to_owned());
-        replica.found(&store);
+        replica.create(&store);
         assert_eq!(store.read("n").unwrap().0, [1]);
         replica.untold().0 = 3;
         replica.sync(&store, Duration::ZERO);
-        replica.found(&store);
+        replica.create(&store);
         assert_eq!(store.read("n").unwrap().0, [1, 3]);
     }
 }

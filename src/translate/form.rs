@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::loss::Lost;
+
 /// A text borrowed from the body, or unescaped from it.
 pub type Text<'a> = Cow<'a, str>;
 
@@ -42,7 +44,7 @@ pub struct Conversation<'a> {
     /// `flex`, `priority` or `default`, where the upstream is to be told.
     pub service_tier: Option<&'static str>,
     /// What the client's dialect says and this form has no place for, by the field's name there.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Lost,
     /// Names of fields that nobody here knows; a few of them.
     pub unknown: Vec<String>,
 }
@@ -375,6 +377,11 @@ impl<'a> Part<'a> {
         Self { content: Content::Text(text.into()), cache: None }
     }
 
+    /// Whether it is what a tool returned.
+    pub fn is_result(&self) -> bool {
+        matches!(self.content, Content::ToolResult { .. })
+    }
+
     fn has_media(&self) -> bool {
         match &self.content {
             Content::Media(_) => true,
@@ -387,9 +394,7 @@ impl<'a> Part<'a> {
 impl<'a> Conversation<'a> {
     /// Notes that a field got lost on the way into this form, once.
     pub fn lose(&mut self, field: &'static str) {
-        if !self.dropped.contains(&field) {
-            self.dropped.push(field);
-        }
+        self.dropped.add(field);
     }
 
     /// Notes that a field got lost that nobody here knows. The name goes into headers and logs:
@@ -397,11 +402,10 @@ impl<'a> Conversation<'a> {
     pub fn lose_unknown(&mut self, field: &str) {
         const MOST: usize = 16;
         const LONGEST: usize = 64;
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         if self.unknown.len() < MOST
             && field.len() <= LONGEST
             && !field.is_empty()
-            && field.bytes().all(is_name)
+            && field.bytes().all(is_of_name)
         {
             self.unknown.push(field.to_owned());
         } else {
@@ -425,6 +429,15 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// Adds what a tool returned: in the user's turn that comes before anything else.
+    pub fn say_result(&mut self, result: Part<'a>) {
+        self.say(Role::User, []);
+        if let Some(turn) = self.turns.last_mut() {
+            let results = turn.parts.iter().take_while(|part| part.is_result()).count();
+            turn.parts.insert(results, result);
+        }
+    }
+
     /// The tool that a call's id belongs to: formats that tie results to calls by name need it.
     pub fn tool_of_call(&self, call: &str) -> Option<&str> {
         self.turns.iter().flat_map(|turn| &turn.parts).find_map(|part| match &part.content {
@@ -432,4 +445,8 @@ impl<'a> Conversation<'a> {
             _ => None,
         })
     }
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }

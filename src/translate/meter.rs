@@ -282,16 +282,16 @@ impl Meter {
     /// Figures that came before the content, as Anthropic's and Gemini's do, say little of an
     /// answer that broke off.
     pub fn usage(&self, input_estimate: u64) -> Usage {
-        let estimate = |usage: Usage| Usage {
-            output: self.output_estimate(),
-            source: Source::Estimated,
-            ..usage
-        };
         match self.usage {
             Some(usage) if self.is_complete() || !self.is_outrun(&usage) => usage,
-            Some(usage) => estimate(usage),
-            None => estimate(Usage { input: input_estimate, ..Usage::default() }),
+            Some(usage) => self.estimated(usage),
+            None => self.estimated(Usage { input: input_estimate, ..Usage::default() }),
         }
+    }
+
+    /// The same with an estimate of the output.
+    fn estimated(&self, usage: Usage) -> Usage {
+        Usage { output: self.output_estimate(), source: Source::Estimated, ..usage }
     }
 
     /// Whether there is more content than the upstream's figures can have counted.
@@ -363,7 +363,8 @@ mod tests {
             ("data: {\"error\":null,\"choices\":[]}\n\n", Seen::Content),
             ("data: {\"error\":\"x\"}\n\n", Seen::Error),
             (
-                "data: {\"error\":{\"message\":\"x\"},\"choices\":[{\"finish_reason\":\"error\"}]}\n\n",
+                "data: {\"error\":{\"message\":\"x\"},\
+                 \"choices\":[{\"finish_reason\":\"error\"}]}\n\n",
                 Seen::Error,
             ),
             (
@@ -390,9 +391,12 @@ mod tests {
         );
     }
 
+    fn event(choice: &str) -> String {
+        format!("data: {{\"choices\":[{{{choice}}}]}}\n\n")
+    }
+
     #[test]
     fn what_ends_a_stream_does_not_make_its_content_dearer() {
-        let event = |choice: &str| format!("data: {{\"choices\":[{{{choice}}}]}}\n\n");
         let content =
             event("\"delta\":{\"content\":\"abc\"},\"logprobs\":null,\"finish_reason\":null");
         let finish = event("\"delta\":{},\"finish_reason\":\"stop\"");
@@ -428,17 +432,18 @@ mod tests {
         assert_eq!((meter.usage(5).output, meter.usage(5).source), (2, Source::Estimated));
     }
 
+    fn content(text: &str) -> String {
+        event(&format!("\"delta\":{{\"content\":\"{text}\"}}"))
+    }
+
     #[test]
     fn events_are_a_token_each_and_long_ones_more() {
-        let event = |text: &str| {
-            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
-        };
         let mut meter = Meter::default();
         for _ in 0..10 {
-            meter.event(event("a").as_bytes());
+            meter.event(content("a").as_bytes());
         }
         assert_eq!((meter.usage(5).input, meter.usage(5).output), (5, 10));
-        meter.event(event(&"b".repeat(401)).as_bytes());
+        meter.event(content(&"b".repeat(401)).as_bytes());
         assert_eq!((meter.usage(5).output, meter.usage(5).source), (100, Source::Estimated));
         meter.event(b"data: {\"error\":{}}\n\n");
         assert_eq!(meter.usage(5).output, 100, "an error's envelope is not that of content");

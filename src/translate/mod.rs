@@ -4,13 +4,17 @@
 //! Where client and upstream speak the same dialect, bytes pass and only stages touch single
 //! events. Where they do not, a request goes dialect → common form → format, and an answer format →
 //! deltas → dialect. A pair of files per pair of dialects would be twenty-five; this way each
-//! dialect or format is one folder and one line in its registry.
+//! dialect or format is one folder and one line in its registry. In every folder the same role has
+//! the same name: `read_request` and `write_answer` for a client's dialect; `write_request`,
+//! `read_answer` and `read_error` for an upstream's format.
 
 pub mod anthropic;
 pub mod bedrock;
+mod citation;
 pub mod delta;
 pub mod form;
 pub mod gemini;
+pub mod loss;
 mod meter;
 pub mod openai;
 pub mod openrouter;
@@ -18,12 +22,16 @@ mod problem;
 pub mod responses;
 mod schema;
 pub mod source;
+mod tolerant;
 mod usage_event;
 
 pub use delta::Delta;
 pub use form::Conversation;
+pub use loss::{Loss, Losses, Lost};
 pub use meter::{Meter, Seen};
 pub use usage_event::HideUsageEvent;
+
+use std::borrow::Cow;
 
 use crate::config::{Api, Provider};
 use crate::error::Error;
@@ -37,17 +45,16 @@ use delta::Answer;
 ///
 /// Requests are written from the common form; writing the same one twice gives the same bytes.
 pub trait Format: Sync {
-    /// What this format cannot express, by the OpenAI name of the request's field.
-    fn losses(&self) -> &'static [(&'static str, Loss)];
+    /// Where a request to this model goes, below the provider's base path: begins with a slash,
+    /// and the model's name is one segment of it whatever it holds.
+    fn path(&self, model: &str, stream: bool) -> Cow<'static, str>;
+
+    /// What this format cannot express.
+    fn losses(&self) -> Losses;
 
     /// The request body for the upstream's `model`. Adds to `dropped` the field names of all that
     /// got lost here.
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8>;
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8>;
 
     /// OpenRouter's name of the form its thinking has (see [`form::Thinking::format`]); `None`: it
     /// has none of its own.
@@ -62,27 +69,19 @@ pub trait Format: Sync {
     fn error(&self, body: &[u8]) -> Option<ErrorFields>;
 }
 
-/// What happens to a field a format cannot express.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// It would change what the client gets: the endpoint is not used.
-    Refused,
-    /// It is left out, and the client is told.
-    Ignored,
-    /// The nearest the format can say goes in its place, and the client is told where that differs.
-    Approximated,
-}
-
 /// Reads one answer of an upstream into deltas. Never fails on an event: what makes no sense is
 /// passed over.
 pub trait AnswerReader {
     /// Reads a whole answer. `Err`: it is not one of this format, and nothing was told.
-    fn whole(&mut self, body: &[u8], tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), Malformed>;
+    fn whole(&mut self, body: &[u8], tell: &mut Tell<'_>) -> Result<(), Malformed>;
 
     /// Reads one raw event of a stream (for SSE with all its lines; see
     /// [`crate::wire::sse::fields`]).
-    fn event(&mut self, event: &[u8], tell: &mut dyn FnMut(Delta<'_>));
+    fn event(&mut self, event: &[u8], tell: &mut Tell<'_>);
 }
+
+/// Where deltas go.
+pub type Tell<'t> = dyn FnMut(Delta<'_>) + 't;
 
 /// An answer that is not what its format promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,11 +167,10 @@ fn id_in_place_of(id: &str, longest: usize, allowed: impl Fn(u8) -> bool) -> Str
     format!("{}-{:016x}", kept.collect::<String>(), Fnv::of(id.as_bytes()))
 }
 
-/// The wire format of a provider.
+/// The wire format of a provider: the only place that has to know of all there are.
 pub fn format(provider: &Provider) -> &'static dyn Format {
     match provider.api {
-        Api::OpenAi => openai::Quirks::of_host(&provider.host),
-        Api::AzureOpenAi => &openai::Upstream { quirks: openai::Quirks::OPENAI },
+        Api::OpenAi | Api::AzureOpenAi => openai::Upstream::of(provider),
         Api::Anthropic => &anthropic::Anthropic,
         Api::Gemini => &gemini::Gemini,
         Api::Bedrock => &bedrock::Bedrock,

@@ -69,7 +69,7 @@ impl Passing {
 
 impl Source for Passing {
     fn event(&mut self, event: &[u8], meter: &mut Meter) -> (Seen, Change) {
-        // One that came in parts may be familiar, too.
+        // An event that came in several pieces may be like the last one, too.
         if let (1.., change) = self.familiar(event, meter) {
             return (Seen::Content, change);
         }
@@ -194,7 +194,7 @@ pub struct Translating {
 pub enum Images {
     /// The client's dialect has them.
     Kept,
-    /// It has not.
+    /// It has none: they are told as text.
     AsText,
 }
 

@@ -14,9 +14,9 @@ use crate::state::{Replica, Store};
 
 /// How many bundles of records are kept; each one after that takes the place of the oldest.
 const BUNDLES: u64 = 512;
-/// Bytes; a bundle is not longer, and a record that is is not kept.
+/// The most bytes of a bundle; a record that is longer is not kept.
 const LONGEST_BUNDLE: usize = 16 * 1024;
-/// Records that wait to be carried over; the older ones are dropped.
+/// How many records may wait to be carried over; the oldest ones are dropped.
 const MOST_WAITING: usize = 512;
 
 /// What this worker and the others have written down.
@@ -38,9 +38,10 @@ impl Journal {
         }
     }
 
-    /// To be called before there is more than one worker.
-    pub fn found(&self) {
-        self.ledger.found(&*self.store);
+    /// Writes the values that are to be shared, where there are none yet. To be called before there
+    /// is more than one worker.
+    pub fn create_values(&self) {
+        self.ledger.create(&*self.store);
     }
 
     /// Enters an exchange that is over, with its record if there is one.
@@ -62,8 +63,8 @@ impl Journal {
         }
         self.records.clear();
         let first = self.ledger.told().bundles.wrapping_sub(count);
-        for (number, bundle) in (first..).zip(bundles) {
-            self.store.write(&key(number), bundle.as_bytes(), 0);
+        for (number, bundle) in (0..).zip(bundles) {
+            self.store.write(&key(first.wrapping_add(number)), bundle.as_bytes(), 0);
         }
     }
 
@@ -145,6 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn the_count_of_bundles_may_come_round() {
+        let store: Rc<dyn Store> = Rc::new(Memory::default());
+        let (count, [day, sums @ ..]) = ([0xff; 9], [0; 9]);
+        store.write("modelyard.ledger", &[&[1], &count[..], &[1, day], &sums].concat(), 0);
+        let mut journal = Journal::new(store);
+        journal.enter(Cost::ZERO, Some(record(0)), NOW);
+        journal.sync(NOW);
+        assert_eq!(journal.ledger().bundles, 0);
+    }
+
+    #[test]
     fn what_is_kept_is_bounded_and_the_newest_is_there() {
         let store = Rc::new(Memory::default());
         let mut journal = Journal::new(store.clone());
@@ -158,8 +170,11 @@ mod tests {
         }
         (2_000..9_000).for_each(|number| journal.enter(Cost::ZERO, Some(record(number)), NOW));
         journal.sync(NOW);
-        let found = |number| journal.record(&format!("gen-{number}")).is_some();
-        assert!(found(8_999) && found(8_500) && found(1_998) && !found(8_000) && !found(0));
+        for (number, is_kept) in
+            [(8_999, true), (8_500, true), (1_998, true), (8_000, false), (0, false)]
+        {
+            assert_eq!(journal.record(&format!("gen-{number}")).is_some(), is_kept, "{number}");
+        }
         assert!(store.len() as u64 <= BUNDLES + 1);
     }
 }

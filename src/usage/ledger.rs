@@ -1,6 +1,6 @@
-//! What has been spent, by period. A sum: see [`crate::state`].
+//! What has been spent, by period: a sum that workers share, see [`crate::state`].
 //!
-//! Periods are UTC's; weeks begin on Monday.
+//! Days are UTC's, and weeks begin on Monday.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use crate::calendar::{civil_date, day};
 use crate::catalog::Cost;
 use crate::state::{Reader, Sum, Writer};
 
-/// Sums in femtodollars; begins empty.
+/// The sums of what has been spent, in femtodollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// How many bundles of records have been put down.
+    /// How many bundles of records have been written to the store.
     pub(super) bundles: u64,
-    /// Day of the last entry since the epoch, which the sums of periods belong to.
+    /// The day of the last entry, counted from the epoch. The sums of periods belong to it.
     day: u64,
-    /// All, and of the last entry's day, week and month.
+    /// What has been spent in all, and on the last entry's day, in its week and in its month.
     sums: [u128; 4],
 }
 
 /// What has been spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
-    /// Since the host started.
+    /// What has been spent since the host started.
     pub total: Cost,
-    /// Today.
+    /// What has been spent today.
     pub day: Cost,
-    /// Since Monday.
+    /// What has been spent since Monday.
     pub week: Cost,
-    /// Since the first of the month.
+    /// What has been spent since the first of the month.
     pub month: Cost,
 }
 
@@ -48,13 +48,13 @@ impl Ledger {
         Spent { total, day, week, month }
     }
 
-    /// Goes on to a day, and begins the periods anew that are over then; one that has gone by
+    /// Goes on to a day, and begins anew the periods that are over then. A day that has gone by
     /// changes nothing.
     fn turn_to(&mut self, today: u64) {
         if today <= self.day {
             return;
         }
-        // What nothing was added to since it was told is of no day.
+        // Sums that nothing was added to since they were told belong to no day.
         if self.sums != [0; 4] {
             self.end_periods(today);
         }
@@ -105,8 +105,8 @@ impl Sum for Ledger {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut ledger =
-            Self { bundles: reader.number()?, day: reader.number()?, ..Self::default() };
+        let (bundles, day) = (reader.number()?, reader.number::<u32>()?);
+        let mut ledger = Self { bundles, day: day.into(), ..Self::default() };
         for sum in &mut ledger.sums {
             *sum = u128::from(reader.number::<u64>()?) << 64 | u128::from(reader.number::<u64>()?);
         }
@@ -127,7 +127,11 @@ mod tests {
     }
 
     fn enter(ledger: &mut Ledger, usd: &str, now: Duration) {
-        ledger.enter(Price::parse(usd).unwrap().cost(1), now);
+        ledger.enter(cost(usd), now);
+    }
+
+    fn cost(usd: &str) -> Cost {
+        Price::parse(usd).unwrap().cost(1)
     }
 
     #[test]
@@ -136,12 +140,11 @@ mod tests {
         for (usd, day) in [("0.1", 1), ("0.02", 2), ("0.003", 8), ("0.0004", 8)] {
             enter(&mut ledger, usd, november(day));
         }
-        let usd = |text| Price::parse(text).unwrap().cost(1);
         let all = Spent {
-            total: usd("0.1234"),
-            day: usd("0.0034"),
-            week: usd("0.0234"),
-            month: usd("0.1234"),
+            total: cost("0.1234"),
+            day: cost("0.0034"),
+            week: cost("0.0234"),
+            month: cost("0.1234"),
         };
         assert_eq!(ledger.spent(november(8)), all);
         assert_eq!(ledger.spent(november(9)), Spent { day: Cost::ZERO, week: Cost::ZERO, ..all });
@@ -178,11 +181,16 @@ mod tests {
         let mut writer = Writer::new();
         ledger.encode(&mut writer);
         let bytes = writer.finish();
-        let read = |bytes: &[u8]| Ledger::decode(&mut Reader::new(bytes)?);
-        assert_eq!(read(&bytes), Some(ledger));
-        assert_eq!(
-            (read(&bytes[..bytes.len() - 1]), read(b"\x01"), read(b"1 2 3")),
-            (None, None, None)
-        );
+        assert_eq!(decoded(&bytes), Some(ledger));
+        for nonsense in [&bytes[..bytes.len() - 1], b"\x01", b"1 2 3"] {
+            assert_eq!(decoded(nonsense), None, "{nonsense:?}");
+        }
+        let mut writer = Writer::new();
+        Ledger { day: u64::MAX, ..ledger }.encode(&mut writer);
+        assert_eq!(decoded(&writer.finish()), None, "no such day can be reckoned with");
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<Ledger> {
+        Ledger::decode(&mut Reader::new(bytes)?)
     }
 }

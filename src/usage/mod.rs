@@ -1,7 +1,7 @@
 //! Token usage of one exchange and what it cost.
 //!
-//! Kinds are OpenTelemetry's; input includes cached input and cache writes, output includes
-//! reasoning.
+//! The kinds of tokens are OpenTelemetry's: input includes cached input and cache writes, output
+//! includes reasoning.
 
 mod journal;
 mod ledger;
@@ -35,15 +35,15 @@ pub struct Usage {
 /// Who counted the tokens; the two are never added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The upstream.
+    /// The upstream counted them.
     #[default]
     Reported,
-    /// The gateway, because the upstream gave none or the client hung up.
+    /// The gateway estimated them, because the upstream gave no count or the client hung up.
     Estimated,
 }
 
 impl Source {
-    /// Value of the stat's `source` tag.
+    /// The value of the stat's tag `source`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reported => "reported",
@@ -52,7 +52,7 @@ impl Source {
     }
 }
 
-/// What an answer cost, by part. `None` where a price that is needed is unknown.
+/// What an answer cost, by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
     /// Input, caches included, and the price per request.
@@ -69,7 +69,8 @@ impl Charge {
 }
 
 impl Usage {
-    /// Tokens per byte of text where nobody counted: the rule of thumb of four bytes to one.
+    /// How many tokens a text has where nobody counted them: by the rule of thumb, one to four
+    /// bytes.
     pub fn estimate(bytes: usize) -> u64 {
         (bytes as u64).div_ceil(4)
     }
@@ -80,10 +81,6 @@ impl Usage {
         let written = self.cache_write.min(self.input - cached);
         let fresh = self.input - cached - written;
         let reasoning = self.reasoning.min(self.output);
-        let cost = |units: u64, price: Option<Price>| match units {
-            0 => Some(Cost::default()),
-            _ => price.map(|price| price.cost(units)),
-        };
         let input = cost(fresh, pricing.prompt)?
             + cost(cached, pricing.input_cache_read.or(pricing.prompt))?
             + cost(written, pricing.input_cache_write.or(pricing.prompt))?
@@ -92,6 +89,11 @@ impl Usage {
             + cost(reasoning, pricing.internal_reasoning.or(pricing.completion))?;
         Some(Charge { input, output })
     }
+}
+
+/// What units cost; `None` where there are some and their price is unknown.
+fn cost(units: u64, price: Option<Price>) -> Option<Cost> {
+    if units == 0 { Some(Cost::ZERO) } else { price.map(|price| price.cost(units)) }
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@
 
 use crate::wire::json::Span;
 
-/// Replacements in one text. Ordered by place and pairwise disjoint; the bytes put in are kept one
-/// after the other.
+/// Replacements in one text. They are ordered by place, and none overlaps another; the bytes that
+/// they put in are kept one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
     edits: Vec<Edit>,
     bytes: Vec<u8>,
 }
 
-/// Replaces `span` of the text by `new` of [`Edits::bytes`].
+/// Replaces `span` of the text by the span `new` of [`Edits::bytes`].
 #[derive(Clone, Debug, PartialEq)]
 struct Edit {
     span: Span,
@@ -42,7 +42,7 @@ impl Edits {
         self.edits.push(Edit { span, new });
     }
 
-    /// [`Self::replace`], where other edits stand behind.
+    /// [`Self::replace`], where an earlier edit stands at a later place.
     #[inline(never)]
     fn replace_between(&mut self, span: Span, bytes: &[u8]) {
         let from = self.edits.partition_point(|edit| is_before(&edit.span, &span));
@@ -77,7 +77,7 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The text with every edit done. What an edit says about bytes the text does not have is
+    /// The text with every edit done. What an edit says about bytes that the text does not have is
     /// ignored.
     pub fn apply(&self, text: &[u8]) -> Vec<u8> {
         let mut edited = Vec::with_capacity(self.new_len(text.len()));
@@ -95,8 +95,9 @@ impl Edits {
 
     /// Length of a text of `text_len` bytes with every edit done.
     pub fn new_len(&self, text_len: usize) -> usize {
-        let removed = |edit: &Edit| edit.span.end.min(text_len) - edit.span.start.min(text_len);
-        let removed: usize = self.edits.iter().map(removed).sum();
+        let spans = self.edits.iter().map(|edit| &edit.span);
+        let removed: usize =
+            spans.map(|span| span.end.min(text_len) - span.start.min(text_len)).sum();
         let added: usize = self.edits.iter().map(|edit| edit.new.len()).sum();
         text_len - removed + added
     }
@@ -144,12 +145,12 @@ impl Members {
         self.members.len() - 1
     }
 
-    /// How many are recorded.
+    /// How many members are recorded.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether none is recorded.
+    /// Whether no member is recorded.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -157,12 +158,11 @@ impl Members {
     /// The first member of `text` whose key is written like this, without escapes: its index and
     /// its span.
     pub fn find(&self, text: &[u8], key: &str) -> Option<(usize, Span)> {
-        let is_wanted = |entry: &Entry| {
+        let index = self.members.iter().position(|entry| {
             let rest = text.get(entry.span.clone()).and_then(|member| member.strip_prefix(b"\""));
             rest.and_then(|rest| rest.strip_prefix(key.as_bytes()))
                 .is_some_and(|rest| rest.starts_with(b"\""))
-        };
-        let index = self.members.iter().position(is_wanted)?;
+        })?;
         Some((index, self.members.get(index)?.span.clone()))
     }
 
@@ -182,7 +182,7 @@ impl Members {
         self.inserted.extend_from_slice(member);
     }
 
-    /// Adds to `edits` what makes it so; `object` is the span
+    /// Adds to `edits` what takes members out and puts others in; `object` is the span
     /// [`Reader::object`](crate::wire::json::Reader::object) gave.
     pub fn write(&self, object: &Span, edits: &mut Edits) {
         if self.inserted.is_empty() && !self.members.iter().any(|member| member.removed) {
@@ -195,9 +195,9 @@ impl Members {
             let next = members.peek().map_or(member.span.end, |next| next.span.start);
             match behind_kept {
                 _ if !member.removed => {}
-                // With the comma before it.
+                // The comma before it goes too.
                 Some(end) => edits.remove(end..member.span.end),
-                // With the comma behind it, if there is one.
+                // The comma behind it goes too, if there is one.
                 None => edits.remove(member.span.start..next),
             }
             if behind_kept.is_some() || !member.removed {
@@ -385,14 +385,17 @@ mod tests {
     }
 
     fn spaced(members: &[(String, &str)], random: &mut Random) -> String {
-        const SPACES: &[&str] = &["", "", " ", "\n  ", "\t"];
-        let mut space = || SPACES[random.below(SPACES.len())];
-        let mut text = format!("{}{{{}", space(), space());
+        let mut tokens = vec!["{".to_owned()];
         for (at, (key, value)) in members.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            text +=
-                &format!("{comma}{}\"{key}\"{}:{}{value}{}", space(), space(), space(), space());
+            tokens.extend((at > 0).then(|| ",".to_owned()));
+            tokens.extend([format!("\"{key}\""), ":".to_owned(), (*value).to_owned()]);
         }
-        text + "}" + space()
+        tokens.push("}".to_owned());
+        tokens.iter().fold(space(random).to_owned(), |text, token| text + token + space(random))
+    }
+
+    fn space(random: &mut Random) -> &'static str {
+        const SPACES: &[&str] = &["", "", " ", "\n  ", "\t"];
+        SPACES[random.below(SPACES.len())]
     }
 }

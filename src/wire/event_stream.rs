@@ -6,9 +6,10 @@
 
 use super::crc32::crc32;
 
-/// Total length, length of the headers, and a checksum of both, each 32 bits.
+/// Bytes of a message's prelude: its total length, the length of its headers, and a checksum of
+/// both, each 32 bits.
 const PRELUDE: usize = 12;
-/// What a message has besides headers and payload: the prelude and a checksum of all before it.
+/// Bytes of a message besides headers and payload: the prelude, and a checksum of all before it.
 const OVERHEAD: usize = PRELUDE + 4;
 
 /// What [`Frames`] finds in a stream.
@@ -16,8 +17,8 @@ const OVERHEAD: usize = PRELUDE + 4;
 pub enum Piece<'a> {
     /// One whole message; its lengths and checksums are right.
     Event(&'a [u8]),
-    /// A length or checksum is wrong, or the message is too long. Said once; the rest of the stream
-    /// is ignored.
+    /// A length or checksum is wrong, or the message is too long. This is the last piece: the rest
+    /// of the stream is ignored.
     Broken,
 }
 
@@ -28,9 +29,9 @@ pub enum Piece<'a> {
 #[derive(Clone, Debug)]
 pub struct Frames {
     max_message: usize,
-    /// The message that has begun: at least a byte and not all of it, or nothing.
+    /// What there is of a message that has begun and not ended.
     held: Vec<u8>,
-    /// How long `held` must get before there is more to say: the prelude, then the whole message.
+    /// How long `held` must get before it is looked at: first the prelude, then the whole message.
     wanted: usize,
     broken: bool,
 }
@@ -62,8 +63,8 @@ impl Frames {
         self.held.len()
     }
 
-    /// Takes the message that `bytes` begins with, or holds all of it. What follows; `None` if it
-    /// is broken.
+    /// Takes the message that `bytes` begins with, or holds all of `bytes`. Returns what follows;
+    /// `None` if the message is broken.
     fn begin<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -84,7 +85,8 @@ impl Frames {
         Some(&[])
     }
 
-    /// Adds to what is held as much of `bytes` as is wanted. What follows; `None` if it is broken.
+    /// Adds to what is held as much of `bytes` as is wanted. Returns what follows; `None` if the
+    /// message is broken.
     fn complete<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -113,8 +115,8 @@ impl Frames {
     }
 }
 
-/// The length of the message that begins so; `None` if its prelude is damaged or it is longer than
-/// `max`.
+/// The length of the message that begins with a prelude; `None` if the prelude is damaged, or if
+/// the message is longer than `max`.
 fn message_length(prelude: &[u8; PRELUDE], max: usize) -> Option<usize> {
     let [t0, t1, t2, t3, h0, h1, h2, h3, c0, c1, c2, c3] = *prelude;
     if crc32(prelude.first_chunk::<8>()?) != u32::from_be_bytes([c0, c1, c2, c3]) {
@@ -170,7 +172,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// One header; the values of all types but text are stepped over.
+/// One header. Its value is kept only if it is a text.
 struct Header<'a> {
     name: &'a [u8],
     text: Option<&'a [u8]>,
@@ -199,8 +201,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A message with these headers, all of them texts. `None` if something is longer than the format
-/// can say.
+/// Writes a message with these headers, all of them texts; `None` if one of its parts is longer
+/// than the format can say.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Option<Vec<u8>> {
     let mut encoded = Vec::new();
     for (name, value) in headers {
@@ -236,10 +238,12 @@ mod tests {
     const EMPTY: &[u8] = b"\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2H\xeb}\x98\xc8\xff";
     const NO_HEADERS: &[u8] = b"\x00\x00\x00\x1d\x00\x00\x00\x00\xfdR\x8cZ{'foo':'bar'}\xc3e96";
     const ONE_HEADER: &[u8] =
-        b"\x00\x00\x00=\x00\x00\x00 \x07\xfd\x83\x96\x0ccontent-type\x07\x00\x10application/json{'foo':'bar'}\x8d\x9c\x08\xb1";
+        b"\x00\x00\x00=\x00\x00\x00 \x07\xfd\x83\x96\x0ccontent-type\x07\x00\x10application/json\
+        {'foo':'bar'}\x8d\x9c\x08\xb1";
     const ALL_TYPES: &[u8] = b"\x00\x00\x00\x62\x00\x00\x00\x52\x03\xb5\xcb\x9c\
-        \x010\x00\x011\x01\x012\x02\x02\x013\x03\x00\x03\x014\x04\x00\x00\x00\x04\x015\x05\x00\x00\x00\x00\x00\x00\x00\x05\
-        \x016\x06\x00\x05bytes\x017\x07\x00\x04utf8\x018\x08\x00\x00\x00\x00\x00\x00\x00\x08\x019\x090123456789abcdef\
+        \x010\x00\x011\x01\x012\x02\x02\x013\x03\x00\x03\x014\x04\x00\x00\x00\x04\
+        \x015\x05\x00\x00\x00\x00\x00\x00\x00\x05\x016\x06\x00\x05bytes\x017\x07\x00\x04utf8\
+        \x018\x08\x00\x00\x00\x00\x00\x00\x00\x08\x019\x090123456789abcdef\
         \x63\x35\x36\x71";
 
     /// The messages of `pieces`, `None` where the stream broke, and how much is held at the end.
@@ -256,7 +260,7 @@ mod tests {
         (found, frames.held())
     }
 
-    /// `stream` is these messages at every split; `broken`: and then something wrong.
+    /// However it is split, `stream` gives these messages, and breaks after them if it is `broken`.
     fn check(stream: &[u8], max: usize, messages: &[&[u8]], broken: bool, held: usize) {
         let mut expected: Vec<_> = messages.iter().map(|message| Some(message.to_vec())).collect();
         expected.extend(broken.then_some(None));
@@ -299,14 +303,15 @@ mod tests {
         assert_eq!(cut(&[&changed(ONE_HEADER, 3)[..PRELUDE - 1]], 1000), (vec![], PRELUDE - 1));
     }
 
+    /// What begins a message with these lengths, its checksum right.
+    fn prelude(total: u32, headers: u32) -> Vec<u8> {
+        let lengths = [total.to_be_bytes(), headers.to_be_bytes()].concat();
+        let crc = crc32(&lengths).to_be_bytes();
+        [&lengths[..], &crc].concat()
+    }
+
     #[test]
     fn lengths_must_make_sense_even_with_the_right_checksum() {
-        let prelude = |total: u32, headers: u32| {
-            let mut prelude = [total.to_be_bytes(), headers.to_be_bytes()].concat();
-            let crc = crc32(&prelude);
-            prelude.extend_from_slice(&crc.to_be_bytes());
-            prelude
-        };
         for (total, headers) in
             [(0, 0), (12, 0), (15, 0), (16, 1), (40, 25), (u32::MAX, 0), (1001, 0), (30, u32::MAX)]
         {

@@ -1,4 +1,4 @@
-//! Wire formats: what the bytes mean. Imports nothing of ours.
+//! Wire formats: what the bytes mean. It stands on no other module of this crate.
 //!
 //! Everything here is a pure function of bytes, runs on every request and every chunk of a stream,
 //! and never panics. Texts are read into spans of the original ([`json`], [`sse`],
@@ -10,6 +10,7 @@ pub mod event_stream;
 pub mod json;
 pub mod openai;
 pub mod pattern;
+pub mod percent;
 pub mod secret;
 pub mod sse;
 pub mod watch;

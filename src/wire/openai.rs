@@ -14,17 +14,18 @@ pub struct UsageFields {
     pub prompt_tokens: u64,
     /// Output tokens, reasoning included.
     pub completion_tokens: u64,
-    /// `prompt_tokens_details.cached_tokens`
+    /// Input tokens read from a cache (`prompt_tokens_details.cached_tokens`).
     pub cached_tokens: u64,
-    /// `prompt_tokens_details.cache_write_tokens` (OpenRouter's addition)
+    /// Input tokens written to a cache (`prompt_tokens_details.cache_write_tokens`, OpenRouter's
+    /// addition).
     pub cache_write_tokens: u64,
-    /// `completion_tokens_details.reasoning_tokens`
+    /// Output tokens spent on thinking (`completion_tokens_details.reasoning_tokens`).
     pub reasoning_tokens: u64,
-    /// `audio_tokens` of both details together
+    /// Tokens of audio, which is `audio_tokens` of input and output together.
     pub audio_tokens: u64,
 }
 
-/// Members of `usage`, by the count they give.
+/// The members of `usage`, and the place of the count that each gives.
 const COUNTS: [(&str, usize); 6] = [
     ("prompt_tokens", PROMPT),
     ("completion_tokens", COMPLETION),
@@ -33,7 +34,8 @@ const COUNTS: [(&str, usize); 6] = [
     ("cache_read_input_tokens", CACHED),
     ("cache_creation_input_tokens", CACHE_WRITE),
 ];
-/// Members of both details.
+/// The members of `prompt_tokens_details` and `completion_tokens_details`, and the places of their
+/// counts.
 const DETAILS: [(&str, usize); 4] = [
     ("cached_tokens", CACHED),
     ("cache_write_tokens", CACHE_WRITE),
@@ -41,10 +43,10 @@ const DETAILS: [(&str, usize); 4] = [
     ("audio_tokens", AUDIO),
 ];
 
-// Places of the counts while they are read.
+// The places of the counts in the list that they are read into.
 const PROMPT: usize = 0;
 const COMPLETION: usize = 1;
-/// Input as Anthropic counts it.
+/// The place of input as Anthropic counts it, without what came from a cache or went into one.
 const UNCACHED: usize = 2;
 const CACHED: usize = 3;
 const CACHE_WRITE: usize = 4;
@@ -52,8 +54,8 @@ const REASONING: usize = 5;
 const AUDIO: usize = 6;
 
 impl UsageFields {
-    /// Reads a `usage` object, also one with Anthropic's names, whose input is without the cached;
-    /// `None` if it is not an object or names neither input nor output.
+    /// Reads a `usage` object, which may have Anthropic's names; `None` if it is no object, or
+    /// names neither input nor output.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut counts = [0; 7];
         let mut counted = false;
@@ -92,7 +94,7 @@ impl UsageFields {
     }
 }
 
-/// Takes a member that `names` has; whether it is a number.
+/// Reads a member's count, if `names` has the member; false if it has not, or if that is no number.
 fn count(
     reader: &mut Reader<'_>,
     member: &Member<'_>,
@@ -108,25 +110,26 @@ fn count(
     Ok(true)
 }
 
-/// What providers call it when a moderator objects.
+/// The codes of errors by which providers tell that a moderator objects.
 pub const MODERATED: [&str; 3] = [OBJECTION, "content_filter", "moderation_blocked"];
-/// What OpenAI calls it.
+/// OpenAI's code for that.
 const OBJECTION: &str = "content_policy_violation";
 
-/// What OpenRouter's `metadata` has where a moderator objects: the error's code is only its status.
+/// The member of an error's `metadata` by which OpenRouter tells that a moderator objects, as its
+/// code is only the status.
 const FLAGGED: &str = "flagged_input";
 
-/// How the message of an exceeded context begins.
+/// How the message begins of an error that the input is too long.
 const CONTEXT_LENGTH_MESSAGE: &str = "This model's maximum context length is";
 
 /// An `error` object, as far as the gateway reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorFields {
-    /// For people.
+    /// `message`, for people.
     pub message: Option<String>,
-    /// Machine-readable, as text: `context_length_exceeded`, `429` …
+    /// `code`, for machines, as a text: `context_length_exceeded`, `429` …
     pub code: Option<String>,
-    /// `invalid_request_error` …
+    /// `type`: `invalid_request_error` …
     pub kind: Option<String>,
 }
 
@@ -179,9 +182,9 @@ impl ErrorFields {
         }
     }
 
-    /// Whether another model may not give this error: the context is too long, or a moderator
-    /// objects. Told by the code; where a server gives none, by the message that OpenAI documents
-    /// and others copy.
+    /// Whether another model may not give this error, because the input is too long for this one or
+    /// its moderator objects. The code tells; where a server gives none, the message that OpenAI
+    /// documents and others copy.
     pub fn is_about_the_model(&self) -> bool {
         self.is_moderated() || self.known_code() == Some("context_length_exceeded")
     }
@@ -195,13 +198,16 @@ impl ErrorFields {
         self.message.as_deref().is_some_and(|message| message.starts_with(CONTEXT_LENGTH_MESSAGE))
     }
 
-    /// The code, or the one that the message stands for. A status in its place says nothing that
-    /// the answer's own does not say, so the type stands for it.
+    /// The code, or the one that the message stands for. Where the code is only a status, the type
+    /// takes its place: the answer has a status of its own.
     pub fn known_code(&self) -> Option<&str> {
-        let exact = self.code.as_deref().filter(|_| self.status().is_none());
-        let told = || self.says_too_long().then_some("context_length_exceeded");
-        let named = || self.status().and(self.kind.as_deref());
-        exact.or_else(told).or_else(named).or(self.code.as_deref())
+        let (code, is_status) = (self.code.as_deref(), self.status().is_some());
+        match code {
+            Some(code) if !is_status => Some(code),
+            _ if self.says_too_long() => Some("context_length_exceeded"),
+            _ if is_status => self.kind.as_deref().or(code),
+            _ => None,
+        }
     }
 
     /// The HTTP status in `code`, where it is one.
@@ -210,7 +216,7 @@ impl ErrorFields {
     }
 }
 
-/// A string or number as text.
+/// Reads a string or a number as a text.
 fn text(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
     match reader.peek()? {
         Kind::String => Ok(Some(reader.string()?.decode().into_owned())),
@@ -228,9 +234,9 @@ pub struct ChunkFields<'a> {
     pub service_tier: Option<Cow<'a, str>>,
     /// The first choice's `finish_reason`, where it is a text.
     pub finish_reason: Option<Cow<'a, str>>,
-    /// `choices` is there and empty.
+    /// Whether `choices` is there and empty.
     pub no_choices: bool,
-    /// A top-level `error` that is not null.
+    /// Whether there is a top-level `error` that is not null.
     pub error: bool,
 }
 
@@ -299,12 +305,16 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    fn usage(json: &str) -> Option<UsageFields> {
+        UsageFields::parse(json.as_bytes())
+    }
+
+    fn tokens(prompt_tokens: u64, completion_tokens: u64) -> Option<UsageFields> {
+        Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
+    }
+
     #[test]
     fn usage_is_read_leniently() {
-        let read = |json: &str| UsageFields::parse(json.as_bytes());
-        let both = |prompt_tokens, completion_tokens| {
-            Some(UsageFields { prompt_tokens, completion_tokens, ..UsageFields::default() })
-        };
         for none in [
             "",
             "null",
@@ -315,20 +325,24 @@ mod tests {
             "{\"prompt_tokens\":\"3\"}",
             "{\"prompt_tokens\":3",
         ] {
-            assert_eq!(read(none), None, "{none}");
+            assert_eq!(usage(none), None, "{none}");
         }
-        assert_eq!(read(r#"{"prompt_tokens":3}"#), both(3, 0));
-        assert_eq!(read(r#"{"prompt_tokens":3.0,"completion_tokens":1e1}"#), both(3, 10));
-        assert_eq!(read(r#"{"prompt_tokens":-3,"completion_tokens":2}"#), both(0, 2));
-        assert_eq!(read(r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#), None);
-        assert_eq!(
-            read(
-                r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#
+        for (text, expected) in [
+            (r#"{"prompt_tokens":3}"#, tokens(3, 0)),
+            (r#"{"prompt_tokens":3.0,"completion_tokens":1e1}"#, tokens(3, 10)),
+            (r#"{"prompt_tokens":-3,"completion_tokens":2}"#, tokens(0, 2)),
+            (r#"{"prompt_tokens":1e300,"completion_tokens":2.5,"x":{}}"#, None),
+            (
+                r#"{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":7}"#,
+                tokens(3, 0),
             ),
-            both(3, 0)
-        );
-        let all = r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
-            "audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":18446744073709551615}}"#;
+        ] {
+            assert_eq!(usage(text), expected, "{text}");
+        }
+        let all = r#"{"prompt_tokens":9,"completion_tokens":8,
+            "prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":1,
+            "audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":5,
+            "audio_tokens":18446744073709551615}}"#;
         let expected = UsageFields {
             prompt_tokens: 9,
             completion_tokens: 8,
@@ -337,15 +351,21 @@ mod tests {
             reasoning_tokens: 5,
             audio_tokens: u64::MAX,
         };
-        assert_eq!(read(all), Some(expected));
+        assert_eq!(usage(all), Some(expected));
+    }
+
+    /// The message, the code and the type of an error.
+    fn error(json: &str) -> Option<[String; 3]> {
+        let error = ErrorFields::parse(json.as_bytes())?;
+        Some([error.message, error.code, error.kind].map(Option::unwrap_or_default))
+    }
+
+    fn status(code: &str) -> Option<u16> {
+        ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status()
     }
 
     #[test]
     fn errors_are_read_in_every_form_providers_use() {
-        let read = |json: &str| {
-            ErrorFields::parse(json.as_bytes())
-                .map(|error| [error.message, error.code, error.kind].map(Option::unwrap_or_default))
-        };
         for none in [
             "",
             "[]",
@@ -355,22 +375,16 @@ mod tests {
             "{\"message\":\"x\"}",
             "{\"error\":\"x\"",
         ] {
-            assert_eq!(read(none), None, "{none}");
+            assert_eq!(error(none), None, "{none}");
         }
-        let told = |texts: [&str; 3]| Some(texts.map(str::to_owned));
-        assert_eq!(read(r#"{"error":"x"}"#), told(["x", "", ""]));
-        assert_eq!(read(r#"{"error":{}}"#), told(["", "", ""]));
-        assert_eq!(
-            read(r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#),
-            told(["m", "c", "t"])
-        );
-        assert_eq!(
-            read(r#"{"error":{"message":null,"type":[],"code":429}}"#),
-            told(["", "429", ""])
-        );
-        let status = |code: &str| {
-            ErrorFields { code: Some(code.to_owned()), ..ErrorFields::default() }.status()
-        };
+        for (text, expected) in [
+            (r#"{"error":"x"}"#, ["x", "", ""]),
+            (r#"{"error":{}}"#, ["", "", ""]),
+            (r#"{"a":1,"error":{"message":"m","type":"t","code":"c"}}"#, ["m", "c", "t"]),
+            (r#"{"error":{"message":null,"type":[],"code":429}}"#, ["", "429", ""]),
+        ] {
+            assert_eq!(error(text), Some(expected.map(str::to_owned)), "{text}");
+        }
         assert_eq!(
             ["400", "599", "399", "600", "x", "-1", "4e2"].map(status),
             [Some(400), Some(599), None, None, None, None, None]

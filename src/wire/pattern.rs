@@ -6,25 +6,25 @@
 
 use super::scan;
 
-/// Members of events whose texts change from one to the next: content, and padding against guesses
-/// from lengths.
+/// Members of events whose texts change from one event to the next: content, and padding so that
+/// nobody can guess the content by its length.
 const TEXTS: [&[u8]; 6] =
     [b"content", b"text", b"arguments", b"reasoning", b"reasoning_content", b"obfuscation"];
 
-/// Most texts in one event.
+/// How many texts of one event are looked at.
 const MOST_TEXTS: usize = 8;
 
-/// A longer event is not worth remembering.
+/// Bytes of the longest event that is remembered.
 const LONGEST: usize = 4096;
 
-/// How many events in a row are learned in vain before no more are.
+/// How many events in a row are learned without one that is like them; then no more are learned.
 const PATIENCE: u8 = 16;
 
-/// An event, and where in it other texts may stand. Begins empty, and like nothing.
+/// An event, and where in it other texts may stand. While it is empty, no event is like it.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     event: Vec<u8>,
-    /// Where a text begins and ends, without its quotes; in order.
+    /// Where texts begin and end, without their quotes, in the order in which they stand.
     texts: Vec<(usize, usize)>,
     patience: u8,
 }
@@ -36,8 +36,8 @@ impl Default for Pattern {
 }
 
 impl Pattern {
-    /// Takes a whole raw event for the pattern, if its end does not depend on what follows and
-    /// there is a text in it.
+    /// Takes a whole raw event for the pattern, if there is a text in it, and if no byte that
+    /// follows can be part of its end.
     pub fn learn(&mut self, event: &[u8]) {
         self.texts.clear();
         if self.patience == 0 || event.len() > LONGEST || !event.ends_with(b"\n") {
@@ -65,8 +65,8 @@ impl Pattern {
         self.read(bytes, |_, _| {})
     }
 
-    /// [`Self::matches`]; tells `text` where the texts begin and end, all of them if the event is
-    /// like the pattern.
+    /// [`Self::matches`], which also tells `text` where the texts begin and end: all of them, if
+    /// the event is like the pattern.
     #[inline(always)]
     fn read(&mut self, bytes: &[u8], mut text: impl FnMut(usize, usize)) -> Option<usize> {
         let mut at = 0;
@@ -93,7 +93,7 @@ impl Pattern {
 pub struct Replacement {
     pattern: Pattern,
     written: Vec<u8>,
-    /// Where the event's texts stand in what was written; in order.
+    /// Where the event's texts stand in what was written, in their order.
     texts: Vec<(usize, usize)>,
 }
 
@@ -115,8 +115,8 @@ impl Replacement {
     }
 
     /// Adds to `written` what stands for the event at the start of `bytes`, if that is whole and
-    /// like the one learned, and returns its length. A text that is empty, or is not any more, may
-    /// mean more.
+    /// like the one learned, and returns the event's length. An event is not like it if a text is
+    /// empty in one of the two only, because the writer may treat an empty text in another way.
     pub fn replace(&mut self, bytes: &[u8], written: &mut Vec<u8>) -> Option<usize> {
         let mut found = [(0, 0); MOST_TEXTS];
         let mut places = found.iter_mut();
@@ -125,13 +125,13 @@ impl Replacement {
                 *place = (start, end);
             }
         })?;
-        let texts = || found.iter().zip(&self.pattern.texts).zip(&self.texts);
-        if texts().any(|(((start, end), known), _)| (start == end) != (known.0 == known.1)) {
+        let mut pairs = found.iter().zip(&self.pattern.texts);
+        if pairs.any(|((start, end), known)| (start == end) != (known.0 == known.1)) {
             return None;
         }
         written.reserve(self.written.len() + length);
         let mut from = 0;
-        for (((start, end), _), (written_start, written_end)) in texts() {
+        for ((start, end), (written_start, written_end)) in found.iter().zip(&self.texts) {
             written.extend_from_slice(self.written.get(from..*written_start)?);
             written.extend_from_slice(bytes.get(*start..*end)?);
             from = *written_end;
@@ -220,7 +220,9 @@ mod tests {
         }
     }
 
-    const EVENT: &str = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n";
+    const EVENT: &str = "data: {\"id\":\"c1\",\
+        \"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\
+        \"obfuscation\":\"xyz\"}\n\n";
 
     #[test]
     fn events_that_differ_in_their_texts_are_alike() {
@@ -270,19 +272,23 @@ mod tests {
         }
     }
 
+    /// What stands in place of `EVENT` with these texts.
+    fn written(text: &str, padding: &str) -> String {
+        format!(
+            "data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n"
+        )
+    }
+
+    /// How much of `bytes` is replaced, and by what.
+    fn replaced(replacement: &mut Replacement, bytes: &str) -> Option<(usize, String)> {
+        let mut written = b"before ".to_vec();
+        let length = replacement.replace(bytes.as_bytes(), &mut written);
+        assert_eq!(length.is_some(), written != b"before ");
+        length.map(|length| (length, String::from_utf8(written.split_off(7)).unwrap()))
+    }
+
     #[test]
     fn what_is_like_the_event_is_replaced_alike() {
-        let written = |text: &str, padding: &str| {
-            format!(
-                "data: {{\"provider\":\"P\",\"content\":\"{text}\",\"obfuscation\":\"{padding}\"}}\n\n"
-            )
-        };
-        let replaced = |replacement: &mut Replacement, bytes: &str| {
-            let mut written = b"before ".to_vec();
-            let length = replacement.replace(bytes.as_bytes(), &mut written);
-            assert_eq!(length.is_some(), written != b"before ");
-            length.map(|length| (length, String::from_utf8(written.split_off(7)).unwrap()))
-        };
         let mut replacement = Replacement::default();
         assert_eq!(replaced(&mut replacement, EVENT), None);
         replacement.learn(EVENT.as_bytes(), written("a", "xyz").as_bytes());
@@ -301,7 +307,7 @@ mod tests {
         {
             assert_eq!(replaced(&mut replacement, &event), None, "{event}");
         }
-        // Its texts changed, moved or went.
+        // The replacement has other texts, has them elsewhere, or has none.
         for other in [
             written("b", "xyz"),
             written("a", "xyz").replace("\"content\"", "\"c\""),
@@ -315,10 +321,10 @@ mod tests {
     #[test]
     fn nothing_more_is_learned_where_nothing_repeats() {
         let mut pattern = Pattern::default();
-        let event = |id: usize| format!("data: {{\"id\":{id},\"content\":\"a\"}}\n\n");
         for id in 0..100 {
-            assert_eq!(pattern.matches(event(id).as_bytes()), None);
-            pattern.learn(event(id).as_bytes());
+            let event = format!("data: {{\"id\":{id},\"content\":\"a\"}}\n\n");
+            assert_eq!(pattern.matches(event.as_bytes()), None);
+            pattern.learn(event.as_bytes());
         }
         assert!(pattern.is_empty());
     }

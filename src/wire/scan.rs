@@ -10,8 +10,8 @@ use block::{Block, LEN};
 pub(super) struct Run {
     /// Index of the first quote, backslash or control character; the length without one.
     pub(super) len: usize,
-    /// Every byte before it is below 0x80. If not, there may be one that is not, or it stands
-    /// shortly behind the run.
+    /// Whether every byte of the run is below 0x80. If this is false they still may be: one that is
+    /// not may stand shortly behind the run.
     pub(super) ascii: bool,
 }
 
@@ -26,11 +26,11 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
     Run { len, ascii: seen.is_ascii() }
 }
 
-/// What a look at many bytes of a JSON string at once has found.
+/// How much of a JSON string can be passed over, as seen many bytes at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Blocks {
-    /// How many bytes at the start are characters and whole escapes of one letter; never up to the
-    /// string's end.
+    /// How many bytes at the start are nothing but characters and whole escapes of one letter. They
+    /// never reach up to the string's end.
     pub(super) len: usize,
     /// Whether all of them are below 0x80.
     pub(super) ascii: bool,
@@ -38,8 +38,8 @@ pub(super) struct Blocks {
     pub(super) escaped: bool,
 }
 
-/// The blocks of a JSON string at the start of `bytes`, which begin with a character of it or an
-/// escape, that can be passed over whole. Without vectors there are none.
+/// The blocks of a JSON string that can be passed over whole, at the start of `bytes`, where a
+/// character or an escape of the string begins. Where the module has no vectors there are none.
 ///
 /// Texts have an escape every few words. Stopping at each costs a wrongly predicted branch, which
 /// takes as long as a whole block does here.
@@ -47,8 +47,8 @@ pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
     block::string_blocks(bytes)
 }
 
-/// Whether both are the same bytes. The library's comparison is a call into the runtime of
-/// WebAssembly.
+/// Whether both are the same bytes. The standard library's comparison would be a call into the
+/// runtime of WebAssembly, which costs more than short texts take.
 #[inline(always)]
 pub(super) fn is_same(bytes: &[u8], others: &[u8]) -> bool {
     if bytes.len() != others.len() {
@@ -178,14 +178,14 @@ mod block {
         }
     }
 
-    /// Sixty-four bytes at a time; bit `n` of a mask is byte `n`.
+    /// [`super::string_blocks`], sixty-four bytes at a time. Bit `n` of a mask stands for byte `n`.
     pub(super) fn string_blocks(bytes: &[u8]) -> Blocks {
-        // V8 makes a constant vector anew wherever it is used; one that it does not know stays in a
-        // register.
+        // V8 makes a constant vector anew wherever it is used. One that it does not know to be
+        // constant stays in a register.
         let [backslash, quote, n, t, lowest] =
             black_box([b'\\', b'"', b'n', b't', 0x20].map(Block::all));
         let mut seen = Block::ZERO;
-        // Whether the next byte is the letter of an escape.
+        // 1 where the next byte is the letter of an escape.
         let mut carried = 0;
         let (mut len, mut escaped) = (0, false);
         for block in bytes.as_chunks::<64>().0 {
@@ -229,14 +229,18 @@ mod block {
         quarters
     }
 
-    /// Where the byte is that all of `wanted` are.
+    /// The mask of the bytes that are the one that `wanted` is made of.
     #[inline(always)]
     fn places([a, b, c, d]: [Block; 4], wanted: Block) -> u64 {
-        let of = |quarter: Block| u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0)));
-        of(a) | of(b) << 16 | of(c) << 32 | of(d) << 48
+        mask(a, wanted) | mask(b, wanted) << 16 | mask(c, wanted) << 32 | mask(d, wanted) << 48
     }
 
-    /// The places of a mask's ones.
+    #[inline(always)]
+    fn mask(quarter: Block, wanted: Block) -> u64 {
+        u64::from(u8x16_bitmask(u8x16_eq(quarter.0, wanted.0)))
+    }
+
+    /// The places of a mask's bits that are set.
     #[inline(always)]
     fn ones(mut mask: u64) -> impl Iterator<Item = usize> {
         std::iter::from_fn(move || {
@@ -246,8 +250,8 @@ mod block {
         })
     }
 
-    /// The bytes behind a backslash that is not itself behind one that counts, without a branch.
-    /// `carried`: the first byte is behind such a one. The method is simdjson's.
+    /// The mask of the bytes that a backslash escapes, which one that is escaped itself does not.
+    /// `carried`: the first byte is escaped. This is simdjson's method, which needs no branch.
     #[inline(always)]
     fn escaped_by(backslashes: u64, carried: u64) -> u64 {
         const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
@@ -257,8 +261,7 @@ mod block {
     }
 }
 
-/// Eight bytes in an integer. A mark is a byte's high bit; behind the first one there may be wrong
-/// ones.
+/// Eight bytes in an integer. A mark is a byte's high bit; only the first one is to be relied on.
 #[cfg(not(target_feature = "simd128"))]
 mod block {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -345,28 +348,35 @@ mod tests {
             for place in 0..40 {
                 let mut bytes = [b'a'; 40];
                 bytes[place] = byte;
-                let stop = |stops: bool| if stops { place } else { 40 };
-                let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                let run = Run { len: first(&bytes, is_special), ascii: byte < 0x80 };
+                assert_eq!(plain_run(&bytes), run, "{byte:#x} at {place}");
                 assert_eq!(
-                    plain_run(&bytes),
-                    Run { len: stop(special), ascii: byte < 0x80 },
-                    "{byte:#x} at {place}"
+                    quote_or_backslash(&bytes),
+                    first(&bytes, |byte| b"\"\\".contains(&byte))
                 );
-                assert_eq!(quote_or_backslash(&bytes), stop(byte == b'"' || byte == b'\\'));
-                assert_eq!(line_end(&bytes), stop(byte == b'\n' || byte == b'\r'));
+                assert_eq!(line_end(&bytes), first(&bytes, |byte| b"\n\r".contains(&byte)));
             }
         }
     }
 
+    /// The place of the first byte that `stops`, or the end.
+    fn first(bytes: &[u8], stops: fn(u8) -> bool) -> usize {
+        bytes.iter().position(|byte| stops(*byte)).unwrap_or(bytes.len())
+    }
+
+    /// Whether a JSON string cannot hold the byte as it is.
+    fn is_special(byte: u8) -> bool {
+        byte < 0x20 || byte == b'"' || byte == b'\\'
+    }
+
     #[test]
     fn the_first_of_two_neighbours_is_found() {
-        for first in 0..=255u8 {
-            for second in 0..=255u8 {
+        for one in 0..=255u8 {
+            for other in 0..=255u8 {
                 let mut bytes = [b'a'; 20];
-                (bytes[1], bytes[2]) = (first, second);
-                let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-                let expected = bytes.iter().position(special).unwrap_or(20);
-                assert_eq!(plain_run(&bytes).len, expected, "{first:#x} {second:#x}");
+                (bytes[1], bytes[2]) = (one, other);
+                let expected = first(&bytes, is_special);
+                assert_eq!(plain_run(&bytes).len, expected, "{one:#x} {other:#x}");
             }
         }
     }

@@ -29,7 +29,7 @@ pub struct Splitter {
     max_event: usize,
     /// The event that has begun, never more than `max_event`; empty while it is opaque.
     held: Vec<u8>,
-    /// The event that has begun is too long, and what there was of it is handed out.
+    /// Whether the event that has begun is too long, and handed out in parts.
     opaque: bool,
     state: State,
 }
@@ -37,15 +37,15 @@ pub struct Splitter {
 /// What the bytes so far of the event that has begun end with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// So many bytes of a byte order mark, at the start of the stream.
+    /// With so many bytes of a byte order mark, at the start of the stream.
     Bom(u8),
-    /// A line end, or nothing at all.
+    /// With the end of a line, or the event has no bytes yet.
     LineStart,
-    /// A part of a line.
+    /// With a part of a line.
     Line,
-    /// The CR that ends a line with something in it.
+    /// With the CR of a line that is not blank.
     LineCr,
-    /// The CR that ends a blank line.
+    /// With the CR of a blank line.
     BlankCr,
 }
 
@@ -64,8 +64,7 @@ impl Splitter {
         }
     }
 
-    /// The same, but goes no further than the end of an event; returns how many bytes of `chunk`
-    /// were taken.
+    /// [`Self::push`] up to the end of one event; returns how many bytes of `chunk` were taken.
     pub fn push_event(&mut self, chunk: &[u8], on_piece: &mut dyn FnMut(Piece<'_>)) -> usize {
         match self.boundary(chunk).and_then(|end| chunk.get(..end)) {
             Some(event) => {
@@ -84,7 +83,7 @@ impl Splitter {
         self.held.len()
     }
 
-    /// Whether parts of an event have been given out that has not ended.
+    /// Whether an event has begun, and not ended, that is handed out in parts.
     pub fn is_within_opaque(&self) -> bool {
         self.opaque
     }
@@ -94,18 +93,16 @@ impl Splitter {
         self.held.is_empty() && !self.opaque
     }
 
-    /// At the end of the stream: the event that has no blank line, or one that ends with CR. Empty
-    /// if there is none.
-    ///
-    /// The splitter then stands between two events.
+    /// What is left at the end of the stream: an event without its blank line, or with one that
+    /// ends with CR. Empty if there is none.
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.opaque = false;
         self.state = State::LineStart;
         std::mem::take(&mut self.held)
     }
 
-    /// Reads on in the present event; where it ends in `bytes`, if it does. Zero: a CR held was its
-    /// last byte.
+    /// Reads on in the present event; returns where in `bytes` it ends, if it does. It ends at zero
+    /// if a CR that came before was its last byte.
     fn boundary(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -167,8 +164,8 @@ fn bom(read: u8) -> State {
 /// What one event says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
-    /// The values of `data`, joined with LF; `None` if there is none, and then nobody is told of
-    /// the event.
+    /// The values of `data`, joined with LF; `None` if there is none, so that the event counts for
+    /// nothing.
     pub data: Option<Cow<'a, [u8]>>,
     /// The last value of `event`.
     pub event: Option<&'a [u8]>,

@@ -1,44 +1,46 @@
 //! Watches one JSON object go by in pieces and keeps the bytes of a few members.
 //!
-//! For answers that pass through unchanged and are not held: the memory used does not grow with the
-//! text. It checks nothing; a text that is not JSON yields no captures, or some that a
-//! [`Reader`](crate::wire::json::Reader) will refuse.
+//! It is for answers that pass through unchanged and are not held: the memory it takes does not
+//! grow with the text. It checks nothing: a text that is not JSON yields no captures, or some that
+//! a [`Reader`](crate::wire::json::Reader) will refuse.
 
 use crate::wire::scan;
 
-/// A capture longer than this is dropped.
+/// Bytes of the longest value that is captured; a longer one is dropped.
 pub const MAX_CAPTURE: usize = 16 * 1024;
 
-/// Wanted members: depth of the object they are in (1: the top object; arrays count too) and key.
+/// The members to capture: the depth of the object that each is in, and its key. The top object has
+/// depth 1, and arrays count too.
 ///
 /// At most 32, all different, and no deeper than 63. Keys are compared as they are written, so one
 /// written with escapes is not seen.
 pub type Wanted = &'static [(u8, &'static str)];
 
-/// The deepest container whose kind is known.
+/// The depth of the deepest container of which is known whether it is an object.
 const DEEPEST: u32 = 63;
 
 /// Captures the wanted members of one JSON object that arrives cut anywhere.
 #[derive(Clone, Debug)]
 pub struct Watch {
     wanted: Wanted,
-    /// One per wanted member that was seen.
+    /// One for each wanted member that was seen.
     slots: Vec<Slot>,
     state: State,
     first: Option<u8>,
-    /// A member of the top object is whole.
+    /// Whether a member of the top object is whole.
     has_member: bool,
-    /// Open containers.
+    /// How many containers are open.
     depth: u32,
-    /// Bit `d`: the container at depth `d` is an object.
+    /// Bit `d` is set where the container at depth `d` is an object.
     objects: u64,
-    /// Bit `d`: a member of an object at depth `d` is wanted.
+    /// Bit `d` is set where members of objects at depth `d` are wanted.
     wanted_depths: u64,
-    /// Bit `d`: a member of the object at depth `d` is being captured.
+    /// Bit `d` is set where a member of the object at depth `d` is being captured.
     open_depths: u64,
     /// Whether a key may come next.
     key_next: bool,
-    /// Bit `i`: the key read so far begins like `wanted[i]`; behind the key: it is `wanted[i]`.
+    /// Bit `i` is set where the key read so far begins like that of `wanted[i]`; once the key is
+    /// read, where it is that.
     alike: u32,
     /// Length of the key read so far.
     key_len: usize,
@@ -46,45 +48,42 @@ pub struct Watch {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// Nothing but white space yet.
+    /// There was nothing but white space yet.
     Before,
-    /// Outside strings.
+    /// The next byte is in no string.
     Between,
-    /// In a string that does not matter.
+    /// The next byte is in a string that does not matter.
     Text,
-    /// Behind a backslash in such a string.
+    /// The next byte is behind a backslash in such a string.
     Escape,
-    /// In a key that may be wanted.
+    /// The next byte is in a key that may be wanted.
     Key,
     /// The top object is closed.
     Complete,
-    /// This is no object.
+    /// The text is no object.
     Lost,
 }
 
 /// A wanted member that was seen.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    /// Its index.
+    /// The member's index in what is wanted.
     wanted: u32,
     depth: u32,
-    /// Its last complete value; empty if there is none.
+    /// The member's last whole value; empty if there is none.
     captured: Vec<u8>,
     /// Whether another value has begun.
     open: bool,
-    /// What earlier pieces had of that one; empty once it is too long.
+    /// What earlier pieces had of that value; empty once it is too long.
     held: Vec<u8>,
     too_long: bool,
-    /// Where it begins in the present piece.
+    /// Where the value begins in the present piece.
     from: usize,
 }
 
 impl Watch {
     /// A watch for `wanted`, before the first byte.
     pub fn new(wanted: Wanted) -> Self {
-        let depth_bit = |(depth, _): &(u8, &str)| {
-            if u32::from(*depth) <= DEEPEST { 1 << depth } else { 0 }
-        };
         Self {
             wanted,
             slots: Vec::new(),
@@ -93,7 +92,7 @@ impl Watch {
             has_member: false,
             depth: 0,
             objects: 0,
-            wanted_depths: wanted.iter().map(depth_bit).fold(0, |all, bit| all | bit),
+            wanted_depths: wanted.iter().fold(0, |all, (depth, _)| all | depth_bit(*depth)),
             open_depths: 0,
             key_next: false,
             alike: 0,
@@ -101,7 +100,7 @@ impl Watch {
         }
     }
 
-    /// The next bytes of the text.
+    /// Takes the next bytes of the text.
     pub fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
@@ -146,7 +145,8 @@ impl Watch {
         self.first
     }
 
-    // Each of the following reads from the start of `rest` and returns how many bytes it used.
+    // Each of the following methods reads from the start of `rest` and returns how many bytes it
+    // has used.
 
     fn before(&mut self, rest: &[u8]) -> usize {
         let space = rest.iter().take_while(|byte| is_space(**byte)).count();
@@ -168,7 +168,7 @@ impl Watch {
                     let string = rest.get(at + 1..).unwrap_or_default();
                     let plain = scan::quote_or_backslash(string);
                     at += match string.get(plain) {
-                        // Nearly every string: whole, and without an escape.
+                        // Nearly every string is whole and without an escape.
                         Some(b'"') => {
                             self.whole_string(string.get(..plain).unwrap_or_default());
                             plain + 1
@@ -383,6 +383,11 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
     bytes.get(space..).unwrap_or_default()
 }
 
+/// The bit of a depth, if that is not too deep to have one.
+fn depth_bit(depth: u8) -> u64 {
+    if u32::from(depth) <= DEEPEST { 1 << depth } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,7 +440,9 @@ mod tests {
 
     #[test]
     fn wanted_members_are_captured() {
-        let text = " {\"id\":\"x\", \"model\" : \"gpt-4o\" ,\"choices\":[{\"index\":0,\"message\":{\"content\":\"{\\\"usage\\\": 1}\"},\"finish_reason\": \"stop\"}],\n \"usage\": {\"a\": [1, {\"b\":\"}\\\\\\\"\"}]} , \"usage2\":3}";
+        let text = r#" {"id":"x", "model" : "gpt-4o" ,"choices":[{"index":0,
+            "message":{"content":"{\"usage\": 1}"},"finish_reason": "stop"}],
+ "usage": {"a": [1, {"b":"}\\\""}]} , "usage2":3}"#;
         let usage = r#"{"a": [1, {"b":"}\\\""}]}"#;
         check(text, [Some(usage), None, Some("\"gpt-4o\""), Some("\"stop\""), None, None], true);
     }
@@ -537,11 +544,14 @@ mod tests {
         for _ in 0..300 {
             let text: String = (0..30).map(|_| PARTS[random.below(PARTS.len())]).collect();
             let text = format!("{{\"usage\":{text}");
-            let told = |watch: Watch| {
-                (0..6).map(|index| watch.captured(index).map(<[u8]>::to_vec)).collect::<Vec<_>>()
-            };
-            let whole = told(fed(&[text.as_bytes()]));
-            every_split(text.as_bytes(), |pieces| assert_eq!(told(fed(pieces)), whole, "{text}"));
+            let whole = all_captured(&fed(&[text.as_bytes()]));
+            every_split(text.as_bytes(), |pieces| {
+                assert_eq!(all_captured(&fed(pieces)), whole, "{text}");
+            });
         }
+    }
+
+    fn all_captured(watch: &Watch) -> [Option<Vec<u8>>; 6] {
+        std::array::from_fn(|index| watch.captured(index).map(<[u8]>::to_vec))
     }
 }

@@ -8,16 +8,24 @@ use crate::setup::{REFUSED, Setup};
 
 const USAGE: &str = "prompt-tokens=1000,cached=400,reasoning=50,tokens=10";
 
+/// A model with one endpoint at these prices.
+fn priced(name: &str, pricing: Value) -> Value {
+    let provider = format!("{name}-0");
+    json!({"endpoints": [{"provider": provider, "model": "up", "pricing": pricing}]})
+}
+
 fn setup() -> Setup {
-    let priced = |name: &str, pricing: Value| json!({"endpoints": [{"provider": format!("{name}-0"), "model": "up", "pricing": pricing}]});
+    let plain = json!({
+        "prompt": "0.000001",
+        "completion": "0.000002",
+        "input_cache_read": "0.00000025",
+    });
+    let tiny = json!({"prompt": "0.000000000000001", "completion": "0.123456789012"});
     Setup::new()
         .chain("plain", &[USAGE])
-        .model(
-            "plain",
-            priced("plain", json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.00000025"})),
-        )
+        .model("plain", priced("plain", plain))
         .chain("tiny", &["prompt-tokens=3,tokens=1"])
-        .model("tiny", priced("tiny", json!({"prompt": "0.000000000000001", "completion": "0.123456789012"})))
+        .model("tiny", priced("tiny", tiny))
         .chain("streamed", &[&format!("{USAGE},interval=10")])
         .chain("moved", &["status=503", REFUSED, USAGE])
         .chain("facts", &["status=503", REFUSED, USAGE])
@@ -45,20 +53,20 @@ on_envoy! { setup:
     counts_of_parallel_requests_add_up,
 }
 
+/// The stat of one kind of token, for the first endpoint of a chain.
+fn tokens(name: &str, kind: &str, source: &str) -> String {
+    let endpoint = format!("provider={name}-0.model=t/{name}");
+    format!("tokens.tenant=default.{endpoint}.token_type={kind}.source={source}")
+}
+
 fn tokens_and_cost_are_counted_by_kind(gateway: &Gateway) {
     for base in FACES {
         assert_eq!(gateway.ask(base, &chat("plain")).status, 200);
     }
-    let tokens = |kind: &str| {
-        format!(
-            "tokens.tenant=default.provider=plain-0.model=t/plain.token_type={kind}.source=reported"
-        )
-    };
-    gateway.expect_stat(&tokens("input"), 2000);
-    gateway.expect_stat(&tokens("output"), 120);
-    gateway.expect_stat(&tokens("cached"), 800);
-    gateway.expect_stat(&tokens("reasoning"), 100);
-    // 600 fresh, 400 cached, 60 out: 0.0006 + 0.0001 + 0.00012, twice.
+    for (kind, count) in [("input", 2000), ("output", 120), ("cached", 800), ("reasoning", 100)] {
+        gateway.expect_stat(&tokens("plain", kind, "reported"), count);
+    }
+    // Twice 600 fresh, 400 cached and 60 output tokens: 2 * (0.0006 + 0.0001 + 0.00012) USD.
     gateway.expect_stat("cost_nanousd.tenant=default.provider=plain-0.model=t/plain", 1_640_000);
     gateway.expect_stat("requests.tenant=default.model=t/plain.operation=chat.status=2xx", 2);
     gateway.expect_stat("attempts.provider=plain-0.model=t/plain.outcome=ok", 2);
@@ -106,7 +114,7 @@ fn every_attempt_and_fallback_is_counted(gateway: &Gateway) {
     gateway.expect_stat("fallbacks.provider=moved-0.model=t/moved.reason=status_5xx", 1);
     gateway.expect_stat("fallbacks.provider=moved-1.model=t/moved.reason=connect", 1);
     gateway.expect_stat("requests.tenant=default.model=t/moved.operation=chat.status=2xx", 1);
-    // Only the one that answered is charged.
+    // Only the endpoint that answered is charged for.
     let stats = gateway.envoy.get("/stats?filter=model=t/moved");
     let charged: Vec<&str> = stats
         .lines()
@@ -147,8 +155,7 @@ fn an_abandoned_stream_is_charged_as_far_as_it_came(gateway: &Gateway) {
     gateway
         .expect_stat("requests.tenant=default.model=t/abandoned.operation=chat.status=aborted", 1);
     gateway.expect_stat("attempts.provider=abandoned-0.model=t/abandoned.outcome=aborted", 1);
-    let name = "tokens.tenant=default.provider=abandoned-0.model=t/abandoned.token_type=output.source=estimated";
-    gateway.expect_stat(name, output);
+    gateway.expect_stat(&tokens("abandoned", "output", "estimated"), output);
     assert!(
         gateway.becomes(|| gateway.fake.received("abandoned-0")[0].0["aborted"] == true),
         "the upstream was left"
@@ -171,7 +178,7 @@ fn an_abandoned_wait_is_counted(gateway: &Gateway) {
             .expect_stat(&format!("attempts.provider={name}-0.model=t/{name}.outcome=aborted"), 1);
         let entry = gateway.envoy.entry("request_model", &format!("t/{name}"));
         assert_eq!(entry["record"]["attempts"][0]["outcome"], "aborted", "{entry}");
-        // It is no mark against the endpoint.
+        // A client that leaves is not held against the endpoint.
         let stats = gateway.envoy.get(&format!("/stats?filter=endpoint_health.*{name}-0"));
         assert!(!stats.contains(": 0"), "{stats}");
     }
@@ -247,7 +254,5 @@ fn counts_of_parallel_requests_add_up(gateway: &Gateway) {
     });
     gateway.expect_stat("requests.tenant=default.model=t/bursts.operation=chat.status=2xx", 400);
     gateway.expect_stat("attempts.provider=bursts-0.model=t/bursts.outcome=ok", 400);
-    let name =
-        "tokens.tenant=default.provider=bursts-0.model=t/bursts.token_type=output.source=reported";
-    gateway.expect_stat(name, 400 * 8);
+    gateway.expect_stat(&tokens("bursts", "output", "reported"), 400 * 8);
 }

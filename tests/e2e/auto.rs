@@ -6,26 +6,35 @@ use crate::client::Reply;
 use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
-fn setup() -> Setup {
-    let tier = |provider: &str, tag: &str, usd: &str| json!({"provider": provider, "model": "up", "tag": tag, "pricing": {"prompt": usd, "completion": usd}});
+/// A model in three tiers at one provider.
+fn tiered(provider: &str) -> Value {
     let tiers = [("eu", "0.000004"), ("flex", "0.000002"), ("eu/priority", "0.000008")];
-    let of =
-        |provider: &str| json!({"endpoints": tiers.map(|(tag, usd)| tier(provider, tag, usd))});
+    let endpoints = tiers.map(|(tag, usd)| {
+        let pricing = json!({"prompt": usd, "completion": usd});
+        json!({"provider": provider, "model": "up", "tag": tag, "pricing": pricing})
+    });
+    json!({ "endpoints": endpoints })
+}
+
+fn setup() -> Setup {
     Setup::new()
         .chain("small", &[""])
         .chain("broken", &["status=503"])
         .chain("large", &[""])
         .chain("gold", &[""])
         .chain("tiers", &[""])
-        .model("tiers", of("tiers-0"))
+        .model("tiers", tiered("tiers-0"))
         .chain("spare", &[""])
-        .model("spare", of("spare-0"))
+        .model("spare", tiered("spare-0"))
         .chain("served", &[""])
-        .model("served", of("served-0"))
+        .model("served", tiered("served-0"))
         .document(json!({
             "routing": {"auto": {
                 "rules": [
-                    {"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["t/gold"]},
+                    {
+                        "when": {"header": {"name": "X-Tier", "equals": "gold"}},
+                        "models": ["t/gold"],
+                    },
                     {"when": {"tools": true}, "models": ["t/broken", "t/large"]},
                 ],
                 "models": ["t/small", "t/spare:floor"],
@@ -104,9 +113,8 @@ fn auto_chooses_by_its_rules_and_falls_back_among_its_models(gateway: &Gateway) 
 }
 
 fn auto_may_be_narrowed_by_the_client(gateway: &Gateway) {
-    let plugin =
-        |key: &str, pattern: &str| json!({"plugins": [{"id": "auto-router", key: [pattern]}]});
-    let reply = ask(gateway, "/v1", &[], &plugin("excluded_models", "*/small"));
+    let narrowed = json!({"plugins": [{"id": "auto-router", "excluded_models": ["*/small"]}]});
+    let reply = ask(gateway, "/v1", &[], &narrowed);
     assert_eq!(
         (reply.status, reply.header("x-modelyard-model")),
         (200, Some("t/spare")),
@@ -115,7 +123,8 @@ fn auto_may_be_narrowed_by_the_client(gateway: &Gateway) {
     assert_eq!(reply.header("x-modelyard-dropped"), None);
     let sent = gateway.fake.received("spare-0").pop().unwrap().json();
     assert_eq!((&sent["service_tier"], sent.get("plugins")), (&json!("flex"), None), "{sent}");
-    let none = ask(gateway, "/api/v1", &[], &plugin("allowed_models", "nobody/*"));
+    let empty = json!({"plugins": [{"id": "auto-router", "allowed_models": ["nobody/*"]}]});
+    let none = ask(gateway, "/api/v1", &[], &empty);
     let message = none.json()["error"]["message"].clone();
     assert_eq!(none.status, 404);
     assert!(
@@ -133,14 +142,14 @@ fn auto_is_listed_and_explained(gateway: &Gateway) {
         list["data"].as_array().unwrap().iter().any(|model| model["id"] == "openrouter/auto"),
         "{list}"
     );
-    let path = "/modelyard/api/explain?header=x-tier:gold";
-    let explained = gateway.request("POST", path, &[], br#"{"model":"auto"}"#).json();
+    let explained = gateway.explain("?header=x-tier:gold", br#"{"model":"auto"}"#).json();
     assert_eq!(explained["plan"][0]["model"], "t/gold", "{explained}");
     assert_eq!(explained["choice"], "auto is routing.auto.rules[0] (header): t/gold");
 }
 
 fn a_tier_is_for_those_who_ask_for_it(gateway: &Gateway) {
-    // Members of the body; the endpoints of the plan, and what the first one was told.
+    // Columns: members of the body; the endpoints of the plan, and the tier that the first one is
+    // told.
     let (default, flex, priority) = ("tiers-0/up#eu", "tiers-0/up#flex", "tiers-0/up#eu/priority");
     let rows: [(Value, &[&str], Value); 8] = [
         (json!({}), &[default], Value::Null),

@@ -65,9 +65,9 @@ impl Reply {
     /// What the model said, in whichever form.
     pub(crate) fn content(&self) -> String {
         if self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            let said =
-                |chunk: &Value| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
-            return self.chunks().iter().filter_map(said).collect();
+            let chunks = self.chunks();
+            let pieces = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["content"]);
+            return pieces.filter_map(Value::as_str).collect();
         }
         self.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
     }
@@ -115,7 +115,9 @@ impl Connection {
 
     /// Sends a request's head.
     pub(crate) fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: gateway.test\r\n");
+        let host = headers.iter().any(|(name, _)| *name == "host");
+        let host = if host { "" } else { "host: gateway.test\r\n" };
+        let mut head = format!("{method} {path} HTTP/1.1\r\n{host}");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

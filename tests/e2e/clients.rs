@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
-use crate::setup::Setup;
+use crate::setup::{Setup, formats};
 
 /// An interpreter that has the SDKs; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
@@ -18,10 +18,8 @@ const PYTHON: &str = ".tools/venv/bin/python";
 /// Where the JavaScript SDKs are; `make setup` installs them.
 const NODE_MODULES: &str = ".tools/node";
 
-const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
-
 fn setup() -> Setup {
-    let setup = FORMATS.into_iter().fold(Setup::new(), with_format);
+    let setup = formats().fold(Setup::new(), with_format);
     let mut setup = setup.chain("openai-json", &[""]);
     setup.listeners.remove("openai-json-0");
     setup.servers.insert("openai-json-0".to_owned(), structured_server());
@@ -56,7 +54,7 @@ fn python_sdks_work_unchanged(gateway: &Gateway) {
 }
 
 fn javascript_sdks_work_unchanged(gateway: &Gateway) {
-    // What comes from standard input finds its modules in the working directory.
+    // Node looks for the modules of a script on its standard input in the working directory.
     let script = File::open("tests/clients/check.mjs").unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut command = Command::new("node");
@@ -69,9 +67,9 @@ fn javascript_sdks_work_unchanged(gateway: &Gateway) {
     check(gateway, command);
 }
 
-/// Runs a client, without proxies and without keys of whoever runs the tests.
+/// Runs a client, without the proxies and keys that are set where the tests run.
 fn check(gateway: &Gateway, mut command: Command) {
-    command.arg(gateway.envoy.address.to_string()).args(FORMATS);
+    command.arg(gateway.envoy.address.to_string()).args(formats());
     let output =
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make setup)"));
     let told = String::from_utf8_lossy(&output.stdout);

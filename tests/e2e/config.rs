@@ -30,11 +30,15 @@ fn hash_in_use(log: &str) -> Option<&str> {
 }
 
 fn numbers() -> Setup {
-    Setup::new().chain("good", &[""]).model("good", json!({"context_length": 1_000_000})).document(json!({
-        "limits": {"request_bytes": 33_554_432},
-        "routing": {"max_attempts": 3, "first_token_timeout": "2.5s"},
-        "providers": {"good-0": {"regions": ["us", "eu"], "data_policy": {"retains": true, "trains": false}}},
-    }))
+    let terms = json!({"regions": ["us", "eu"], "data_policy": {"retains": true, "trains": false}});
+    Setup::new()
+        .chain("good", &[""])
+        .model("good", json!({"context_length": 1_000_000}))
+        .provider("good-0", terms)
+        .document(json!({
+            "limits": {"request_bytes": 33_554_432},
+            "routing": {"max_attempts": 3, "first_token_timeout": "2.5s"},
+        }))
 }
 
 #[test]
@@ -76,7 +80,8 @@ fn ten_mistakes() -> (Setup, [&'static str; 10]) {
         "telemetry": {"record": "all"},
         "surprise": true,
     }));
-    let model = json!({"id": "t/bad", "endpoints": [{"provider": "good-0", "model": "x", "pricing": {"prompt": "-1"}}]});
+    let endpoint = json!({"provider": "good-0", "model": "x", "pricing": {"prompt": "-1"}});
+    let model = json!({"id": "t/bad", "endpoints": [endpoint]});
     setup.document["models"].as_array_mut().unwrap().push(model);
     let paths = [
         "providers.good-0.api:",
@@ -156,7 +161,8 @@ fn without_its_key_an_endpoint_is_left_out_and_the_rest_works() {
 fn discovered(workers: u32) -> Setup {
     Setup { by_ecds: true, record: false, ..Setup::new() }
         .chain("good", &["status=503", "interval=10"])
-        // With two workers pieces of streams are held for a turn, and must not be forgotten.
+        // With two workers comments keep streams alive, for which pieces are held back for a
+        // moment; an update must not lose them.
         .document(if workers == 2 {
             json!({"telemetry": {"keep_alive": "20s"}})
         } else {
@@ -166,76 +172,77 @@ fn discovered(workers: u32) -> Setup {
 }
 
 fn updated_under_load(workers: u32) {
-    let name = format!("ecds-{workers}");
-    let gateway = started(&name, &discovered(workers));
+    let gateway = started(&format!("ecds-{workers}"), &discovered(workers));
     let stop = AtomicBool::new(false);
     let served = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..6 {
             let (gateway, stop, served) = (&gateway, &stop, &served);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let base = FACES[thread % 2];
-                    let reply =
-                        gateway.ask(base, &if thread < 3 { stream("good") } else { chat("good") });
-                    if (reply.status, reply.whole) != (200, true)
-                        || !reply.content().starts_with("Hello from good-1")
-                    {
-                        stop.store(true, Ordering::Relaxed);
-                        panic!("a request was lost: {reply:?}");
-                    }
-                    served.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+            scope.spawn(move || ask_until(stop, gateway, thread, served));
         }
         let _stop = StopOnDrop(&stop);
-        assert!(
-            gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)).is_some()),
-            "nothing is in use"
-        );
-        let mut hashes = vec![hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned()];
-        for attempts in 2..6 {
-            let update =
-                discovered(workers).document(json!({"routing": {"max_attempts": attempts}}));
-            gateway.envoy.update(&update);
-            let last = hashes.last().unwrap().clone();
-            assert!(
-                gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)) != Some(&last)),
-                "update {attempts} is not taken"
-            );
-            hashes.push(hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned());
-            thread::sleep(Duration::from_millis(300));
-        }
-        let from = gateway.envoy.log(0).len();
-        gateway
-            .envoy
-            .update(&discovered(workers).document(json!({"routing": {"max_attempts": "none"}})));
-        assert!(
-            gateway.becomes(|| gateway.envoy.log(from).contains("routing.max_attempts")),
-            "the mistake is not told"
-        );
-        thread::sleep(Duration::from_millis(300));
-        assert_eq!(hash_in_use(&gateway.envoy.log(from)), None, "nothing else came into use");
-        let reply = gateway.ask("/v1", &chat("good"));
-        assert_eq!(
-            gateway.entry(&reply)["record"]["config"],
-            hashes.last().unwrap().as_str(),
-            "the old one stays"
-        );
-        gateway
-            .envoy
-            .update(&discovered(workers).document(json!({"routing": {"max_attempts": 9}})));
-        assert!(
-            gateway.becomes(|| hash_in_use(&gateway.envoy.log(from)).is_some()),
-            "a good one after a bad one"
-        );
+        let last = take_four_updates(&gateway, workers);
+        take_a_good_one_after_a_bad_one(&gateway, workers, &last);
     });
     assert!(served.load(Ordering::Relaxed) > 20);
     gateway.assert_sound(0);
 }
 
+/// Asks again and again, and loses nothing.
+fn ask_until(stop: &AtomicBool, gateway: &Gateway, thread: usize, served: &AtomicUsize) {
+    while !stop.load(Ordering::Relaxed) {
+        let body = if thread < 3 { stream("good") } else { chat("good") };
+        let reply = gateway.ask(FACES[thread % 2], &body);
+        if (reply.status, reply.whole) != (200, true)
+            || !reply.content().starts_with("Hello from good-1")
+        {
+            stop.store(true, Ordering::Relaxed);
+            panic!("a request was lost: {reply:?}");
+        }
+        served.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn update(gateway: &Gateway, workers: u32, max_attempts: Value) {
+    let document = json!({"routing": {"max_attempts": max_attempts}});
+    gateway.envoy.update(&discovered(workers).document(document));
+}
+
+/// Gives four new documents one after the other, and returns the hash of the last one.
+fn take_four_updates(gateway: &Gateway, workers: u32) -> String {
+    let mut last = hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned();
+    for attempts in 2..6 {
+        update(gateway, workers, attempts.into());
+        assert!(
+            gateway.becomes(|| hash_in_use(&gateway.envoy.log(0)) != Some(&last)),
+            "update {attempts} is not taken"
+        );
+        last = hash_in_use(&gateway.envoy.log(0)).unwrap().to_owned();
+        thread::sleep(Duration::from_millis(300));
+    }
+    last
+}
+
+fn take_a_good_one_after_a_bad_one(gateway: &Gateway, workers: u32, last: &str) {
+    let from = gateway.envoy.log(0).len();
+    update(gateway, workers, "none".into());
+    assert!(
+        gateway.becomes(|| gateway.envoy.log(from).contains("routing.max_attempts")),
+        "the mistake is not told"
+    );
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(hash_in_use(&gateway.envoy.log(from)), None, "nothing else came into use");
+    let reply = gateway.ask("/v1", &chat("good"));
+    assert_eq!(gateway.entry(&reply)["record"]["config"], last, "the old one stays");
+    update(gateway, workers, 9.into());
+    assert!(
+        gateway.becomes(|| hash_in_use(&gateway.envoy.log(from)).is_some()),
+        "the good one is not taken"
+    );
+}
+
 /// Ends the load also when a check fails.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

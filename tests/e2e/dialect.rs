@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::Reply;
 use crate::gateway::Gateway;
 
-/// A dialect, on the face with that base path.
+/// A dialect of clients; chat completions are spoken on the face with that base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Chat(&'static str),
@@ -23,11 +23,11 @@ pub(crate) struct Said {
     pub(crate) model: String,
     pub(crate) text: String,
     pub(crate) thought: String,
-    /// Name and arguments.
+    /// The name and the arguments of a call.
     pub(crate) call: Option<(String, Value)>,
-    /// In OpenAI's words.
+    /// Why the answer ended, in OpenAI's words.
     pub(crate) finish: String,
-    /// With what was cached.
+    /// Input tokens, with those that were cached.
     pub(crate) input: u64,
     pub(crate) cached: u64,
     pub(crate) output: u64,
@@ -48,7 +48,8 @@ impl Dialect {
         let mut body = json!({"model": format!("t/{name}"), "stream": stream});
         let own = match self {
             Self::Chat("/v1") if stream => {
-                json!({"messages": turns, "max_tokens": 99, "stream_options": {"include_usage": true}})
+                let options = json!({"include_usage": true});
+                json!({"messages": turns, "max_tokens": 99, "stream_options": options})
             }
             Self::Chat(_) | Self::Messages => json!({"messages": turns, "max_tokens": 99}),
             Self::Responses => json!({"input": turns, "max_output_tokens": 99}),
@@ -99,7 +100,8 @@ impl Dialect {
             Self::Responses => {
                 let items = answer["output"].as_array().unwrap();
                 let call = items.iter().find(|item| item["type"] == "function_call").unwrap();
-                let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "Sunny"});
+                let (kind, id) = ("function_call_output", &call["call_id"]);
+                let result = json!({"type": kind, "call_id": id, "output": "Sunny"});
                 body["input"].as_array_mut().unwrap().extend(items.iter().cloned().chain([result]));
             }
         }
@@ -227,7 +229,8 @@ fn gathered_chat(reply: &Reply) -> Value {
     if call["name"].is_string() {
         message["tool_calls"] = json!([{"function": call}]);
     }
-    json!({"model": model, "usage": usage, "choices": [{"message": message, "finish_reason": finish}]})
+    let choice = json!({"message": message, "finish_reason": finish});
+    json!({"model": model, "usage": usage, "choices": [choice]})
 }
 
 fn append(to: &mut Value, piece: &Value) {
@@ -261,7 +264,7 @@ fn of_message(message: &Value) -> Said {
         match block["type"].as_str().unwrap() {
             "text" => said.text += block["text"].as_str().unwrap(),
             "thinking" => said.thought += block["thinking"].as_str().unwrap(),
-            // The proof of the call behind it.
+            // This is the proof of the call that follows.
             "redacted_thinking" => assert!(block["data"].is_string(), "{block}"),
             "tool_use" => said.call = Some((text(&block["name"]), block["input"].clone())),
             other => panic!("{other}"),

@@ -41,7 +41,7 @@ impl Envoy {
         fakes: &BTreeMap<String, SocketAddr>,
     ) -> Result<Self, String> {
         let binary = existing("ENVOY", ".tools/venv/bin/envoy")?;
-        existing("MODELYARD_WASM", MODULE)?;
+        module()?;
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name.replace("::", "-"));
         let _ = fs::remove_dir_all(&directory);
@@ -182,6 +182,11 @@ fn existing(variable: &str, default: &str) -> Result<PathBuf, String> {
     ))
 }
 
+/// The module under test.
+pub(crate) fn module() -> Result<PathBuf, String> {
+    existing("MODELYARD_WASM", MODULE)
+}
+
 /// A message of that type.
 fn typed(name: &str, mut message: Value) -> Value {
     message["@type"] = format!("type.googleapis.com/{name}").into();
@@ -199,9 +204,10 @@ fn filter(setup: &Setup) -> Value {
     } else {
         typed("google.protobuf.StringValue", json!({"value": setup.document.to_string()}))
     };
+    let vm = typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()}));
     let variables: Vec<String> =
         (0..KEYS).map(|step| key(step).0).chain(["E2E_UNSET".to_owned()]).collect();
-    let wasm = existing("MODELYARD_WASM", MODULE).unwrap();
+    let wasm = setup.module.clone().unwrap_or_else(|| module().unwrap());
     let config = json!({
         "name": "modelyard",
         "root_id": "modelyard",
@@ -211,7 +217,7 @@ fn filter(setup: &Setup) -> Value {
         "vm_config": {
             "vm_id": "modelyard",
             "runtime": "envoy.wasm.runtime.v8",
-            "configuration": typed("google.protobuf.StringValue", json!({"value": setup.vm.to_string()})),
+            "configuration": vm,
             "code": {"local": {"filename": wasm}},
             "environment_variables": {"host_env_keys": variables},
         },
@@ -226,9 +232,17 @@ fn placed(directory: &Path, setup: &Setup, place: &str) -> Value {
     if !setup.by_ecds {
         return filter(setup);
     }
-    let source = json!({"path_config_source": {"path": ecds_file(directory, place)}, "resource_api_version": "V3"});
+    let source = json!({
+        "path_config_source": {"path": ecds_file(directory, place)},
+        "resource_api_version": "V3",
+    });
     let types = [format!("type.googleapis.com/{WASM}")];
     json!({"name": place, "config_discovery": {"config_source": source, "type_urls": types}})
+}
+
+/// What the filter is called in the connection manager's chain.
+fn name_in_chain(setup: &Setup) -> &'static str {
+    if setup.by_ecds { PLACES[0] } else { "modelyard" }
 }
 
 fn ecds_file(directory: &Path, place: &str) -> PathBuf {
@@ -308,7 +322,8 @@ fn relay() -> Value {
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
 
-/// Where a cluster of the same Envoy finds its listener, it must be known beforehand.
+/// A port whose number is known before Envoy starts, because a cluster of the same Envoy connects
+/// to it.
 fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -361,7 +376,10 @@ fn address(address: SocketAddr) -> Value {
 fn cluster(name: &str, endpoint: SocketAddr, setup: &Setup) -> Value {
     let many = 1_000_000;
     let limits = json!({
-        "max_retries": many, "max_requests": many, "max_connections": many, "max_pending_requests": many,
+        "max_retries": many,
+        "max_requests": many,
+        "max_connections": many,
+        "max_pending_requests": many,
     });
     let options =
         json!({"explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}});
@@ -400,12 +418,18 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
         "envoy.extensions.filters.http.router.v3.Router",
         router,
     );
+    let mut downstream = placed(directory, setup, PLACES[0]);
+    downstream["disabled"] = setup.guarded.into();
+    let hosts = json!([
+        {"name": "all", "domains": ["*"], "routes": routes(setup, clusters)},
+        {"name": "shop", "domains": [SHOP], "routes": [to_other()]},
+    ]);
     let manager = json!({
         "stat_prefix": "gateway",
         "http_protocol_options": {"enable_trailers": true},
         "access_log": [access_log(directory)],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(clusters)}]},
-        "http_filters": [placed(directory, setup, PLACES[0]), router],
+        "route_config": {"virtual_hosts": hosts},
+        "http_filters": [downstream, router],
     });
     named("envoy.filters.network.http_connection_manager", MANAGER, manager)
 }
@@ -413,10 +437,24 @@ fn connection_manager(directory: &Path, setup: &Setup, clusters: &[String]) -> V
 /// A request header that leads to a route without `refresh_cluster_on_retry`.
 pub(crate) const STALE_ROUTE: &str = "x-test-stale-route";
 
+/// A request header that leads the gateway's path to the service of somebody else.
+pub(crate) const STRANGE_ROUTE: &str = "x-test-strange-route";
+/// A host whose paths are all its own.
+pub(crate) const SHOP: &str = "shop.test";
+
+/// The gateway's paths that call a provider, and one that does not.
+const OWN_PATHS: &str = concat!(
+    "/(api/)?v1/(chat/completions|completions|embeddings|models",
+    r"|responses|messages|messages/count_tokens)(\?.*)?"
+);
+/// All the gateway's paths, and the operator's.
+const ALL_OWN_PATHS: &str = "/(api/)?v1/.*|/modelyard/.*";
+
 /// The gateway's paths, websockets, and all the rest.
-fn routes(clusters: &[String]) -> Value {
-    let gateway = json!({
-        "match": {"safe_regex": {"regex": "/(api/)?v1/(chat/completions|completions|embeddings|models|responses|messages|messages/count_tokens)(\\?.*)?"}},
+fn routes(setup: &Setup, clusters: &[String]) -> Value {
+    let paths = if setup.guarded { ALL_OWN_PATHS } else { OWN_PATHS };
+    let mut gateway = json!({
+        "match": {"safe_regex": {"regex": paths}},
         "request_body_buffer_limit": 1 << 26,
         "route": {
             "timeout": "0s",
@@ -430,23 +468,36 @@ fn routes(clusters: &[String]) -> Value {
             },
         },
     });
+    if setup.guarded {
+        let enabled = typed("envoy.config.route.v3.FilterConfig", json!({"config": {}}));
+        gateway["typed_per_filter_config"] = json!({name_in_chain(setup): enabled});
+    }
     let mut stale = gateway.clone();
     stale["match"]["headers"] = json!([{"name": STALE_ROUTE, "present_match": true}]);
     stale["route"]["retry_policy"]["refresh_cluster_on_retry"] = json!(false);
+    let mut strange = gateway.clone();
+    strange["match"]["headers"] = json!([{"name": STRANGE_ROUTE, "present_match": true}]);
+    strange["route"] = json!({"cluster": "other", "timeout": "0s"});
     let socket = json!({
         "match": {"prefix": "/socket"},
         "route": {"cluster": "socket", "upgrade_configs": [{"upgrade_type": "websocket"}]},
     });
-    let other = json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}});
     let has_socket = clusters.iter().any(|name| name == "socket");
-    [stale, gateway].into_iter().chain(has_socket.then_some(socket)).chain([other]).collect()
+    let own = [strange, stale, gateway].into_iter();
+    own.chain(has_socket.then_some(socket)).chain([to_other()]).collect()
+}
+
+fn to_other() -> Value {
+    json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}})
+}
+
+/// What the matcher does to send a request to a cluster.
+fn action(cluster: &str) -> Value {
+    let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+    json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
 }
 
 fn matcher(clusters: &[String]) -> Value {
-    let action = |cluster: &str| {
-        let r#type = "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
-        json!({"action": named(cluster, r#type, json!({"cluster": cluster}))})
-    };
     let input = named(
         "next",
         "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",

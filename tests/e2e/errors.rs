@@ -147,14 +147,12 @@ fn invalid_utf8_is_refused(gateway: &Gateway) {
     );
 }
 
+fn nested(levels: usize) -> String {
+    let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+    format!("{{\"model\":\"t/good\",\"messages\":[],\"x\":{open}{close}}}")
+}
+
 fn deep_nesting_is_refused_or_forwarded(gateway: &Gateway) {
-    let nested = |levels: usize| {
-        format!(
-            "{{\"model\":\"t/good\",\"messages\":[],\"x\":{}{}}}",
-            "[".repeat(levels),
-            "]".repeat(levels)
-        )
-    };
     refused(gateway, 400, &[nested(5_000).as_bytes(), nested(100_000).as_bytes()]);
     assert_eq!(gateway.post("/v1", nested(50).as_bytes()).status, 200);
 }
@@ -248,7 +246,7 @@ fn a_body_at_the_limit_passes(gateway: &Gateway) {
     for base in FACES {
         assert_eq!(gateway.ask(base, &body).status, 200);
     }
-    // One that fits but would not any more upstream.
+    // This body is as large as the limit, but would be larger upstream.
     let mut body = chat("good");
     body["messages"][0]["content"] =
         "x".repeat(LIMIT - chat("good").to_string().len() + "Hello there".len()).into();

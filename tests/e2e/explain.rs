@@ -14,7 +14,8 @@ fn setup() -> Setup {
     let mut setup = Setup::new()
         .chain("drawn", &["", "", "", ""])
         .chain("fallback", &[""])
-        // Others would be known to be well after a request.
+        // Only this chain gets a request, because a request changes what is known of its endpoints
+        // and with it their plans.
         .chain("asked", &["", "", ""])
         .document(json!({"routing": {"sort": "balanced", "sticky": {"ttl": "10m"}}}));
     let endpoints = setup.document["models"][0]["endpoints"].as_array_mut().unwrap();
@@ -31,7 +32,7 @@ on_envoy! { setup:
     an_exchange_has_the_plan_that_its_seed_explains,
 }
 
-/// What clients ask for besides a model.
+/// What the requests ask for besides a model.
 fn wishes() -> [Value; 7] {
     [
         json!({}),
@@ -45,7 +46,7 @@ fn wishes() -> [Value; 7] {
 }
 
 fn explain(gateway: &Gateway, query: &str, body: &str) -> Value {
-    gateway.request("POST", &format!("/modelyard/api/explain?{query}"), &[], body.as_bytes()).json()
+    gateway.explain(&format!("?{query}"), body.as_bytes()).json()
 }
 
 fn the_tool_and_the_gateway_agree(gateway: &Gateway) {

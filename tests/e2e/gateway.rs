@@ -16,6 +16,12 @@ pub(crate) const FACES: [&str; 2] = ["/v1", "/api/v1"];
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The key that the operator's paths ask for.
+pub(crate) const OPERATOR_KEY: &str = "sk-of-the-operator";
+/// The SHA-256 of [`OPERATOR_KEY`], which the document holds.
+pub(crate) const OPERATOR_DIGEST: &str =
+    "1e4148c3762ab2b89644b9642a3208e196a39c06b257de78e85ec682c3ae62cf";
+
 /// What Envoy's log says when the module failed.
 const TRAPS: [&str; 4] = ["panicked", "wasm failed", "Function: proxy_", "Uncaught "];
 
@@ -45,7 +51,7 @@ impl Gateway {
         }
     }
 
-    /// No trap since that position of the log.
+    /// Checks that the module has not failed since that position of the log.
     pub(crate) fn assert_sound(&self, from: usize) {
         let log = self.envoy.log(from);
         assert!(!TRAPS.iter().any(|trap| log.contains(trap)), "the module failed:\n{log}");
@@ -66,6 +72,17 @@ impl Gateway {
         let mut connection = self.connect();
         connection.send(method, path, headers, body);
         connection.read(method)
+    }
+
+    /// Asks a page with the operator's key.
+    pub(crate) fn get_as_operator(&self, path: &str) -> Reply {
+        self.request("GET", path, &[("authorization", &format!("Bearer {OPERATOR_KEY}"))], b"")
+    }
+
+    /// Asks for an explanation with the operator's key; `query` begins with `?`, if there is one.
+    pub(crate) fn explain(&self, query: &str, body: &[u8]) -> Reply {
+        let path = format!("/modelyard/api/explain{query}");
+        self.request("POST", &path, &[("authorization", &format!("Bearer {OPERATOR_KEY}"))], body)
     }
 
     /// A chat completion with this body, on the face with that base path.

@@ -116,14 +116,14 @@ fn five_megabytes_reach_the_third_provider_intact(gateway: &Gateway) {
 fn translations_and_signatures_are_of_the_whole_prompt(gateway: &Gateway) {
     for base in FACES {
         for (size, streamed) in [(2, true), (5, false)] {
-            let ask =
-                |name| large(if streamed { stream(name) } else { chat(name) }, size * MEGABYTE);
-            let reply = gateway.post(base, ask("mixed").as_bytes());
-            assert!(reply.content().starts_with("Hello from mixed-3"), "{reply:?}");
-            assert_eq!(outcomes(gateway, &reply), ["status_5xx", "status_429", "status_5xx", "ok"]);
-            let reply = gateway.post(base, ask("around").as_bytes());
-            assert!(reply.content().starts_with("Hello from around-2"), "{reply:?}");
-            assert_eq!(gateway.post(base, ask("direct").as_bytes()).status, 200);
+            let [mixed, around, direct] = ["mixed", "around", "direct"].map(|name| {
+                let body = if streamed { stream(name) } else { chat(name) };
+                gateway.post(base, large(body, size * MEGABYTE).as_bytes())
+            });
+            assert!(mixed.content().starts_with("Hello from mixed-3"), "{mixed:?}");
+            assert_eq!(outcomes(gateway, &mixed), ["status_5xx", "status_429", "status_5xx", "ok"]);
+            assert!(around.content().starts_with("Hello from around-2"), "{around:?}");
+            assert_eq!(direct.status, 200);
         }
     }
     assert_eq!(hashes(gateway, "mixed-0").len(), 4);
@@ -185,7 +185,10 @@ fn a_client_that_leaves_a_later_attempt_is_noticed(gateway: &Gateway) {
 fn what_cannot_be_translated_is_refused_at_a_later_attempt(gateway: &Gateway) {
     for base in FACES {
         let mut body = chat("unfit");
-        body["messages"] = json!([{"role": "user", "content": "x".repeat(MEGABYTE)}, {"role": "user", "content": 5}]);
+        body["messages"] = json!([
+            {"role": "user", "content": "x".repeat(MEGABYTE)},
+            {"role": "user", "content": 5},
+        ]);
         let reply = gateway.ask(base, &body);
         assert_eq!((reply.status, reply.whole), (400, true), "{reply:?}");
         assert_eq!(outcomes(gateway, &reply), ["status_5xx"]);

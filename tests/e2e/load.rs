@@ -24,7 +24,7 @@ on_envoy! { setup:
     ten_thousand_aborted_streams_leave_nothing_behind,
 }
 
-/// Hangs up in one of five moments.
+/// Hangs up at one of five moments.
 fn abort(gateway: &Gateway, round: usize) {
     let path = format!("{}/chat/completions", FACES[round / 5 % 2]);
     let mut connection = gateway.connect();
@@ -52,21 +52,18 @@ fn abort_five_thousand(gateway: &Gateway) -> u64 {
             scope.spawn(move || (first..first + ROUNDS).for_each(|round| abort(gateway, round)));
         }
     });
-    let idle = || {
-        gateway.stat("http.gateway.downstream_rq_active") == 0
-            && gateway.stat("http.gateway.downstream_cx_active") == 0
-    };
-    assert!(gateway.becomes(idle), "{}", gateway.envoy.get("/stats?filter=active"));
-    let upstream = || {
-        let active = gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active");
-        active.lines().all(|line| line.ends_with(": 0"))
-    };
     assert!(
-        gateway.becomes(upstream),
+        gateway.becomes(|| active(gateway).lines().all(|line| line.ends_with(": 0"))),
         "{}",
-        gateway.envoy.get("/stats?filter=cluster.*upstream_rq_active")
+        active(gateway)
     );
     gateway.envoy.resident()
+}
+
+/// How many connections and requests of clients there are, and requests to upstreams.
+fn active(gateway: &Gateway) -> String {
+    let downstream = "http.gateway.downstream_(rq|cx)_active";
+    gateway.envoy.get(&format!("/stats?filter={downstream}|cluster.*upstream_rq_active"))
 }
 
 fn ten_thousand_aborted_streams_leave_nothing_behind(gateway: &Gateway) {

@@ -26,8 +26,9 @@ macro_rules! on_envoy {
 
             use crate::gateway::Gateway;
 
-            static GATEWAY: LazyLock<Result<Gateway, String>> =
-                LazyLock::new(|| Gateway::start(module_path!(), &super::$setup().workers($workers)));
+            static GATEWAY: LazyLock<Result<Gateway, String>> = LazyLock::new(|| {
+                Gateway::start(module_path!(), &super::$setup().workers($workers))
+            });
 
             $(#[test]
             fn $check() {
@@ -42,6 +43,7 @@ mod accounting;
 mod auto;
 mod client;
 mod clients;
+mod cluster;
 mod config;
 mod dialect;
 mod envoy;
@@ -51,6 +53,7 @@ mod explain;
 mod fake;
 mod fallback;
 mod gateway;
+mod host;
 mod keep_alive;
 mod large;
 mod leak;
@@ -59,6 +62,7 @@ mod local;
 mod openrouter;
 mod operator;
 mod process;
+mod reuse;
 mod routing;
 mod schema;
 mod setup;
@@ -67,3 +71,4 @@ mod state;
 mod statuses;
 mod stream;
 mod translate;
+mod web;

@@ -15,7 +15,11 @@ fn setup() -> Setup {
             json!({"endpoints": [{
                 "provider": "full-0",
                 "model": "up-full",
-                "pricing": {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.00000025"},
+                "pricing": {
+                    "prompt": "0.000001",
+                    "completion": "0.000002",
+                    "input_cache_read": "0.00000025",
+                },
             }]}),
         )
         .provider("full-0", json!({"name": "Full Service"}))
@@ -141,7 +145,7 @@ fn finish_reasons_are_normalised(gateway: &Gateway) {
         .map(|chunk| &chunk["choices"][0])
         .find(|choice| choice["finish_reason"].is_string());
     assert_eq!(choice.unwrap()["native_finish_reason"], "max_tokens", "{reply:?}");
-    // The other face leaves it alone.
+    // The other face leaves the finish reason alone.
     assert_eq!(
         gateway.ask("/v1", &chat("length")).json()["choices"][0]["finish_reason"],
         "max_tokens"
@@ -248,16 +252,17 @@ fn messages_say_who_answered_and_what_it_cost(gateway: &Gateway) {
 
     let reply = ask_for_metadata(gateway, "/api/v1/messages", &message("native", true));
     let chunks = reply.chunks();
-    let event = |kind: &str| chunks.iter().find(|chunk| chunk["type"] == kind).unwrap();
-    let start = &event("message_start")["message"];
+    let [start, delta, stop] = ["message_start", "message_delta", "message_stop"]
+        .map(|kind| chunks.iter().find(|chunk| chunk["type"] == kind).unwrap());
+    let start = &start["message"];
     assert_eq!((&start["model"], &start["provider"]), (&json!("t/native"), &json!("The Native")));
-    assert_cost(&event("message_delta")["usage"], "prompt", "completions");
-    assert_eq!(event("message_stop")["openrouter_metadata"]["attempt"], 1);
+    assert_cost(&delta["usage"], "prompt", "completions");
+    assert_eq!(stop["openrouter_metadata"]["attempt"], 1);
     assert_eq!(gateway.entry(&reply)["cost_usd"], "0.00102");
-    // All else is the upstream's own.
+    // All other events are as the upstream sent them.
     assert_eq!(chunks.iter().filter(|chunk| chunk.get("provider").is_some()).count(), 0);
 
-    // Translated, and without the upstream's figures.
+    // A translated answer whose upstream reports no usage.
     let body =
         ask_for_metadata(gateway, "/api/v1/messages", &message("silent-gemini", false)).json();
     assert_eq!(body["provider"], "silent-gemini-0", "{body}");
@@ -291,7 +296,7 @@ fn responses_say_what_they_cost_and_when_they_were_complete(gateway: &Gateway) {
     question["model"] = "t/silent-gemini".into();
     let chunks = ask_for_metadata(gateway, "/api/v1/responses", &question).chunks();
     assert!(chunks.last().unwrap()["response"]["usage"]["cost"].as_f64() > Some(0.0), "{chunks:?}");
-    // OpenRouter's errors here are those of chat completions.
+    // OpenRouter answers errors on this path in the form of chat completions.
     question["model"] = "t/nobody".into();
     let reply = gateway.request("POST", "/api/v1/responses", &[], question.to_string().as_bytes());
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!(400)), "{reply:?}");

@@ -3,22 +3,19 @@
 use serde_json::{Value, json};
 
 use crate::client::Reply;
-use crate::gateway::{Gateway, chat};
+use crate::gateway::{Gateway, OPERATOR_DIGEST, OPERATOR_KEY, chat};
 use crate::setup::Setup;
-
-const KEY: &str = "sk-of-the-operator";
-/// Of [`KEY`].
-const DIGEST: &str = "1e4148c3762ab2b89644b9642a3208e196a39c06b257de78e85ec682c3ae62cf";
 
 fn setup() -> Setup {
     let other = "0".repeat(64);
-    let keys = json!([{"sha256": other}, {"sha256": DIGEST}]);
+    let keys = json!([{"sha256": other}, {"sha256": OPERATOR_DIGEST}]);
     Setup::new().document(json!({"operator": {"keys": keys}})).chain("known", &[""])
 }
 
 on_envoy! { setup:
     only_who_has_a_key_may_ask,
     models_need_none,
+    only_an_operator_learns_what_there_is,
 }
 
 fn explain(gateway: &Gateway, headers: &[(&str, &str)]) -> Reply {
@@ -26,14 +23,14 @@ fn explain(gateway: &Gateway, headers: &[(&str, &str)]) -> Reply {
 }
 
 fn only_who_has_a_key_may_ask(gateway: &Gateway) {
-    let good = format!("Bearer {KEY}");
+    let good = format!("Bearer {OPERATOR_KEY}");
     for (header, message) in [
         (None, Some("Missing Authentication header")),
         (Some("Bearer"), Some("Missing Authentication header")),
-        (Some(KEY), Some("Missing Authentication header")),
+        (Some(OPERATOR_KEY), Some("Missing Authentication header")),
         (Some("Basic c2stb2YtdGhlLW9wZXJhdG9y"), Some("Missing Authentication header")),
         (Some("Bearer sk-of-somebody"), Some("Invalid API key")),
-        (Some(format!("Bearer {DIGEST}").as_str()), Some("Invalid API key")),
+        (Some(format!("Bearer {OPERATOR_DIGEST}").as_str()), Some("Invalid API key")),
         (Some(good.as_str()), None),
         (Some(good.to_lowercase().as_str()), None),
     ] {
@@ -57,12 +54,12 @@ fn only_who_has_a_key_may_ask(gateway: &Gateway) {
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         assert!(!reply.text().contains("known-0"), "{reply:?}");
     }
-    // Refused before its body is there.
+    // A request without a key is refused before its body has come.
     let mut connection = gateway.connect();
     connection.head("POST", "/modelyard/api/explain", &[("content-length", "1000000")]);
     assert_eq!(connection.read("POST").status, 401);
     let log = gateway.envoy.log(0);
-    assert!(!log.contains(KEY) && !log.contains("somebody"), "{log}");
+    assert!(!log.contains(OPERATOR_KEY) && !log.contains("somebody"), "{log}");
 }
 
 fn models_need_none(gateway: &Gateway) {
@@ -70,17 +67,30 @@ fn models_need_none(gateway: &Gateway) {
     assert_eq!(gateway.request("GET", "/v1/models", &[], b"").status, 200);
 }
 
+fn only_an_operator_learns_what_there_is(gateway: &Gateway) {
+    let key = format!("Bearer {OPERATOR_KEY}");
+    let rows = [
+        ("GET", "/modelyard/api/explain", 405),
+        ("GET", "/modelyard/", 404),
+        ("GET", "/modelyard/api/x?y=z", 404),
+        ("DELETE", "/modelyard/x", 404),
+    ];
+    for (method, path, status) in rows {
+        let reply = gateway.request(method, path, &[("authorization", &key)], b"");
+        assert_eq!(reply.status, status, "{method} {path}: {reply:?}");
+        assert_eq!(gateway.request(method, path, &[], b"").status, 401, "{method} {path}");
+    }
+}
+
 #[test]
-fn what_is_off_passes_like_any_other_path() {
-    let setup =
-        Setup::new().document(json!({"operator": {"enabled": false}})).chain("known", &[""]);
+fn without_keys_the_operators_paths_are_off_and_go_nowhere() {
+    let setup = Setup::new().document(json!({"operator": {"keys": []}})).chain("known", &[""]);
     let gateway = Gateway::start(&format!("{}-off", module_path!()), &setup).unwrap();
     gateway.run(|gateway| {
-        let path = "/modelyard/api/explain";
-        explain(gateway, &[]);
-        assert_eq!(
-            gateway.fake.received("other").iter().filter(|request| request.path() == path).count(),
-            1
-        );
+        let key = format!("Bearer {OPERATOR_KEY}");
+        for headers in [&[][..], &[("authorization", key.as_str())]] {
+            assert_eq!(explain(gateway, headers).status, 404);
+        }
+        assert_eq!(gateway.fake.received("other").len(), 0);
     });
 }

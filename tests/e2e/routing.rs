@@ -6,22 +6,23 @@ use serde_json::{Value, json};
 use crate::gateway::{FACES, Gateway, chat, stream};
 use crate::setup::Setup;
 
+/// A model of a dear endpoint with a cache, and a cheap one.
+fn priced(name: &str) -> Value {
+    let endpoints = [("0", "0.000002"), ("1", "0.000001")].map(|(step, usd)| {
+        let pricing = json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
+        json!({"provider": format!("{name}-{step}"), "model": "up", "pricing": pricing})
+    });
+    json!({ "endpoints": endpoints })
+}
+
 fn setup() -> Setup {
-    let price =
-        |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.0000000001"});
-    let priced = |name: &str, dear: &str, cheap: &str| {
-        json!({"endpoints": [
-            {"provider": format!("{name}-0"), "model": "up", "pricing": price(dear)},
-            {"provider": format!("{name}-1"), "model": "up", "pricing": price(cheap)},
-        ]})
-    };
     Setup::new()
         .chain("preset", &["", ""])
         .chain("variant", &["", ""])
-        .model("variant", priced("variant", "0.000002", "0.000001"))
+        .model("variant", priced("variant"))
         .chain("other", &[""])
         .chain("talk", &["", ""])
-        .model("talk", priced("talk", "0.000002", "0.000001"))
+        .model("talk", priced("talk"))
         .chain("slow", &["stall=first", ""])
         .chain("left-out", &[""])
         .document(json!({
@@ -50,7 +51,7 @@ fn provider(gateway: &Gateway, body: &Value) -> String {
     reply.header("x-modelyard-provider").unwrap().to_owned()
 }
 
-/// With more bytes than the client sent, and with less.
+/// First the provider's body is longer than the client's, then it is shorter.
 fn a_presets_fields_reach_the_provider(gateway: &Gateway) {
     for model in ["@preset/calm", "t/preset@preset/calm"] {
         let mut body = chat("preset");
@@ -97,26 +98,24 @@ fn variants_and_partitions_order_the_endpoints(gateway: &Gateway) {
 /// Every request goes over one connection, so one worker serves them all.
 fn a_conversation_stays_where_it_was_answered(gateway: &Gateway) {
     let mut connection = gateway.connect();
-    let mut ask = |session: &str, provider: Value| {
+    // Columns: the session, its preferences, and what the record says of staying. All come to
+    // `talk-1`, either by their preferences or because their session was answered there.
+    for (session, preferences, sticky) in [
+        ("one", json!({"order": ["talk-1"]}), Value::Null),
+        ("one", Value::Null, json!(true)),
+        ("one", json!({"order": ["talk-0", "talk-1"]}), json!(true)),
+        ("two", json!({"ignore": ["talk-0"]}), Value::Null),
+        ("three", json!({"only": ["talk-1"]}), Value::Null),
+    ] {
         let mut body = chat("talk");
         body["session_id"] = session.into();
-        body["provider"] = provider;
+        body["provider"] = preferences;
         connection.send("POST", "/v1/chat/completions", &[], body.to_string().as_bytes());
         let reply = connection.read("POST");
         assert_eq!(reply.status, 200, "{reply:?}");
-        (
-            reply.header("x-modelyard-provider").unwrap().to_owned(),
-            gateway.entry(&reply)["record"]["sticky"].clone(),
-        )
-    };
-    ask("one", json!({"order": ["talk-1"]}));
-    assert_eq!(ask("one", Value::Null), ("talk-1".to_owned(), json!(true)));
-    assert_eq!(
-        ask("one", json!({"order": ["talk-0", "talk-1"]})),
-        ("talk-1".to_owned(), json!(true))
-    );
-    assert_eq!(ask("two", json!({"ignore": ["talk-0"]})).0, "talk-1");
-    assert_eq!(ask("three", json!({"only": ["talk-1"]})), ("talk-1".to_owned(), Value::Null));
+        assert_eq!(reply.header("x-modelyard-provider"), Some("talk-1"), "{body}");
+        assert_eq!(gateway.entry(&reply)["record"]["sticky"], sticky, "{body}");
+    }
 }
 
 fn a_client_shortens_the_wait_for_the_first_token(gateway: &Gateway) {
@@ -144,7 +143,7 @@ fn fields_left_out_are_told(gateway: &Gateway) {
 }
 
 fn refusals_say_which_field(gateway: &Gateway) {
-    // Members of the body, status, the message's beginning.
+    // Columns: members of the body, the status, and how the message begins.
     let rows = [
         (json!({"provider": {"order": "a"}}), 400, "provider.order: must be an array of strings"),
         (

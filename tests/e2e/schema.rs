@@ -12,12 +12,11 @@ use serde_json::{Value, json};
 
 use crate::client::Reply;
 use crate::gateway::{Gateway, chat, stream};
-use crate::setup::{REFUSED, Setup};
+use crate::setup::{REFUSED, Setup, formats};
 
 /// An interpreter that has the validator; `make setup` installs it.
 const PYTHON: &str = ".tools/venv/bin/python";
 
-const FORMATS: [&str; 5] = ["openai", "azure-openai", "anthropic", "gemini", "bedrock"];
 /// What the fake does at each format: one model for each.
 const FAULTS: [(&str, &str); 4] = [
     ("plain", "cached=100,prompt-tokens=1000,reasoning=5"),
@@ -51,7 +50,11 @@ impl Answers {
                 .unwrap_or_else(|error| panic!("{context}: {error}: {event}"));
             let context = format!("{context}, chunk {index}");
             self.add(json!({
-                "context": context, "path": "/chat/completions", "status": 200, "stream": true, "body": body,
+                "context": context,
+                "path": "/chat/completions",
+                "status": 200,
+                "stream": true,
+                "body": body,
             }));
         }
     }
@@ -84,12 +87,18 @@ impl Answers {
 fn setup() -> Setup {
     let mut setup = Setup::new()
         .chain("listed", &["prompt-tokens=1000,tokens=10", "status=503", REFUSED])
-        .model("listed", json!({"name": "The Listed", "context_length": 8000, "input_modalities": ["text", "image"]}))
+        .model(
+            "listed",
+            json!({
+                "name": "The Listed",
+                "context_length": 8000,
+                "input_modalities": ["text", "image"],
+            }),
+        )
         .chain("bare", &[""])
         .chain("failing", &["status=429,retry-after=7", REFUSED])
         .chain("cut", &["cut=2"]);
-    for (format, (name, faults)) in
-        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
+    for (format, (name, faults)) in formats().flat_map(|format| FAULTS.map(|fault| (format, fault)))
     {
         setup = setup.formats(&format!("{format}-{name}"), &[(format, faults)]);
     }
@@ -100,7 +109,12 @@ fn setup() -> Setup {
         "regions": ["eu"],
         "supported_parameters": ["tools", "temperature"],
         "pricing": {"prompt": "0.000003", "request": "0.01", "input_cache_read": "0.0000001"},
-        "overrides": [{"min_prompt_tokens": 200, "utc_start": "2230", "utc_end": "0600", "prompt": "0.000006"}],
+        "overrides": [{
+            "min_prompt_tokens": 200,
+            "utc_start": "2230",
+            "utc_end": "0600",
+            "prompt": "0.000006",
+        }],
     });
     crate::setup::merge(&mut setup.document["models"][0]["endpoints"][1], &detailed);
     setup.document["models"][1]["endpoints"][0].as_object_mut().unwrap().remove("pricing");
@@ -127,7 +141,7 @@ fn get(gateway: &Gateway, path: &str) -> Reply {
 }
 
 fn listings_fit(gateway: &Gateway) {
-    // So that something has been measured and spent.
+    // A request comes first, so that there are measures and costs to be listed.
     gateway.entry(&gateway.ask("/api/v1", &stream("listed")));
     let answers = Answers::default();
     const QUERIES: [&str; 27] = [
@@ -176,7 +190,7 @@ fn listings_fit(gateway: &Gateway) {
         );
     }
     answers.whole("providers", "/providers", &get(gateway, "/providers"));
-    answers.whole("key", "/key", &get(gateway, "/key"));
+    answers.whole("key", "/key", &gateway.get_as_operator("/api/v1/key"));
     answers.validate();
 }
 
@@ -200,7 +214,7 @@ fn generations_fit(gateway: &Gateway) {
         gateway.entry(&reply);
         let id = reply.header("x-generation-id").unwrap();
         let path = format!("/generation?id={id}");
-        // Other workers tell of it with their next tick.
+        // Another worker can find it only after the next tick of the one that served it.
         assert!(
             gateway.becomes(|| get(gateway, &path).status == 200),
             "{context}: {:?}",
@@ -212,32 +226,34 @@ fn generations_fit(gateway: &Gateway) {
     answers.validate();
 }
 
+fn ask_for_metadata(gateway: &Gateway, path: &str, body: &Value) -> Reply {
+    let headers = [("content-type", "application/json"), ("x-openrouter-metadata", "enabled")];
+    let body = body.to_string();
+    gateway.request("POST", &format!("/api/v1/{path}"), &headers, body.as_bytes())
+}
+
 fn chat_completions_fit(gateway: &Gateway) {
     let answers = Answers::default();
     let tool =
         json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
-    let headers = [("content-type", "application/json"), ("x-openrouter-metadata", "enabled")];
-    let ask = |body: &Value| {
-        gateway.request("POST", "/api/v1/chat/completions", &headers, body.to_string().as_bytes())
-    };
-    for (format, (name, _)) in
-        FORMATS.iter().flat_map(|format| FAULTS.map(|fault| (*format, fault)))
-    {
+    for (format, (name, _)) in formats().flat_map(|format| FAULTS.map(|fault| (format, fault))) {
         let model = format!("{format}-{name}");
         let mut body = chat(&model);
         body["tools"] = json!([tool]);
-        let whole = ask(&body);
+        let whole = ask_for_metadata(gateway, "chat/completions", &body);
         assert_eq!(whole.status, 200, "{model}: {whole:?}");
         answers.whole(&model, "/chat/completions", &whole);
         body["stream"] = true.into();
-        answers.chunks(&model, &ask(&body));
+        answers.chunks(&model, &ask_for_metadata(gateway, "chat/completions", &body));
     }
-    answers.chunks("a stream that ends early", &ask(&stream("cut")));
-    answers.whole("a fallback", "/chat/completions", &ask(&chat("listed")));
-    let embeddings = json!({"model": "t/listed", "input": "Hello there"}).to_string();
-    let embedded = gateway.request("POST", "/api/v1/embeddings", &headers, embeddings.as_bytes());
+    let cut = ask_for_metadata(gateway, "chat/completions", &stream("cut"));
+    answers.chunks("a stream that ends early", &cut);
+    let fallback = ask_for_metadata(gateway, "chat/completions", &chat("listed"));
+    answers.whole("a fallback", "/chat/completions", &fallback);
+    let embeddings = json!({"model": "t/listed", "input": "Hello there"});
+    let embedded = ask_for_metadata(gateway, "embeddings", &embeddings);
     answers.whole("embeddings", "/embeddings", &embedded);
-    let failed = ask(&chat("failing"));
+    let failed = ask_for_metadata(gateway, "chat/completions", &chat("failing"));
     answers.whole("a failure", "/chat/completions", &failed);
     answers.named(
         "metadata beside an error",

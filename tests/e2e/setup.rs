@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use modelyard::config::FORMATS;
 use serde_json::{Value, json};
+
+use crate::gateway::OPERATOR_DIGEST;
 
 /// The step of a chain whose port refuses.
 pub(crate) const REFUSED: &str = "refused";
@@ -16,6 +20,11 @@ pub(crate) const KEYS: usize = 8;
 /// The key of a chain's step: every step has another one.
 pub(crate) fn key(step: usize) -> (String, String) {
     (format!("E2E_KEY_{step}"), format!("sk-of-step-{step}"))
+}
+
+/// Every wire format of a provider, by its name in the document.
+pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|(name, _)| *name)
 }
 
 /// A gateway to be started.
@@ -37,18 +46,27 @@ pub(crate) struct Setup {
     pub(crate) as_struct: bool,
     /// Whether the filter comes by ECDS from a file.
     pub(crate) by_ecds: bool,
+    /// Whether the filter is disabled in its chain and enabled on the gateway's own routes.
+    pub(crate) guarded: bool,
     /// Whether requests come to the filter by HTTP/3.
     pub(crate) by_http3: bool,
     /// Whether the filter may wait for a body.
     pub(crate) may_wait: bool,
     /// Which VM the filter runs in: another number is another VM with the same `vm_id`.
     pub(crate) vm: u32,
+    /// A module in place of the one under test.
+    pub(crate) module: Option<PathBuf>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
         Self {
-            document: json!({"providers": {}, "models": [], "routing": {"sort": "order"}}),
+            document: json!({
+                "providers": {},
+                "models": [],
+                "routing": {"sort": "order"},
+                "operator": {"keys": [{"sha256": OPERATOR_DIGEST}]},
+            }),
             listeners: BTreeMap::from([("other".to_owned(), String::new())]),
             clusters: BTreeMap::new(),
             refused: Vec::new(),
@@ -57,9 +75,11 @@ impl Setup {
             record: true,
             as_struct: false,
             by_ecds: false,
+            guarded: false,
             by_http3: false,
             may_wait: true,
             vm: 0,
+            module: None,
         }
     }
 
@@ -147,7 +167,8 @@ impl Setup {
     pub(crate) fn over_http2(self, name: &str) -> Self {
         let protocol = json!({"http_protocol_options": null, "http2_protocol_options": {}});
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-        self.cluster(name, json!({"typed_extension_protocol_options": {options: {"explicit_http_config": protocol}}}))
+        let protocol = json!({options: {"explicit_http_config": protocol}});
+        self.cluster(name, json!({"typed_extension_protocol_options": protocol}))
     }
 
     pub(crate) fn workers(mut self, workers: u32) -> Self {

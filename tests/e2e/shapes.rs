@@ -60,7 +60,8 @@ fn echo_server() -> SocketAddr {
                     head.push(byte[0]);
                 }
                 let _ = stream.write_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\
+                      connection: upgrade\r\n\r\n",
                 );
                 let mut buffer = [0; 1024];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -89,7 +90,7 @@ fn a_body_may_come_with_its_length_or_in_chunks(gateway: &Gateway) {
             let reply = connection.read("POST");
             assert!(reply.content().starts_with("Hello from second-1"), "{reply:?}");
         }
-        // In two parts with the length in front.
+        // The body in two parts, of which the headers tell the length.
         let mut connection = gateway.connect();
         let length = body.len().to_string();
         connection.head(
@@ -275,7 +276,7 @@ fn other_paths_pass_unread(gateway: &Gateway) {
         Some("other")
     );
     assert_eq!(gateway.request("GET", "/files", &[], b"").header("x-fake-provider"), Some("other"));
-    // A provider's own bytes, whatever they say.
+    // Answers to requests that are not the gateway's pass untouched, even with its own headers.
     let reply = gateway.request(
         "POST",
         "/fault:status=503,retry-header/x/chat/completions",
@@ -340,7 +341,9 @@ fn aliases_wildcards_and_the_default_model(gateway: &Gateway) {
 
 fn fallback_models_are_tried_in_order(gateway: &Gateway) {
     for base in FACES {
-        let body = json!({"models": ["t/vectors", "nick"], "messages": [], "provider": {"ignore": ["vectors-1"]}});
+        let preferences = json!({"ignore": ["vectors-1"]});
+        let body =
+            json!({"models": ["t/vectors", "nick"], "messages": [], "provider": preferences});
         let reply = gateway.ask(base, &body);
         assert_eq!(
             (reply.status, reply.header("x-modelyard-model")),
@@ -371,7 +374,7 @@ fn embeddings_are_served(gateway: &Gateway) {
 }
 
 fn http_10_is_served(gateway: &Gateway) {
-    // Envoy refuses it unless told otherwise; nothing must hang.
+    // Envoy refuses HTTP/1.0 unless it is told otherwise; the client must not wait for ever.
     let mut connection = gateway.connect();
     connection.write(b"POST /v1/chat/completions HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}");
     assert_eq!(connection.read("POST").status, 426);

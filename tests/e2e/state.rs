@@ -1,5 +1,5 @@
-//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. And that
-//! it outlives configurations and VMs.
+//! What the workers of an Envoy know together: outages, cooldowns, conversations, books. All of it
+//! outlives configurations and VMs.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Reply};
-use crate::gateway::{Gateway, chat};
+use crate::gateway::{Gateway, OPERATOR_KEY, chat};
 use crate::setup::Setup;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Models of two endpoints, of which the first is the cheaper one; those of `talk` have a cache.
+/// A model of two endpoints, of which the first is the cheaper one.
+fn priced(name: &str, cached: Value) -> Value {
+    let endpoints = [("0", "0.000001"), ("1", "0.000002")].map(|(step, usd)| {
+        let pricing = json!({"prompt": usd, "completion": usd, "input_cache_read": cached});
+        json!({"provider": format!("{name}-{step}"), "model": "up", "pricing": pricing})
+    });
+    json!({ "endpoints": endpoints })
+}
+
+/// Models of two endpoints; those of `talk` have a cache.
 fn setup() -> Setup {
-    let priced = |name: &str, cached: Value| {
-        let price =
-            |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": cached});
-        json!({"endpoints": [
-            {"provider": format!("{name}-0"), "model": "up", "pricing": price("0.000001")},
-            {"provider": format!("{name}-1"), "model": "up", "pricing": price("0.000002")},
-        ]})
-    };
     Setup::new()
         .chain("shaky", &["status=503", ""])
         .model("shaky", priced("shaky", Value::Null))
@@ -49,16 +50,15 @@ impl Pair {
 
     /// Opens connections until each worker has taken one.
     fn connect(gateway: &Gateway) -> [Connection; 2] {
-        // Listeners are named by their port as configured, which is any.
-        let taken = |worker: u8| {
-            gateway.stat(&format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total"))
-        };
         let mut found = [None, None];
         for _ in 0..100 {
-            let before = [0, 1].map(taken);
+            let before = Self::taken(gateway);
             let connection = gateway.connect();
-            assert!(gateway.becomes(|| [0, 1].map(taken) != before), "a connection is not taken");
-            let worker = usize::from(taken(0) == before[0]);
+            assert!(
+                gateway.becomes(|| Self::taken(gateway) != before),
+                "a connection is not taken"
+            );
+            let worker = usize::from(Self::taken(gateway)[0] == before[0]);
             found[worker] = Some(connection);
             if let [Some(_), Some(_)] = found {
                 return found.map(Option::unwrap);
@@ -67,10 +67,34 @@ impl Pair {
         panic!("one worker takes all connections");
     }
 
+    /// How many connections each worker has taken. Listeners are named by their port as configured,
+    /// which is any.
+    fn taken(gateway: &Gateway) -> [u64; 2] {
+        [0, 1].map(|worker| {
+            gateway.stat(&format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total"))
+        })
+    }
+
     fn send(&mut self, worker: usize, method: &str, path: &str, body: &str) -> Reply {
         let connection = &mut self.connections[worker];
         connection.send(method, path, &[("content-type", "application/json")], body.as_bytes());
         connection.read(method)
+    }
+
+    /// What the operator is told of all that was spent.
+    fn usage(&mut self, worker: usize) -> Value {
+        let key = format!("Bearer {OPERATOR_KEY}");
+        let connection = &mut self.connections[worker];
+        connection.send("GET", "/api/v1/key", &[("authorization", &key)], b"");
+        connection.read("GET").json()["data"]["usage"].clone()
+    }
+
+    fn explain(&mut self, worker: usize, body: &Value) -> Value {
+        let key = format!("Bearer {OPERATOR_KEY}");
+        let (headers, body) = ([("authorization", key.as_str())], body.to_string());
+        let connection = &mut self.connections[worker];
+        connection.send("POST", "/modelyard/api/explain", &headers, body.as_bytes());
+        connection.read("POST").json()
     }
 
     /// Asks a worker, waits until the exchange is settled, and returns its record.
@@ -155,7 +179,8 @@ impl Pair {
 fn an_endpoint_with_an_outage_is_tried_once_in_a_while_and_no_client_notices() {
     let mut pair = Pair::start("probe", &setup());
     pair.shake();
-    // One in twenty: that none comes in so many is less likely than a broken machine.
+    // One request in twenty is a probe; that there is none among two thousand is less likely than a
+    // broken machine.
     let probe = (0..2000)
         .map(|turn| pair.ask(turn % 2, &chat("shaky")))
         .find(|record| record["probe"] == true);
@@ -175,8 +200,7 @@ fn failures_that_two_workers_saw_are_an_outage_for_both_at_once() {
     }
     for worker in [1, 0] {
         pair.expect_outage(worker);
-        let explained =
-            pair.send(worker, "POST", "/modelyard/api/explain", &chat("shaky").to_string()).json();
+        let explained = pair.explain(worker, &chat("shaky"));
         let health =
             explained["plan"].as_array().unwrap().iter().find(|step| step["provider"] == "shaky-0");
         let health = &health.unwrap()["health"];
@@ -216,7 +240,7 @@ fn figures_and_books_of_both_workers_come_together() {
     let mut ids = Vec::new();
     for worker in [0, 1, 0, 1] {
         let record = pair.ask(worker, &chat("shaky"));
-        // Known to the worker itself without any wait.
+        // The worker that served the request knows of it at once.
         let path = format!("/api/v1/generation?id={}", record["generation_id"].as_str().unwrap());
         assert_eq!(pair.get(worker, &path)["data"]["provider_name"], "shaky-1");
         ids.push(path);
@@ -226,10 +250,10 @@ fn figures_and_books_of_both_workers_come_together() {
             ids.iter().all(|path| pair.send(worker, "GET", path, "").status == 200)
         });
     }
-    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].clone();
+    let spent = pair.usage(0);
     assert!(spent.as_f64().unwrap() > 0.0);
     for worker in [0, 1] {
-        assert_eq!(pair.get(worker, "/api/v1/key")["data"]["usage"], spent);
+        assert_eq!(pair.usage(worker), spent);
         pair.until("the endpoints' figures", |pair| {
             let page = pair.get(worker, "/api/v1/models/t/shaky/endpoints");
             let [first, second] = [0, 1].map(|index| &page["data"]["endpoints"][index]);
@@ -241,16 +265,17 @@ fn figures_and_books_of_both_workers_come_together() {
     pair.gateway.assert_sound(0);
 }
 
+/// The setup by discovery, in one of several VMs.
+fn discovered(attempts: u64, vm: u32) -> Setup {
+    Setup { by_ecds: true, vm, ..setup() }.document(json!({"routing": {"max_attempts": attempts}}))
+}
+
 #[test]
 fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
-    let discovered = |attempts: u64, vm| {
-        Setup { by_ecds: true, vm, ..setup() }
-            .document(json!({"routing": {"max_attempts": attempts}}))
-    };
     let mut pair = Pair::start("update", &discovered(2, 0));
     pair.break_everything();
     pair.expect_everything();
-    let spent = pair.get(0, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+    let spent = pair.usage(0).as_f64().unwrap();
     for (attempts, vm) in [(3, 0), (4, 1)] {
         pair.break_everything();
         let before = pair.ask(0, &chat("talk"))["config"].clone();
@@ -265,7 +290,7 @@ fn another_configuration_and_another_vm_know_what_the_last_ones_did() {
         }
         pair.expect_everything();
         for worker in [0, 1] {
-            let usage = pair.get(worker, "/api/v1/key")["data"]["usage"].as_f64().unwrap();
+            let usage = pair.usage(worker).as_f64().unwrap();
             assert!(usage > spent, "{usage} of {spent}");
         }
     }

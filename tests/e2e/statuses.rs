@@ -9,7 +9,9 @@ use crate::schema::Answers;
 use crate::setup::{REFUSED, Setup};
 
 /// A provider's status, our type of error, and what `availability` says.
-const UPSTREAM: [(u16, &str, Option<&str>); 14] = [
+type Row = (u16, &'static str, Option<&'static str>);
+
+const UPSTREAM: [Row; 14] = [
     (400, "invalid_request", None),
     (401, "authentication", None),
     (402, "payment_required", None),
@@ -26,8 +28,8 @@ const UPSTREAM: [(u16, &str, Option<&str>); 14] = [
     (529, "provider_overloaded", Some("temporarily_unavailable")),
 ];
 
-/// Far enough away to be later than any run of this, in the one form of an HTTP date that has no
-/// comma.
+/// A time later than any run of these tests. Of the forms of an HTTP date it is the one without a
+/// comma, which would separate two faults.
 const DATE: &str = "Fri Dec 31 23:59:59 2100";
 const DATE_SECONDS: u64 = 4_133_980_799;
 
@@ -48,7 +50,7 @@ fn setup() -> Setup {
     for (status, ..) in UPSTREAM {
         let name = format!("s{status}");
         setup = setup.chain(&name, &[&format!("status={status},error-code=its_code")]);
-        // Where the key is the client's own, so is what is wrong with it.
+        // Only where the key is the client's own, the client is told what is wrong with it.
         setup.document["providers"][format!("{name}-0")]["auth"] = json!({"type": "passthrough"});
     }
     for provider in setup.document["providers"].as_object_mut().unwrap().values_mut() {
@@ -63,6 +65,7 @@ fn setup() -> Setup {
 on_envoy! { setup:
     a_providers_error_has_its_status_in_every_dialect,
     what_the_gateway_refuses_has_openrouters_texts,
+    what_is_no_request_is_refused_in_openrouters_form,
     an_error_names_every_attempt_and_what_removed_the_rest,
     a_dated_retry_after_is_passed_on_as_seconds,
     codes_of_providers_become_types,
@@ -80,183 +83,207 @@ fn ask(gateway: &Gateway, path: &str, body: &Value) -> Reply {
 
 fn a_providers_error_has_its_status_in_every_dialect(gateway: &Gateway) {
     let answers = Answers::default();
-    for (status, kind, availability) in UPSTREAM {
-        let name = format!("s{status}");
-        let messages = json!({"model": format!("t/{name}"), "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
-        let input = json!({"model": format!("t/{name}"), "input": "Hi"});
-        let context = format!("a provider's {status}");
-        let tried = format!("{name}-0;reason=status_");
-
-        let reply = ask(gateway, "/api/v1/chat/completions", &chat(&name));
-        let error = &reply.json()["error"];
-        assert_eq!((reply.status, &error["code"]), (status, &json!(status)), "{reply:?}");
-        assert_eq!(error["message"], "Provider returned error");
-        let metadata = &error["metadata"];
-        assert_eq!(
-            (&metadata["error_type"], &metadata["provider_code"]),
-            (&json!(kind), &json!("its_code")),
-            "{error}"
-        );
-        assert_eq!(
-            (&metadata["provider_name"], &metadata["is_byok"]),
-            (&json!("Nebius"), &json!(false)),
-            "{error}"
-        );
-        assert!(metadata["raw"].as_str().unwrap().contains("scripted status"), "{error}");
-        assert_eq!(metadata["tried"][0]["status"], status, "{error}");
-        assert_eq!(error["availability"]["code"].as_str(), availability, "{error}");
-        let retryable =
-            matches!(availability, Some("capacity_exhausted" | "temporarily_unavailable"));
-        assert_eq!(error["availability"]["retryable"] == true, retryable, "{error}");
-        assert_eq!(metadata["limit_source"].is_string(), status == 429, "{error}");
-        answers.whole(&context, "/chat/completions", &reply);
-
+    for row in UPSTREAM {
+        check_chat(gateway, &answers, row);
         for base in FACES {
-            let reply = ask(gateway, &format!("{base}/messages"), &messages);
-            let body = reply.json();
-            assert_eq!(
-                (reply.status, &body["type"]),
-                (status, &json!("error")),
-                "{base}: {reply:?}"
-            );
-            assert_eq!(body["error"]["error_type"], kind, "{base}: {reply:?}");
-            assert!(
-                reply.header("x-modelyard-tried").unwrap().starts_with(&tried),
-                "{base}: {reply:?}"
-            );
-            // OpenRouter's list of types lacks Anthropic's own for a request that is too large.
-            if status != 413 {
-                answers.named(&context, "AnthropicMessagesErrorResponse", &body);
-            }
-
-            let reply = ask(gateway, &format!("{base}/responses"), &input);
-            let error = &reply.json()["error"];
-            // OpenRouter's clients want its envelope here, too.
-            let (type_, code) = match base {
-                "/v1" => (&error["error_type"], error["code"].is_string()),
-                _ => (&error["metadata"]["error_type"], error["code"] == status),
-            };
-            assert_eq!((reply.status, type_), (status, &json!(kind)), "{base}: {reply:?}");
-            assert!(code && error["message"].is_string(), "{base}: {reply:?}");
-            match base {
-                "/v1" => assert!(
-                    reply.header("x-modelyard-tried").unwrap().starts_with(&tried),
-                    "{reply:?}"
-                ),
-                _ => assert_eq!(error["metadata"]["tried"][0]["status"], status, "{reply:?}"),
-            }
+            check_messages(gateway, &answers, row, base);
+            check_responses(gateway, row, base);
         }
-
-        // The provider's own bytes, and the rest in headers.
-        let reply = ask(gateway, "/v1/chat/completions", &chat(&name));
-        assert_eq!(
-            (reply.status, &reply.json()["error"]["code"]),
-            (status, &json!("its_code")),
-            "{reply:?}"
-        );
-        assert!(reply.header("x-modelyard-tried").unwrap().starts_with(&tried), "{reply:?}");
-        assert_eq!(gateway.entry(&reply)["error_type"], kind);
+        check_openais_chat(gateway, row);
     }
     answers.validate();
 }
 
-fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
-    let tool =
-        json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
-    let image = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]);
-    // What is asked for besides, the status, how the message begins, the code of `availability`,
-    // what removed endpoints.
-    let rows = [
-        (
-            json!({"model": "t/nobody"}),
-            400,
-            "t/nobody is not a valid model ID",
-            Some("model_not_found"),
-            None,
-        ),
-        (json!({"provider": {"sort": 7}}), 400, "provider.sort: ", None, None),
+/// How the header that names the attempts begins.
+fn tried(status: u16) -> String {
+    format!("s{status}-0;reason=status_")
+}
+
+fn check_chat(gateway: &Gateway, answers: &Answers, (status, kind, availability): Row) {
+    let reply = ask(gateway, "/api/v1/chat/completions", &chat(&format!("s{status}")));
+    let error = &reply.json()["error"];
+    assert_eq!((reply.status, &error["code"]), (status, &json!(status)), "{reply:?}");
+    assert_eq!(error["message"], "Provider returned error");
+    let metadata = &error["metadata"];
+    for (name, expected) in [
+        ("error_type", json!(kind)),
+        ("provider_code", json!("its_code")),
+        ("provider_name", json!("Nebius")),
+        ("is_byok", json!(false)),
+    ] {
+        assert_eq!(metadata[name], expected, "{name}: {error}");
+    }
+    assert!(metadata["raw"].as_str().unwrap().contains("scripted status"), "{error}");
+    assert_eq!(metadata["tried"][0]["status"], status, "{error}");
+    assert_eq!(error["availability"]["code"].as_str(), availability, "{error}");
+    let retryable = matches!(availability, Some("capacity_exhausted" | "temporarily_unavailable"));
+    assert_eq!(error["availability"]["retryable"] == true, retryable, "{error}");
+    assert_eq!(metadata["limit_source"].is_string(), status == 429, "{error}");
+    answers.whole(&format!("a provider's {status}"), "/chat/completions", &reply);
+}
+
+fn check_messages(gateway: &Gateway, answers: &Answers, (status, kind, _): Row, base: &str) {
+    let turn = json!({"role": "user", "content": "Hi"});
+    let body = json!({"model": format!("t/s{status}"), "max_tokens": 9, "messages": [turn]});
+    let reply = ask(gateway, &format!("{base}/messages"), &body);
+    let told = reply.json();
+    assert_eq!((reply.status, &told["type"]), (status, &json!("error")), "{base}: {reply:?}");
+    assert_eq!(told["error"]["error_type"], kind, "{base}: {reply:?}");
+    let header = reply.header("x-modelyard-tried").unwrap();
+    assert!(header.starts_with(&tried(status)), "{base}: {reply:?}");
+    // OpenRouter's description lacks the type that Anthropic has for a request that is too large.
+    if status != 413 {
+        answers.named(&format!("a provider's {status}"), "AnthropicMessagesErrorResponse", &told);
+    }
+}
+
+fn check_responses(gateway: &Gateway, (status, kind, _): Row, base: &str) {
+    let body = json!({"model": format!("t/s{status}"), "input": "Hi"});
+    let reply = ask(gateway, &format!("{base}/responses"), &body);
+    let error = &reply.json()["error"];
+    assert_eq!(reply.status, status, "{base}: {reply:?}");
+    assert!(error["message"].is_string(), "{base}: {reply:?}");
+    if base == "/v1" {
+        assert_eq!(error["error_type"], kind, "{reply:?}");
+        assert!(error["code"].is_string(), "{reply:?}");
+        let header = reply.header("x-modelyard-tried").unwrap();
+        assert!(header.starts_with(&tried(status)), "{reply:?}");
+    } else {
+        // On OpenRouter's face the error has the same form as for chat completions.
+        assert_eq!(error["metadata"]["error_type"], kind, "{reply:?}");
+        assert_eq!(error["code"], status, "{reply:?}");
+        assert_eq!(error["metadata"]["tried"][0]["status"], status, "{reply:?}");
+    }
+}
+
+/// The body is the provider's own; what the gateway adds stands in headers.
+fn check_openais_chat(gateway: &Gateway, (status, kind, _): Row) {
+    let reply = ask(gateway, "/v1/chat/completions", &chat(&format!("s{status}")));
+    assert_eq!(reply.status, status, "{reply:?}");
+    assert_eq!(reply.json()["error"]["code"], "its_code", "{reply:?}");
+    let header = reply.header("x-modelyard-tried").unwrap();
+    assert!(header.starts_with(&tried(status)), "{reply:?}");
+    assert_eq!(gateway.entry(&reply)["error_type"], kind);
+}
+
+/// A request that the gateway refuses, and why.
+struct Refused {
+    /// What the request has besides a usual one.
+    patch: Value,
+    status: u16,
+    /// How the message begins.
+    text: &'static str,
+    /// The code of `availability`.
+    availability: Option<&'static str>,
+    /// What excluded all endpoints.
+    excluded_by: Option<&'static str>,
+}
+
+/// Requests that are wrong in themselves.
+fn mistakes() -> [Refused; 3] {
+    [
+        (json!({"model": "t/nobody"}), "t/nobody is not a valid model ID", Some("model_not_found")),
+        (json!({"provider": {"sort": 7}}), "provider.sort: ", None),
         (
             json!({"models": ["a", "b", "c", "d"]}),
-            400,
             "models: 'models' array must have 3 items or fewer.",
             None,
-            None,
         ),
+    ]
+    .map(|(patch, text, availability)| Refused {
+        patch,
+        status: 400,
+        text,
+        availability,
+        excluded_by: None,
+    })
+}
+
+/// Requests that no endpoint may serve.
+fn exclusions() -> [Refused; 6] {
+    let look = json!({"name": "look", "parameters": {"type": "object"}});
+    let tool = json!({"type": "function", "function": look});
+    let image = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]);
+    let filtered = "constraint_filtered";
+    [
         (
             json!({"provider": {"only": ["azure"]}}),
-            404,
-            "No allowed providers are available for the selected model. Providers serving t/plain: plain-0, plain-1, \
+            "No allowed providers are available for the selected model. \
+             Providers serving t/plain: plain-0, plain-1, \
              but your request's provider.only preference permits only: azure.",
-            Some("constraint_filtered"),
-            Some("allowed_providers"),
+            filtered,
+            "allowed_providers",
         ),
         (
             json!({"tools": [tool], "provider": {"require_parameters": true}}),
-            404,
             "No endpoints found that support tool use",
-            Some("constraint_filtered"),
-            Some("require_parameters"),
+            filtered,
+            "require_parameters",
         ),
         (
             json!({"messages": [{"role": "user", "content": image}]}),
-            404,
             "No endpoints found that support image input",
-            Some("constraint_filtered"),
-            Some("require_parameters"),
+            filtered,
+            "require_parameters",
         ),
         (
             json!({"top_k": 5, "provider": {"require_parameters": true}}),
-            404,
             "No endpoints found that can handle the requested parameters.",
-            Some("constraint_filtered"),
-            Some("require_parameters"),
+            filtered,
+            "require_parameters",
         ),
         (
             json!({"provider": {"data_collection": "deny"}}),
-            404,
             "No endpoints found matching your data policy",
-            Some("privacy_restricted"),
-            Some("data_policy:training"),
+            "privacy_restricted",
+            "data_policy:training",
         ),
         (
             json!({"provider": {"max_price": {"prompt": 0.5}}}),
-            404,
             "No endpoints found for t/plain.",
-            Some("constraint_filtered"),
-            Some("max_price"),
+            filtered,
+            "max_price",
         ),
-    ];
+    ]
+    .map(|(patch, text, availability, excluded_by)| Refused {
+        patch,
+        status: 404,
+        text,
+        availability: Some(availability),
+        excluded_by: Some(excluded_by),
+    })
+}
+
+fn what_the_gateway_refuses_has_openrouters_texts(gateway: &Gateway) {
     let answers = Answers::default();
-    for (patch, status, text, availability, excluded_by) in rows {
+    for refused in mistakes().into_iter().chain(exclusions()) {
+        let Refused { patch, status, text, availability, excluded_by } = refused;
         let mut body = chat("plain");
         crate::setup::merge(&mut body, &patch);
-        for base in FACES {
-            let reply = gateway.ask(base, &body);
-            if base == "/v1" && patch.get("models").is_some() {
-                continue;
-            }
-            assert_eq!(reply.status, status, "{base} {patch}: {reply:?}");
+        // OpenAI's face has no bound on the number of models.
+        if patch.get("models").is_none() {
+            let reply = gateway.ask("/v1", &body);
             let error = &reply.json()["error"];
-            assert!(
-                error["message"].as_str().unwrap().starts_with(text),
-                "{base} {patch}: {error}"
-            );
-            if base == "/v1" {
-                assert_eq!(error["type"], "invalid_request_error", "{patch}: {error}");
-                continue;
-            }
-            assert_eq!(error["code"], status, "{patch}: {error}");
-            assert_eq!(error["availability"]["code"].as_str(), availability, "{patch}: {error}");
-            assert_eq!(
-                error["availability"]["excluded_by"][0].as_str(),
-                excluded_by,
-                "{patch}: {error}"
-            );
-            let dropped = error["metadata"]["dropped"].as_array().map_or(0, Vec::len);
-            assert_eq!(dropped, if excluded_by.is_some() { 2 } else { 0 }, "{patch}: {error}");
-            answers.whole(&patch.to_string(), "/chat/completions", &reply);
+            assert_eq!(reply.status, status, "{patch}: {reply:?}");
+            assert!(error["message"].as_str().unwrap().starts_with(text), "{patch}: {error}");
+            assert_eq!(error["type"], "invalid_request_error", "{patch}: {error}");
         }
+        let reply = gateway.ask("/api/v1", &body);
+        let error = &reply.json()["error"];
+        assert_eq!((reply.status, &error["code"]), (status, &json!(status)), "{patch}: {reply:?}");
+        assert!(error["message"].as_str().unwrap().starts_with(text), "{patch}: {error}");
+        let told = &error["availability"];
+        assert_eq!(told["code"].as_str(), availability, "{patch}: {error}");
+        assert_eq!(told["excluded_by"][0].as_str(), excluded_by, "{patch}: {error}");
+        let dropped = error["metadata"]["dropped"].as_array().map_or(0, Vec::len);
+        assert_eq!(dropped, if excluded_by.is_some() { 2 } else { 0 }, "{patch}: {error}");
+        answers.whole(&patch.to_string(), "/chat/completions", &reply);
     }
+    answers.validate();
+}
+
+fn what_is_no_request_is_refused_in_openrouters_form(gateway: &Gateway) {
+    let answers = Answers::default();
     let large = format!(r#"{{"model": "t/good", "messages": [], "x": "{}"}}"#, "x".repeat(1 << 20));
     let zipped = [("content-type", "application/json"), ("content-encoding", "gzip")];
     for (context, reply, status) in [
@@ -292,7 +319,8 @@ fn an_error_names_every_attempt_and_what_removed_the_rest(gateway: &Gateway) {
     }
     assert_eq!(reply.header("retry-after"), Some("4"), "{reply:?}");
 
-    // The first ones cool down now and come last, so only the set is sure.
+    // The endpoints that failed first cool down now and come last, so the order of the attempts is
+    // not known.
     let reply = gateway.ask("/api/v1", &body);
     let error = &reply.json()["error"];
     let metadata = &error["metadata"];

@@ -366,12 +366,10 @@ fn tool_calls_stream(gateway: &Gateway) {
         body["tools"] =
             json!([{"type": "function", "function": {"name": "look", "parameters": {}}}]);
         let reply = gateway.ask(base, &body);
-        let piece = |chunk: &Value| {
-            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"]
-                .as_str()
-                .map(str::to_owned)
-        };
-        let arguments: String = reply.chunks().iter().filter_map(piece).collect();
+        let chunks = reply.chunks();
+        let calls = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]);
+        let arguments: String =
+            calls.filter_map(|call| call["function"]["arguments"].as_str()).collect();
         assert_eq!(
             serde_json::from_str::<Value>(&arguments).unwrap()["text"],
             "Hello from tools-0 and this is a scripted"
@@ -400,12 +398,13 @@ fn completions_stream(gateway: &Gateway) {
 
 fn a_plain_answer_that_breaks_off_is_not_whole(gateway: &Gateway) {
     for base in FACES {
-        // Truncated: the connection breaks. Cut: a clean end that comes too early.
+        // Where the answer is truncated, the connection breaks; where it is cut, the body ends
+        // well, but too early.
         for name in ["plain-truncated", "plain-cut", "plain-cut-open"] {
             let reply = gateway.ask(base, &chat(name));
-            // On OpenRouter's face it is held whole, and another endpoint can still take over. On
-            // the other one all that its length promised has gone on before it can be known that it
-            // is not enough.
+            // On OpenRouter's face the answer is held until it is whole, so another endpoint can
+            // still take over. On the other face the client has as many bytes as the length
+            // promised before anybody can know that the JSON is not whole.
             assert_eq!(
                 reply.whole,
                 base == "/api/v1" || name == "plain-cut",

@@ -32,7 +32,11 @@ pub(crate) struct Calls {
 
 /// Stats to add to.
 pub(crate) fn counters() -> Vec<u32> {
-    (0..8).filter_map(|number| hostcalls::define_metric(MetricType::Counter, &format!("calls.{number}")).ok()).collect()
+    (0..8)
+        .filter_map(|number| {
+            hostcalls::define_metric(MetricType::Counter, &format!("calls.{number}")).ok()
+        })
+        .collect()
 }
 
 impl Calls {
@@ -41,7 +45,10 @@ impl Calls {
     }
 
     fn begin_attempt(&self, headers: &[(String, Vec<u8>)]) {
-        let length = headers.iter().find(|(name, _)| name == "content-length").map_or(b"0".as_slice(), |(_, v)| v);
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .map_or(b"0".as_slice(), |(_, v)| v);
         let headers: [(&str, &[u8]); 8] = [
             (":method", b"POST"),
             (":path", b"/v1/chat/completions"),
@@ -66,8 +73,10 @@ impl HttpContext for Calls {
             self.begin_attempt(&headers);
             return Action::Continue;
         }
-        let wanted = headers.iter().find(|(name, _)| name == "x-bench").map(|(_, value)| value.as_slice());
-        let known = ["paced", "burst", "slow"].into_iter().find(|known| wanted == Some(known.as_bytes()));
+        let wanted =
+            headers.iter().find(|(name, _)| name == "x-bench").map(|(_, value)| value.as_slice());
+        let known =
+            ["paced", "burst", "slow"].into_iter().find(|known| wanted == Some(known.as_bytes()));
         self.cluster = known.unwrap_or("plain");
         let _ = hostcalls::get_property(vec!["upstream", "request_attempt_count"]);
         Action::Pause
@@ -99,7 +108,10 @@ impl HttpContext for Calls {
             let _ = hostcalls::get_map_bytes(MapType::HttpResponseHeaders);
             return Action::Continue;
         }
-        self.set_http_response_header("x-generation-id", Some("gen-1791084135-abcdefghijklmnopqrst"));
+        self.set_http_response_header(
+            "x-generation-id",
+            Some("gen-1791084135-abcdefghijklmnopqrst"),
+        );
         self.set_http_response_header("x-modelyard-model", Some("m/model-0"));
         self.set_http_response_header("x-modelyard-provider", Some("plain"));
         self.set_http_response_header("x-modelyard-attempts", Some("1"));

@@ -60,7 +60,7 @@ pub(crate) struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// `calls`: whether this kind of answer can call tools.
+    /// `calls` says whether this kind of answer can call tools.
     pub(crate) fn new(name: &str, calls: bool, ask: &'a Ask, faults: &Faults) -> Self {
         let wanted = faults.token_count();
         let count = ask.token_limit().map_or(wanted, |limit| wanted.min(limit));

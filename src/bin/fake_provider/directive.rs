@@ -39,9 +39,11 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| put(&mut f.status, v.and_then(status))),
     row("retry-after", "=TEXT", "header `retry-after`",
         |f, v| put(&mut f.retry_after, v.and_then(header))),
-    row("body", "=json|html|text|empty", "what the body is instead, with an error status or with 200",
+    row("body", "=json|html|text|empty",
+        "what the body is instead, with an error status or with 200",
         |f, v| put(&mut f.body, v.and_then(body_kind))),
-    row("error-code", "=TEXT", "the code of the error body or error event, where the format has one",
+    row("error-code", "=TEXT",
+        "the code of the error body or error event, where the format has one",
         |f, v| put(&mut f.error_code, v.and_then(text))),
     row("signed", "", "Bedrock: 403 for what is not signed for it",
         |f, v| flag(&mut f.signed, v)),
@@ -52,9 +54,11 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| put(&mut f.delay, v.and_then(millis))),
     row("interval", "=MS", "wait between events (plain answers: between TOKENS pieces of the body)",
         |f, v| put(&mut f.interval, v.and_then(millis))),
-    row("stall", "=headers|first|N", "silence before the headers, after them, or after N content events",
-        |f, v| put(&mut f.stall, v.and_then(|v| if v == "headers" { Some(Point::Start) } else { point(v) }))),
-    row("reset", "[=first|N]", "TCP reset before any byte, after the headers, or after N content events",
+    row("stall", "=headers|first|N",
+        "silence before the headers, after them, or after N content events",
+        |f, v| put(&mut f.stall, v.and_then(point_or_headers))),
+    row("reset", "[=first|N]",
+        "TCP reset before any byte, after the headers, or after N content events",
         |f, v| put(&mut f.reset, v.map_or(Some(Point::Start), point))),
     row("truncate", "=first|N", "close without the end of the body (HTTP/2: reset the stream)",
         |f, v| put(&mut f.truncate, v.and_then(point))),
@@ -63,7 +67,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
 
     row("error-event", "[=first|N]", "streams: an error event, which ends the stream",
         |f, v| put(&mut f.error_event, v.map_or(Some(Point::Head), point))),
-    row("garbage", "=first|N", "streams: an event that is not JSON (Bedrock: with a wrong checksum)",
+    row("garbage", "=first|N",
+        "streams: an event that is not JSON (Bedrock: with a wrong checksum)",
         |f, v| put(&mut f.garbage, v.and_then(point))),
     row("empty-stream", "", "200 and the headers of a stream, without an event",
         |f, v| flag(&mut f.empty_stream, v)),
@@ -82,7 +87,9 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| flag(&mut f.trailers, v)),
     row("close", "", "HTTP/1: answer as HTTP/1.0, the body ends where the connection does",
         |f, v| flag(&mut f.close, v)),
-    row("retry-header", "[=unreadable]", "headers `x-modelyard-retry: 1`, or what is no text, and `-tried`, as a hostile provider would",
+    row("retry-header", "[=unreadable]",
+        "headers `x-modelyard-retry: 1`, or what is no text, and `-tried`, as a hostile provider \
+         would",
         |f, v| put(&mut f.retry_header, retry_header(v))),
 
     row("no-usage", "", "no usage at all",
@@ -95,7 +102,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| put(&mut f.prompt_tokens, v.and_then(number))),
     row("cached", "=N", "cached prompt tokens",
         |f, v| put(&mut f.cached, v.and_then(number))),
-    row("reasoning", "=N", "reasoning tokens, on top of the content's; all but OpenAI say a thought too",
+    row("reasoning", "=N",
+        "reasoning tokens, on top of the content's; all but OpenAI say a thought too",
         |f, v| put(&mut f.reasoning, v.and_then(number))),
     row("tokens", "=N", "content events (default 8); the request's max_tokens still limits them",
         |f, v| put(&mut f.tokens, v.and_then(|v| within(v, 0, MAX_COUNT)))),
@@ -110,13 +118,16 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |f, v| put(&mut f.times, v.and_then(number))),
 ];
 
+const ABOUT: &str = "\
+Fault directives, separated by commas (a comma in a value is %2C). They are read from path
+segments (`/fault:status=503,retry-after=2/v1/…`), then the request header `x-fake-fault`,
+then the listener (`--listen NAME=ADDR,status=503`), then --faults; the first one wins.
+
+";
+
 /// The table as text for a terminal.
 pub(crate) fn help() -> String {
-    let mut help = String::from(
-        "Fault directives, separated by commas (a comma in a value is %2C). They are read from path\n\
-         segments (`/fault:status=503,retry-after=2/v1/…`), then the request header `x-fake-fault`,\n\
-         then the listener (`--listen NAME=ADDR,status=503`), then --faults; the first one wins.\n\n",
-    );
+    let mut help = ABOUT.to_owned();
     for directive in DIRECTIVES {
         // Writing to a String cannot fail.
         let _ = writeln!(help, "  {:<28} {}", directive.form(), directive.help);
@@ -175,6 +186,10 @@ fn point(value: &str) -> Option<Point> {
         "first" => Some(Point::Head),
         count => number(count).map(Point::Events),
     }
+}
+
+fn point_or_headers(value: &str) -> Option<Point> {
+    if value == "headers" { Some(Point::Start) } else { point(value) }
 }
 
 fn text(value: &str) -> Option<String> {

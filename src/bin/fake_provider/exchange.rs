@@ -13,7 +13,6 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use crate::answer::{self, Answer};
-use crate::bedrock;
 use crate::body::ScriptBody;
 use crate::fault::{self, BadDirective, BodyKind, Faults, Point};
 use crate::format::Format;
@@ -31,7 +30,7 @@ type Counts = HashMap<(SocketAddr, String), u64>;
 
 /// What all listeners of the process share.
 pub(crate) struct Provider {
-    /// None: nothing is recorded.
+    /// `None` if requests are not to be recorded.
     log: Option<Log>,
     counts: Mutex<Counts>,
 }
@@ -42,7 +41,7 @@ impl Provider {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        // A count is whole whenever the lock is free.
+        // Nobody who held the lock can have left a count half changed, not even by a panic.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +67,7 @@ pub(crate) struct Connection {
 struct Outcome {
     status: StatusCode,
     content_type: &'static str,
-    /// Bedrock's header of that meaning.
+    /// The header by which Bedrock says the kind of an error.
     error_type: Option<String>,
     script: Script,
 }
@@ -227,7 +226,8 @@ impl Connection {
             BodyKind::Html => {
                 let name = &self.listener.name;
                 let page = format!(
-                    "<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>{name}</body></html>\n"
+                    "<html><head><title>{status}</title></head>\
+                     <body><h1>{status}</h1><hr>{name}</body></html>\n"
                 );
                 Outcome::plain(status, "text/html", page.into(), faults)
             }
@@ -262,8 +262,7 @@ impl Connection {
         let code = faults.error_code.as_deref();
         let mut outcome =
             Outcome::plain(status, JSON, format.error(&message, status, code), faults);
-        outcome.error_type =
-            (format == Format::Bedrock).then(|| bedrock::error_type(status, code).to_owned());
+        outcome.error_type = format.error_type(status, code);
         outcome
     }
 

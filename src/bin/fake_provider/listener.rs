@@ -46,7 +46,8 @@ async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, connection: Conne
     match tls {
         None => serve(TokioIo::new(socket), connection).await,
         Some(tls) => {
-            // A client that does not trust the certificate is the client's to report.
+            // A handshake fails where the client does not trust the certificate; it is for the
+            // client to say so.
             if let Ok(stream) = tls.accept(socket).await {
                 serve(TokioIo::new(stream), connection).await;
             }

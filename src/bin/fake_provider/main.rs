@@ -4,17 +4,13 @@
 //! each) → `script` → `body`.
 
 mod answer;
-mod anthropic;
-mod bedrock;
 mod body;
 mod directive;
 mod exchange;
 mod fault;
 mod format;
-mod gemini;
 mod list;
 mod listener;
-mod openai;
 mod record;
 mod request;
 mod script;
@@ -56,7 +52,13 @@ struct Cli {
     #[arg(long, value_name = "DIR")]
     tls_dir: Option<PathBuf>,
     /// Faults of every answer
-    #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true, value_parser = checked_faults)]
+    #[arg(
+        long,
+        value_name = "FAULTS",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = checked_faults
+    )]
     faults: String,
     /// Do not keep requests for /_fake/requests
     #[arg(long)]

@@ -42,8 +42,10 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(listener: &str, head: &Parts, body: &Bytes, faults: String) -> Self {
-        let authority = head.uri.authority().map(ToString::to_string);
-        let host = || head.headers.get(HOST).map(|host| lossy(host.as_bytes()));
+        let authority = match head.uri.authority() {
+            Some(authority) => Some(authority.to_string()),
+            None => head.headers.get(HOST).map(|host| lossy(host.as_bytes())),
+        };
         let headers = head
             .headers
             .iter()
@@ -53,7 +55,7 @@ impl Entry {
             listener: listener.to_owned(),
             method: head.method.to_string(),
             path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-            authority: authority.or_else(host).unwrap_or_default(),
+            authority: authority.unwrap_or_default(),
             version: format!("{:?}", head.version),
             headers,
             body: (body.len() <= MAX_BODY).then(|| lossy(body)),

@@ -72,7 +72,7 @@ pub(crate) struct Ask {
     max_completion_tokens: Option<usize>,
     n: Option<u32>,
     tools: Option<Vec<Tool>>,
-    /// Gemini's and Bedrock's.
+    /// Where Gemini and Bedrock have the limit of tokens.
     #[serde(alias = "generationConfig", alias = "inferenceConfig")]
     limits: Option<Limits>,
     #[serde(rename = "toolConfig")]
@@ -100,7 +100,7 @@ struct Limits {
     tokens: Option<usize>,
 }
 
-/// Bedrock's; Gemini has one without `tools`.
+/// Bedrock's object of tools. Gemini has one of that name, too, but without `tools`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ToolConfig {
@@ -262,13 +262,15 @@ mod tests {
             (
                 generate,
                 "/v1beta/models/m:generateContent",
-                r#"{"contents":[],"generationConfig":{"maxOutputTokens":5},"toolConfig":{"functionCallingConfig":{}},
+                r#"{"contents":[],"generationConfig":{"maxOutputTokens":5},
+                    "toolConfig":{"functionCallingConfig":{}},
                     "tools":[{"functionDeclarations":[{"name":"look"}]}]}"#,
             ),
             (
                 converse,
                 "/model/m/converse-stream",
-                r#"{"messages":[],"inferenceConfig":{"maxTokens":5},"toolConfig":{"tools":[{"toolSpec":{"name":"look"}}]}}"#,
+                r#"{"messages":[],"inferenceConfig":{"maxTokens":5},
+                    "toolConfig":{"tools":[{"toolSpec":{"name":"look"}}]}}"#,
             ),
         ] {
             let ask = Ask::read(endpoint, path, body.as_bytes()).unwrap();

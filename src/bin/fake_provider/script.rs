@@ -28,7 +28,7 @@ pub(crate) enum Step {
     /// Let the connection write out what it has.
     Flush,
     Sleep(Duration),
-    /// Nothing more, ever.
+    /// Send nothing more, and keep the connection open.
     Stall,
     /// Reset the TCP connection.
     Reset,
@@ -88,8 +88,9 @@ pub(crate) fn plain(body: Vec<u8>, faults: &Faults) -> Script {
 
 /// The script of a stream of events.
 pub(crate) fn stream(name: &str, format: Format, events: &[Event], faults: &Faults) -> Script {
-    let count = |stage: Stage| events.iter().filter(|event| event.stage == stage).count();
-    let layout = Layout { openings: count(Stage::Opening), contents: count(Stage::Content) };
+    let [openings, contents] = [Stage::Opening, Stage::Content]
+        .map(|stage| events.iter().filter(|event| event.stage == stage).count());
+    let layout = Layout { openings, contents };
     let stops = [
         (faults.error_event, Stop::Error),
         (faults.stall, Stop::Stall),
@@ -261,13 +262,14 @@ mod tests {
     use super::*;
 
     fn events() -> Vec<Event> {
-        let event = |stage, data: &str| Event { stage, kind: "", data: data.into() };
-        vec![
-            event(Stage::Opening, "role"),
-            event(Stage::Content, "one"),
-            event(Stage::Content, "two"),
-            event(Stage::Closing, "[DONE]"),
+        [
+            (Stage::Opening, "role"),
+            (Stage::Content, "one"),
+            (Stage::Content, "two"),
+            (Stage::Closing, "[DONE]"),
         ]
+        .map(|(stage, data)| Event { stage, kind: "", data: data.into() })
+        .into()
     }
 
     /// The steps in short: data without the framing, other steps by their first letter.

@@ -12,16 +12,16 @@ const MILLION: u64 = 1_000_000;
 /// The text of what the gateway explains as JSON.
 pub(crate) fn of(explained: &Value) -> String {
     let mut text = String::new();
-    let field = |name: &str| shown(&explained[name]);
     let models = names(&explained["models"]);
-    let [input, output] = ["input_tokens_estimate", "max_output_tokens"].map(field);
+    let [operation, input, output, rule, seed] =
+        ["operation", "input_tokens_estimate", "max_output_tokens", "rule", "seed"]
+            .map(|name| shown(&explained[name]));
     let way = if explained["stream"] == true { "streamed" } else { "whole" };
     let _ = writeln!(
         text,
-        "{} {models}, {way}: about {input} tokens in, at most {output} out",
-        field("operation")
+        "{operation} {models}, {way}: about {input} tokens in, at most {output} out"
     );
-    let _ = writeln!(text, "order: {}, seed {}", field("rule"), field("seed"));
+    let _ = writeln!(text, "order: {rule}, seed {seed}");
     let order = names(&explained["order"]);
     let choice = explained["choice"].as_str().unwrap_or_default().to_owned();
     for (name, value) in [

@@ -135,7 +135,8 @@ fn check(path: &Path, keys: &Keys) -> Result<String, Box<dyn Error>> {
     let config = read(path, keys)?;
     let models = config.catalog.models();
     let endpoints: usize = models.iter().map(|model| model.endpoints.len()).sum();
-    // One that others are chosen for is offered by nobody.
+    // A model without endpoints, such as `openrouter/auto`, only stands for others, so it does not
+    // count.
     let models = models.iter().filter(|model| !model.endpoints.is_empty()).count();
     let providers = config.providers.len();
     Ok(format!("{}: {models} models, {endpoints} endpoints, {providers} providers\n", config.hash))

@@ -14,7 +14,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const PARTS: &[&[u8]] = &[
     b"data: ",
     b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n",
-    b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1e300,\"completion_tokens\":18446744073709551615}}\n\n",
+    b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1e300,\
+      \"completion_tokens\":18446744073709551615}}\n\n",
     b"data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\r\n\r\n",
     b"data: {\"error\":{\"message\":7,\"code\":\"x\"}}\n\n",
     b"data: [DONE]\n\n",
@@ -36,7 +37,7 @@ const PARTS: &[&[u8]] = &[
     b"\0",
     b" ",
     b"<html>",
-    b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    &[b'x'; 115],
 ];
 
 fn random_bytes(random: &mut Random) -> Vec<u8> {
@@ -62,7 +63,7 @@ fn whole_exchanges_survive_whatever_upstreams_send() {
             [random.below(3)];
         let mut world =
             World::open_with(&config, (face, operation), &[], request, Health::default());
-        let steps = world.exchange.departure().unwrap().max_retries + 1;
+        let steps = world.exchange.plan.steps.len();
         for step in 0..steps {
             world.begin();
             let (verdict, sent) = play_random(&mut world, &mut random);
@@ -122,7 +123,7 @@ fn an_answer_never_holds_more_than_its_limits() {
     let config = small();
     let limits = &config.limits;
     let world = World::begun(&config, Face::OpenRouter, STREAM);
-    let identity = || world.exchange.identity(world.exchange.step(0).unwrap());
+    let identity = world.exchange.identity(world.exchange.step(0).unwrap());
     let mut random = Random::new(22);
     for _ in 0..4_000 {
         let mut answer = match random.below(7) {
@@ -132,9 +133,11 @@ fn an_answer_never_holds_more_than_its_limits() {
                 Box::new(Passing::openai(Some(Box::new(HideUsageEvent)))),
             ),
             1 => Answer::stream(limits, Events::Sse, Box::new(Passing::openai(None))),
-            2 => Answer::stream(limits, Events::Sse, Box::new(Passing::openrouter(identity()))),
+            2 => {
+                Answer::stream(limits, Events::Sse, Box::new(Passing::openrouter(identity.clone())))
+            }
             3 => Answer::plain(limits),
-            4 => Answer::whole(limits, Box::new(Passing::openrouter(identity()))),
+            4 => Answer::whole(limits, Box::new(Passing::openrouter(identity.clone()))),
             5 => Answer::error(limits),
             _ => Answer::opaque(limits),
         };

@@ -34,7 +34,8 @@ fn ask(config: &Rc<Config>, body: &Value, acts: &[Act]) -> (World, Books) {
 #[test]
 fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
     let config = automatic(rules());
-    let body = json!({"model": "openrouter/auto", "tools": [{"type": "function", "function": {"name": "f"}}], "messages": []});
+    let tool = json!({"type": "function", "function": {"name": "f"}});
+    let body = json!({"model": "openrouter/auto", "tools": [tool], "messages": []});
     let (world, books) = ask(&config, &body, &[answers(503, ERROR), answers(200, ANSWER)]);
     let choice = "openrouter/auto is routing.auto.rules[0] (tools): m/two, m/pass";
     let answer = world.got.json();
@@ -61,8 +62,8 @@ fn the_answer_the_metadata_and_the_record_tell_what_was_chosen_and_why() {
 #[test]
 fn auto_goes_together_with_fallbacks_presets_variants_and_the_default() {
     let config = automatic(rules());
-    // Model fields of the body, whether there are tools, the clusters of the plan, the strategy of
-    // the first answer.
+    // Columns: the body's fields of models, whether it has tools, the clusters of the plan, and the
+    // strategy that the first answer names.
     let rows = [
         (json!({"model": "auto"}), false, &["a", "b"][..], "auto"),
         (json!({"model": "auto:floor"}), false, &["a", "b"], "auto"),
@@ -119,7 +120,8 @@ fn a_variant_and_an_alias_are_explained_and_a_plain_name_is_not() {
         (
             json!({"model": "auto:floor"}),
             json!(
-                "auto:floor is routing.auto.models: m/one; :floor sorts by price and admits the tier flex"
+                "auto:floor is routing.auto.models: m/one; :floor sorts by price and admits the \
+                 tier flex"
             ),
         ),
     ];
@@ -144,20 +146,21 @@ fn a_rule_on_a_header_is_explained_with_the_header() {
     let gold =
         json!({"when": {"header": {"name": "X-Tier", "equals": "gold"}}, "models": ["m/two"]});
     let config = automatic(json!({"rules": [gold], "models": ["m/one"]}));
-    let explained = |path: &str| {
-        let body = br#"{"model":"auto"}"#.to_vec();
-        let question = Question { operation: None, headers: Vec::new(), body, seed: 1, now: START };
-        let reply = explain::answer(&config, path, question, &Health::default());
-        (reply.status, serde_json::from_slice::<Value>(&reply.body).unwrap())
-    };
-    let path = "/modelyard/api/explain";
-    assert_eq!(explained(path).1["plan"][0]["model"], "m/one");
-    assert_eq!(
-        explained(&format!("{path}?header=a:b&header=X-Tier%3a+gold")).1["plan"][0]["model"],
-        "m/two"
-    );
-    let (status, wrong) = explained(&format!("{path}?header=gold"));
+    for (query, model) in [("", "m/one"), ("?header=a:b&header=X-Tier%3a+gold", "m/two")] {
+        let (status, explained) = explained(&config, query);
+        assert_eq!((status, &explained["plan"][0]["model"]), (200, &json!(model)), "{query}");
+    }
+    let (status, wrong) = explained(&config, "?header=gold");
     assert_eq!((status, &wrong["error"]["message"]), (400, &json!("header: must be name:value")));
+}
+
+/// What the operator is told of a request for `auto`.
+fn explained(config: &Rc<Config>, query: &str) -> (u16, Value) {
+    let body = br#"{"model":"auto"}"#.to_vec();
+    let question = Question { operation: None, headers: Vec::new(), body, seed: 1, now: START };
+    let path = format!("/modelyard/api/explain{query}");
+    let reply = explain::answer(config, &path, question, &Health::default());
+    (reply.status, serde_json::from_slice(&reply.body).unwrap())
 }
 
 #[test]

@@ -8,11 +8,19 @@ fn twice(act: &Act) -> [Act; 2] {
     [act.clone(), act.clone()]
 }
 
+/// One attempt in the metadata of an error.
+fn tried(provider: &str, status: Option<u16>, reason: &str) -> Value {
+    match status {
+        Some(status) => json!({"provider": provider, "status": status, "reason": reason}),
+        None => json!({"provider": provider, "reason": reason}),
+    }
+}
+
 #[test]
 fn the_last_error_is_told_in_the_dialect_with_who_was_tried() {
-    let html =
-        Act::Answer(500, vec![("content-type", "text/html".to_owned())], vec![b"<html>".to_vec()]);
-    // Act of both endpoints, streamed or not; status, reason, status in `tried`, error_type.
+    let html = Act::Answer(500, only(("content-type", "text/html")), vec![b"<html>".to_vec()]);
+    // Columns: what both endpoints do, a plain or a streamed request; the status, the reason, the
+    // status in `tried`, and the error_type.
     let rows = [
         (Act::Refuse, CHAT, 502, "connect", None, "provider_unavailable"),
         (Act::Break, CHAT, 502, "reset", None, "provider_unavailable"),
@@ -37,11 +45,8 @@ fn the_last_error_is_told_in_the_dialect_with_who_was_tried() {
         assert_eq!((world.got.status, &error["code"]), (status, &json!(status)), "{act:?}");
         assert_eq!(error["metadata"]["error_type"], kind, "{act:?}: {told}");
         assert_eq!(error["metadata"]["provider_name"], "B Org", "{act:?}");
-        let one = |provider: &str| match seen {
-            Some(status) => json!({"provider": provider, "status": status, "reason": reason}),
-            None => json!({"provider": provider, "reason": reason}),
-        };
-        assert_eq!(error["metadata"]["tried"], json!([one("a"), one("b")]), "{act:?}");
+        let both = json!([tried("a", seen, reason), tried("b", seen, reason)]);
+        assert_eq!(error["metadata"]["tried"], both, "{act:?}");
         let code = if status == 504 || seen.is_some_and(|seen| seen >= 400) { status } else { 502 };
         let previous =
             json!([{"provider": "A Inc", "code": code, "status": seen, "reason": reason}]);
@@ -93,10 +98,14 @@ fn openrouters_face_wraps_the_providers_body() {
 #[test]
 fn a_status_in_place_of_a_code_is_not_told_as_one() {
     let rows = [
-        // As vLLM says it.
+        // vLLM has the status where others have a code.
         (
             400,
-            json!({"message": "This model's maximum context length is 9 tokens.", "type": "BadRequestError", "code": 400}),
+            json!({
+                "message": "This model's maximum context length is 9 tokens.",
+                "type": "BadRequestError",
+                "code": 400,
+            }),
             "context_length_exceeded",
             "context_length_exceeded",
         ),
@@ -126,10 +135,11 @@ fn a_status_in_place_of_a_code_is_not_told_as_one() {
 
 #[test]
 fn a_rejected_keys_message_is_hidden() {
-    let secret = r#"{"error":{"message":"Incorrect API key provided: sk-gate****way","code":"invalid_api_key"}}"#;
+    let message = "Incorrect API key provided: sk-gate****way";
+    let secret = json!({"error": {"message": message, "code": "invalid_api_key"}}).to_string();
     for face in FACES {
         for status in [401, 402, 403] {
-            for body in [secret, "sk-gate****way", ""] {
+            for body in [secret.as_str(), "sk-gate****way", ""] {
                 let mut world = play(face, CHAT, &twice(&answers(status, body)));
                 assert_eq!(world.got.status, status);
                 assert!(!world.got.text().contains("sk-gate"), "{}", world.got.text());
@@ -199,7 +209,7 @@ fn retry_after_becomes_a_cooldown_of_that_endpoint() {
 
 #[test]
 fn what_cannot_be_served_is_told_before_any_attempt() {
-    // Body; status, code, error_type.
+    // Columns: the body; the status, the code and the error_type.
     let rows = [
         ("hello", 400, json!("invalid_json"), "invalid_request"),
         ("{\"model\":\"m/one\"", 400, json!("invalid_json"), "invalid_request"),
@@ -247,14 +257,16 @@ fn what_cannot_be_served_is_told_before_any_attempt() {
 
 #[test]
 fn routing_errors_have_the_texts_clients_match_on() {
-    let told = |body: &str| {
-        World::open(&config(&document()), Face::OpenRouter, body).got.json()["error"]["message"]
-            .clone()
-    };
-    assert_eq!(told("{\"model\":\"nobody/knows\"}"), "nobody/knows is not a valid model ID");
-    let none = told("{\"model\":\"m/one\",\"provider\":{\"ignore\":[\"a\",\"b\"]}}");
-    assert!(none.as_str().unwrap().starts_with("No allowed providers are available"), "{none}");
-    assert!(none.as_str().unwrap().contains("a/up-a"), "what removed each endpoint: {none}");
+    assert_eq!(message(r#"{"model":"nobody/knows"}"#), "nobody/knows is not a valid model ID");
+    let none = message(r#"{"model":"m/one","provider":{"ignore":["a","b"]}}"#);
+    assert!(none.starts_with("No allowed providers are available"), "{none}");
+    assert!(none.contains("a/up-a"), "what removed each endpoint: {none}");
+}
+
+/// What OpenRouter's face says of a request that goes nowhere.
+fn message(body: &str) -> String {
+    let error = World::open(&config(&document()), Face::OpenRouter, body).got.json();
+    error["error"]["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -272,35 +284,32 @@ fn the_default_model_stands_in_for_a_missing_one() {
 #[test]
 fn compressed_and_oversized_requests_are_refused() {
     let surface = (Face::OpenAi, Operation::Chat);
-    let open = |config: &Rc<Config>, headers: &[(&str, &str)], body: &str| {
-        World::open_with(config, surface, headers, body, Health::default()).got
-    };
     let usual = config(&document());
-    assert_eq!(open(&usual, &[("content-encoding", "gzip")], CHAT).status, 415);
-    assert_eq!(open(&usual, &[("content-encoding", "Identity")], CHAT).status, 0);
+    for (encoding, status) in [("gzip", 415), ("Identity", 0)] {
+        let headers = [("content-encoding", encoding)];
+        let world = World::open_with(&usual, surface, &headers, CHAT, Health::default());
+        assert_eq!(world.got.status, status, "{encoding}");
+    }
     let mut document = document();
     document["limits"] = json!({"request_bytes": 1024});
     let small = config(&document);
-    let padded = |length: usize| format!("{STREAM}{}", " ".repeat(length - STREAM.len()));
-    assert_eq!(open(&small, &[], &padded(1025)).status, 413);
-    assert_eq!(
-        open(&small, &[], &padded(1024)).status,
-        413,
-        "it would grow over the limit on its way"
-    );
-    assert_eq!(open(&small, &[], &padded(900)).status, 0);
+    // A body as large as the limit would be larger upstream, because the gateway adds to it.
+    for (length, status) in [(1025, 413), (1024, 413), (900, 0)] {
+        let padded = format!("{STREAM}{}", " ".repeat(length - STREAM.len()));
+        assert_eq!(World::open(&small, Face::OpenAi, &padded).got.status, status, "{length}");
+    }
 }
 
 #[test]
 fn an_answer_past_the_filter_never_passes_for_ours() {
     for face in FACES {
-        // No attempt entered the exchange, and there is a success.
+        // No attempt passed the upstream filter, and yet the host has a success for the client.
         let mut world = World::open(&config(&document()), face, CHAT);
         world.host_answers(200, 1);
         assert_eq!(world.got.status, 502);
         assert!(world.got.text().contains("cluster-a"), "{}", world.got.text());
         assert_eq!(world.settle().properties["error_type"], "provider_unavailable");
-        // The second attempt did not.
+        // The first attempt passed the upstream filter, but the second one did not.
         let mut world = World::begun(&config(&document()), face, CHAT);
         world.headers(500, &[JSON], false);
         world.host_answers(200, 2);
@@ -335,7 +344,7 @@ fn a_retry_the_host_refused_is_named() {
     {
         let mut world = World::begun(&config(&document()), face, CHAT);
         assert_eq!(world.headers(500, &[JSON], false), Verdict::Retry);
-        // It counts a retry that it has nobody to send to.
+        // The host counts a retry also where the cluster has no healthy host to send it to.
         world.host_refuses(500, 1 + usize::from(refusal == Refusal::NoHealthyUpstream), refusal);
         assert_eq!(world.got.status, 503);
         assert!(named.iter().all(|name| world.got.text().contains(name)), "{}", world.got.text());
@@ -414,8 +423,29 @@ fn facts_in_headers_can_be_switched_off() {
     document["telemetry"] = json!({"expose_headers": false});
     let mut world = World::open(&config(&document), Face::OpenAi, CHAT);
     world.play(&twice(&answers(500, ERROR)));
-    let ours = |name: &&String| name.starts_with("x-");
-    assert_eq!(world.got.headers.keys().filter(ours).collect::<Vec<_>>(), ["x-generation-id"]);
+    let names = world.got.headers.keys().filter(|name| name.starts_with("x-"));
+    assert_eq!(names.collect::<Vec<_>>(), ["x-generation-id"]);
+}
+
+#[test]
+fn with_the_facts_go_the_names_of_providers() {
+    let mut document = document();
+    document["telemetry"] = json!({"expose_headers": false});
+    let config = config(&document);
+    let names: Vec<String> =
+        config.providers.iter().flat_map(|p| [p.name.clone(), p.id.clone()]).collect();
+    let bodies = [CHAT, r#"{"model":"m/one","messages":[],"provider":{"only":["nobody"]}}"#];
+    for (face, body) in FACES.into_iter().flat_map(|face| bodies.map(|body| (face, body))) {
+        let mut world = World::open(&config, face, body);
+        world.play(&twice(&answers(500, ERROR)));
+        let error = &world.got.json()["error"];
+        for text in [&error["message"], &error["metadata"], &error["availability"]] {
+            let words = text.to_string();
+            let mut words = words.split(|c: char| !c.is_alphanumeric());
+            assert!(!words.any(|word| names.iter().any(|name| name == word)), "{error}");
+        }
+        assert!(!world.got.headers.contains_key("x-modelyard-tried"));
+    }
 }
 
 #[test]

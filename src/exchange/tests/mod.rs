@@ -5,11 +5,13 @@
 
 mod arbitrary;
 mod auto;
+mod blame;
 mod error;
 mod fallback;
 mod leak;
 mod record;
 mod release;
+mod repeat;
 mod settle;
 mod split;
 mod stream;
@@ -33,21 +35,28 @@ const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
 const CHAT: &str = r#"{"model":"m/one","messages":[{"role":"user","content":"12345678"}]}"#;
 const STREAM: &str =
     r#"{"model":"m/one","stream":true,"messages":[{"role":"user","content":"12345678"}]}"#;
-/// A whole answer: 10 in, of which 4 cached, 5 out.
-const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#;
+/// A whole answer for 10 input tokens, 4 of them cached, and 5 output tokens.
+const ANSWER: &str = concat!(
+    r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"up","#,
+    r#""choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"#,
+    r#""finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"#,
+    r#""total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#,
+);
 const ERROR: &str =
     r#"{"error":{"message":"broken here","type":"server_error","param":null,"code":"oops"}}"#;
 
 /// One content event.
 fn content(text: &str) -> String {
     format!(
-        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\
+         \"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
     )
 }
 
 const FINISH: &str =
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}\n\n";
+const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\
+                     \"completion_tokens\":5,\"total_tokens\":15}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 const ERROR_EVENT: &str = "data: {\"error\":{\"message\":\"broken here\",\"code\":503}}\n\n";
 
@@ -56,17 +65,11 @@ fn stream() -> String {
     [&content("hel"), &content("lo"), FINISH, USAGE, DONE].concat()
 }
 
-/// Model `m/one` at `a`, then `b`; `m/two` at `b`, `m/pass` at `c`, which gets the client's own
-/// key.
+/// Models and who offers them, in this order: `m/one` at `a` and `b`, `m/two` at `b`, `m/pass` at
+/// `c`, which gets the client's own key, and at `b`, and whatever begins with `w/` at `a`.
 fn document() -> Value {
     let pricing =
         json!({"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"});
-    let provider = |id: &str, name: &str, first: &str, whole: &str| {
-        json!({
-            "name": name, "api": "openai", "cluster": format!("cluster-{id}"), "host": format!("{id}.example"),
-            "auth": {"type": "bearer", "env": "KEY"}, "first_token_timeout": first, "timeout": whole,
-        })
-    };
     let mut passthrough = provider("c", "C Ltd", "5s", "60s");
     passthrough["auth"] = json!({"type": "passthrough"});
     json!({
@@ -81,10 +84,25 @@ fn document() -> Value {
                 {"provider": "b", "model": "up-b"},
             ]},
             {"id": "m/two", "endpoints": [{"provider": "b", "model": "two"}]},
-            {"id": "m/pass", "endpoints": [{"provider": "c", "model": "p"}, {"provider": "b", "model": "up-b"}]},
+            {"id": "m/pass", "endpoints": [
+                {"provider": "c", "model": "p"},
+                {"provider": "b", "model": "up-b"},
+            ]},
             {"id": "w/*", "endpoints": [{"provider": "a", "model": "*", "pricing": pricing}]},
         ],
         "routing": {"sort": "order"},
+    })
+}
+
+fn provider(id: &str, name: &str, first_token_timeout: &str, timeout: &str) -> Value {
+    json!({
+        "name": name,
+        "api": "openai",
+        "cluster": format!("cluster-{id}"),
+        "host": format!("{id}.example"),
+        "auth": {"type": "bearer", "env": "KEY"},
+        "first_token_timeout": first_token_timeout,
+        "timeout": timeout,
     })
 }
 
@@ -96,11 +114,11 @@ fn config(document: &Value) -> Rc<Config> {
 /// What an upstream does with one attempt.
 #[derive(Clone, Debug)]
 enum Act {
-    /// No connection.
+    /// The connection is refused.
     Refuse,
     /// A connection that breaks without a byte.
     Break,
-    /// Nothing until the host gives up.
+    /// Nothing comes until the host gives up.
     Silence,
     /// A whole answer: status, headers, pieces of the body.
     Answer(u16, Vec<(&'static str, String)>, Vec<Vec<u8>>),
@@ -110,12 +128,17 @@ enum Act {
 
 /// A whole JSON answer in one piece.
 fn answers(status: u16, body: &str) -> Act {
-    Act::Answer(status, vec![(JSON.0, JSON.1.to_owned())], vec![body.as_bytes().to_vec()])
+    Act::Answer(status, only(JSON), vec![body.as_bytes().to_vec()])
 }
 
 /// A whole stream in one piece.
 fn streams(body: &str) -> Act {
-    Act::Answer(200, vec![(SSE.0, SSE.1.to_owned())], vec![body.as_bytes().to_vec()])
+    Act::Answer(200, only(SSE), vec![body.as_bytes().to_vec()])
+}
+
+/// The headers of an act that has a single one.
+fn only((name, value): (&'static str, &str)) -> Vec<(&'static str, String)> {
+    vec![(name, value.to_owned())]
 }
 
 /// What the host sends for one attempt: a [`Dispatch`] of its own.
@@ -123,6 +146,12 @@ struct Sent {
     attempt: usize,
     headers: Vec<(String, String)>,
     body: Body,
+}
+
+impl Sent {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What the client has got.
@@ -153,13 +182,29 @@ impl Got {
 /// What is left of an exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Books {
-    /// By full name; a counter's values added up.
+    /// Values by the stats' full names; those of a counter are added up.
     stats: BTreeMap<String, u64>,
     properties: BTreeMap<&'static str, String>,
     record: Value,
 }
 
 impl Books {
+    /// How many tokens of one kind are counted for the first endpoint of `m/one`.
+    fn tokens(&self, kind: &str, source: &str) -> u64 {
+        let tags = ["default", "a", "m/one", kind, source];
+        self.stats[&crate::stats::TOKENS.full_name(&tags)]
+    }
+
+    /// Counts like a host, which adds up the values of a counter.
+    fn count(stats: &mut BTreeMap<String, u64>, stat: &Stat, tags: &[&str], value: u64) {
+        assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
+        let slot = stats.entry(stat.full_name(tags)).or_default();
+        match stat.kind {
+            Kind::Counter => *slot += value,
+            Kind::Gauge | Kind::Histogram => *slot = value,
+        }
+    }
+
     /// The stats of one name, each as its tags' values.
     fn tags(&self, stat: &Stat) -> Vec<String> {
         let names =
@@ -233,7 +278,18 @@ impl World {
         world
     }
 
-    /// The body is released as often as it may be, so that whoever reads it then fails.
+    /// Begins an attempt as the host does, which may make one too many.
+    fn try_begin(&mut self) -> Result<(), Reply> {
+        if self.exchange.may_fall_back() {
+            self.begin();
+            return Ok(());
+        }
+        let now = self.now;
+        self.exchange.begin_attempt(&[], &|| now).map(drop)
+    }
+
+    /// Begins an attempt, and releases the body as soon as that is allowed, so that a test fails
+    /// where somebody reads it afterwards.
     #[track_caller]
     fn begin(&mut self) -> Sent {
         self.exchange.restore_body(self.client_body.clone());
@@ -291,7 +347,7 @@ impl World {
         self.exchange.attempt_closed(self.attempt, broken, self.now);
     }
 
-    /// As the shell does it.
+    /// Does what the exchange has decided, like the shell.
     fn obey(&mut self, verdict: &Verdict, piece: &[u8]) {
         match verdict {
             Verdict::Pass => self.pass(piece),
@@ -326,7 +382,8 @@ impl World {
         });
     }
 
-    /// The host's own answer, or one past the filter.
+    /// The client gets an answer that no attempt gave: the host's own, or one that went around the
+    /// upstream filter.
     fn host_answers(&mut self, status: u16, attempts: usize) {
         self.host_refuses(status, attempts, Refusal::Unknown);
     }
@@ -342,7 +399,10 @@ impl World {
         let Ok(departure) = self.exchange.departure() else { return self };
         let (retries, patience) = (departure.max_retries, departure.per_try_timeout);
         for (number, act) in acts.iter().enumerate() {
-            self.begin();
+            if let Err(reply) = self.try_begin() {
+                self.reply(reply);
+                break;
+            }
             self.wait(10);
             let again = self.act(act, patience);
             if !again || number == retries {
@@ -397,18 +457,12 @@ impl World {
 
     fn settle(&mut self) -> Books {
         let mut books = Books::default();
-        let mut count = |stat: &'static Stat, tags: &[&str], value| {
-            assert_eq!(stat.tags.len(), tags.len(), "{}", stat.name);
-            let slot = books.stats.entry(stat.full_name(tags)).or_default();
-            match stat.kind {
-                Kind::Counter => *slot += value,
-                Kind::Gauge | Kind::Histogram => *slot = value,
-            }
-        };
-        let mut tell = |name, value: &str| {
-            books.properties.insert(name, value.to_owned());
-        };
-        let settlement = self.exchange.settle(self.now, &mut self.health, &mut count, &mut tell);
+        let settlement = self.exchange.settle(
+            self.now,
+            &mut self.health,
+            &mut |stat, tags, value| Books::count(&mut books.stats, stat, tags, value),
+            &mut |name, value| drop(books.properties.insert(name, value.to_owned())),
+        );
         if let Some(record) = settlement.record {
             books.record = serde_json::from_str(&record).expect("the record is one line of JSON");
             assert!(!record.contains('\n'));

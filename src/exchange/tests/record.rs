@@ -7,7 +7,8 @@ use crate::route::Observation;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The usual document, with prices for both endpoints of `m/one`, a cache, and this order.
+/// The usual document, but with prices at both endpoints of `m/one`, also for cached input, and
+/// this order.
 fn priced(sort: &str) -> Rc<Config> {
     let mut document = document();
     let price =
@@ -34,20 +35,25 @@ fn reasons(record: &Value) -> Value {
     Value::Object(told.collect())
 }
 
+/// Health that knows how both endpoints of `m/one` have been doing.
+fn measured() -> Health {
+    let mut health = Health::default();
+    health.observe("a/up-a", Observation::measured(300, 40.4), START);
+    health.observe("b/up-b", Observation::measured(100, 20.6), START);
+    health
+}
+
 #[test]
 fn the_rule_and_its_figures_are_told() {
-    let seen = Observation::measured;
-    let health = || {
-        let mut health = Health::default();
-        health.observe("a/up-a", seen(300, 40.4), START);
-        health.observe("b/up-b", seen(100, 20.6), START);
-        health
-    };
     let rows = [
         (
             "balanced",
             "",
-            json!({"rule": "routing.sort=balanced", "draw_percent": [20, 80], "prices": [2.5, 1.25]}),
+            json!({
+                "rule": "routing.sort=balanced",
+                "draw_percent": [20, 80],
+                "prices": [2.5, 1.25],
+            }),
         ),
         ("price", "", json!({"rule": "routing.sort=price", "prices": [1.25, 2.5]})),
         ("order", "", json!({"rule": "routing.sort=order"})),
@@ -65,11 +71,14 @@ fn the_rule_and_its_figures_are_told() {
         (
             "order",
             r#""provider":{"preferred_max_latency":0.2},"#,
-            json!({"rule": "routing.sort=order", "moved": [{"endpoint": "a/up-a", "reason": "slow"}]}),
+            json!({
+                "rule": "routing.sort=order",
+                "moved": [{"endpoint": "a/up-a", "reason": "slow"}],
+            }),
         ),
     ];
     for (sort, patch, expected) in rows {
-        let record = record_of(&priced(sort), patch, health());
+        let record = record_of(&priced(sort), patch, measured());
         assert_eq!(reasons(&record), expected, "{sort} {patch}: {record}");
         assert_eq!(record["request_id"], "3f1c\u{fffd}", "fit for a line of a log");
         assert!(record.to_string().len() < 1024, "{record}");
@@ -81,7 +90,12 @@ fn the_prices_told_are_those_that_were_compared() {
     let mut document = document();
     let price = json!({"prompt": "0.000002", "completion": "0.000002"});
     document["models"][0]["endpoints"][1]["pricing"] = price;
-    document["models"][0]["endpoints"][0]["overrides"] = json!([{"utc_start": "0000", "utc_end": "2359", "prompt": "0.000008", "completion": "0.000008"}]);
+    document["models"][0]["endpoints"][0]["overrides"] = json!([{
+        "utc_start": "0000",
+        "utc_end": "2359",
+        "prompt": "0.000008",
+        "completion": "0.000008",
+    }]);
     document["routing"] = json!({"sort": "price"});
     let record = record_of(&config(&document), "", Health::default());
     assert_eq!(
@@ -104,14 +118,14 @@ fn variants_are_told_as_the_client_wrote_them() {
 
 #[test]
 fn who_is_ill_is_told_with_the_reason() {
-    let failed = |wait: Option<u64>| Observation {
-        failed: true,
-        retry_after: wait.map(Duration::from_secs),
-        ..Default::default()
-    };
     for (wait, times, reason) in [(None, 3, "outage"), (Some(60), 1, "cooldown")] {
+        let failed = Observation {
+            failed: true,
+            retry_after: wait.map(Duration::from_secs),
+            ..Default::default()
+        };
         let mut health = Health::default();
-        (0..times).for_each(|_| health.observe("a/up-a", failed(wait), START));
+        (0..times).for_each(|_| health.observe("a/up-a", failed, START));
         let record = record_of(&priced("price"), "", health);
         assert_eq!(record["moved"], json!([{"endpoint": "a/up-a", "reason": reason}]), "{record}");
         assert_eq!(record["plan"], json!(["b/up-b", "a/up-a"]), "{record}");
@@ -126,11 +140,13 @@ fn what_has_no_plan_has_no_rule() {
 
 #[test]
 fn generation_ids_differ_with_every_bit_that_counts() {
-    let id = |random| generation_id(Duration::from_secs(1_800_000_000), random);
-    assert_eq!(id([u64::MAX, 0]), "gen-1800000000-zzzzzzzzzz0000000000");
-    let mut seen = std::collections::BTreeSet::from([id([0, 0])]);
-    // Five digits to the base 62 hold 29 bits of 32.
+    assert_eq!(generation_id(START, [u64::MAX, 0]), "gen-1800000000-zzzzzzzzzz0000000000");
+    let mut seen = std::collections::BTreeSet::from([generation_id(START, [0, 0])]);
+    // Five digits to the base 62 hold only 29 bits of each number, so the lowest three do not
+    // count.
     for bit in (3..32).chain(35..64) {
-        assert!(seen.insert(id([1 << bit, 0])) && seen.insert(id([0, 1 << bit])), "{bit}");
+        for random in [[1 << bit, 0], [0, 1 << bit]] {
+            assert!(seen.insert(generation_id(START, random)), "{bit}");
+        }
     }
 }

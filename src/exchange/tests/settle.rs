@@ -6,12 +6,16 @@ use crate::stats;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+/// All stats without what their names begin with, each with its value.
 fn listed(books: &Books) -> Vec<String> {
-    books.stats.iter().map(|(name, value)| format!("{name} {value}")).collect()
+    let stats = books.stats.iter();
+    stats
+        .map(|(name, value)| format!("{} {value}", name.strip_prefix("modelyard.").unwrap()))
+        .collect()
 }
 
-#[test]
-fn a_plain_answer_after_a_failure_is_counted_in_full() {
+/// The books of a plain answer that came after a failure.
+fn books_after_a_failure() -> Books {
     let mut world =
         World::begun(&config(&document()), Face::OpenAi, &CHAT.replace("m/one", "m/pass"));
     world.wait(10).close(Broken::Connect);
@@ -20,23 +24,32 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
     let (left, right) = ANSWER.split_at(50);
     world.wait(20).body(left, false);
     world.wait(65).body(right, true);
-    let books = world.settle();
+    world.settle()
+}
+
+#[test]
+fn a_plain_answer_after_a_failure_is_counted_in_full() {
     assert_eq!(
-        listed(&books),
+        listed(&books_after_a_failure()),
         [
-            "modelyard.attempts.provider=b.model=m/pass.outcome=ok 1",
-            "modelyard.attempts.provider=c.model=m/pass.outcome=connect 1",
-            "modelyard.endpoint_health.provider=b.model=m/pass 1",
-            "modelyard.endpoint_health.provider=c.model=m/pass 1",
-            "modelyard.fallbacks.provider=c.model=m/pass.reason=connect 1",
-            "modelyard.request_duration_ms.provider=b.model=m/pass 200",
-            "modelyard.requests.tenant=default.model=m/pass.operation=chat.status=2xx 1",
-            "modelyard.time_to_first_token_ms.provider=b.model=m/pass 135",
-            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=cached.source=reported 4",
-            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=input.source=reported 10",
-            "modelyard.tokens.tenant=default.provider=b.model=m/pass.token_type=output.source=reported 5",
+            "attempts.provider=b.model=m/pass.outcome=ok 1",
+            "attempts.provider=c.model=m/pass.outcome=connect 1",
+            "endpoint_health.provider=b.model=m/pass 1",
+            "endpoint_health.provider=c.model=m/pass 1",
+            "fallbacks.provider=c.model=m/pass.reason=connect 1",
+            "request_duration_ms.provider=b.model=m/pass 200",
+            "requests.tenant=default.model=m/pass.operation=chat.status=2xx 1",
+            "time_to_first_token_ms.provider=b.model=m/pass 135",
+            "tokens.tenant=default.provider=b.model=m/pass.token_type=cached.source=reported 4",
+            "tokens.tenant=default.provider=b.model=m/pass.token_type=input.source=reported 10",
+            "tokens.tenant=default.provider=b.model=m/pass.token_type=output.source=reported 5",
         ]
     );
+}
+
+#[test]
+fn an_answer_is_told_to_the_host_with_all_that_is_known_of_it() {
+    let books = books_after_a_failure();
     let told: Vec<_> =
         books.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
@@ -56,22 +69,50 @@ fn a_plain_answer_after_a_failure_is_counted_in_full() {
         ],
         "no cost: the price is unknown, not free"
     );
-    assert_eq!(
-        books.record,
-        json!({
-            "generation_id": "gen-1800000000-00000000000000000000", "tenant": "default", "operation": "chat",
-            "request_model": "m/pass", "response_model": "m/pass", "provider": "b", "finish_reason": "stop",
-            "error_type": null, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 0,
-            "estimated": false,
-            "cost_usd": null, "status": 200, "error": null, "stream": false, "duration_ms": 200,
-            "rule": "routing.sort=order", "plan": ["c/p", "b/up-b"], "dropped": [],
-            "attempts": [
-                {"endpoint": "c/p", "outcome": "connect", "start_ms": 0, "duration_ms": 10},
-                {"endpoint": "b/up-b", "outcome": "ok", "status": 200, "start_ms": 15, "first_token_ms": 135, "duration_ms": 185},
-            ],
-            "seed": "0000000000000001", "config": books.record["config"],
-        })
-    );
+}
+
+#[test]
+fn an_exchange_is_written_down_with_all_its_attempts() {
+    let books = books_after_a_failure();
+    let expected = json!({
+        "generation_id": "gen-1800000000-00000000000000000000",
+        "tenant": "default",
+        "operation": "chat",
+        "request_model": "m/pass",
+        "response_model": "m/pass",
+        "provider": "b",
+        "finish_reason": "stop",
+        "error_type": null,
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cached_tokens": 4,
+        "reasoning_tokens": 0,
+        "estimated": false,
+        "cost_usd": null,
+        "status": 200,
+        "error": null,
+        "stream": false,
+        "duration_ms": 200,
+        "rule": "routing.sort=order",
+        "plan": ["c/p", "b/up-b"],
+        "dropped": [],
+        "attempts": [{
+            "endpoint": "c/p",
+            "outcome": "connect",
+            "start_ms": 0,
+            "duration_ms": 10,
+        }, {
+            "endpoint": "b/up-b",
+            "outcome": "ok",
+            "status": 200,
+            "start_ms": 15,
+            "first_token_ms": 135,
+            "duration_ms": 185,
+        }],
+        "seed": "0000000000000001",
+        "config": books.record["config"],
+    });
+    assert_eq!(books.record, expected);
 }
 
 #[test]
@@ -84,22 +125,24 @@ fn a_stream_is_counted_with_its_cost_and_speed() {
     assert_eq!(
         listed(&books),
         [
-            "modelyard.attempts.provider=a.model=m/one.outcome=ok 1",
-            "modelyard.cost_nanousd.tenant=default.provider=a.model=m/one 20000",
-            "modelyard.endpoint_health.provider=a.model=m/one 1",
-            "modelyard.output_tokens_per_second.provider=a.model=m/one 5",
-            "modelyard.request_duration_ms.provider=a.model=m/one 1200",
-            "modelyard.requests.tenant=default.model=m/one.operation=chat.status=2xx 1",
-            "modelyard.time_to_first_token_ms.provider=a.model=m/one 200",
-            "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type=input.source=reported 10",
-            "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type=output.source=reported 5",
+            "attempts.provider=a.model=m/one.outcome=ok 1",
+            "cost_nanousd.tenant=default.provider=a.model=m/one 20000",
+            "endpoint_health.provider=a.model=m/one 1",
+            "output_tokens_per_second.provider=a.model=m/one 5",
+            "request_duration_ms.provider=a.model=m/one 1200",
+            "requests.tenant=default.model=m/one.operation=chat.status=2xx 1",
+            "time_to_first_token_ms.provider=a.model=m/one 200",
+            "tokens.tenant=default.provider=a.model=m/one.token_type=input.source=reported 10",
+            "tokens.tenant=default.provider=a.model=m/one.token_type=output.source=reported 5",
         ]
     );
     assert_eq!(books.properties["cost_usd"], "0.00002");
     world.health.sync(world.now);
-    let median = |measure| world.health.median("a/up-a", measure, world.now).unwrap();
-    assert!((194.0..206.0).contains(&median(Measure::FirstToken)));
-    assert!((4.85..5.15).contains(&median(Measure::Throughput)));
+    for (measure, range) in [(Measure::FirstToken, 194.0..206.0), (Measure::Throughput, 4.85..5.15)]
+    {
+        let median = world.health.median("a/up-a", measure, world.now).unwrap();
+        assert!(range.contains(&median), "{median}");
+    }
 }
 
 #[test]
@@ -107,12 +150,15 @@ fn cost_is_exact_and_the_same_in_books_and_answer() {
     let mut document = document();
     let endpoint = &mut document["models"][0]["endpoints"][0];
     endpoint["pricing"] = json!({
-        "prompt": "0.0000003", "completion": "0.0000011", "input_cache_read": "0.00000003", "request": "0.0001",
+        "prompt": "0.0000003",
+        "completion": "0.0000011",
+        "input_cache_read": "0.00000003",
+        "request": "0.0001",
     });
     endpoint["overrides"] = json!([{"min_prompt_tokens": 9, "completion": "0.0000022"}]);
     let config = config(&document);
     for (prompt, expected) in [(9, "0.000107120"), (10, "0.00011292")] {
-        // 4 cached, the others fresh, 5 out.
+        // Of the input tokens 4 are cached; there are 5 output tokens.
         let cost: f64 = expected.parse().unwrap();
         let answer = ANSWER.replace("\"prompt_tokens\":10", &format!("\"prompt_tokens\":{prompt}"));
         let mut world = World::open(&config, Face::OpenRouter, CHAT);
@@ -123,29 +169,42 @@ fn cost_is_exact_and_the_same_in_books_and_answer() {
     }
 }
 
+// The costs of 10 input and 5 output tokens: a million costs 1 and 2 USD in the default tier, 10
+// and 20 in the tier priority.
+const DEFAULT: &str = "0.00002";
+const PRIORITY: &str = "0.0002";
+
+/// The usual document, but `m/one` has tiers; those of `a`, which speaks `api`, are in the region
+/// eu.
+fn tiered(api: &str) -> Value {
+    let mut document = document();
+    let endpoints = [
+        ("a", "eu/priority", "0.00001", "0.00002"),
+        ("a", "us", "1", "1"),
+        ("b", "eu", "1", "1"),
+        ("a", "eu", "0.000001", "0.000002"),
+        ("a", "eu/flex", "0.0000001", "0.0000002"),
+    ]
+    .map(|(provider, tag, prompt, completion)| {
+        let pricing = json!({"prompt": prompt, "completion": completion});
+        json!({"provider": provider, "model": "up", "tag": tag, "pricing": pricing})
+    });
+    document["models"][0]["endpoints"] = json!(endpoints);
+    document["providers"]["a"]["api"] = api.into();
+    document
+}
+
+/// What a request for the tier priority gets as its answer, and what is counted for it.
+fn ask(document: &Value, surface: (Face, Operation), body: &str, answer: Act) -> (String, Books) {
+    let body = body.replacen('{', r#"{"service_tier":"priority","max_tokens":9,"#, 1);
+    let mut world = World::open_with(&config(document), surface, &[], &body, Health::default());
+    world.play(&[answer]);
+    (world.got.text().to_owned(), world.settle())
+}
+
 #[test]
 fn the_tier_that_served_the_request_is_paid() {
-    // 10 in, 5 out, at 1 and 2 for the default tier, 10 and 20 for priority.
-    const DEFAULT: &str = "0.00002";
-    const PRIORITY: &str = "0.0002";
-    let prices =
-        |prompt: &str, completion: &str| json!({"prompt": prompt, "completion": completion});
-    let mut document = document();
-    document["models"][0]["endpoints"] = json!([
-        {"provider": "a", "model": "up", "tag": "eu/priority", "pricing": prices("0.00001", "0.00002")},
-        {"provider": "a", "model": "up", "tag": "us", "pricing": prices("1", "1")},
-        {"provider": "b", "model": "up", "tag": "eu", "pricing": prices("1", "1")},
-        {"provider": "a", "model": "up", "tag": "eu", "pricing": prices("0.000001", "0.000002")},
-        {"provider": "a", "model": "up", "tag": "eu/flex", "pricing": prices("0.0000001", "0.0000002")},
-    ]);
-    let ask = |document: &Value, face, operation, body: &str, act: Act| {
-        let body = body.replacen('{', r#"{"service_tier":"priority","#, 1);
-        let mut world =
-            World::open_with(&config(document), (face, operation), &[], &body, Health::default());
-        world.play(&[act]);
-        let answer = String::from_utf8(world.got.body.clone()).unwrap();
-        (answer, world.settle())
-    };
+    let document = tiered("openai");
     for (served, cost, record) in [
         (r#","service_tier":"priority""#, PRIORITY, json!("priority")),
         (r#","service_tier":"default""#, DEFAULT, json!("default")),
@@ -161,7 +220,7 @@ fn the_tier_that_served_the_request_is_paid() {
         let events = [&content("hello"), FINISH, &event, DONE].concat();
         for face in FACES {
             for (body, act) in [(CHAT, answers(200, &whole)), (STREAM, streams(&events))] {
-                let (answer, books) = ask(&document, face, Operation::Chat, body, act);
+                let (answer, books) = ask(&document, (face, Operation::Chat), body, act);
                 assert_eq!(books.properties["cost_usd"], cost, "{served} {body}");
                 assert_eq!(books.record["service_tier"], record, "{served} {body}");
                 let told = answer.contains(&format!("\"cost\":{cost},"));
@@ -169,51 +228,55 @@ fn the_tier_that_served_the_request_is_paid() {
             }
         }
     }
-    // Messages say it within their usage, and call the default tier otherwise.
-    let usage = |tier| {
-        format!(r#""usage":{{"input_tokens":10,"output_tokens":5,"service_tier":"{tier}"}}"#)
-    };
-    let message = |tier| {
-        format!(r#"{{"type":"message","content":[],"stop_reason":"end_turn",{}}}"#, usage(tier))
-    };
-    document["providers"]["a"]["api"] = json!("anthropic");
+}
+
+/// A message in Anthropic's form, which says its tier in its usage.
+fn message(tier: &str) -> Act {
+    let usage = json!({"input_tokens": 10, "output_tokens": 5, "service_tier": tier});
+    let message =
+        json!({"type": "message", "content": [], "stop_reason": "end_turn", "usage": usage});
+    answers(200, &message.to_string())
+}
+
+#[test]
+fn the_tier_that_served_a_message_is_paid() {
+    let document = tiered("anthropic");
     for (tier, cost) in [("standard", DEFAULT), ("priority", PRIORITY), ("batch", PRIORITY)] {
-        for (face, operation) in [
+        for surface in [
             (Face::OpenAi, Operation::Messages),
             (Face::OpenRouter, Operation::Messages),
             (Face::OpenAi, Operation::Chat),
         ] {
-            let body = CHAT.replacen('{', "{\"max_tokens\":9,", 1);
-            let (_, books) = ask(&document, face, operation, &body, answers(200, &message(tier)));
-            assert_eq!(books.properties["cost_usd"], cost, "{tier} {operation:?}");
+            let (_, books) = ask(&document, surface, CHAT, message(tier));
+            assert_eq!(books.properties["cost_usd"], cost, "{tier} {surface:?}");
         }
     }
-    // The provider's own word is not enough where its price is not known.
+}
+
+#[test]
+fn a_tier_whose_price_is_not_known_is_paid_as_the_one_that_was_asked_for() {
+    let mut document = tiered("anthropic");
     document["models"][0]["endpoints"].as_array_mut().unwrap().truncate(3);
-    let body = CHAT.replacen('{', "{\"max_tokens\":9,", 1);
-    let (_, books) = ask(
-        &document,
-        Face::OpenAi,
-        Operation::Messages,
-        &body,
-        answers(200, &message("standard")),
-    );
+    let surface = (Face::OpenAi, Operation::Messages);
+    let (_, books) = ask(&document, surface, CHAT, message("standard"));
     assert_eq!(books.properties["cost_usd"], PRIORITY);
 }
 
 #[test]
 fn every_kind_of_token_is_counted() {
-    let usage = r#""usage":{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":20,"audio_tokens":3},"completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":4}}"#;
-    let answer = format!("{{\"choices\":[],{usage}}}");
+    let usage = json!({
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {
+            "cached_tokens": 40, "cache_write_tokens": 20, "audio_tokens": 3,
+        },
+        "completion_tokens_details": {"reasoning_tokens": 30, "audio_tokens": 4},
+    });
+    let answer = json!({"choices": [], "usage": usage}).to_string();
     for face in FACES {
         let books = play(face, CHAT, &[answers(200, &answer)]).settle();
-        let tokens = |kind: &str| {
-            books.stats[&format!(
-                "modelyard.tokens.tenant=default.provider=a.model=m/one.token_type={kind}.source=reported"
-            )]
-        };
         let kinds = ["input", "output", "cached", "cache_write", "reasoning", "audio"];
-        assert_eq!(kinds.map(tokens), [100, 50, 40, 20, 30, 7]);
+        assert_eq!(kinds.map(|kind| books.tokens(kind, "reported")), [100, 50, 40, 20, 30, 7]);
     }
 }
 
@@ -265,7 +328,8 @@ fn a_client_that_hangs_up_in_mid_stream_pays_for_what_was_produced() {
     assert_eq!(books.tags(&stats::REQUESTS), ["default m/one chat aborted"]);
     assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one aborted"]);
     assert_eq!(books.record["estimated"], true);
-    // Two tokens of eight bytes and the quotes' share in, seven events out.
+    // The prompt is eight bytes, which are two tokens, and its quotes make it three; seven events
+    // came back.
     assert_eq!(
         (&books.record["input_tokens"], &books.record["output_tokens"]),
         (&json!(3), &json!(7))
@@ -364,22 +428,16 @@ fn all_dropped_endpoints_are_in_the_record() {
 
 #[test]
 fn the_seed_is_the_request_id_or_else_random() {
-    let open = |headers: &[(&str, &str)]| {
-        World::open_with(
-            &config(&document()),
-            (Face::OpenAi, Operation::Chat),
-            headers,
-            CHAT,
-            Health::default(),
-        )
-        .settle()
-        .record["seed"]
-            .clone()
-    };
-    assert_eq!(open(&[]), "0000000000000001");
-    let first = open(&[("x-request-id", "one")]);
-    assert_eq!(first, open(&[("x-request-id", "one")]));
-    assert_ne!(first, open(&[("x-request-id", "two")]));
+    assert_eq!(seed(&[]), "0000000000000001");
+    let first = seed(&[("x-request-id", "one")]);
+    assert_eq!(first, seed(&[("x-request-id", "one")]));
+    assert_ne!(first, seed(&[("x-request-id", "two")]));
+}
+
+fn seed(headers: &[(&str, &str)]) -> Value {
+    let (config, surface) = (config(&document()), (Face::OpenAi, Operation::Chat));
+    let mut world = World::open_with(&config, surface, headers, CHAT, Health::default());
+    world.settle().record["seed"].clone()
 }
 
 #[test]

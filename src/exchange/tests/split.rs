@@ -6,39 +6,54 @@ use crate::wire::split::every_split;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const TEXT: &str = concat!(
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
-    "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi \\\"\\u00e9\\\"\"},\"finish_reason\":null}]}\n\n",
-    "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\
+     \"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
+     \"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\
+     \"delta\":{\"content\":\"Hi \\\"\\u00e9\\\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{},\
+     \"finish_reason\":\"length\"}]}\n\n",
     "data: [DONE]\n\n",
 );
 
 const TOOLS_AND_USAGE: &str = concat!(
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}],\"usage\":null}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"ci\"}}]}}],\"usage\":null}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"ty\\\": \\\"usage\\\"}\"}}]}}],\"usage\":null}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}],\"usage\":null}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\
+     \"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"type\":\"function\",\
+     \"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}],\"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\
+     \"function\":{\"arguments\":\"{\\\"ci\"}}]}}],\"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\
+     \"function\":{\"arguments\":\"ty\\\": \\\"usage\\\"}\"}}]}}],\"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}],\
+     \"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\
+     \"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n",
     "data: [DONE]\n\n",
 );
 
 const USAGE_IN_THE_LAST_CHUNK: &str = concat!(
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"eos\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\
+     \"finish_reason\":\"eos\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
     "data: [DONE]\n\n",
 );
 
 const COMMENTS_AND_CRLF: &str = concat!(
     ": OPENROUTER PROCESSING\r\n\r\n",
     ": ping\r\n\r\n",
-    "event: message\r\ndata: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\r\\n\\r\\nb\"}}]}\r\n\r\n",
+    "event: message\r\ndata: {\"id\":\"c\",\"choices\":[{\"index\":0,\
+     \"delta\":{\"content\":\"a\\r\\n\\r\\nb\"}}]}\r\n\r\n",
     ": ping\r\n\r\n",
-    "data: {\"id\":\"c\",\r\ndata: \"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n",
+    "data: {\"id\":\"c\",\r\ndata: \"choices\":[{\"index\":0,\"delta\":{},\
+     \"finish_reason\":\"stop\"}]}\r\n\r\n",
     "data: [DONE]\r\n\r\n",
 );
 
 const MULTIBYTE: &str = concat!(
-    "\u{feff}data: {\"id\":\"ç\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"é模型🦀👩‍👩‍👧\"}}]}\n\n",
-    "data: {\"id\":\"ç\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud83e\\udd80\"},\"finish_reason\":\"STOP\"}]}\n\n",
+    "\u{feff}data: {\"id\":\"ç\",\"choices\":[{\"index\":0,\
+     \"delta\":{\"content\":\"é模型🦀👩‍👩‍👧\"}}]}\n\n",
+    "data: {\"id\":\"ç\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud83e\\udd80\"},\
+     \"finish_reason\":\"STOP\"}]}\n\n",
     "data: [DONE]\n\n",
 );
 
@@ -70,22 +85,30 @@ const ERROR_LATER: &str = concat!(
 );
 
 const COMPLETIONS: &str = concat!(
-    "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"up\",\"choices\":[{\"text\":\"He\",\"index\":0,\"logprobs\":null,\"finish_reason\":null}]}\n\n",
-    "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"up\",\"choices\":[{\"text\":\"y\",\"index\":0,\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"up\",\
+     \"choices\":[{\"text\":\"He\",\"index\":0,\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"up\",\
+     \"choices\":[{\"text\":\"y\",\"index\":0,\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n",
     "data: [DONE]\n\n",
 );
 
-/// Some of them differ in their text only, and some texts look like more.
+/// Some of these events differ in their text only, and some texts look like other fields.
 const ALIKE: &str = concat!(
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"usage\"},\"finish_reason\":null}],\"obfuscation\":\"\"}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\\"error\\\":1 é\"},\"finish_reason\":null}],\"obfuscation\":\"x\"}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"z\"},\"finish_reason\":\"stop\"}],\"obfuscation\":\"x\"}\n\n",
-    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5},\"obfuscation\":\"x\"}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\
+     \"finish_reason\":null}],\"obfuscation\":\"xyz\"}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"usage\"},\
+     \"finish_reason\":null}],\"obfuscation\":\"\"}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\\"error\\\":1 é\"},\
+     \"finish_reason\":null}],\"obfuscation\":\"x\"}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"z\"},\
+     \"finish_reason\":\"stop\"}],\"obfuscation\":\"x\"}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5},\
+     \"obfuscation\":\"x\"}\n\n",
     "data: [DONE]\n\n",
 );
 
-/// Fixture; operation; finish reason; reported input and output, or none.
+/// A fixture, its operation, the finish reason, and the input and output tokens that it reports, if
+/// it does.
 type Row = (&'static str, Operation, Option<&'static str>, Option<(u64, u64)>);
 
 const STREAMS: &[Row] = &[

@@ -1,15 +1,18 @@
 //! Upstreams that speak another wire format than the client.
 
 use super::*;
+use crate::config::FORMATS;
 use crate::stats;
 use crate::wire::event_stream::encode;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 pub(super) const AWS: (&str, &str) = ("content-type", "application/vnd.amazon.eventstream");
-const MESSAGE: &str = r#"{"type":"message","id":"m","model":"up","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}"#;
+const MESSAGE: &str = r#"{"type":"message","id":"m","model":"up",
+    "content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn",
+    "usage":{"input_tokens":10,"output_tokens":5}}"#;
 
-/// `m/one` at `a`, which speaks `api`, then at `b`.
+/// A configuration that offers `m/one` at `a`, which speaks `api`, and at `b`.
 fn speaking(api: &str) -> Rc<Config> {
     let mut document = document();
     document["providers"]["a"]["api"] = api.into();
@@ -117,23 +120,24 @@ fn a_translated_error_has_the_providers_own_code() {
     assert_eq!(world.got.json()["error"]["code"], "overloaded_error");
 }
 
+fn gemini_event(text: &str) -> String {
+    format!(
+        "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"
+    )
+}
+
 #[test]
 fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
     let mut document = document();
     document["providers"]["a"]["api"] = "gemini".into();
     document["limits"] = json!({"event_bytes": 1024});
-    let event = |text: &str| {
-        format!(
-            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"
-        )
-    };
-    let (small, large) = (event("hel"), event(&"x".repeat(2000)));
+    let (small, large) = (gemini_event("hel"), gemini_event(&"x".repeat(2000)));
     for (before, verdict) in [("", Some(Verdict::Retry)), (small.as_str(), None)] {
         let asked = (Face::OpenAi, Operation::Chat);
         let mut world = World::open_with(&config(&document), asked, &[], STREAM, Health::default());
         world.begin();
         world.headers(200, &[SSE], false);
-        let got = world.body([before, &large, &event("lo")].concat(), true);
+        let got = world.body([before, &large, &gemini_event("lo")].concat(), true);
         match verdict {
             Some(verdict) => assert_eq!(got, verdict),
             None => {
@@ -154,7 +158,8 @@ fn an_event_that_is_too_large_to_be_translated_is_not_left_out_in_silence() {
 
 #[test]
 fn an_html_page_in_place_of_an_answer_moves_on() {
-    for api in ["anthropic", "gemini", "bedrock"] {
+    let foreign = FORMATS.iter().filter(|(_, api)| !api.passes(Operation::Chat));
+    for (api, _) in foreign {
         for (body, content_type) in [(CHAT, "text/html"), (STREAM, "text/html"), (CHAT, JSON.1)] {
             let mut world = begun(api, Operation::Chat, body);
             world.headers(200, &[("content-type", content_type)], false);
@@ -167,25 +172,29 @@ fn an_html_page_in_place_of_an_answer_moves_on() {
     }
 }
 
+const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+/// A stream in Anthropic's dialect whose client has its last event, while the upstream's stream has
+/// not ended yet.
+fn said_its_last() -> World {
+    let mut world = begun("openai", Operation::Messages, STREAM);
+    world.headers(200, &[SSE], false);
+    world.body(stream(), false);
+    assert!(world.got.text().ends_with(MESSAGE_STOP), "{}", world.got.text());
+    world
+}
+
 #[test]
 fn a_translated_stream_ends_when_its_upstream_has_said_its_last() {
-    const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
-    let whole = || {
-        let mut world = begun("openai", Operation::Messages, STREAM);
-        world.headers(200, &[SSE], false);
-        world.body(stream(), false);
-        assert!(world.got.text().ends_with(MESSAGE_STOP), "{}", world.got.text());
-        world
-    };
-    let mut ended = whole();
+    let mut ended = said_its_last();
     assert_eq!(ended.wait(10).body(content("more"), false), Verdict::Replace(Vec::new()));
     assert_eq!(ended.body("", true), Verdict::Replace(Vec::new()));
-    let mut broken = whole();
+    let mut broken = said_its_last();
     broken.close(Broken::Reset);
-    let mut left_open = whole();
+    let mut left_open = said_its_last();
     assert_eq!(left_open.wait(59_000).tick(), None);
     assert_eq!(left_open.wait(2_000).tick(), Some(Verdict::Reset), "it has its time, and no more");
-    for mut world in [ended, broken, left_open, whole()] {
+    for mut world in [ended, broken, left_open, said_its_last()] {
         let books = world.settle();
         assert_eq!(books.tags(&stats::ATTEMPTS), ["a m/one ok"]);
         assert_eq!(books.properties.get("error_type"), None);

@@ -1,5 +1,5 @@
-//! What makes a client's body an upstream's of the same dialect: edits of a few members, and every
-//! other byte as it came.
+//! Makes of a client's body an upstream's of the same dialect: a few members are edited, and every
+//! other byte stays as it came.
 
 use std::borrow::Cow;
 

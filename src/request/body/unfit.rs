@@ -1,5 +1,4 @@
-//! OpenRouter's additions to a chat request, where it goes to an upstream that speaks the dialect
-//! without them.
+//! Takes OpenRouter's additions out of a chat request that goes to an upstream without them.
 
 use std::borrow::Cow;
 
@@ -12,11 +11,11 @@ use crate::wire::json::{JsonError, Kind, Reader};
 /// What an upstream of the same dialect does not take.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unfit {
-    /// Top-level fields that go.
+    /// Top-level fields that are taken out.
     pub fields: Vec<&'static str>,
-    /// Members that go in their place.
+    /// Members that are put in their place.
     pub instead: Vec<String>,
-    /// Whether OpenRouter's members of messages and of their parts go.
+    /// Whether OpenRouter's members of messages and of their parts are taken out.
     pub parts: bool,
 }
 
@@ -26,12 +25,12 @@ impl Request {
         Field::of(name.as_bytes()).is_some_and(|field| self.fields.named.contains(field))
     }
 
-    /// Members of messages and of their parts that are OpenRouter's, by the names of their losses.
+    /// Names of the losses if OpenRouter's members of messages and of their parts are taken out.
     pub fn openrouter_parts(&self) -> &[&'static str] {
         &self.content.openrouter_parts
     }
 
-    /// A request with nothing but these fields and an empty prompt.
+    /// A body with nothing but these fields and an empty prompt.
     pub fn excerpt(&self, names: &[&str]) -> Vec<u8> {
         let mut excerpt = b"{\"prompt\":\"\"".to_vec();
         for member in names.iter().filter_map(|name| self.member(name)) {
@@ -47,13 +46,13 @@ impl Request {
         self.body().get(self.raw.members.find(self.body(), name)?.1)
     }
 
-    /// A top-level member by another name.
+    /// A top-level member, with another name in place of its own.
     pub fn renamed(&self, name: &str, new: &str) -> Option<String> {
         let rest = self.member(name)?.get(name.len() + 2..)?;
         Some(format!("\"{new}\"{}", String::from_utf8_lossy(rest)))
     }
 
-    /// Does what an upstream needs that does not take all of it.
+    /// Takes out, and puts in its place, what an upstream needs that does not take all of the body.
     #[cold]
     pub(super) fn take_out(
         &self,
@@ -68,7 +67,7 @@ impl Request {
         }
         unfit.instead.iter().for_each(|member| members.to_mut().insert_first(member.as_bytes()));
         if unfit.parts && !self.content.openrouter_parts.is_empty() {
-            // The body was read before, so that nothing can be wrong with it.
+            // The same bytes have been read before without an error.
             let _ = Reader::new(self.body()).object(|reader, member| match reader.peek()? {
                 Kind::Array if member.key.is("messages") => {
                     reader.array(|reader, _| without_openrouters(reader, edits)).map(|_| ())
@@ -79,7 +78,7 @@ impl Request {
     }
 }
 
-/// A message, or one of its parts.
+/// Takes OpenRouter's members out of a message, or of one of its parts.
 fn without_openrouters(reader: &mut Reader<'_>, edits: &mut Edits) -> Result<(), JsonError> {
     if reader.peek()? != Kind::Object {
         return Ok(());

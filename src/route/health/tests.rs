@@ -19,7 +19,7 @@ fn at(seconds: u64) -> Duration {
 fn workers<const N: usize>() -> [Health; N] {
     let store: Rc<dyn Store> = Rc::new(Memory::default());
     let workers = [(); N].map(|()| Health::new(store.clone()));
-    workers.iter().for_each(Health::found);
+    workers.iter().for_each(Health::create_values);
     workers
 }
 
@@ -32,16 +32,17 @@ fn tell(workers: &mut [Health], now: Duration) {
 #[test]
 fn successes_wait_unless_an_outage_may_be_told_by_them() {
     let mut health = Health::default();
-    let uptime = |health: &Health| health.uptime("a", Window::Day, at(0));
     health.enter("a", WELL, at(0));
-    assert_eq!(uptime(&health), None);
+    assert_eq!(health.uptime("a", Window::Day, at(0)), None);
     health.sync(at(0));
-    assert_eq!(uptime(&health), Some(100.0));
+    assert_eq!(health.uptime("a", Window::Day, at(0)), Some(100.0));
     health.enter("a", WELL, at(0));
     (0..3).for_each(|_| health.enter("a", FAILED, at(0)));
-    assert_eq!((uptime(&health), health.in_outage("a", at(0))), (Some(40.0), true));
+    assert_eq!(health.uptime("a", Window::Day, at(0)), Some(40.0));
+    assert!(health.in_outage("a", at(0)));
     health.enter("a", WELL, at(0));
-    assert_eq!((uptime(&health), health.in_outage("a", at(0))), (Some(50.0), true));
+    assert_eq!(health.uptime("a", Window::Day, at(0)), Some(50.0));
+    assert!(health.in_outage("a", at(0)));
     health.enter("a", WELL, at(0));
     assert!(!health.in_outage("a", at(0)));
 }
@@ -88,10 +89,14 @@ fn failures_of_all_workers_are_one_outage_at_once() {
     assert!(all.iter().all(|worker| worker.alerts.is_empty()), "nothing is left to be looked at");
 }
 
+/// A failure whose answer says when to come again.
+fn wait(seconds: u64) -> Observation {
+    Observation { retry_after: Some(Duration::from_secs(seconds)), ..FAILED }
+}
+
 #[test]
 fn retry_after_is_a_cooldown_with_an_upper_bound_for_all_workers() {
     let [mut one, mut two] = workers();
-    let wait = |seconds| Observation { retry_after: Some(Duration::from_secs(seconds)), ..FAILED };
     one.observe("a", wait(7), at(0));
     two.refresh(at(0));
     for health in [&one, &two] {
@@ -121,7 +126,7 @@ fn nothing_is_read_again_that_has_not_changed_nor_told_on_a_healthy_path() {
     }
     let store = Rc::new(Counted::default());
     let mut health = Health::new(store.clone());
-    health.found();
+    health.create_values();
     store.1.take();
     for exchange in 0..10 {
         let now = at(0) + exchange * FRESH / 5;
@@ -143,7 +148,7 @@ fn nothing_is_read_again_that_has_not_changed_nor_told_on_a_healthy_path() {
 
 #[test]
 fn percentages_order_from_a_hundred_requests_in_five_minutes_on() {
-    // Successes, failures.
+    // Columns: successes, failures, and what they make of the endpoint.
     for (well, failed, expected) in [
         (95, 5, Standing::Normal),
         (94, 6, Standing::Degraded),
@@ -167,27 +172,39 @@ fn percentages_order_from_a_hundred_requests_in_five_minutes_on() {
 
 #[test]
 fn percentiles_are_of_the_last_minutes_and_of_all_workers() {
+    let (five_minutes, first_token) = (Window::FiveMinutes, Measure::FirstToken);
     let mut all = workers::<2>();
-    let seen = |n: u64| Observation::measured(n, n as f64);
-    (1..=100).for_each(|n| all[n as usize % 2].observe("a", seen(n), at(n)));
-    assert_eq!(all[0].percentile("b", Measure::FirstToken, Window::FiveMinutes, 50, at(100)), None);
-    tell(&mut all, at(100));
-    let near = |found: Option<f64>, expected: f64| {
-        found.is_some_and(|it| (it / expected - 1.0).abs() < 0.035)
-    };
-    for health in &all {
-        for (share, latency, throughput) in
-            [(50, 50.0, 51.0), (75, 75.0, 26.0), (90, 90.0, 11.0), (99, 99.0, 2.0)]
-        {
-            let of = |measure| health.percentile("a", measure, Window::FiveMinutes, share, at(100));
-            assert!(near(of(Measure::FirstToken), latency), "{share}");
-            assert!(near(of(Measure::Throughput), throughput), "{share}");
-        }
-        let five = |now| health.percentile("a", Measure::FirstToken, Window::FiveMinutes, 50, now);
-        assert!(five(at(240)).is_some() && five(at(400)).is_none());
-        assert!(near(health.median("a", Measure::FirstToken, at(400)), 50.0), "half an hour");
-        assert_eq!(health.median("a", Measure::FirstToken, at(3_600)), None);
+    for n in 1..=100 {
+        all[n as usize % 2].observe("a", Observation::measured(n, n as f64), at(n));
     }
+    assert_eq!(all[0].percentile("b", first_token, five_minutes, 50, at(100)), None);
+    tell(&mut all, at(100));
+    for health in &all {
+        for (measure, share, expected) in [
+            (Measure::FirstToken, 50, 50.0),
+            (Measure::FirstToken, 75, 75.0),
+            (Measure::FirstToken, 90, 90.0),
+            (Measure::FirstToken, 99, 99.0),
+            (Measure::Throughput, 50, 51.0),
+            (Measure::Throughput, 75, 26.0),
+            (Measure::Throughput, 90, 11.0),
+            (Measure::Throughput, 99, 2.0),
+        ] {
+            assert_near(health.percentile("a", measure, five_minutes, share, at(100)), expected);
+        }
+        assert!(health.percentile("a", first_token, five_minutes, 50, at(240)).is_some());
+        assert_eq!(health.percentile("a", first_token, five_minutes, 50, at(400)), None);
+        // The percentiles are of five minutes, but the median is of half an hour.
+        assert_near(health.median("a", first_token, at(400)), 50.0);
+        assert_eq!(health.median("a", first_token, at(3_600)), None);
+    }
+}
+
+/// Allows for the error of the buckets that measures are kept in.
+#[track_caller]
+fn assert_near(measured: Option<f64>, expected: f64) {
+    let is_near = measured.is_some_and(|it| (it / expected - 1.0).abs() < 0.035);
+    assert!(is_near, "{measured:?} is not near {expected}");
 }
 
 #[test]
@@ -225,7 +242,7 @@ fn a_worker_that_begins_later_knows_what_the_others_do() {
     old.observe("b", WELL, at(0));
     old.flush(at(1));
     let mut new = Health::new(store);
-    new.found();
+    new.create_values();
     new.refresh(at(1));
     assert!(new.in_outage("a", at(1)));
     new.flush(at(1));

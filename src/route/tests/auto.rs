@@ -14,7 +14,10 @@ fn automatic() -> Value {
     let mut document = document(&three());
     document["routing"]["auto"] = json!({
         "rules": [
-            {"when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": false}, "models": ["wild/z"]},
+            {
+                "when": {"header": {"name": "X-Tier", "equals": "gold"}, "tools": false},
+                "models": ["wild/z"],
+            },
             {"when": {"input_tokens_over": 100, "images": false}, "models": ["x/other", "x/m"]},
             {"when": {"tools": true}, "models": ["x/m:floor"]},
             {"when": {"images": true}, "models": ["wild/images"]},
@@ -31,7 +34,7 @@ fn the_first_rule_that_holds_decides() {
     let config = config(&automatic());
     let auto = config.routing.auto.as_ref().unwrap();
     let long = "x".repeat(1_000);
-    let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]);
+    let image = image("data:,");
     let schema =
         json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}});
     let (none, gold): (Headers, Headers) = (&[], &[("x-tier", "lead"), ("x-tier", "gold")]);
@@ -104,77 +107,88 @@ fn chosen(auto: &Value, body: &Value) -> (Vec<String>, Vec<(String, String)>) {
     (ids(&config, &plan), dropped.collect())
 }
 
+/// What is chosen where nothing forbids it.
+const ALL: [&str; 4] = [C, A, B, "gamma/other"];
+
 #[test]
 fn what_may_not_be_chosen_is_dropped_with_what_forbids_it() {
-    let router = |settings: Value| {
-        let mut plugin = settings;
-        plugin["id"] = "auto-router".into();
-        json!({ "plugins": [plugin] })
-    };
-    let all = [C, A, B, "gamma/other"];
+    // The document's lists, and the request's.
     let m = [C, A, B];
-    let rows: [(Value, Value, &[&str], Option<&str>); 14] = [
-        (json!({}), json!({}), &all, None),
-        (json!({"allowed_models": ["x/*"]}), json!({}), &all, None),
+    let rows: [(_, _, &[&str], _); 11] = [
+        (json!({}), None, &ALL, None),
+        (json!({"allowed_models": ["x/*"]}), None, &ALL, None),
         (
             json!({"allowed_models": ["x/o*", "y/*"]}),
-            json!({}),
+            None,
             &["gamma/other"],
             Some("routing.auto.allowed_models"),
         ),
         (
             json!({"excluded_models": ["*/m"]}),
-            json!({}),
+            None,
             &["gamma/other"],
             Some("routing.auto.excluded_models"),
         ),
         (
             json!({}),
-            router(json!({"allowed_models": ["*/m"]})),
+            Some(json!({"allowed_models": ["*/m"]})),
             &m,
             Some("plugins.auto-router.allowed_models"),
         ),
-        (json!({}), router(json!({"allowed_models": []})), &all, None),
+        (json!({}), Some(json!({"allowed_models": []})), &ALL, None),
         (
             json!({}),
-            router(json!({"excluded_models": ["x/other"]})),
+            Some(json!({"excluded_models": ["x/other"]})),
             &m,
             Some("plugins.auto-router.excluded_models"),
         ),
-        (json!({}), router(json!({"excluded_models": ["x/other"], "enabled": false})), &all, None),
+        (json!({}), Some(json!({"excluded_models": ["x/other"], "enabled": false})), &ALL, None),
         // Both lists hold, and what is excluded is out even if it is allowed.
         (
             json!({"allowed_models": ["x/m"]}),
-            router(json!({"allowed_models": ["x/*"]})),
+            Some(json!({"allowed_models": ["x/*"]})),
             &m,
             Some("routing.auto.allowed_models"),
         ),
         (
             json!({}),
-            router(json!({"allowed_models": ["x/*"], "excluded_models": ["x/other"]})),
+            Some(json!({"allowed_models": ["x/*"], "excluded_models": ["x/other"]})),
             &m,
             Some("plugins.auto-router.excluded_models"),
         ),
-        (
-            json!({"excluded_models": ["x/m"]}),
-            router(json!({"allowed_models": ["x/m"]})),
-            &[],
-            None,
-        ),
-        // Per million tokens; what nobody knows the price of is above it.
-        (json!({"max_price": {"prompt": "2"}}), json!({}), &[A, B], None),
-        (json!({"max_price": {"prompt": 3, "completion": "1.5"}}), json!({}), &[A], None),
-        (json!({"max_price": {"image": 0}}), json!({}), &all, None),
+        (json!({"excluded_models": ["x/m"]}), Some(json!({"allowed_models": ["x/m"]})), &[], None),
     ];
-    for (auto, body, steps, reason) in rows {
-        let (plan, dropped) = chosen(&auto, &body);
-        assert_eq!(plan, steps, "{auto} {body}");
+    for (auto, plugin, steps, reason) in rows {
+        let (plan, dropped) = chosen(&auto, &body_with(plugin));
+        assert_eq!(plan, steps, "{auto} {dropped:?}");
         if let Some(reason) = reason {
             assert!(
                 dropped.iter().all(|(_, told)| told == reason) && !dropped.is_empty(),
-                "{auto} {body}: {dropped:?}"
+                "{auto} {reason}: {dropped:?}"
             );
         }
+    }
+}
+
+/// A body with these settings of its auto router, if any.
+fn body_with(plugin: Option<Value>) -> Value {
+    plugin.map_or(json!({}), |mut plugin| {
+        plugin["id"] = "auto-router".into();
+        json!({ "plugins": [plugin] })
+    })
+}
+
+#[test]
+fn what_costs_more_than_auto_may_cost_is_dropped_and_so_is_what_nobody_knows_the_price_of() {
+    // Columns: the limit, whose prices are per million tokens, and the steps of the plan.
+    let rows: [(Value, &[&str]); 3] = [
+        (json!({"prompt": "2"}), &[A, B]),
+        (json!({"prompt": 3, "completion": "1.5"}), &[A]),
+        (json!({"image": 0}), &ALL),
+    ];
+    for (max, steps) in rows {
+        let (plan, _) = chosen(&json!({"max_price": max}), &json!({}));
+        assert_eq!(plan, steps, "{max}");
     }
     let (_, dropped) = chosen(&json!({"max_price": {"prompt": "2"}}), &json!({}));
     let above = "routing.auto.max_price".to_owned();

@@ -30,9 +30,8 @@ fn first_places_of(body: &Value, endpoints: &Value, draws: u64) -> HashMap<Strin
 #[test]
 fn balanced_draws_by_the_square_of_the_price() {
     let first = first_places(&priced(), 5_000);
-    let share = |id: &str| first[id] / first[C];
-    assert!((share(A) - 9.0).abs() < 1.2, "{first:?}");
-    assert!((share(B) - 2.25).abs() < 0.35, "{first:?}");
+    assert!((first[A] / first[C] - 9.0).abs() < 1.2, "{first:?}");
+    assert!((first[B] / first[C] - 2.25).abs() < 0.35, "{first:?}");
 }
 
 #[test]
@@ -50,8 +49,8 @@ fn a_weight_multiplies_and_an_unknown_price_is_the_highest_known() {
 
 #[test]
 fn the_prices_of_the_hour_and_of_the_prompt_weigh_the_draw() {
-    // At 8:00 `alpha` costs twice as much, and for a prompt of more than no tokens `beta` as much
-    // as `gamma`.
+    // At 8:00 `alpha` costs twice as much as otherwise, and any prompt makes `beta` cost as much as
+    // `gamma`.
     let mut endpoints = priced();
     endpoints[1]["overrides"] = json!([
         {"utc_start": "0800", "utc_end": "0801", "prompt": "0.000002", "completion": "0.000002"},

@@ -13,7 +13,6 @@ fn what_a_wire_format_cannot_say_takes_its_endpoint_out() {
     document["providers"]["beta"]["api"] = "bedrock".into();
     let config = config(&document);
     let text = json!([{"role": "user", "content": "Hi"}]);
-    let image = |url: &str| json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
     let strict = json!({"require_parameters": true});
     for (body, lost) in [
         (json!({"messages": text}), None),
@@ -84,18 +83,26 @@ fn only_and_ignore_name_providers_in_every_way_a_client_knows() {
     check(&tagged, &json!({"provider": {"only": null, "ignore": []}}), &[eu, us, B], &[]);
 }
 
+/// Columns: members of the body, the expected steps, and what was dropped for which reason.
+type Row<'a> = (Value, &'a [&'a str], &'a [(&'a str, Reason)]);
+
 #[test]
 fn data_policy_is_a_hard_filter_and_unknown_counts_as_the_worst() {
-    let body = |preferences: Value| json!({ "provider": preferences });
-    check(&three(), &body(json!({"data_collection": "deny"})), &[A, B], &[(C, Reason::Trains)]);
-    check(&three(), &body(json!({"data_collection": "allow"})), &[A, B, C], &[]);
-    check(
-        &three(),
-        &body(json!({"zdr": true})),
-        &[A],
-        &[(B, Reason::Retains), (C, Reason::Retains)],
-    );
-    check(&three(), &body(json!({"zdr": false})), &[A, B, C], &[]);
+    let (trains, retains) = (Reason::Trains, Reason::Retains);
+    let rows: [Row<'_>; 4] = [
+        (json!({"data_collection": "deny"}), &[A, B], &[(C, trains)]),
+        (json!({"data_collection": "allow"}), &[A, B, C], &[]),
+        (json!({"zdr": true}), &[A], &[(B, retains.clone()), (C, retains)]),
+        (json!({"zdr": false}), &[A, B, C], &[]),
+    ];
+    for (preferences, steps, dropped) in rows {
+        check(&three(), &preferring(preferences), steps, dropped);
+    }
+}
+
+/// These endpoints, each dropped for the same reason.
+fn all_for<'a>(endpoints: &[&'a str], reason: Reason) -> Vec<(&'a str, Reason)> {
+    endpoints.iter().map(|endpoint| (*endpoint, reason.clone())).collect()
 }
 
 #[test]
@@ -105,46 +112,53 @@ fn quantizations_are_a_hard_filter_in_which_a_width_covers_its_variants() {
         {"provider": "beta", "model": "b", "quantization": "mxfp8"},
         {"provider": "gamma", "model": "c"},
     ]);
-    let body = |names: &[&str]| json!({"provider": {"quantizations": names}});
-    let drop = Reason::Quantization;
-    check(&endpoints, &body(&["fp8"]), &[A, B], &[(C, drop.clone())]);
-    check(&endpoints, &body(&["mxfp8", "unknown"]), &[B, C], &[(A, drop.clone())]);
-    check(&endpoints, &body(&["fp4"]), &[], &[(A, drop.clone()), (B, drop.clone()), (C, drop)]);
     let fours = json!([
         {"provider": "alpha", "model": "a", "quantization": "nvfp4"},
         {"provider": "beta", "model": "b", "quantization": "mxfp4"},
         {"provider": "gamma", "model": "c", "quantization": "int4"},
     ]);
-    check(&fours, &body(&["fp4"]), &[A, B], &[(C, Reason::Quantization)]);
+    let rows: [(_, _, &[&str], &[&str]); 4] = [
+        (&endpoints, json!(["fp8"]), &[A, B], &[C]),
+        (&endpoints, json!(["mxfp8", "unknown"]), &[B, C], &[A]),
+        (&endpoints, json!(["fp4"]), &[], &[A, B, C]),
+        (&fours, json!(["fp4"]), &[A, B], &[C]),
+    ];
+    for (endpoints, names, steps, dropped) in rows {
+        let dropped = all_for(dropped, Reason::Quantization);
+        check(endpoints, &preferring(json!({"quantizations": names})), steps, &dropped);
+    }
 }
 
 #[test]
 fn prices_are_bounded_per_million_tokens_and_unknown_ones_are_too_high() {
     let endpoints = json!([
-        {"provider": "alpha", "model": "a", "pricing": {"prompt": "0.000001", "completion": "0.000002"}},
-        {"provider": "beta", "model": "b", "pricing": {"prompt": "0.0000010001", "completion": "0.000002", "request": "0.1"}},
+        {
+            "provider": "alpha",
+            "model": "a",
+            "pricing": {"prompt": "0.000001", "completion": "0.000002"},
+        },
+        {
+            "provider": "beta",
+            "model": "b",
+            "pricing": {"prompt": "0.0000010001", "completion": "0.000002", "request": "0.1"},
+        },
         {"provider": "gamma", "model": "c"},
     ]);
-    let body = |max: Value| json!({"provider": {"max_price": max}});
-    let high = Reason::MaxPrice;
-    for one in [json!(1), json!("1"), json!(1.0), json!("1.00")] {
-        check(
-            &endpoints,
-            &body(json!({"prompt": one})),
-            &[A],
-            &[(B, high.clone()), (C, high.clone())],
-        );
+    let rows: [(Value, &[&str], &[&str]); 9] = [
+        (json!({"prompt": 1}), &[A], &[B, C]),
+        (json!({"prompt": "1"}), &[A], &[B, C]),
+        (json!({"prompt": 1.0}), &[A], &[B, C]),
+        (json!({"prompt": "1.00"}), &[A], &[B, C]),
+        (json!({"completion": 2}), &[A, B], &[C]),
+        (json!({"prompt": 5, "completion": 1.99}), &[], &[A, B, C]),
+        (json!({"request": "0.09"}), &[A, C], &[B]),
+        (json!({"image": 0}), &[A, B, C], &[]),
+        (json!({}), &[A, B, C], &[]),
+    ];
+    for (max, steps, dropped) in rows {
+        let dropped = all_for(dropped, Reason::MaxPrice);
+        check(&endpoints, &preferring(json!({"max_price": max})), steps, &dropped);
     }
-    check(&endpoints, &body(json!({"completion": 2})), &[A, B], &[(C, high.clone())]);
-    check(
-        &endpoints,
-        &body(json!({"prompt": 5, "completion": 1.99})),
-        &[],
-        &[(A, high.clone()), (B, high.clone()), (C, high.clone())],
-    );
-    check(&endpoints, &body(json!({"request": "0.09"})), &[A, C], &[(B, high)]);
-    check(&endpoints, &body(json!({"image": 0})), &[A, B, C], &[]);
-    check(&endpoints, &body(json!({})), &[A, B, C], &[]);
 }
 
 #[test]
@@ -173,11 +187,11 @@ fn kinds_of_input_are_a_hard_filter() {
     let mut document = document(&three());
     document["models"][0]["input_modalities"] = json!(["text", "image"]);
     let config = config(&document);
-    let part = |kind: &str| json!({"model": "m", "messages": [{"content": [{"type": kind}]}]});
     for (kind, dropped) in
         [("image_url", None), ("text", None), ("input_audio", Some(Modality::Audio))]
     {
-        let plan = plan_in(&config, &part(kind), &Health::default(), 1);
+        let body = json!({"model": "m", "messages": [{"content": [{"type": kind}]}]});
+        let plan = plan_in(&config, &body, &Health::default(), 1);
         let reasons: Vec<_> = plan.dropped.iter().map(|drop| drop.reason.clone()).collect();
         match dropped {
             None => assert_eq!((plan.steps.len(), reasons), (3, vec![]), "{kind}"),
@@ -189,34 +203,36 @@ fn kinds_of_input_are_a_hard_filter() {
 #[test]
 fn required_parameters_are_a_hard_filter_and_capabilities_a_preference() {
     let endpoints = json!([
-        {"provider": "alpha", "model": "a", "supported_parameters": ["temperature", "response_format"]},
+        {
+            "provider": "alpha",
+            "model": "a",
+            "supported_parameters": ["temperature", "response_format"],
+        },
         {"provider": "beta", "model": "b", "supported_parameters": ["tools", "seed"]},
     ]);
     let lacks = Reason::Parameter;
-    // Required: every parameter.
-    let required = |body: Value| {
-        let mut body = body;
+    let required: [Row<'_>; 5] = [
+        (json!({"temperature": 1}), &[A], &[(B, lacks("temperature"))]),
+        (json!({"seed": 1}), &[B], &[(A, lacks("seed"))]),
+        (json!({"seed": null}), &[A, B], &[]),
+        (json!({"top_k": 1}), &[], &[(A, lacks("top_k")), (B, lacks("top_k"))]),
+        (json!({"unheard_of": 1}), &[A, B], &[]),
+    ];
+    for (mut body, steps, dropped) in required {
         body["provider"] = json!({"require_parameters": true});
-        body
-    };
-    check(&endpoints, &required(json!({"temperature": 1})), &[A], &[(B, lacks("temperature"))]);
-    check(&endpoints, &required(json!({"seed": 1})), &[B], &[(A, lacks("seed"))]);
-    check(&endpoints, &required(json!({"seed": null})), &[A, B], &[]);
-    check(
-        &endpoints,
-        &required(json!({"top_k": 1})),
-        &[],
-        &[(A, lacks("top_k")), (B, lacks("top_k"))],
-    );
-    check(&endpoints, &required(json!({"unheard_of": 1})), &[A, B], &[]);
-    // Preferred: tools and the response format, where anyone has them.
+        check(&endpoints, &body, steps, dropped);
+    }
+    // Only tools and the response format are preferred, and only where an endpoint has them.
     check(&endpoints, &json!({"temperature": 1, "top_k": 1}), &[A, B], &[]);
     check(&endpoints, &json!({"tools": [{}]}), &[B], &[(A, lacks("tools"))]);
     check(&endpoints, &json!({"response_format": {}}), &[A], &[(B, lacks("response_format"))]);
     check(&endpoints, &json!({"tools": null}), &[A, B], &[]);
     let nobody = json!([{"provider": "alpha", "model": "a", "supported_parameters": []}]);
     check(&nobody, &json!({"tools": [{}]}), &[A], &[]);
-    let unknown = json!([{"provider": "alpha", "model": "a"}, {"provider": "beta", "model": "b", "supported_parameters": []}]);
+    let unknown = json!([
+        {"provider": "alpha", "model": "a"},
+        {"provider": "beta", "model": "b", "supported_parameters": []},
+    ]);
     check(&unknown, &json!({"tools": [{}]}), &[A], &[(B, lacks("tools"))]);
 }
 
@@ -245,11 +261,12 @@ fn audio_has_a_price_bound_where_there_is_audio() {
         {"provider": "beta", "model": "b"},
     ]);
     let audio = json!([{"role": "user", "content": [{"type": "input_audio"}]}]);
-    let high = Reason::MaxPrice;
-    let body = |max: Value, messages: &Value| json!({"messages": messages, "provider": {"max_price": {"audio": max}}});
-    check(&endpoints, &body(json!(40), &audio), &[A], &[(B, high.clone())]);
-    check(&endpoints, &body(json!(39), &audio), &[], &[(A, high.clone()), (B, high.clone())]);
-    check(&endpoints, &body(json!(39), &json!([])), &[B], &[(A, high)]);
+    let rows: [(u64, Value, &[&str], &[&str]); 3] =
+        [(40, audio.clone(), &[A], &[B]), (39, audio, &[], &[A, B]), (39, json!([]), &[B], &[A])];
+    for (max, messages, steps, dropped) in rows {
+        let body = json!({"messages": messages, "provider": {"max_price": {"audio": max}}});
+        check(&endpoints, &body, steps, &all_for(dropped, Reason::MaxPrice));
+    }
 }
 
 #[test]
@@ -268,13 +285,12 @@ fn a_fallback_model_never_loses_a_capability_in_silence() {
 
 #[test]
 fn full_slugs_are_read_without_regard_to_case() {
-    let tagged = json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
-    let only = |name: &str| json!({"provider": {"only": [name]}});
     for name in ["alpha/us", "Alpha/US"] {
-        check(&tagged, &only(name), &["alpha/a#us"], &[("alpha/a#eu", Reason::Only)]);
+        let body = preferring(json!({"only": [name]}));
+        check(&regional(), &body, &["alpha/a#us"], &[("alpha/a#eu", Reason::Only)]);
     }
     let none = [("alpha/a#eu", Reason::Only), ("alpha/a#us", Reason::Only)];
     for name in ["alphaé/us", "alph", "alpha/", "alpha/u", "alpha/us/x", ""] {
-        check(&tagged, &only(name), &[], &none);
+        check(&regional(), &preferring(json!({"only": [name]})), &[], &none);
     }
 }

@@ -1,4 +1,4 @@
-//! Plans: one row a rule, and what holds for all of them.
+//! Plans: a row for each rule, and what holds for every plan.
 
 mod auto;
 mod draw;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::catalog::Endpoint;
 use crate::config::Config;
 use crate::error::Reason;
 use crate::operation::Operation;
@@ -26,15 +27,26 @@ const NOW: Duration = Duration::from_secs(1_800_000_000);
 fn document(endpoints: &Value) -> Value {
     json!({
         "providers": {
-            "alpha": {"name": "Alpha AI", "api": "openai", "data_policy": {"retains": false, "trains": false}},
-            "beta": {"name": "Beta", "api": "openai", "data_policy": {"retains": true, "trains": false}},
+            "alpha": {
+                "name": "Alpha AI",
+                "api": "openai",
+                "data_policy": {"retains": false, "trains": false},
+            },
+            "beta": {
+                "name": "Beta",
+                "api": "openai",
+                "data_policy": {"retains": true, "trains": false},
+            },
             "gamma": {"api": "openai"},
             "keyless": {"api": "openai", "auth": {"type": "bearer", "env": "NOT_SET"}},
         },
         "models": [
             {"id": "x/m", "aliases": ["m"], "endpoints": endpoints},
             {"id": "x/other", "endpoints": [{"provider": "gamma", "model": "other"}]},
-            {"id": "wild/*", "endpoints": [{"provider": "alpha", "model": "*"}, {"provider": "beta", "model": "fixed"}]},
+            {"id": "wild/*", "endpoints": [
+                {"provider": "alpha", "model": "*"},
+                {"provider": "beta", "model": "fixed"},
+            ]},
         ],
         "routing": {"sort": "order"},
     })
@@ -42,7 +54,11 @@ fn document(endpoints: &Value) -> Value {
 
 /// One endpoint at each provider.
 fn three() -> Value {
-    json!([{"provider": "alpha", "model": "a"}, {"provider": "beta", "model": "b"}, {"provider": "gamma", "model": "c"}])
+    json!([
+        {"provider": "alpha", "model": "a"},
+        {"provider": "beta", "model": "b"},
+        {"provider": "gamma", "model": "c"},
+    ])
 }
 
 fn config(document: &Value) -> Config {
@@ -60,12 +76,27 @@ fn plan_in(config: &Config, body: &Value, health: &Health, seed: u64) -> Plan {
     plan(config, &asked, (Operation::Chat, &request), &with)
 }
 
+/// The members of a body with these preferences.
+fn preferring(preferences: Value) -> Value {
+    json!({ "provider": preferences })
+}
+
+/// A conversation that begins with an image.
+fn image(url: &str) -> Value {
+    json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
+}
+
+/// An endpoint of `x/m`.
+fn endpoint<'a>(config: &'a Config, id: &str) -> &'a Endpoint {
+    config.catalog.models()[0].endpoints.iter().find(|endpoint| endpoint.id == id).unwrap()
+}
+
 fn ids(config: &Config, plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.endpoint(config).unwrap().id.clone()).collect()
 }
 
-/// Endpoints of `x/m`, members of the body beside `model`, the expected steps, and what was dropped
-/// why.
+/// Plans a request for `x/m` with these endpoints and these members of the body; then come the
+/// expected steps, and what was dropped for which reason.
 #[track_caller]
 fn check(endpoints: &Value, body: &Value, steps: &[&str], dropped: &[(&str, Reason)]) {
     let config = config(&document(endpoints));
@@ -86,13 +117,26 @@ const B: &str = "beta/b";
 
 const C: &str = "gamma/c";
 
-/// Endpoints at prices 1, 2 and 3 for input and output alike, and one whose price nobody knows.
+/// Endpoints at prices 3, 1 and 2 for input and output alike.
 fn priced() -> Value {
-    let price = |usd: &str| json!({"prompt": usd, "completion": usd});
     json!([
-        {"provider": "gamma", "model": "c", "pricing": price("0.000003")},
-        {"provider": "alpha", "model": "a", "pricing": price("0.000001")},
-        {"provider": "beta", "model": "b", "pricing": price("0.000002")},
+        offer("gamma", "c", "0.000003"),
+        offer("alpha", "a", "0.000001"),
+        offer("beta", "b", "0.000002"),
+    ])
+}
+
+/// An endpoint whose tokens cost `usd`, in either direction.
+fn offer(provider: &str, model: &str, usd: &str) -> Value {
+    let pricing = json!({"prompt": usd, "completion": usd});
+    json!({"provider": provider, "model": model, "pricing": pricing})
+}
+
+/// The endpoint `alpha/a` in two regions.
+fn regional() -> Value {
+    json!([
+        {"provider": "alpha", "model": "a", "tag": "eu"},
+        {"provider": "alpha", "model": "a", "tag": "us"},
     ])
 }
 
@@ -111,13 +155,12 @@ fn troubled(outage: bool, cooldown: bool) -> Health {
 
 /// Model `x/m` at three providers and `x/n` at two, with prices per million tokens.
 fn two_models() -> Value {
-    let offer = |provider: &str, model: &str, usd: &str| json!({"provider": provider, "model": model, "pricing": {"prompt": usd, "completion": usd}});
     let mut document = document(&json!([
         offer("alpha", "a", "0.000003"),
         offer("beta", "b", "0.000001"),
         offer("gamma", "c", "0.000005"),
     ]));
-    let other = json!({"id": "x/n", "endpoints": [offer("alpha", "na", "0.000002"), offer("gamma", "nc", "0")]});
-    document["models"].as_array_mut().unwrap().push(other);
+    let endpoints = [offer("alpha", "na", "0.000002"), offer("gamma", "nc", "0")];
+    document["models"].as_array_mut().unwrap().push(json!({"id": "x/n", "endpoints": endpoints}));
     document
 }

@@ -29,9 +29,8 @@ fn an_asked_order_comes_first_and_the_rest_follows() {
         &[C],
         &[(B, Reason::AllowFallbacks), (A, Reason::AllowFallbacks)],
     );
-    let tagged = json!([{"provider": "alpha", "model": "a", "tag": "eu"}, {"provider": "alpha", "model": "a", "tag": "us"}]);
     check(
-        &tagged,
+        &regional(),
         &json!({"provider": {"order": ["alpha/us"]}}),
         &["alpha/a#us", "alpha/a#eu"],
         &[],
@@ -114,14 +113,14 @@ fn latency_and_throughput_sort_by_what_was_seen() {
 
 #[test]
 fn trouble_goes_last_within_what_was_asked_and_never_away() {
-    // The request's preferences, the configured sort, an outage of alpha, a cooldown of beta; the
-    // plan.
+    // Columns: the request's preferences, the configured sort, whether alpha has an outage and beta
+    // a cooldown; the plan.
     let rows = [
         (json!({}), "price", false, false, [A, B, C]),
         (json!({}), "price", true, false, [B, C, A]),
         (json!({}), "price", false, true, [A, C, B]),
         (json!({}), "price", true, true, [C, A, B]),
-        // As written, and as asked: an outage changes nothing.
+        // Neither an outage nor a cooldown changes an order that is written in the document.
         (json!({}), "order", true, false, [C, A, B]),
         (json!({}), "order", false, true, [C, A, B]),
         (json!({"sort": "price"}), "order", true, false, [B, C, A]),
@@ -182,9 +181,10 @@ fn variants_ask_for_an_order_or_for_what_is_free() {
     let config = config(&two_models());
     let mut health = Health::default();
     let failed = Observation { failed: true, ..Observation::default() };
-    let fast = |speed| Observation { tokens_per_second: Some(speed), ..Observation::default() };
-    health.observe(C, fast(50.0), NOW);
-    health.observe(A, fast(20.0), NOW);
+    for (endpoint, speed) in [(C, 50.0), (A, 20.0)] {
+        let seen = Observation { tokens_per_second: Some(speed), ..Observation::default() };
+        health.observe(endpoint, seen, NOW);
+    }
     health.observe(C, failed, NOW);
     let rows: [(&str, Value, &[&str]); 7] = [
         ("x/m:nitro", json!({}), &[C, A, B]),

@@ -9,19 +9,23 @@ use super::*;
 /// `alpha` costs 1, but 5 beyond 200 tokens of input; `beta` costs 3, but nothing from 22:00 to
 /// 6:00.
 fn conditional() -> Value {
-    let price =
-        |usd: &str| json!({"prompt": usd, "completion": usd, "input_cache_read": "0.000002"});
-    json!([
-        {"provider": "alpha", "model": "a", "pricing": price("0.000001"), "overrides": [
-            {"min_prompt_tokens": 200, "prompt": "0.000005", "completion": "0.000005"},
-        ]},
-        {"provider": "beta", "model": "b", "pricing": price("0.000003"), "overrides": [
-            {"utc_start": "2200", "utc_end": "0600", "prompt": "0", "completion": "0", "input_cache_read": "0"},
-        ]},
-    ])
+    let mut alpha = offer("alpha", "a", "0.000001");
+    alpha["pricing"]["input_cache_read"] = "0.000002".into();
+    alpha["overrides"] =
+        json!([{"min_prompt_tokens": 200, "prompt": "0.000005", "completion": "0.000005"}]);
+    let mut beta = offer("beta", "b", "0.000003");
+    beta["pricing"]["input_cache_read"] = "0.000002".into();
+    beta["overrides"] = json!([{
+        "utc_start": "2200",
+        "utc_end": "0600",
+        "prompt": "0",
+        "completion": "0",
+        "input_cache_read": "0",
+    }]);
+    json!([alpha, beta])
 }
 
-/// At 8:00, when this suite's time is, or at 3:00 of the same day.
+/// 3:00 of the day on whose 8:00 these tests usually play.
 const NIGHT: Duration = Duration::from_secs(NOW.as_secs() - 5 * 3600);
 
 fn plan_at(now: Duration, body: &Value) -> (Config, Plan) {
@@ -65,16 +69,15 @@ fn cached_input_is_compared_with_the_price_that_holds() {
     document["routing"]["sort"] = "order".into();
     document["routing"]["sticky"] = json!({"ttl": "10m"});
     let config = config(&document);
-    let body = |prompt: &str| json!({"model": "x/m", "session_id": "s", "prompt": prompt});
-    // Cached input at `alpha` is dearer than input, until a long prompt makes that dear.
+    // At `alpha` cached input is dearer than fresh input, except for a long prompt, which makes
+    // fresh input dear.
     for (prompt, is_sticky) in [("short".to_owned(), false), ("x".repeat(1_000), true)] {
         let health = Health::default();
-        let request =
-            Request::parse(body(&prompt).to_string().into_bytes(), &Limits::default()).unwrap();
+        let body = json!({"model": "x/m", "session_id": "s", "prompt": prompt});
+        let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
         let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
-        let endpoint =
-            config.catalog.models()[0].endpoints.iter().find(|endpoint| endpoint.id == A).unwrap();
+        let endpoint = endpoint(&config, A);
         health.learn(&Place::at(conversation, endpoint, NOW, Duration::from_secs(60)));
-        assert_eq!(plan_in(&config, &body(&prompt), &health, 1).is_sticky(), is_sticky);
+        assert_eq!(plan_in(&config, &body, &health, 1).is_sticky(), is_sticky);
     }
 }

@@ -13,28 +13,34 @@ fn sorted(sort: &str) -> Config {
     config(&document)
 }
 
-/// Of so many draws, how many are probes; each has the same endpoints, the probed one first.
-fn probes(config: &Config, preferences: &Value, health: &Health) -> u64 {
+/// How many of all draws are probes. A probe has the same endpoints as any plan, but the probed one
+/// comes first.
+fn probes(config: &Config, health: &Health) -> usize {
+    (0..DRAWS).filter(|seed| is_probe(config, health, *seed)).count()
+}
+
+fn is_probe(config: &Config, health: &Health, seed: u64) -> bool {
+    let body = json!({"model": "m"});
+    let plan = plan_in(config, &body, health, seed);
+    assert_eq!(plan, plan_in(config, &body, health, seed), "the same seed");
+    let mut all = ids(config, &plan);
+    assert_eq!(all[0] == A, plan.is_probe(), "{all:?}");
+    all.sort();
+    assert_eq!(all, [A, B, C]);
+    plan.is_probe()
+}
+
+fn probes_preferring(preferences: &Value, config: &Config, health: &Health) -> usize {
     let body = json!({"model": "m", "provider": preferences});
-    let draw = |seed| {
-        let plan = plan_in(config, &body, health, seed);
-        assert_eq!(plan, plan_in(config, &body, health, seed), "the same seed");
-        let mut all = ids(config, &plan);
-        assert_eq!(all[0] == A, plan.is_probe(), "{body} {all:?}");
-        all.sort();
-        assert_eq!(all, [A, B, C]);
-        u64::from(plan.is_probe())
-    };
-    (0..DRAWS).map(draw).sum()
+    (0..DRAWS).filter(|seed| plan_in(config, &body, health, *seed).is_probe()).count()
 }
 
 #[test]
 fn one_in_twenty_requests_finds_out_if_an_outage_is_over() {
-    let none = json!({});
-    let share = probes(&sorted("price"), &none, &troubled(true, false)) as f64 / DRAWS as f64;
+    let share = probes(&sorted("price"), &troubled(true, false)) as f64 / DRAWS as f64;
     assert!((share * 20.0 - 1.0).abs() < 0.2, "{share}");
-    // Of weights 1, 1/4 and 1/9.
-    let share = probes(&sorted("balanced"), &none, &troubled(true, false)) as f64 / DRAWS as f64;
+    // The weights are 1, 1/4 and 1/9.
+    let share = probes(&sorted("balanced"), &troubled(true, false)) as f64 / DRAWS as f64;
     assert!(
         (share * 20.0 / (36.0 / 49.0) - 1.0).abs() < 0.2,
         "of those that it would be first for: {share}"
@@ -45,17 +51,17 @@ fn one_in_twenty_requests_finds_out_if_an_outage_is_over() {
 fn nobody_probes_in_vain() {
     let (config, health) = (sorted("price"), troubled(true, false));
     assert_eq!(plan_in(&config, &json!({"model": "x/other"}), &health, 1).steps.len(), 1);
-    let cut = |preferences: Value| {
-        let body = json!({"model": "m", "provider": preferences});
-        (0..DRAWS).filter(|seed| plan_in(&config, &body, &health, *seed).is_probe()).count()
-    };
-    assert_eq!(cut(json!({"allow_fallbacks": false})), 0, "nobody could take over");
-    assert_eq!(cut(json!({"only": ["alpha"]})), 0, "nobody else");
-    assert_eq!(cut(json!({"sort": "throughput"})), 0, "it would not be first");
-    assert!(cut(json!({"only": ["alpha", "beta"]})) > 0);
+    for (preferences, why) in [
+        (json!({"allow_fallbacks": false}), "nobody could take over"),
+        (json!({"only": ["alpha"]}), "nobody else"),
+        (json!({"sort": "throughput"}), "it would not be first"),
+    ] {
+        assert_eq!(probes_preferring(&preferences, &config, &health), 0, "{why}");
+    }
+    assert!(probes_preferring(&json!({"only": ["alpha", "beta"]}), &config, &health) > 0);
     let mut probing = health.clone();
     probing.begin_probe(A, NOW);
-    assert_eq!(probes(&config, &json!({}), &probing), 0, "one is under way");
+    assert_eq!(probes(&config, &probing), 0, "one is under way");
     probing.observe(
         A,
         Observation {
@@ -66,13 +72,11 @@ fn nobody_probes_in_vain() {
         NOW,
     );
     probing.end_probe(A);
-    assert_eq!(probes(&config, &json!({}), &probing), 0, "it wants to be left alone");
+    assert_eq!(probes(&config, &probing), 0, "it wants to be left alone");
     let mut document = document(&priced());
     document["routing"] = json!({"sort": "price", "max_attempts": 1});
     let single = self::config(&document);
-    assert!(
-        (0..DRAWS).all(|seed| !plan_in(&single, &json!({"model": "m"}), &health, seed).is_probe())
-    );
+    assert_eq!(probes_preferring(&json!({}), &single, &health), 0, "nobody comes after it");
 }
 
 #[test]
@@ -97,10 +101,12 @@ fn worse_percentages_go_after_better_ones() {
     health.flush(NOW);
     let standings = [A, B, C].map(|endpoint| health.standing(endpoint, NOW));
     assert_eq!(standings, [Standing::Down, Standing::Degraded, Standing::Normal]);
-    let plan = |sort, seed| plan_in(&sorted(sort), &json!({"model": "m"}), &health, seed);
-    let steady = (0..100).map(|seed| plan("price", seed)).find(|plan| !plan.is_probe()).unwrap();
-    assert_eq!(ids(&sorted("price"), &steady), [C, B, A]);
-    assert_eq!(ids(&sorted("order"), &plan("order", 1)), [C, A, B], "as written");
+    let body = json!({"model": "m"});
+    let by_price = sorted("price");
+    let mut plans = (0..100).map(|seed| plan_in(&by_price, &body, &health, seed));
+    assert_eq!(ids(&by_price, &plans.find(|plan| !plan.is_probe()).unwrap()), [C, B, A]);
+    let as_written = sorted("order");
+    assert_eq!(ids(&as_written, &plan_in(&as_written, &body, &health, 1)), [C, A, B]);
 }
 
 /// The endpoints, all with a cache.
@@ -120,10 +126,8 @@ fn a_conversation_does_not_probe_while_its_own_endpoint_is_well_and_follows_it_w
     let body = json!({"model": "m", "session_id": "s"});
     let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
     let conversation = conversation("t", "x/m", request.conversation(None).unwrap().key);
-    let endpoint =
-        |id: &str| config.catalog.models()[0].endpoints.iter().find(|it| it.id == id).unwrap();
     let health = troubled(true, false);
-    health.learn(&Place::at(conversation, endpoint(B), NOW, Duration::from_secs(60)));
+    health.learn(&Place::at(conversation, endpoint(&config, B), NOW, Duration::from_secs(60)));
     for seed in 0..200 {
         let plan = plan_in(&config, &body, &health, seed);
         assert_eq!(
@@ -131,14 +135,8 @@ fn a_conversation_does_not_probe_while_its_own_endpoint_is_well_and_follows_it_w
             (B, true, false)
         );
     }
-    health.learn(&Place::at(conversation, endpoint(A), NOW, Duration::from_secs(60)));
-    let firsts = |sticky| {
-        (0..200)
-            .filter(|seed| plan_in(&config, &body, &health, *seed).is_sticky() == sticky)
-            .count()
-    };
-    assert!(
-        firsts(false) > 150 && firsts(true) > 0,
-        "an outage ends a conversation's stay, but for probes"
-    );
+    health.learn(&Place::at(conversation, endpoint(&config, A), NOW, Duration::from_secs(60)));
+    let plans = (0..200).map(|seed| plan_in(&config, &body, &health, seed));
+    let stays = plans.filter(Plan::is_sticky).count();
+    assert!((1..50).contains(&stays), "an outage ends a conversation's stay, but for probes");
 }

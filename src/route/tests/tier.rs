@@ -1,4 +1,5 @@
-//! Service tiers: who gets to their endpoints, in which order, and what the upstream is told.
+//! Service tiers: which requests get to their endpoints, in which order, and what the upstream is
+//! told.
 
 use serde_json::{Value, json};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -12,19 +13,15 @@ const PRIORITY: &str = "alpha/a#eu/priority";
 
 /// `alpha` in three tiers, and `beta`, which is the dearest.
 fn tiered() -> Value {
-    let offer = |provider: &str, tag: Value, usd: &str| {
-        let price = json!({"prompt": usd, "completion": usd});
-        json!({"provider": provider, "model": if provider == "alpha" { "a" } else { "b" }, "tag": tag, "pricing": price})
-    };
-    json!([
-        offer("beta", Value::Null, "0.000009"),
-        offer("alpha", json!("eu/priority"), "0.000008"),
-        offer("alpha", Value::Null, "0.000004"),
-        offer("alpha", json!("flex"), "0.000002"),
-    ])
+    let mut priority = offer("alpha", "a", "0.000008");
+    priority["tag"] = "eu/priority".into();
+    let mut flex = offer("alpha", "a", "0.000002");
+    flex["tag"] = "flex".into();
+    json!([offer("beta", "b", "0.000009"), priority, offer("alpha", "a", "0.000004"), flex])
 }
 
-/// The body's members; the steps, and what was dropped besides tiers that were not asked for.
+/// Plans a body with these members; then come the expected steps, and what was dropped, without the
+/// tiers that were not asked for.
 #[track_caller]
 fn check_tiers(model: &str, body: &Value, steps: &[&str], dropped: &[(&str, Reason)]) {
     let config = config(&document(&tiered()));
@@ -40,51 +37,49 @@ fn check_tiers(model: &str, body: &Value, steps: &[&str], dropped: &[(&str, Reas
 
 #[test]
 fn a_tier_is_for_those_who_ask_for_it() {
-    let by = |provider: Value| json!({ "provider": provider });
     for tier in
         [json!(null), json!("auto"), json!("default"), json!("scale"), json!("ultrafast"), json!(7)]
     {
         check_tiers("x/m", &json!({"service_tier": tier}), &[B, A], &[]);
     }
-    // Variants admit, and what they admit must win the sort.
+    // A variant admits tiers to the plan, but where they come in it depends on the sort.
     check_tiers("x/m:floor", &json!({}), &[FLEX, A, B], &[]);
     check_tiers("x/m:nitro", &json!({}), &[B, PRIORITY, A], &[]);
     check_tiers("x/m:exacto", &json!({}), &[B, A], &[]);
-    check_tiers("x/m:floor", &by(json!({"sort": "throughput"})), &[B, A, FLEX], &[]);
+    check_tiers("x/m:floor", &preferring(json!({"sort": "throughput"})), &[B, A, FLEX], &[]);
     check_tiers("x/m:floor", &json!({"service_tier": "default"}), &[A, B], &[]);
-    check_tiers("x/m:floor", &by(json!({"order": ["alpha"]})), &[A, B], &[]);
-    check_tiers("x/m:floor", &by(json!({"order": []})), &[FLEX, A, B], &[]);
+    check_tiers("x/m:floor", &preferring(json!({"order": ["alpha"]})), &[A, B], &[]);
+    check_tiers("x/m:floor", &preferring(json!({"order": []})), &[FLEX, A, B], &[]);
     check_tiers(
         "x/m:nitro",
-        &by(json!({"only": ["alpha"]})),
+        &preferring(json!({"only": ["alpha"]})),
         &[PRIORITY, A],
         &[(B, Reason::Only), (FLEX, Reason::Only)],
     );
-    check_tiers("x/m", &by(json!({"sort": "price"})), &[A, B], &[]);
+    check_tiers("x/m", &preferring(json!({"sort": "price"})), &[A, B], &[]);
 }
 
 #[test]
 fn a_base_slug_never_means_a_tier_and_a_full_one_does() {
-    let by = |provider: Value| json!({ "provider": provider });
     for name in ["alpha", "Alpha AI", "ALPHA"] {
         let out = [(B, Reason::Only), (PRIORITY, Reason::Only), (FLEX, Reason::Only)];
-        check_tiers("x/m", &by(json!({"only": [name]})), &[A], &out);
-        check_tiers("x/m", &by(json!({"order": [name]})), &[A, B], &[]);
+        check_tiers("x/m", &preferring(json!({"only": [name]})), &[A], &out);
+        check_tiers("x/m", &preferring(json!({"order": [name]})), &[A, B], &[]);
     }
-    check_tiers("x/m", &by(json!({"order": ["alpha/flex", "alpha"]})), &[FLEX, A, B], &[]);
-    check_tiers("x/m", &by(json!({"order": ["alpha", "alpha/flex"]})), &[A, FLEX, B], &[]);
+    check_tiers("x/m", &preferring(json!({"order": ["alpha/flex", "alpha"]})), &[FLEX, A, B], &[]);
+    check_tiers("x/m", &preferring(json!({"order": ["alpha", "alpha/flex"]})), &[A, FLEX, B], &[]);
     check_tiers(
         "x/m",
-        &by(json!({"only": ["alpha/eu/priority"]})),
+        &preferring(json!({"only": ["alpha/eu/priority"]})),
         &[PRIORITY],
         &[(B, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)],
     );
-    // Who wants nothing of a provider wants nothing of its tiers.
+    // A request that ignores a provider ignores its tiers as well.
     let out = [(PRIORITY, Reason::Ignore), (A, Reason::Ignore), (FLEX, Reason::Ignore)];
-    check_tiers("x/m:floor", &by(json!({"ignore": ["alpha"]})), &[B], &out);
+    check_tiers("x/m:floor", &preferring(json!({"ignore": ["alpha"]})), &[B], &out);
     check_tiers(
         "x/m:floor",
-        &by(json!({"ignore": ["alpha/flex"]})),
+        &preferring(json!({"ignore": ["alpha/flex"]})),
         &[A, B],
         &[(FLEX, Reason::Ignore)],
     );
@@ -92,27 +87,28 @@ fn a_base_slug_never_means_a_tier_and_a_full_one_does() {
 
 #[test]
 fn priority_goes_first_and_flex_goes_alone() {
-    let tier = |tier: &str| json!({ "service_tier": tier });
     for name in ["priority", "fast"] {
-        check_tiers("x/m", &tier(name), &[PRIORITY, B, A], &[]);
-        let mut body = tier(name);
-        body["provider"] = json!({"sort": "price"});
-        check_tiers("x/m", &body, &[PRIORITY, A, B], &[]);
-        body["provider"] = json!({"order": ["beta"]});
-        check_tiers("x/m", &body, &[B, PRIORITY, A], &[]);
-        body["provider"] = json!({"order": ["alpha"]});
-        check_tiers("x/m", &body, &[PRIORITY, A, B], &[]);
-        check_tiers("x/m:floor", &tier(name), &[PRIORITY, FLEX, A, B], &[]);
+        let rows: [(&str, Value, &[&str]); 5] = [
+            ("x/m", json!({}), &[PRIORITY, B, A]),
+            ("x/m", json!({"sort": "price"}), &[PRIORITY, A, B]),
+            ("x/m", json!({"order": ["beta"]}), &[B, PRIORITY, A]),
+            ("x/m", json!({"order": ["alpha"]}), &[PRIORITY, A, B]),
+            ("x/m:floor", json!({}), &[PRIORITY, FLEX, A, B]),
+        ];
+        for (model, preferences, steps) in rows {
+            let body = json!({"service_tier": name, "provider": preferences});
+            check_tiers(model, &body, steps, &[]);
+        }
     }
-    check_tiers("x/m", &tier("flex"), &[FLEX], &[(B, Reason::NotFlex), (A, Reason::NotFlex)]);
-    let mut none_left = tier("flex");
-    none_left["provider"] = json!({"only": ["beta"]});
+    let flex = json!({"service_tier": "flex"});
+    check_tiers("x/m", &flex, &[FLEX], &[(B, Reason::NotFlex), (A, Reason::NotFlex)]);
+    let none_left = json!({"service_tier": "flex", "provider": {"only": ["beta"]}});
     let out =
         [(B, Reason::NotFlex), (PRIORITY, Reason::Only), (A, Reason::Only), (FLEX, Reason::Only)];
     check_tiers("x/m", &none_left, &[], &out);
-    // Where nobody has the tier, the request runs as any other.
+    // Where no endpoint has the tier, the request is planned like any other.
     for name in ["flex", "priority"] {
-        check(&three(), &tier(name), &[A, B, C], &[]);
+        check(&three(), &json!({"service_tier": name}), &[A, B, C], &[]);
     }
 }
 
@@ -144,26 +140,33 @@ fn within_the_priority_tier_the_fastest_goes_first_and_trouble_last_of_all() {
     );
 }
 
+/// What the upstreams of a plan are told as their tier.
+fn told_tiers(endpoints: &Value, model: &str, tier: Value) -> Vec<Option<&'static str>> {
+    let config = config(&document(endpoints));
+    let body = json!({"model": model, "service_tier": tier});
+    let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
+    let plan = plan_in(&config, &body, &Health::default(), 1);
+    plan.steps.iter().map(|step| step.target(&config, &request).unwrap().service_tier).collect()
+}
+
 #[test]
 fn an_upstream_is_told_the_tier_of_its_endpoint() {
-    let told = |endpoints: &Value, model: &str, tier: Value| {
-        let config = config(&document(endpoints));
-        let body = json!({"model": model, "service_tier": tier});
-        let request = Request::parse(body.to_string().into_bytes(), &Limits::default()).unwrap();
-        let plan = plan_in(&config, &body, &Health::default(), 1);
-        let targets =
-            plan.steps.iter().map(|step| step.target(&config, &request).unwrap().service_tier);
-        targets.collect::<Vec<_>>()
-    };
-    let default = Some("default");
-    assert_eq!(told(&tiered(), "x/m", json!("fast")), [Some("priority"), default, default]);
-    assert_eq!(told(&tiered(), "x/m", json!("flex")), [Some("flex")]);
-    assert_eq!(told(&tiered(), "x/m:floor", json!(null)), [Some("flex"), None, None]);
-    assert_eq!(told(&tiered(), "x/m", json!("auto")), [None, None]);
-    assert_eq!(told(&tiered(), "x/m", json!("default")), [None, None]);
-    // Without tiers in the document the client's word stands, in OpenAI's spelling.
-    assert_eq!(told(&three(), "x/m", json!("flex")), [None; 3]);
-    assert_eq!(told(&three(), "x/m", json!("fast")), [Some("priority"); 3]);
+    let (tiered, three) = (tiered(), three());
+    let (flex, priority, default) = (Some("flex"), Some("priority"), Some("default"));
+    let rows: [(&Value, &str, Value, &[Option<&str>]); 7] = [
+        (&tiered, "x/m", json!("fast"), &[priority, default, default]),
+        (&tiered, "x/m", json!("flex"), &[flex]),
+        (&tiered, "x/m:floor", json!(null), &[flex, None, None]),
+        (&tiered, "x/m", json!("auto"), &[None, None]),
+        (&tiered, "x/m", json!("default"), &[None, None]),
+        // Without tiers in the document the upstream gets the tier that the client names, in
+        // OpenAI's spelling.
+        (&three, "x/m", json!("flex"), &[None; 3]),
+        (&three, "x/m", json!("fast"), &[priority; 3]),
+    ];
+    for (endpoints, model, tier, expected) in rows {
+        assert_eq!(told_tiers(endpoints, model, tier.clone()), expected, "{model} {tier}");
+    }
     let drop = Reason::Tier(Tier::Flex);
     assert_eq!(drop.to_string(), "service tier flex was not asked for");
 }

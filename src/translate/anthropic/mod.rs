@@ -2,108 +2,71 @@
 //!
 //! Follows `anthropic-version: 2023-06-01` as documented on platform.claude.com and typed in the
 //! Python SDK 2.11 (2026-11). No `anthropic-beta` is needed: structured outputs, one-hour caches,
-//! files and effort left beta. Upstream: [`Anthropic`] as a [`Format`]: `request` writes, `reader`
-//! reads the answer. Client: [`Anthropic`] as a [`Dialect`]: `dialect` and `block` read the
-//! request, `writer` writes the answer.
+//! files and effort left beta.
 
-mod answer;
-mod base64;
-mod block;
-mod calls;
-mod content;
-mod dialect;
-mod error;
-mod event;
-mod field;
-mod model;
+mod call;
 mod proof;
-mod reader;
-mod request;
+mod read_answer;
+mod read_error;
+mod read_request;
 mod tally;
-mod thinking;
-mod writer;
+mod write_answer;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use super::form::Conversation;
-use super::{About, AnswerReader, AnswerWriter, Dialect, Format, Loss};
+use super::loss::{CHAT_ONLY, Loss, Losses, Lost};
+use super::{About, AnswerReader, AnswerWriter, Dialect, Format};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
 
 pub use proof::has_foreign_parts;
 pub(super) use proof::unstamp;
 
-/// The header every request to an upstream needs, besides `x-api-key` or `authorization`.
-pub const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
-
-/// The path below an upstream's base path (`/v1` at Anthropic), and a client's below the gateway's.
-pub const PATH: &str = "messages";
-
-/// The path of a question for the number of input tokens.
-pub const COUNT_PATH: &str = "messages/count_tokens";
-
 /// OpenRouter's name for the form of Claude's thinking.
-pub const THINKING_FORMAT: &str = "anthropic-claude-v1";
-
-/// `max_tokens`, which the API demands, where the client names none.
-pub const DEFAULT_MAX_TOKENS: u64 = 8192;
+pub(super) const THINKING_FORMAT: &str = "anthropic-claude-v1";
 
 /// The Messages API.
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;
 
-/// What the API cannot express, by OpenAI's names.
-const LOSSES: &[(&str, Loss)] = &[
-    ("n", Loss::Refused),
-    ("audio", Loss::Refused),
-    ("modalities", Loss::Refused),
-    ("image_config", Loss::Refused),
-    ("web_search_options", Loss::Refused),
-    // Of a type that no document has.
-    ("messages.file", Loss::Refused),
-    ("messages.input_audio", Loss::Refused),
-    ("messages.video_url", Loss::Refused),
-    ("logprobs", Loss::Ignored),
-    ("top_logprobs", Loss::Ignored),
-    ("logit_bias", Loss::Ignored),
-    ("frequency_penalty", Loss::Ignored),
-    ("presence_penalty", Loss::Ignored),
-    ("repetition_penalty", Loss::Ignored),
-    ("min_p", Loss::Ignored),
-    ("top_a", Loss::Ignored),
-    ("seed", Loss::Ignored),
-    ("prediction", Loss::Ignored),
-    ("verbosity", Loss::Ignored),
-    ("top_k", Loss::Ignored),
-    ("max_tool_calls", Loss::Ignored),
-    ("service_tier", Loss::Ignored),
-    ("metadata", Loss::Ignored),
-    ("store", Loss::Ignored),
-    ("prompt_cache_key", Loss::Ignored),
-    ("prompt_cache_options", Loss::Ignored),
-    ("prompt_cache_retention", Loss::Ignored),
-    ("temperature", Loss::Approximated),
-    ("top_p", Loss::Approximated),
-    ("stop", Loss::Approximated),
-    ("reasoning", Loss::Approximated),
-    ("tool_choice", Loss::Approximated),
-    ("response_format", Loss::Approximated),
-    ("tools.strict", Loss::Approximated),
-];
+/// What the API cannot express.
+const LOSSES: Losses = Losses(&[
+    CHAT_ONLY,
+    &[
+        ("modalities", Loss::Refused),
+        ("image_config", Loss::Refused),
+        // Of a type that no document has.
+        ("messages.file", Loss::Refused),
+        ("messages.input_audio", Loss::Refused),
+        ("messages.video_url", Loss::Refused),
+        ("seed", Loss::Ignored),
+        ("top_k", Loss::Ignored),
+        ("temperature", Loss::Approximated),
+        ("top_p", Loss::Approximated),
+        ("stop", Loss::Approximated),
+        ("reasoning", Loss::Approximated),
+        ("tool_choice", Loss::Approximated),
+        ("response_format", Loss::Approximated),
+        ("tools.strict", Loss::Approximated),
+    ],
+]);
 
 impl Format for Anthropic {
-    fn losses(&self) -> &'static [(&'static str, Loss)] {
+    fn path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/messages")
+    }
+
+    fn losses(&self) -> Losses {
         LOSSES
     }
 
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8> {
-        request::write(conversation, model, dropped)
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
+        write_request::write(conversation, model, dropped)
     }
 
     fn thinking_format(&self) -> Option<&'static str> {
@@ -111,21 +74,21 @@ impl Format for Anthropic {
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::<reader::Reader>::default()
+        Box::<read_answer::Reading>::default()
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        error::read(body)
+        read_error::read(body)
     }
 }
 
 impl Dialect for Anthropic {
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
-        dialect::read(body)
+        read_request::read(body)
     }
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
-        Box::new(writer::Writer::new(about))
+        Box::new(write_answer::Writer::new(about))
     }
 }
 

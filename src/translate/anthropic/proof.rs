@@ -9,9 +9,8 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::content::is_own;
-use super::{THINKING_FORMAT, dialect};
-use crate::translate::form::{Content, Part, Text};
+use super::{THINKING_FORMAT, read_request};
+use crate::translate::form::{Content, Text, Thinking};
 
 /// The stamp of a proof that belongs to the tool call behind it.
 const OF_CALL: &str = "modelyard-call-v1";
@@ -50,6 +49,12 @@ pub(in crate::translate) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<
     }
 }
 
+/// Whether Claude thought it, and proves it.
+pub(super) fn is_own(thinking: &Thinking<'_>) -> bool {
+    thinking.format.as_deref().is_none_or(|format| format == THINKING_FORMAT)
+        && (thinking.signature.is_some() || thinking.encrypted.is_some())
+}
+
 /// Whether a client's body carries what answers of other providers left in it: thinking whose proof
 /// is foreign or missing, proofs of calls, citations nobody searched for. Anthropic rejects these,
 /// so such a body must not pass as bytes to an Anthropic upstream but be read and written anew.
@@ -57,15 +62,22 @@ pub(in crate::translate) fn unstamp(proof: Text<'_>) -> (Option<Text<'_>>, Text<
 /// A body without a word of thinking or citations is not parsed.
 #[inline(never)]
 pub fn has_foreign_parts(body: &[u8]) -> bool {
-    let is_foreign =
-        |part: &Part<'_>| matches!(&part.content, Content::Thinking(thinking) if !is_own(thinking));
-    let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
-    let thinks = || {
-        has("thinking\"")
-            && dialect::read(body)
-                .is_ok_and(|read| read.turns.iter().flat_map(|turn| &turn.parts).any(is_foreign))
-    };
-    has(OF_CALL) || has_empty_index(body) || thinks()
+    has(body, OF_CALL)
+        || has_empty_index(body)
+        || has(body, "thinking\"") && has_foreign_thinking(body)
+}
+
+fn has(body: &[u8], text: &str) -> bool {
+    memmem::find(body, text.as_bytes()).is_some()
+}
+
+fn has_foreign_thinking(body: &[u8]) -> bool {
+    read_request::read(body).is_ok_and(|read| {
+        read.turns.iter().flat_map(|turn| &turn.parts).any(|part| match &part.content {
+            Content::Thinking(thinking) => !is_own(thinking),
+            _ => false,
+        })
+    })
 }
 
 /// Whether there is a citation whose place in a search is empty.

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::catalog::{ServiceTier, Tier};
 use crate::translate::delta::FinishReason;
+use crate::translate::tolerant::{object, text};
 use crate::usage::Usage;
-use crate::wire::json::{JsonError, Kind, Reader};
+use crate::wire::json::{JsonError, Reader};
 
 /// Counts read so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,18 +27,16 @@ impl Tally {
     /// event is no news.
     pub(super) fn take(&mut self, reader: &mut Reader<'_>) -> Result<bool, JsonError> {
         let mut counted = false;
-        if reader.peek()? != Kind::Object {
-            return Ok(false);
-        }
-        reader.object(|reader, member| {
-            let count = match member.key.decode().as_ref() {
+        object(reader, |reader, key| {
+            let count = match key {
                 "input_tokens" => &mut self.fresh,
                 "cache_read_input_tokens" => &mut self.read,
                 "cache_creation_input_tokens" => &mut self.written,
                 "output_tokens" => &mut self.output,
                 "output_tokens_details" => return self.details(reader),
-                "service_tier" if reader.peek()? == Kind::String => {
-                    self.tier = ServiceTier::named(&reader.string()?.decode());
+                "service_tier" => {
+                    let tier = text(reader)?.map(|name| ServiceTier::named(&name));
+                    self.tier = tier.unwrap_or(self.tier);
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -46,22 +45,18 @@ impl Tally {
                 counted = true;
                 *count = tokens.max(*count);
             }
-            Ok::<_, JsonError>(())
+            Ok(())
         })?;
         Ok(counted)
     }
 
     fn details(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
-        if reader.peek()? != Kind::Object {
-            return Ok(());
-        }
-        reader.object(|reader, member| {
-            if member.key.is("thinking_tokens") {
+        object(reader, |reader, key| {
+            if key == "thinking_tokens" {
                 self.thinking = reader.u64()?.unwrap_or(0).max(self.thinking);
             }
-            Ok::<_, JsonError>(())
-        })?;
-        Ok(())
+            Ok(())
+        })
     }
 
     pub(super) fn usage(&self) -> Usage {

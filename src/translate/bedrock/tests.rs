@@ -5,6 +5,7 @@ mod answer;
 mod fault;
 mod request;
 mod stream;
+mod thinking;
 
 use super::Bedrock;
 use crate::translate::delta::{Answer, Delta};

@@ -3,34 +3,27 @@
 //!
 //! Used where only one side speaks it; where both do, bytes pass and nothing comes here. Sources:
 //! OpenAI's API reference and the types of openai-python (2026-11), OpenRouter's API description
-//! (2026-08), DeepSeek's and Mistral's references. Folder: `request_reader` → `message_reader`,
-//! `part`, `tool`, `reasoning` read what clients send; `request_writer` writes it for upstreams;
-//! `chunk` and `answer_reader` read what upstreams answer; `answer_writer` writes it for clients.
+//! (2026-08), DeepSeek's and Mistral's references.
 
-mod answer_reader;
-mod answer_writer;
-mod asked;
-mod chunk;
-mod error_body;
-mod message_reader;
-mod message_writer;
-mod part;
-mod piece;
+mod media;
 mod quirks;
+mod read_answer;
+mod read_error;
+mod read_request;
 mod reasoning;
-mod request_reader;
-mod request_writer;
-mod tool;
-mod value;
-mod whole_writer;
+mod write_answer;
+mod write_request;
 
 #[cfg(test)]
 mod tests;
 
 pub use quirks::{CallIds, OutputLimit, Quirks, ReasoningForm, ThinkingForm};
-pub use request_writer::effort;
+pub use write_request::effort;
 
-use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format, Loss};
+use std::borrow::Cow;
+
+use super::loss::{Losses, Lost};
+use super::{About, AnswerReader, AnswerWriter, Conversation, Dialect, Format};
 use crate::error::Error;
 use crate::wire::openai::ErrorFields;
 
@@ -40,11 +33,11 @@ pub struct Client;
 
 impl Dialect for Client {
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
-        request_reader::read(body)
+        read_request::read(body)
     }
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
-        Box::new(answer_writer::Writer::new(about))
+        Box::new(write_answer::Writer::new(about))
     }
 }
 
@@ -56,24 +49,23 @@ pub struct Upstream {
 }
 
 impl Format for Upstream {
-    fn losses(&self) -> &'static [(&'static str, Loss)] {
+    fn path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/chat/completions")
+    }
+
+    fn losses(&self) -> Losses {
         self.quirks.losses
     }
 
-    fn request(
-        &self,
-        conversation: &Conversation<'_>,
-        model: &str,
-        dropped: &mut Vec<&'static str>,
-    ) -> Vec<u8> {
-        request_writer::write(conversation, model, &self.quirks, dropped)
+    fn request(&self, conversation: &Conversation<'_>, model: &str, dropped: &mut Lost) -> Vec<u8> {
+        write_request::write(conversation, model, &self.quirks, dropped)
     }
 
     fn reader(&self) -> Box<dyn AnswerReader> {
-        Box::new(answer_reader::ChatReader::default())
+        Box::new(read_answer::Reading::default())
     }
 
     fn error(&self, body: &[u8]) -> Option<ErrorFields> {
-        error_body::parse(body)
+        read_error::read(body)
     }
 }

@@ -7,9 +7,11 @@
 use std::borrow::Cow;
 
 use super::Upstream;
+use crate::config::{Api, Provider};
 use crate::fnv::Fnv;
-use crate::translate::Loss::{self, Approximated, Ignored, Refused};
 use crate::translate::id_in_place_of;
+use crate::translate::loss::Loss::{Approximated, Ignored, Refused};
+use crate::translate::loss::{Losses, Table};
 
 /// How one upstream departs from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub struct Quirks {
     /// not know.
     pub foreign: &'static [&'static str],
     /// What it cannot express.
-    pub losses: &'static [(&'static str, Loss)],
+    pub losses: Losses,
 }
 
 /// Name of the output limit.
@@ -78,7 +80,7 @@ pub enum CallIds {
 /// How an upstream takes thinking back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkingForm {
-    /// Not at all.
+    /// It has no place for it.
     None,
     /// OpenRouter's `reasoning_details`.
     Details,
@@ -100,73 +102,55 @@ const OPENROUTERS: &[&str] = &[
     "stop_server_tools_when",
 ];
 
-const OPENAI_LOSSES: &[(&str, Loss)] = &[
-    ("top_k", Ignored),
-    ("min_p", Ignored),
-    ("top_a", Ignored),
-    ("repetition_penalty", Ignored),
-    ("image_config", Ignored),
-    ("stop", Approximated),
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
+/// What no upstream can express.
+const EVERYWHERE: Table = &[
     ("messages.images", Ignored),
     ("messages.tool.content", Approximated),
     ("messages.tool.is_error", Approximated),
-    ("messages.content.video_url", Refused),
-    ("messages.content.file.url", Refused),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
-];
-
-const COMPATIBLE_LOSSES: &[(&str, Loss)] = &[
-    ("top_k", Ignored),
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.video_url", Refused),
-    ("messages.content.file.url", Refused),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
-];
-
-const VLLM_LOSSES: &[(&str, Loss)] = &[
-    ("reasoning.max_tokens", Approximated),
-    ("messages.reasoning", Ignored),
-    ("messages.cache_control", Ignored),
-    ("tools.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.file.url", Refused),
     ("messages.content.image_url.file_id", Refused),
     ("messages.content.input_audio.url", Refused),
 ];
 
-const OPENROUTER_LOSSES: &[(&str, Loss)] = &[
-    ("stop", Approximated),
-    ("messages.tool_calls.cache_control", Ignored),
-    ("messages.images", Ignored),
-    ("messages.tool.content", Approximated),
-    ("messages.tool.is_error", Approximated),
-    ("messages.content.image_url.file_id", Refused),
-    ("messages.content.input_audio.url", Refused),
-    ("user", Ignored),
+/// What only OpenRouter can.
+const NOT_OPENROUTER: Table = &[
+    ("reasoning.max_tokens", Approximated),
+    ("messages.reasoning", Ignored),
+    ("messages.cache_control", Ignored),
+    ("tools.cache_control", Ignored),
+    ("messages.content.file.url", Refused),
 ];
+
+const OPENAI_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    NOT_OPENROUTER,
+    &[
+        ("top_k", Ignored),
+        ("min_p", Ignored),
+        ("top_a", Ignored),
+        ("repetition_penalty", Ignored),
+        ("image_config", Ignored),
+        ("stop", Approximated),
+        ("messages.content.video_url", Refused),
+        ("user", Ignored),
+    ],
+]);
+
+const COMPATIBLE_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    NOT_OPENROUTER,
+    &[("top_k", Ignored), ("messages.content.video_url", Refused), ("user", Ignored)],
+]);
+
+const VLLM_LOSSES: Losses = Losses(&[EVERYWHERE, NOT_OPENROUTER]);
+
+const OPENROUTER_LOSSES: Losses = Losses(&[
+    EVERYWHERE,
+    &[("stop", Approximated), ("messages.tool_calls.cache_control", Ignored), ("user", Ignored)],
+]);
 
 impl CallIds {
     /// An id the upstream takes; the same for the same one.
     pub(super) fn fit(self, id: &str) -> Cow<'_, str> {
-        const SHORT: usize = 40;
-        const NINE: usize = 9;
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let fits = match self {
             Self::Any => true,
             Self::Short => id.len() <= SHORT,
@@ -177,17 +161,24 @@ impl CallIds {
             Self::Any | Self::Short => {
                 Cow::Owned(id_in_place_of(id, SHORT, |byte| byte.is_ascii_graphic()))
             }
-            Self::Nine => {
-                let mut hash = Fnv::of(id.as_bytes());
-                let mut digit = || {
-                    let place = usize::try_from(hash % 36).unwrap_or_default();
-                    hash /= 36;
-                    DIGITS.get(place).copied().map_or('0', char::from)
-                };
-                Cow::Owned((0..NINE).map(|_| digit()).collect())
-            }
+            Self::Nine => Cow::Owned(nine_of(Fnv::of(id.as_bytes()))),
         }
     }
+}
+
+const SHORT: usize = 40;
+const NINE: usize = 9;
+
+/// Letters and digits that stand for a hash.
+fn nine_of(mut hash: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = String::with_capacity(NINE);
+    for _ in 0..NINE {
+        let place = usize::try_from(hash % 36).unwrap_or_default();
+        digits.push(DIGITS.get(place).copied().map_or('0', char::from));
+        hash /= 36;
+    }
+    digits
 }
 
 impl Quirks {
@@ -280,10 +271,25 @@ impl Quirks {
         ("api.mistral.ai", Upstream { quirks: Self::MISTRAL }),
     ];
 
-    /// Those of an upstream, told by its host; a model server of one's own can be anything
-    /// compatible.
-    pub fn of_host(host: &str) -> &'static Upstream {
-        let known = Self::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
-        known.map_or(&Upstream { quirks: Self::COMPATIBLE }, |(_, upstream)| upstream)
+    /// Those of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        &Upstream::of(provider).quirks
+    }
+}
+
+impl Upstream {
+    /// That of a provider.
+    pub fn of(provider: &Provider) -> &'static Self {
+        match provider.api {
+            // Whatever its host is called.
+            Api::AzureOpenAi => &Self { quirks: Quirks::OPENAI },
+            _ => Self::of_host(&provider.host),
+        }
+    }
+
+    /// Told by its host; a model server of one's own can be anything compatible.
+    pub fn of_host(host: &str) -> &'static Self {
+        let known = Quirks::HOSTS.iter().find(|(known, _)| host == *known || host.ends_with(known));
+        known.map_or(&Self { quirks: Quirks::COMPATIBLE }, |(_, upstream)| upstream)
     }
 }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::value::{maybe_object, maybe_text};
 use crate::translate::form::{Text, Thinking};
+use crate::translate::tolerant::{member, non_empty_text, object, text};
 use crate::wire::json::{JsonError, Reader};
 
 /// OpenRouter's form where none is named.
@@ -42,7 +42,7 @@ impl<'a> Detail<'a> {
     /// Reads one; any other value is an empty one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut detail = Self::default();
-        maybe_object(reader, |reader, key| {
+        object(reader, |reader, key| {
             let slot = match key {
                 "text" | "summary" => &mut detail.text,
                 "data" => &mut detail.data,
@@ -54,7 +54,7 @@ impl<'a> Detail<'a> {
                     return Ok(());
                 }
                 "type" => {
-                    let kind = maybe_text(reader)?.unwrap_or_default();
+                    let kind = text(reader)?.unwrap_or_default();
                     detail.unknown = !matches!(
                         &*kind,
                         "reasoning.text" | "reasoning.summary" | "reasoning.encrypted"
@@ -63,7 +63,7 @@ impl<'a> Detail<'a> {
                 }
                 _ => return Ok(()),
             };
-            *slot = maybe_text(reader)?.filter(|text| !text.is_empty());
+            *slot = non_empty_text(reader)?;
             Ok(())
         })?;
         Ok(detail)
@@ -120,6 +120,14 @@ pub(super) fn thinking<'a>(details: Vec<Detail<'a>>) -> impl Iterator<Item = Thi
         }
     }
     joined.into_iter().map(Detail::thinking)
+}
+
+/// `extra_content.google.thought_signature` of a tool call: how Gemini's own OpenAI face writes a
+/// call's proof.
+pub(super) fn thought_signature<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<Text<'a>>, JsonError> {
+    member(reader, "google", |reader| member(reader, "thought_signature", non_empty_text))
 }
 
 /// One element of `reasoning_details`, as it is written.

@@ -73,7 +73,8 @@ impl Identity {
         };
         format!(
             "{{\"prompt_tokens\":{input},{completion}\"total_tokens\":{total},{cost},\
-             \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}}\
+             \"prompt_tokens_details\":{{\"cached_tokens\":{cached},\
+             \"cache_write_tokens\":{cache_write},\"audio_tokens\":{audio}}}\
              {completion_details}}}"
         )
     }
@@ -91,7 +92,8 @@ impl Identity {
         let error = serde_json::to_string(&error.openrouter(&message)).unwrap_or_default();
         let (empty, metadata) = (self.empty(), self.metadata_member());
         self.chunk(&format!(
-            "\"error\":{error}{metadata},\"choices\":[{{{empty},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]"
+            "\"error\":{error}{metadata},\"choices\":[{{{empty},\"finish_reason\":\"error\",\
+             \"native_finish_reason\":null}}]"
         ))
     }
 

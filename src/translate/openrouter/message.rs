@@ -172,7 +172,10 @@ mod tests {
         meter
     }
 
-    const COST: &str = r#""cost":0.000044,"is_byok":false,"cost_details":{"upstream_inference_cost":0.000044,"upstream_inference_I_cost":0.000028,"upstream_inference_O_cost":0.000016}"#;
+    const COST: &str = concat!(
+        r#""cost":0.000044,"is_byok":false,"cost_details":{"upstream_inference_cost":0.000044,"#,
+        r#""upstream_inference_I_cost":0.000028,"upstream_inference_O_cost":0.000016}"#
+    );
 
     /// `COST` and `MORE` stand for what is told of the cost, and for the metadata that was asked
     /// for.
@@ -200,13 +203,16 @@ mod tests {
     fn a_message_says_who_answered_and_what_it_cost() {
         check(
             Operation::Messages,
-            r#"{"id":"msg_1", "model":"claude", "content":[{"type":"text","text":"model"}], "usage": {"input_tokens":60}}"#,
-            r#"{WHO,MORE,"id":"msg_1", "model":"openai/gpt-4.1-mini", "content":[{"type":"text","text":"model"}], "usage": {COST,"input_tokens":60}}"#,
+            r#"{"id":"msg_1", "model":"claude",
+                "content":[{"type":"text","text":"model"}], "usage": {"input_tokens":60}}"#,
+            r#"{WHO,MORE,"id":"msg_1", "model":"openai/gpt-4.1-mini",
+                "content":[{"type":"text","text":"model"}], "usage": {COST,"input_tokens":60}}"#,
         );
-        // An upstream may be such a gateway itself.
+        // An upstream may be such a gateway, too, so its own figures are replaced.
         check(
             Operation::Messages,
-            r#"{"provider":"X","usage":{"cost":1,"is_byok":true,"cost_details":null},"openrouter_metadata":{}}"#,
+            r#"{"provider":"X","usage":{"cost":1,"is_byok":true,"cost_details":null},
+                "openrouter_metadata":{}}"#,
             r#"{WHO,MORE,"usage":{COST}}"#,
         );
     }
@@ -215,12 +221,16 @@ mod tests {
     fn each_event_of_a_message_says_its_part() {
         for (text, expected) in [
             (
-                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\",\"usage\":{}}}\n\n",
-                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{WHO,\"model\":\"openai/gpt-4.1-mini\",\"usage\":{}}}\n\n",
+                "event: message_start\ndata: {\"type\":\"message_start\",\
+                 \"message\":{\"model\":\"claude\",\"usage\":{}}}\n\n",
+                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{WHO,\
+                 \"model\":\"openai/gpt-4.1-mini\",\"usage\":{}}}\n\n",
             ),
             (
-                "event:message_delta\r\ndata: {\"delta\":{},\r\ndata: \"usage\":{\"output_tokens\":10}}\r\n\r\n",
-                "event: message_delta\ndata: {\"delta\":{}, \"usage\":{COST,\"output_tokens\":10}}\n\n",
+                "event:message_delta\r\ndata: {\"delta\":{},\
+                 \r\ndata: \"usage\":{\"output_tokens\":10}}\r\n\r\n",
+                "event: message_delta\ndata: {\"delta\":{}, \"usage\":{COST,\
+                 \"output_tokens\":10}}\n\n",
             ),
             (
                 "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
@@ -240,8 +250,10 @@ mod tests {
         );
         check(
             Operation::Responses,
-            "event: response.completed\ndata: {\"sequence_number\":1,\"response\":{\"usage\":{\"input_tokens\":100}}}\n\n",
-            "event: response.completed\ndata: {\"sequence_number\":1,\"response\":{MORE,\"usage\":{COST,\"input_tokens\":100}}}\n\n",
+            "event: response.completed\ndata: {\"sequence_number\":1,\
+             \"response\":{\"usage\":{\"input_tokens\":100}}}\n\n",
+            "event: response.completed\ndata: {\"sequence_number\":1,\"response\":{MORE,\
+             \"usage\":{COST,\"input_tokens\":100}}}\n\n",
         );
     }
 

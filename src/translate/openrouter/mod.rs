@@ -73,8 +73,10 @@ impl Identity {
         };
         let (total, input_cost, output_cost) = (charge.total(), charge.input, charge.output);
         format!(
-            "\"cost\":{total},\"is_byok\":false,\"cost_details\":{{\"upstream_inference_cost\":{total},\
-             \"upstream_inference_{input}_cost\":{input_cost},\"upstream_inference_{output}_cost\":{output_cost}}}"
+            "\"cost\":{total},\"is_byok\":false,\
+             \"cost_details\":{{\"upstream_inference_cost\":{total},\
+             \"upstream_inference_{input}_cost\":{input_cost},\
+             \"upstream_inference_{output}_cost\":{output_cost}}}"
         )
     }
 }
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
     use crate::catalog::Price;
     use crate::translate::tests::identity;
-    use serde_json::{Value, json};
+    use serde_json::Value;
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -120,26 +122,30 @@ mod tests {
         pricing
     }
 
+    /// Usual prices of tokens, and more of them.
+    fn usual_and(more: &[(&str, &str)]) -> Pricing {
+        let usual = [("prompt", "0.000003"), ("completion", "0.000015")];
+        pricing(&[&usual, more].concat())
+    }
+
     #[test]
     fn usage_tells_what_each_part_cost() {
-        const BASE: [(&str, &str); 2] = [("prompt", "0.000003"), ("completion", "0.000015")];
         let usage = Usage { input: 1000, output: 100, ..Usage::default() };
         let cached = Usage { cached: 400, cache_write: 100, ..usage };
         let reasoning = Usage { reasoning: 40, ..usage };
-        let row = |more: &[(&str, &str)]| pricing(&[&BASE, more].concat());
         for (usage, pricing, total, input, output) in [
-            (usage, row(&[]), 0.0045, 0.003, 0.0015),
-            (cached, row(&[]), 0.0045, 0.003, 0.0015),
-            (cached, row(&[("read", "0.0000003")]), 0.00342, 0.00192, 0.0015),
+            (usage, usual_and(&[]), 0.0045, 0.003, 0.0015),
+            (cached, usual_and(&[]), 0.0045, 0.003, 0.0015),
+            (cached, usual_and(&[("read", "0.0000003")]), 0.00342, 0.00192, 0.0015),
             (
                 cached,
-                row(&[("read", "0.0000003"), ("write", "0.00000375")]),
+                usual_and(&[("read", "0.0000003"), ("write", "0.00000375")]),
                 0.003495,
                 0.001995,
                 0.0015,
             ),
-            (reasoning, row(&[("reasoning", "0.00003")]), 0.0051, 0.003, 0.0021),
-            (usage, row(&[("request", "0.01")]), 0.0145, 0.013, 0.0015),
+            (reasoning, usual_and(&[("reasoning", "0.00003")]), 0.0051, 0.003, 0.0021),
+            (usage, usual_and(&[("request", "0.01")]), 0.0145, 0.013, 0.0015),
             (Usage { output: 0, ..usage }, pricing(&[("prompt", "0.000003")]), 0.003, 0.003, 0.0),
             (usage, pricing(&[("prompt", "0"), ("completion", "0")]), 0.0, 0.0, 0.0),
         ] {
@@ -147,27 +153,29 @@ mod tests {
                 Identity { prices: vec![(None, pricing, Vec::new())], ..identity(Operation::Chat) };
             let told: Value =
                 serde_json::from_str(&format!("{{{}}}", identity.cost(&usage, "a", "b"))).unwrap();
-            let details = json!({
-                "upstream_inference_cost": total, "upstream_inference_a_cost": input, "upstream_inference_b_cost": output,
-            });
-            // As numbers: a whole one has no point.
-            let number = |value: &Value| value.as_f64().unwrap();
-            assert_eq!((number(&told["cost"]), &told["is_byok"]), (total, &json!(false)), "{told}");
-            for (name, expected) in details.as_object().unwrap() {
-                assert_eq!(number(&told["cost_details"][name]), number(expected), "{name}: {told}");
+            // Compared as numbers, because the text of a whole number has no point.
+            assert_eq!(told["cost"].as_f64(), Some(total), "{told}");
+            assert_eq!(told["is_byok"], false, "{told}");
+            for (name, expected) in [
+                ("upstream_inference_cost", total),
+                ("upstream_inference_a_cost", input),
+                ("upstream_inference_b_cost", output),
+            ] {
+                let part = told["cost_details"][name].as_f64();
+                assert_eq!(part, Some(expected), "{name}: {told}");
             }
         }
     }
 
     #[test]
     fn the_prices_of_the_moment_hold() {
-        let at = |input: u64| {
-            let told =
-                identity(Operation::Chat).cost(&Usage { input, ..Usage::default() }, "a", "b");
-            serde_json::from_str::<Value>(&format!("{{{told}}}")).unwrap()["cost"].clone()
-        };
-        assert_eq!(at(1000).as_f64(), Some(0.0004));
-        assert_eq!(at(1001).as_f64(), Some(1.001), "above the bound another price holds");
+        // Above the bound another price holds.
+        for (input, cost) in [(1000, 0.0004), (1001, 1.001)] {
+            let usage = Usage { input, ..Usage::default() };
+            let told = identity(Operation::Chat).cost(&usage, "a", "b");
+            let told: Value = serde_json::from_str(&format!("{{{told}}}")).unwrap();
+            assert_eq!(told["cost"].as_f64(), Some(cost), "{input}");
+        }
         let unknown = Identity {
             prices: vec![(None, Pricing::default(), Vec::new())],
             ..identity(Operation::Chat)

@@ -7,19 +7,13 @@
 //! calls told in their own form (see `tool`); what the model must give back unchanged in the next
 //! turn (proofs of thinking) travels in `encrypted_content` (see `proof`).
 
-mod call;
-mod content;
-mod event;
-mod input;
-mod item;
-mod output;
+mod cache;
 mod proof;
-mod read;
-mod response;
+mod read_request;
 mod shape;
 mod tool;
 mod value;
-mod writer;
+mod write_answer;
 
 #[cfg(test)]
 mod tests;
@@ -27,18 +21,16 @@ mod tests;
 use super::{About, AnswerWriter, Conversation, Dialect};
 use crate::error::Error;
 
-pub use read::LOSSES;
-
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Responses;
 
 impl Dialect for Responses {
     fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, Error> {
-        read::conversation(body)
+        read_request::read(body)
     }
 
     fn writer(&self, about: About) -> Box<dyn AnswerWriter> {
-        Box::new(writer::Writer::new(about))
+        Box::new(write_answer::Writer::new(about))
     }
 }

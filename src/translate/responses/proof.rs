@@ -12,9 +12,9 @@ use std::borrow::Cow;
 use crate::translate::anthropic::{THINKING_FORMAT, unstamp};
 use crate::translate::form::Text;
 
-/// The proof that readable thinking is unchanged.
+/// What stands before the proof that readable thinking is unchanged.
 pub(super) const THINKING: &str = "signature:";
-/// The proof of the tool call that follows.
+/// What stands before the proof of the tool call that follows.
 pub(super) const CALL: &str = "call_signature:";
 
 /// What stands before a proof or something encrypted in an upstream's form; `kind` is one of the

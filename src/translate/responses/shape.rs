@@ -182,10 +182,8 @@ fn object<'a>(
         found.push((field.name, value.map_err(|problem| problem.in_member(field.name))?));
         Ok(())
     })?;
-    let is_missing = |field: &&Field| {
-        field.need == Need::Must && !found.iter().any(|(name, _)| *name == field.name)
-    };
-    match fields.iter().find(is_missing) {
+    let mut needed = fields.iter().filter(|field| field.need == Need::Must);
+    match needed.find(|field| found.iter().all(|(name, _)| *name != field.name)) {
         Some(field) => Err(Problem::wrong("is missing").in_member(field.name)),
         None => Ok(Object(found)),
     }

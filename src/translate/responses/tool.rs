@@ -8,7 +8,9 @@
 
 use std::borrow::Cow;
 
-use super::content::{CACHE, cache};
+use memchr::memmem;
+
+use super::cache::{CACHE, cache};
 use super::shape::{Field, Shape, field, maybe, must, parse, raw, text, wrong};
 use super::value::{Object, Value};
 use crate::error::{Error, echo};
@@ -28,7 +30,11 @@ const LEFT_OUT: [(&str, &str); 7] = [
 ];
 
 /// Arguments of a free-form tool.
-const FREE_FORM: &str = r#"{"type":"object","properties":{"input":{"type":"string","description":"The whole input, as plain text"}},"required":["input"],"additionalProperties":false}"#;
+const FREE_FORM: &str = concat!(
+    r#"{"type":"object","#,
+    r#""properties":{"input":{"type":"string","description":"The whole input, as plain text"}},"#,
+    r#""required":["input"],"additionalProperties":false}"#,
+);
 
 /// The function a tool search is called by.
 pub(super) const SEARCH: &str = "tool_search";
@@ -196,8 +202,8 @@ impl Names {
         let mut names = Self::default();
         let Ok(Value::Object(offers)) = parse(request, OFFERS) else { return names };
         names.add(offers.raw("tools"));
-        let later = |item: &&str| memchr::memmem::find(request, item.as_bytes()).is_some();
-        if ["tool_search_output", "additional_tools"].iter().any(later)
+        let bring_tools = ["tool_search_output", "additional_tools"];
+        if bring_tools.iter().any(|item| memmem::find(request, item.as_bytes()).is_some())
             && let Ok(items) = field("input", offers.raw("input"), &Shape::TextOrList(OFFERS))
         {
             items.objects().iter().for_each(|item| names.add(item.raw("tools")));

@@ -28,7 +28,8 @@ const VALID: &[&str] = &[
     "\"\\ud83e\\udd80\"",
     "\"\u{7f}\"",
     "{\"a\":[],\"b\":{},\"c\":\"\\\\\"}",
-    "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"Grüße: {\\\"x\\\": [1, 2]}\\n\"}],\"stream\":true,\"n\":1}",
+    "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\
+        \"content\":\"Grüße: {\\\"x\\\": [1, 2]}\\n\"}],\"stream\":true,\"n\":1}",
 ];
 
 const INVALID: &[(&str, JsonErrorKind, usize)] = {
@@ -190,9 +191,12 @@ fn judged_alike(text: &[u8]) -> bool {
     false
 }
 
+fn nested(depth: usize) -> Vec<u8> {
+    [b"[".repeat(depth), b"]".repeat(depth)].concat()
+}
+
 #[test]
 fn depth_is_counted_from_the_root() {
-    let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
     let too_deep = Err(JsonError { at: MAX_DEPTH, kind: JsonErrorKind::TooDeep });
     assert_eq!(skip_all(&nested(MAX_DEPTH)), Ok(0..2 * MAX_DEPTH));
     assert_eq!(skip_all(&nested(MAX_DEPTH + 1)).map(drop), too_deep);

@@ -2,8 +2,8 @@
 //!
 //! It hands out spans of the text and builds nothing: a reader that wants three members of a
 //! megabyte of chat walks over the rest once, without allocating. Numbers, literals, escapes and
-//! UTF-8 are checked on the way, so whatever [`Reader::end`] has accepted may be sent on. Duplicate
-//! keys are the caller's business.
+//! UTF-8 are checked on the way, so whatever [`Reader::end`] has accepted may be sent on. Whether a
+//! key may stand in an object twice is for the caller to say.
 
 mod error;
 mod number;

@@ -1,6 +1,6 @@
 //! Numbers: RFC 8259's grammar, and which of them are whole.
 
-/// Length of the number at the start of `text`; `Err` holds where it stops being one.
+/// Length of the number at the start of `text`; `Err` holds where it stops being a number.
 #[inline(always)]
 pub(super) fn length(text: &[u8]) -> Result<usize, usize> {
     let mut at = usize::from(text.first() == Some(&b'-'));
@@ -52,7 +52,7 @@ struct Scaled {
 }
 
 impl Scaled {
-    /// `None` when the digits that count do not fit.
+    /// Reads the digits before and behind the point; `None` when those that count do not fit.
     fn of(significand: &[u8]) -> Option<Self> {
         let mut scaled = Self { digits: 0, exponent: 0 };
         let mut fraction = false;

@@ -7,31 +7,31 @@ use crate::wire::scan;
 pub struct Object(String);
 
 impl Object {
-    /// Without members.
+    /// Begins an object.
     pub fn new() -> Self {
         Self::with_room(64)
     }
 
-    /// Without members, and not moved while it grows to that many bytes.
+    /// Begins an object that is not moved in memory while it grows to that many bytes.
     pub fn with_room(bytes: usize) -> Self {
         let mut object = Self(String::with_capacity(bytes));
         object.mark('{');
         object
     }
 
-    /// A member whose value is JSON already.
+    /// Adds a member whose value is JSON already.
     pub fn json(&mut self, key: &str, value: &str) -> &mut Self {
         self.key(key).push_str(value);
         self
     }
 
-    /// A member that is a text.
+    /// Adds a member that is a text.
     pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
         push_quoted(value, self.key(key));
         self
     }
 
-    /// A member that is a text, or null.
+    /// Adds a member that is a text, or null.
     pub fn text_or_null(&mut self, key: &str, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.text(key, value),
@@ -39,18 +39,18 @@ impl Object {
         }
     }
 
-    /// A member that is a whole number, or null.
+    /// Adds a member that is a whole number, or null.
     pub fn number(&mut self, key: &str, value: Option<u64>) -> &mut Self {
         push_number_or_null(value, self.key(key));
         self
     }
 
-    /// A member that is true or false.
+    /// Adds a member that is true or false.
     pub fn flag(&mut self, key: &str, value: bool) -> &mut Self {
         self.json(key, if value { "true" } else { "false" })
     }
 
-    /// A list of texts.
+    /// Adds a member that is a list of texts.
     pub fn texts<T: AsRef<str>>(
         &mut self,
         key: &str,
@@ -59,7 +59,7 @@ impl Object {
         self.values(key, values, |value, json| push_quoted(value.as_ref(), json))
     }
 
-    /// A list of whole numbers, or nulls.
+    /// Adds a member that is a list of whole numbers, or nulls.
     pub fn numbers(
         &mut self,
         key: &str,
@@ -68,12 +68,12 @@ impl Object {
         self.values(key, values, push_number_or_null)
     }
 
-    /// A list of what is JSON already.
+    /// Adds a member that is a list of what is JSON already.
     pub fn list(&mut self, key: &str, values: &[String]) -> &mut Self {
         self.values(key, values, |value, json| json.push_str(value))
     }
 
-    /// A list of objects, whose members `write` adds.
+    /// Adds a member that is a list of objects, whose members `write` adds.
     pub fn objects<T>(
         &mut self,
         key: &str,
@@ -87,7 +87,7 @@ impl Object {
         })
     }
 
-    /// A list of values, whose JSON `write` appends.
+    /// Adds a member that is a list of values, whose JSON `write` appends.
     pub fn values<T>(
         &mut self,
         key: &str,
@@ -97,7 +97,7 @@ impl Object {
         self.each(key, items, |item, list| write(item, &mut list.0))
     }
 
-    /// A list, whose elements `write` adds.
+    /// Adds a member that is a list, whose elements `write` adds.
     fn each<T>(
         &mut self,
         key: &str,
@@ -114,7 +114,7 @@ impl Object {
         self
     }
 
-    /// The text; nothing can be written after it.
+    /// Ends the object and returns its text; nothing can be added after that.
     pub fn end(&mut self) -> String {
         self.mark('}');
         std::mem::take(&mut self.0)
@@ -123,7 +123,7 @@ impl Object {
     /// Begins a member, whose value is to be appended.
     fn key(&mut self, key: &str) -> &mut String {
         let json = self.next();
-        // Single characters are stores; texts are calls into the runtime of WebAssembly.
+        // Pushing a character stores it; pushing a text calls into the runtime of WebAssembly.
         json.push('"');
         json.push_str(key);
         json.push('"');
@@ -139,7 +139,7 @@ impl Object {
         &mut self.0
     }
 
-    // Once, and not with each list.
+    // Never inlined, so that the module holds it once, and not with each list.
     #[inline(never)]
     fn mark(&mut self, mark: char) {
         self.0.push(mark);
@@ -260,7 +260,10 @@ mod tests {
         assert_eq!(inner, "{}");
         assert_eq!(
             object,
-            r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"g":[{}],"h":[],"n":[1,null]}"#
+            concat!(
+                r#"{"a":"\"","b":null,"c":7,"d":null,"e":true,"f":["x","y"],"#,
+                r#""g":[{}],"h":[],"n":[1,null]}"#
+            )
         );
     }
 }

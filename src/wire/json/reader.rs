@@ -127,8 +127,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// [`Self::object`], once for each type of error and not once per caller: every byte of code
-    /// costs the host more than ten of memory.
+    /// [`Self::object`], of which the module holds the code once for each type of error and not
+    /// once per caller: every byte of code costs the host more than ten of memory.
     #[inline(never)]
     fn members<E: From<JsonError>>(
         &mut self,
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         Ok(start..self.position())
     }
 
-    /// [`Self::array`], once for each type of error.
+    /// [`Self::array`], of which the module holds the code once for each type of error.
     #[inline(never)]
     fn elements<E: From<JsonError>>(
         &mut self,
@@ -161,8 +161,8 @@ impl<'a> Reader<'a> {
         Ok(start..self.position())
     }
 
-    /// Enters an object or array, up to its first key or element; where it stands and whether there
-    /// is anything in it.
+    /// Enters an object or array, up to its first key or element; returns where it stands, and
+    /// whether there is anything in it.
     #[inline(never)]
     fn open(&mut self, kind: Kind) -> Result<(usize, bool), JsonError> {
         let (closing, otherwise) = match kind {
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
         self.told(key)
     }
 
-    /// Goes on from the value that began at `value`, skipped if nobody read it; whether another one
-    /// follows.
+    /// Goes on from the value that began at `value`, which is skipped if nobody has read it;
+    /// returns whether another one follows.
     #[inline]
     fn next(&mut self, value: usize, closing: u8) -> Result<bool, JsonError> {
         if self.position() == value {
@@ -206,7 +206,8 @@ mod tests {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const TEXT: &[u8] = br#" {"model" : "m", "n": 2e0, "stream": true, "messages": [1, {"a": []}, "x"], "end": null} "#;
+    const TEXT: &[u8] = br#" {"model" : "m", "n": 2e0, "stream": true,
+        "messages": [1, {"a": []}, "x"], "end": null} "#;
 
     #[test]
     fn members_left_alone_are_skipped() {
@@ -258,13 +259,13 @@ mod tests {
     #[test]
     fn asking_for_the_wrong_kind_consumes_nothing() {
         let mut reader = Reader::new(b" 7");
-        let error = |kind| JsonError { at: 1, kind };
-        assert_eq!(reader.string(), Err(error(JsonErrorKind::NotAString)));
-        assert_eq!(
-            reader.object::<JsonError>(|_, _| Ok(())),
-            Err(error(JsonErrorKind::NotAnObject))
-        );
-        assert_eq!(reader.array::<JsonError>(|_, _| Ok(())), Err(error(JsonErrorKind::NotAnArray)));
+        for (read, kind) in [
+            (reader.string().map(drop), JsonErrorKind::NotAString),
+            (reader.object(|_, _| Ok(())).map(drop), JsonErrorKind::NotAnObject),
+            (reader.array(|_, _| Ok(())).map(drop), JsonErrorKind::NotAnArray),
+        ] {
+            assert_eq!(read, Err(JsonError { at: 1, kind }));
+        }
         assert_eq!(reader.u64(), Ok(Some(7)));
     }
 

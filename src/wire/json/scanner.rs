@@ -3,7 +3,7 @@
 use super::{JsonError, JsonErrorKind, MAX_DEPTH, Text, number, text};
 use crate::wire::scan;
 
-/// A syntax error; [`Scanner::error`] says which. Without content, so that results stay in
+/// A syntax error; [`Scanner::error`] says which. It holds nothing, so that results stay in
 /// registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Halt;
@@ -54,9 +54,9 @@ impl<'a> Scanner<'a> {
 
     /// Skips the value at `at`, where no white space is.
     ///
-    /// Without recursion: whether each open array or object is an object is a bit, the innermost
-    /// lowest. What is inlined stands here once: the host's compiler takes more memory for this
-    /// function's branches than for any other.
+    /// It does not recurse: for each open array or object a bit says whether it is an object, the
+    /// lowest bit for the innermost one. Each part is inlined here only once, as the host's
+    /// compiler takes more memory for this function's branches than for any other.
     pub(super) fn value(&mut self) -> Result<(), Halt> {
         const _: () = assert!(MAX_DEPTH <= u128::BITS as usize);
         let outside = self.depth;
@@ -89,7 +89,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// From behind a value to the next one or its key, or out of every container that ends here.
+    /// Goes on from behind a value to the next one or its key, or out of every container that ends
+    /// here.
     #[inline(always)]
     fn after_value(&mut self, outside: usize, objects: &mut u128) -> Result<(), Halt> {
         while self.depth > outside {
@@ -171,8 +172,8 @@ impl<'a> Scanner<'a> {
     /// Skips the string whose opening quote stands at `at`, and tells whether it has escapes.
     #[inline(always)]
     pub(super) fn quoted(&mut self) -> Result<bool, Halt> {
-        /// So many bytes are read one by one before many are tried at once, and after that has
-        /// stopped.
+        /// So many bytes are read one by one, at the start and where reading many at once has
+        /// stopped, before many at once are tried.
         const STEP: usize = 64;
         let start = self.at + 1;
         let mut at = start;

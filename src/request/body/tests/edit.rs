@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::wire::split::Random;
 
-/// Body, upstream's body for the model `up`.
+/// The client's body, and the body for the upstream's model `up`.
 const EDITS: &[(&str, &str)] = &[
     // The model, wherever it stands and however it is spelled.
     (r#"{"model":"m"}"#, r#"{"model":"up"}"#),
@@ -37,7 +37,10 @@ const EDITS: &[(&str, &str)] = &[
     (r#"{"models":["x"],"provider":{}}"#, r#"{"model":"up"}"#),
     (r#"{"models":["x"],"a":1}"#, r#"{"model":"up","a":1}"#),
     (
-        r#"{"route":"sort","usage":{},"preset":"p","transforms":[],"plugins":[],"session_id":"s","trace":{},"debug":{},"model":"m","provider":{}}"#,
+        concat!(
+            r#"{"route":"sort","usage":{},"preset":"p","transforms":[],"plugins":[],"#,
+            r#""session_id":"s","trace":{},"debug":{},"model":"m","provider":{}}"#
+        ),
         r#"{"model":"up"}"#,
     ),
     (r#"{"model":"m","mod\u0065ls":["x"],"b":1}"#, r#"{"model":"up","b":1}"#),
@@ -93,8 +96,12 @@ const EDITS: &[(&str, &str)] = &[
     ("{\n  \"model\": \"m\",\n  \"models\": []\n}", "{\n  \"model\": \"up\"\n}"),
     ("{\n  \"a\": 1\n}", "{\"model\":\"up\",\n  \"a\": 1\n}"),
     (
-        r#"{"model":"m","n":[1e0,1.0,-0,1E+2,0.1e-2,12345678901234567890.5],"s":"\u0041\/\"\ud83d\ude00é"}"#,
-        r#"{"model":"up","n":[1e0,1.0,-0,1E+2,0.1e-2,12345678901234567890.5],"s":"\u0041\/\"\ud83d\ude00é"}"#,
+        r#"{"model":"m","n":[1e0,1.0,-0,1E+2,0.1e-2,12345678901234567890.5]}"#,
+        r#"{"model":"up","n":[1e0,1.0,-0,1E+2,0.1e-2,12345678901234567890.5]}"#,
+    ),
+    (
+        r#"{"model":"m","s":"\u0041\/\"\ud83d\ude00é"}"#,
+        r#"{"model":"up","s":"\u0041\/\"\ud83d\ude00é"}"#,
     ),
     (
         r#"{"model":"m","x":{"model":"m","models":["x"],"provider":{}}}"#,
@@ -121,7 +128,7 @@ fn the_upstreams_name_is_escaped() {
     assert_eq!(String::from_utf8_lossy(&edited), "{\"model\":\"a\\\"b\\\\\\u0001é\"}");
 }
 
-/// What the edits are to come to, by way of a tree.
+/// What the edits should give, made from a tree of the body.
 fn expected(body: &str, model: &str) -> Value {
     let mut object: Map<String, Value> = serde_json::from_str(body).unwrap();
     for own in [
@@ -171,13 +178,9 @@ fn random_body(random: &mut Random) -> (String, Vec<String>) {
         r#""y":[]"#,
         r#""route":"fallback""#,
     ];
-    let space = |random: &mut Random| [" ", "", "\r\n", "\n\t", "  "][random.below(5)];
     let mut members: Vec<String> = Vec::new();
     for _ in 0..random.below(9) {
         let member = MEMBERS[random.below(MEMBERS.len())];
-        let key = |member: &str| {
-            member.split(':').next().unwrap_or_default().trim().replace("\\u0065", "e")
-        };
         if !members.iter().any(|other| key(other) == key(member)) {
             members.push(member.to_owned());
         }
@@ -188,6 +191,15 @@ fn random_body(random: &mut Random) -> (String, Vec<String>) {
         body += &format!("{comma}{}{member}{}", space(random), space(random));
     }
     (body + "}" + space(random), members)
+}
+
+fn space(random: &mut Random) -> &'static str {
+    [" ", "", "\r\n", "\n\t", "  "][random.below(5)]
+}
+
+/// The key of a member, however it is spelled.
+fn key(member: &str) -> String {
+    member.split(':').next().unwrap_or_default().trim().replace("\\u0065", "e")
 }
 
 #[test]

@@ -6,16 +6,26 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::catalog::Price;
 use crate::request::{Cutoffs, DataCollection, MaxPrice, SortBy};
+
+fn names(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(ToString::to_string).collect())
+}
+
+fn price(usd: &str) -> Option<Price> {
+    Price::parse(usd).ok()
+}
 
 #[test]
 fn every_preference_is_read() {
-    let body = r#"{"provider":{"order":["a"],"only":["b","c"],"ignore":["d"],"allow_fallbacks":false,"zdr":true,
-        "require_parameters":true,"data_collection":"deny","enforce_distillable_text":true,"quantizations":["fp8"],
-        "sort":{"by":"exacto","partition":"none"},"max_price":{"prompt":1,"completion":"2.5","audio":1e-1,"image":null},
-        "preferred_min_throughput":50,"preferred_max_latency":{"p50":1,"p99":"2.5"},"first_token_timeout":2.5,"x":{}}}"#;
-    let price = |text| crate::catalog::Price::parse(text).ok();
-    let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let body = r#"{"provider":{"order":["a"],"only":["b","c"],"ignore":["d"],
+        "allow_fallbacks":false,"zdr":true,"require_parameters":true,"data_collection":"deny",
+        "enforce_distillable_text":true,"quantizations":["fp8"],
+        "sort":{"by":"exacto","partition":"none"},
+        "max_price":{"prompt":1,"completion":"2.5","audio":1e-1,"image":null},
+        "preferred_min_throughput":50,"preferred_max_latency":{"p50":1,"p99":"2.5"},
+        "first_token_timeout":2.5,"x":{}}}"#;
     let expected = Preferences {
         order: names(&["a"]),
         only: names(&["b", "c"]),
@@ -98,38 +108,39 @@ fn a_preset_is_named_by_a_field_or_behind_the_model() {
     }
 }
 
+/// A chat in which the user says `first`, and then come the turns of `more`.
+fn chat(first: &str, more: &str) -> String {
+    let system = r#"{"role":"system","content":"be kind"}"#;
+    format!(r#"{{"messages":[{system},{{"role":"user","content":"{first}"}}{more}]}}"#)
+}
+
+fn conversation(body: &str, session: Option<&str>) -> Option<ConversationId> {
+    request(body).conversation(session)
+}
+
 #[test]
 fn a_conversation_is_told_by_its_session_its_cache_key_or_its_opening() {
-    let chat = |first: &str, more: &str| {
-        format!(
-            r#"{{"messages":[{{"role":"system","content":"be kind"}},{{"role":"user","content":"{first}"}}{more}]}}"#
-        )
-    };
-    let of = |body: &str, session| request(body).conversation(session);
     let turn = r#",{"role":"assistant","content":"x"},{"role":"user","content":"y"}"#;
-    let opening = of(&chat("hi", ""), None).unwrap();
-    assert_eq!(of(&chat("hi", turn), None), Some(opening), "later turns change nothing");
-    assert_ne!(of(&chat("ho", ""), None), Some(opening));
-    assert_ne!(
-        of(r#"{"messages":[{"role":"user","content":"hi"}]}"#, None),
-        Some(opening),
-        "other instructions"
-    );
+    let opening = conversation(&chat("hi", ""), None).unwrap();
+    assert_eq!(conversation(&chat("hi", turn), None), Some(opening), "later turns change nothing");
+    assert_ne!(conversation(&chat("ho", ""), None), Some(opening));
+    let other_instructions = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+    assert_ne!(conversation(other_instructions, None), Some(opening));
     assert!(!opening.is_named);
-    let session = of(r#"{"session_id":"s","prompt_cache_key":"c"}"#, Some("h")).unwrap();
+    let session = conversation(r#"{"session_id":"s","prompt_cache_key":"c"}"#, Some("h")).unwrap();
     assert!(session.is_named);
-    assert_eq!(of(&chat("hi", ""), Some("s")), Some(session), "body and header alike");
-    let key = of(r#"{"prompt_cache_key":"s"}"#, None).unwrap();
+    assert_eq!(conversation(&chat("hi", ""), Some("s")), Some(session), "body and header alike");
+    let key = conversation(r#"{"prompt_cache_key":"s"}"#, None).unwrap();
     assert!(key != session && !key.is_named);
-    assert_eq!(of(r#"{"prompt_cache_key":1,"session_id":""}"#, None), None);
+    assert_eq!(conversation(r#"{"prompt_cache_key":1,"session_id":""}"#, None), None);
     for body in [
         r#"{"input":"hi"}"#,
         r#"{"prompt":"hi"}"#,
         r#"{"system":"s","messages":[{"content":"hi"}]}"#,
     ] {
-        assert!(of(body, None).is_some(), "{body}");
+        assert!(conversation(body, None).is_some(), "{body}");
     }
-    assert_eq!(of("{}", None), None);
+    assert_eq!(conversation("{}", None), None);
 }
 
 #[test]
@@ -152,7 +163,7 @@ fn models_are_read_in_order_each_once() {
 
 #[test]
 fn facts_of_streams_and_sizes_are_read() {
-    // Body; streamed, usage asked for, largest output.
+    // Columns: the body; whether it asks for a stream and for its usage, and the largest output.
     let rows = [
         (r#"{}"#, false, false, None),
         (r#"{"stream":null}"#, false, false, None),
@@ -230,7 +241,8 @@ fn other_kinds_of_input_are_seen() {
 
 #[test]
 fn parameters_are_what_is_sent_and_not_null() {
-    let body = r#"{"model":"m","temperature":0,"tools":[],"seed":null,"response_format":{"type":"json_object"},"x":1}"#;
+    let body = r#"{"model":"m","temperature":0,"tools":[],"seed":null,
+        "response_format":{"type":"json_object"},"x":1}"#;
     let request = request(body);
     assert_eq!(
         request.parameters().collect::<Vec<_>>(),
@@ -241,29 +253,24 @@ fn parameters_are_what_is_sent_and_not_null() {
 
 #[test]
 fn what_auto_may_choose_from_is_read() {
-    let read = |body: &str| {
-        let request = request(body);
-        let router = request.auto_router().cloned().unwrap_or_default();
-        (router.allowed_models.join(" "), router.excluded_models.join(" "))
-    };
-    let both = ("a/* b".to_owned(), "*:free".to_owned());
-    let plugin = r#""allowed_models":["a/*","b"],"id":"auto-router","excluded_models":["*:free"]"#;
-    assert_eq!(
-        read(&format!("{{\"plugins\":[{{\"id\":\"response-healing\"}},{{{plugin}}}]}}")),
-        both
-    );
-    assert_eq!(read(&format!("{{\"plugins\":[{{{plugin},\"enabled\":true}}]}}")), both);
-    for none in [
-        r#"{"plugins":[{"id":"auto-router","allowed_models":null}]}"#.to_owned(),
-        format!("{{\"plugins\":[{{{plugin},\"enabled\":false}}]}}"),
+    let (both, nothing) = (["a/* b", "*:free"], ["", ""]);
+    let auto = r#""allowed_models":["a/*","b"],"id":"auto-router","excluded_models":["*:free"]"#;
+    for (plugins, expected) in [
+        (format!("{{\"id\":\"response-healing\"}},{{{auto}}}"), both),
+        (format!("{{{auto},\"enabled\":true}}"), both),
+        (r#"{"id":"auto-router","allowed_models":null}"#.to_owned(), nothing),
+        (format!("{{{auto},\"enabled\":false}}"), nothing),
     ] {
-        assert_eq!(read(&none), (String::new(), String::new()), "{none}");
+        let request = request(&format!("{{\"plugins\":[{plugins}]}}"));
+        let router = request.auto_router().cloned().unwrap_or_default();
+        let read = [router.allowed_models.join(" "), router.excluded_models.join(" ")];
+        assert_eq!(read, expected, "{plugins}");
     }
 }
 
 #[test]
 fn what_is_asked_of_a_model_is_seen_in_every_dialect() {
-    // Body, the form of the answer, whether to think.
+    // Columns: the body, the form of the answer, and whether the model is to think.
     let rows = [
         (r#"{}"#, None, false),
         (r#"{"response_format":{"type":"json_object"}}"#, Some("json_object"), false),

@@ -21,26 +21,26 @@ fn reasoning(fields: &str) -> Option<Reasoning> {
 
 #[test]
 fn thinking_and_effort_are_reasoning() {
-    let some = |enabled, effort, max_tokens, exclude| {
-        Some(Reasoning { effort, max_tokens, exclude, enabled })
-    };
+    let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
+    let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
+    let max = Reasoning { effort: Some(Effort::Max), ..Reasoning::default() };
     let rows = [
         (r#""max_tokens":1"#, None),
         (r#""thinking":null,"output_config":null"#, None),
         (
             r#""thinking":{"type":"enabled","budget_tokens":4096}"#,
-            some(Some(true), None, Some(4096), false),
+            Some(Reasoning { max_tokens: Some(4096), ..on }),
         ),
         (
             r#""thinking":{"type":"adaptive","display":"omitted"}"#,
-            some(Some(true), None, None, true),
+            Some(Reasoning { exclude: true, ..on }),
         ),
-        (r#""thinking":{"type":"disabled"}"#, some(Some(false), None, None, false)),
-        (r#""thinking":{"type":"between_tools"}"#, some(Some(false), None, None, false)),
-        (r#""output_config":{"effort":"max"}"#, some(None, Some(Effort::Max), None, false)),
+        (r#""thinking":{"type":"disabled"}"#, Some(off)),
+        (r#""thinking":{"type":"between_tools"}"#, Some(off)),
+        (r#""output_config":{"effort":"max"}"#, Some(max)),
         (
             r#""output_config":{"effort":"low"},"thinking":{"type":"adaptive"}"#,
-            some(Some(true), Some(Effort::Low), None, false),
+            Some(Reasoning { effort: Some(Effort::Low), ..on }),
         ),
     ];
     for (fields, expected) in rows {
@@ -50,27 +50,26 @@ fn thinking_and_effort_are_reasoning() {
 
 #[test]
 fn a_breakpoint_for_the_whole_is_one_after_its_last_part() {
-    let body = br#"{"cache_control":{"type":"ephemeral","ttl":"1h"},"messages":[{"role":"user","content":"hi"}]}"#;
+    let body = br#"{"cache_control":{"type":"ephemeral","ttl":"1h"},
+        "messages":[{"role":"user","content":"hi"}]}"#;
     assert_eq!(Anthropic.read(body).unwrap().turns[0].parts[0].cache, Some(Cache::Long));
 }
 
 #[test]
 fn instructions_between_turns_join_the_others() {
-    let body = br#"{"messages":[{"content":"a","role":"user"},{"role":"system","content":"b"}],"system":"s"}"#;
+    let body = br#"{"messages":[{"content":"a","role":"user"},{"role":"system","content":"b"}],
+        "system":"s"}"#;
     let read = Anthropic.read(body).unwrap();
     let said: Vec<_> = read.system.iter().map(|part| format!("{:?}", part.content)).collect();
     assert_eq!(said, ["Text(\"s\")", "Text(\"b\")"]);
     assert_eq!((read.turns.len(), read.turns[0].role), (1, Role::User));
-    assert_eq!(read.dropped, ["messages.role.system"]);
+    assert_eq!(*read.dropped, ["messages.role.system"]);
 }
 
 #[test]
 fn texts_without_escapes_are_borrowed() {
     let read = Anthropic.read(br#"{"messages":[{"role":"user","content":"plain"}]}"#).unwrap();
-    assert!(matches!(
-        &read.turns[0].parts[0].content,
-        Content::Text(std::borrow::Cow::Borrowed("plain"))
-    ));
+    assert!(matches!(&read.turns[0].parts[0].content, Content::Text(Cow::Borrowed("plain"))));
 }
 
 #[test]
@@ -84,7 +83,8 @@ fn what_clients_get_wrong_is_their_error() {
         (r#"{"messages":[{"role":"user","content":[{"type":"text"}]}]}"#, "messages"),
         (r#"{"messages":[{"role":"user","content":[{"type":"tool_result"}]}]}"#, "messages"),
         (
-            r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64"}}]}]}"#,
+            r#"{"messages":[{"role":"user","content":[{"type":"image",
+                "source":{"type":"base64"}}]}]}"#,
             "messages",
         ),
         (r#"{"messages":[],"max_tokens":"many"}"#, "max_tokens"),
@@ -95,11 +95,13 @@ fn what_clients_get_wrong_is_their_error() {
         (r#"{"messages":[],"tool_choice":"auto"}"#, "tool_choice"),
         (r#"{"messages":[],"tool_choice":{"type":"tool"}}"#, "tool_choice"),
         (
-            r#"{"messages":[],"tool_choice":{"type":"tool","name":"w"},"tools":[{"type":"web_search_20250305","name":"w"}]}"#,
+            r#"{"messages":[],"tool_choice":{"type":"tool","name":"w"},
+                "tools":[{"type":"web_search_20250305","name":"w"}]}"#,
             "tool_choice",
         ),
         (
-            r#"{"messages":[],"tool_choice":{"type":"any"},"tools":[{"type":"web_fetch_20250910","name":"w"}]}"#,
+            r#"{"messages":[],"tool_choice":{"type":"any"},
+                "tools":[{"type":"web_fetch_20250910","name":"w"}]}"#,
             "tool_choice",
         ),
     ];
@@ -126,7 +128,7 @@ fn random_bodies_do_no_harm() {
             }
         }
         if let Ok(read) = Anthropic.read(&bytes) {
-            Anthropic.request(&read, "claude-opus-4-6", &mut Vec::new());
+            Anthropic.request(&read, "claude-opus-4-6", &mut Lost::default());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Upstream answers: streams however cut, whole messages, errors, and what is none of these.
+//! Upstream answers: streams in pieces of any size, whole messages, errors, and what is none of
+//! these.
 
 use super::*;
 use crate::translate::Malformed;
@@ -62,19 +63,39 @@ fn whole_messages_are_read() {
 #[test]
 fn a_whole_message_says_what_its_stream_says() {
     let stream = gathered(&deltas(&[STREAMS[0].as_bytes()]));
+    let content = serde_json::json!([
+        {
+            "type": "thinking",
+            "thinking": "Two cities,\ntwo \"calls\" – grüezi 🌦",
+            "signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds",
+        },
+        {
+            "type": "redacted_thinking",
+            "data": "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIw",
+        },
+        {"type": "text", "text": "I'll check both."},
+        {
+            "type": "tool_use",
+            "id": "toolu_01T1x1fJ34qAmk2tNTrN7Up6",
+            "name": "get_weather",
+            "input": {"city": "Zürich }"},
+        },
+        {"type": "tool_use", "id": "toolu_01Whole", "name": "get_time", "input": {"zone": "CET"}},
+        {"type": "tool_use", "id": "toolu_01Empty", "name": "ping", "input": {}},
+    ]);
     let message = serde_json::json!({
-        "id": "msg_01XFDUDYJgAACzvnptvVoYEL", "model": "claude-sonnet-4-5-20250929", "stop_reason": "tool_use",
-        "content": [
-            {"type": "thinking", "thinking": "Two cities,\ntwo \"calls\" – grüezi 🌦",
-             "signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds"},
-            {"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIw"},
-            {"type": "text", "text": "I'll check both."},
-            {"type": "tool_use", "id": "toolu_01T1x1fJ34qAmk2tNTrN7Up6", "name": "get_weather",
-             "input": {"city": "Zürich }"}},
-            {"type": "tool_use", "id": "toolu_01Whole", "name": "get_time", "input": {"zone": "CET"}},
-            {"type": "tool_use", "id": "toolu_01Empty", "name": "ping", "input": {}}],
-        "usage": {"input_tokens": 12, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 4000,
-                  "output_tokens": 189, "output_tokens_details": {"thinking_tokens": 100}, "service_tier": "standard"}
+        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "model": "claude-sonnet-4-5-20250929",
+        "stop_reason": "tool_use",
+        "content": content,
+        "usage": {
+            "input_tokens": 12,
+            "cache_creation_input_tokens": 300,
+            "cache_read_input_tokens": 4000,
+            "output_tokens": 189,
+            "output_tokens_details": {"thinking_tokens": 100},
+            "service_tier": "standard",
+        },
     });
     let text = message.to_string().replace(r#"{"city":"Zürich }"}"#, r#"{"city": "Zürich }"}"#);
     assert_eq!(gathered(&whole(text.as_bytes()).unwrap()), stream);

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::translate::Lost;
 use crate::translate::form::{
     Cache, Content, Conversation, Effort, Media, MediaKind, Part, Reasoning, ResponseFormat, Role,
     Source, Thinking, Tool, ToolChoice,
@@ -15,16 +16,16 @@ const REQUEST: &str = include_str!("../fixtures/request.json");
 
 /// The body for `model` on many lines, and what got lost.
 fn body(conversation: &Conversation<'_>, model: &str) -> String {
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = Anthropic.request(conversation, model, &mut dropped);
-    assert_eq!(body, Anthropic.request(conversation, model, &mut Vec::new()));
+    assert_eq!(body, Anthropic.request(conversation, model, &mut Lost::default()));
     format!("{}dropped: {dropped:?}\n", pretty(&body))
 }
 
 fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static str>) {
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = Anthropic.request(conversation, model, &mut dropped);
-    (serde_json::from_slice(&body).unwrap(), dropped)
+    (serde_json::from_slice(&body).unwrap(), dropped.to_vec())
 }
 
 fn hello<'a>() -> Conversation<'a> {
@@ -47,18 +48,31 @@ fn requests_are_written_as_each_generation_takes_them() {
 
 #[test]
 fn the_least_request_is_small() {
-    let body = Anthropic.request(&hello(), "claude-haiku-4-5", &mut Vec::new());
-    let expected = r#"{"model":"claude-haiku-4-5","max_tokens":8192,"messages":[{"role":"user","content":[{"type":"text","text":"Hello"}]}]}"#;
+    let body = Anthropic.request(&hello(), "claude-haiku-4-5", &mut Lost::default());
+    let expected = concat!(
+        r#"{"model":"claude-haiku-4-5","max_tokens":8192,"#,
+        r#""messages":[{"role":"user","content":[{"type":"text","text":"Hello"}]}]}"#
+    );
     assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+}
+
+fn effort(effort: Effort) -> Reasoning {
+    Reasoning { effort: Some(effort), ..Reasoning::default() }
+}
+
+fn budget(tokens: u64) -> Reasoning {
+    Reasoning { max_tokens: Some(tokens), ..Reasoning::default() }
+}
+
+/// `thinking` of a request, with this budget.
+fn enabled(tokens: u64) -> String {
+    format!(r#"{{"budget_tokens":{tokens},"type":"enabled"}}"#)
 }
 
 #[test]
 fn reasoning_is_put_the_way_the_model_takes_it() {
-    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
-    let budget = |tokens| Reasoning { max_tokens: Some(tokens), ..Reasoning::default() };
     let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
     let hidden = Reasoning { exclude: true, ..effort(Effort::High) };
-    let enabled = |tokens: u64| format!(r#"{{"budget_tokens":{tokens},"type":"enabled"}}"#);
     let adaptive = r#"{"display":"summarized","type":"adaptive"}"#;
     let rows: [(_, _, _, _, _, &[&str]); 17] = [
         ("claude-3-5-haiku", effort(Effort::High), "null", "null", 4000, &["reasoning"]),
@@ -109,54 +123,62 @@ fn reasoning_is_put_the_way_the_model_takes_it() {
 
 #[test]
 fn no_call_is_forced_while_thinking() {
-    let forced = |model| {
-        let conversation = Conversation {
-            tools: vec![tool("f")],
-            tool_choice: Some(ToolChoice::Tool("f".into())),
-            reasoning: Some(Reasoning { effort: Some(Effort::Low), ..Reasoning::default() }),
-            ..hello()
-        };
-        let (body, dropped) = written(&conversation, model);
-        (
-            body["tool_choice"]["type"].as_str().unwrap().to_owned(),
-            body["thinking"].is_null(),
-            dropped,
-        )
+    let conversation = Conversation {
+        tools: vec![tool("f")],
+        tool_choice: Some(ToolChoice::Tool("f".into())),
+        reasoning: Some(effort(Effort::Low)),
+        ..hello()
     };
-    assert_eq!(forced("claude-sonnet-4-5"), ("tool".to_owned(), true, vec!["reasoning"]));
-    assert_eq!(forced("claude-opus-5-5"), ("auto".to_owned(), false, vec!["tool_choice"]));
+    for (model, choice, thinks, lost) in [
+        ("claude-sonnet-4-5", "tool", false, "reasoning"),
+        ("claude-opus-5-5", "auto", true, "tool_choice"),
+    ] {
+        let (body, dropped) = written(&conversation, model);
+        assert_eq!(body["tool_choice"]["type"], choice, "{model}");
+        assert_eq!((!body["thinking"].is_null(), dropped), (thinks, vec![lost]), "{model}");
+    }
+}
+
+fn part(content: Content<'_>) -> Part<'_> {
+    Part { content, cache: None }
+}
+
+fn call<'a>(id: &'a str, arguments: &'a str) -> Part<'a> {
+    part(Content::ToolCall {
+        id: id.into(),
+        name: "f".into(),
+        arguments: arguments.into(),
+        signature: None,
+    })
+}
+
+fn result<'a>(id: &'a str, parts: Vec<Part<'a>>) -> Part<'a> {
+    part(Content::ToolResult { id: id.into(), parts, is_error: false })
+}
+
+/// A turn that has called a tool, having thought this.
+fn called(thinking: Option<Thinking<'static>>) -> Conversation<'static> {
+    let mut conversation = hello();
+    let thought = thinking.map(|thinking| part(Content::Thinking(thinking)));
+    conversation.say(Role::Assistant, thought.into_iter().chain([call("a", "")]));
+    conversation.say(Role::User, [result("a", vec![Part::text("1")])]);
+    conversation.reasoning = Some(effort(Effort::Low));
+    conversation
 }
 
 #[test]
 fn a_budget_needs_the_thinking_before_the_calls() {
-    let called = |first: Option<Thinking<'static>>| {
-        let mut conversation = hello();
-        let call = Content::ToolCall {
-            id: "a".into(),
-            name: "f".into(),
-            arguments: "".into(),
-            signature: None,
-        };
-        let first =
-            first.map(|thinking| Part { content: Content::Thinking(thinking), cache: None });
-        conversation
-            .say(Role::Assistant, first.into_iter().chain([Part { content: call, cache: None }]));
-        let result =
-            Content::ToolResult { id: "a".into(), parts: vec![Part::text("1")], is_error: false };
-        conversation.say(Role::User, [Part { content: result, cache: None }]);
-        conversation.reasoning =
-            Some(Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
-        conversation
-    };
     let own = Thinking { signature: Some("E".into()), ..Thinking::default() };
     let foreign = Thinking { format: Some("openai-responses-v1".into()), ..own.clone() };
-    let thinks = |conversation: &Conversation<'_>, model| {
-        !written(conversation, model).0["thinking"].is_null()
-    };
-    assert!(thinks(&called(Some(own)), "claude-sonnet-4-5"));
-    assert!(!thinks(&called(None), "claude-sonnet-4-5"));
-    assert!(!thinks(&called(Some(foreign.clone())), "claude-sonnet-4-5"));
-    assert!(thinks(&called(None), "claude-opus-4-6"));
+    for (thinking, model, thinks) in [
+        (Some(own), "claude-sonnet-4-5", true),
+        (None, "claude-sonnet-4-5", false),
+        (Some(foreign.clone()), "claude-sonnet-4-5", false),
+        (None, "claude-opus-4-6", true),
+    ] {
+        let (body, _) = written(&called(thinking.clone()), model);
+        assert_eq!(!body["thinking"].is_null(), thinks, "{model} {thinking:?}");
+    }
     assert_eq!(
         written(&called(Some(foreign)), "claude-opus-4-6").1,
         ["messages.reasoning_details"]
@@ -200,10 +222,7 @@ fn what_the_api_lacks_is_reported() {
     };
     let word = Source::Data { mime: "application/msword".into(), base64: "0M8R".into() };
     let word = Media { kind: MediaKind::File, source: word, ..sound.clone() };
-    conversation.say(
-        Role::User,
-        [sound, word].map(|media| Part { content: Content::Media(media), cache: None }),
-    );
+    conversation.say(Role::User, [sound, word].map(|media| part(Content::Media(media))));
     let (body, dropped) = written(&conversation, "claude-haiku-4-5");
     let expected = [
         "frequency_penalty",
@@ -256,7 +275,7 @@ fn schemas_say_they_are_objects() {
         let body = Anthropic.request(
             &Conversation { tools, ..hello() },
             "claude-haiku-4-5",
-            &mut Vec::new(),
+            &mut Lost::default(),
         );
         let expected = format!(r#""tools":[{{"name":"f","input_schema":{expected}}}]"#);
         assert!(String::from_utf8(body).unwrap().contains(&expected), "{expected}");
@@ -266,18 +285,8 @@ fn schemas_say_they_are_objects() {
 #[test]
 fn foreign_ids_and_arguments_are_made_to_fit() {
     let mut conversation = Conversation::default();
-    let call = |id: &'static str, arguments: &'static str| Part {
-        content: Content::ToolCall {
-            id: id.into(),
-            name: "f".into(),
-            arguments: arguments.into(),
-            signature: None,
-        },
-        cache: None,
-    };
     conversation.say(Role::Assistant, [call("functions.f:0", "{\"a\":1}"), call("b", "not json")]);
-    let result = Content::ToolResult { id: "functions.f:0".into(), parts: vec![], is_error: false };
-    conversation.say(Role::User, [Part::text("so"), Part { content: result, cache: None }]);
+    conversation.say(Role::User, [Part::text("so"), result("functions.f:0", vec![])]);
     let (body, dropped) = written(&conversation, "claude-haiku-4-5");
     assert_eq!(dropped, ["messages.tool_calls.arguments", "messages"]);
     assert_eq!(body["messages"][0]["role"], "user");
@@ -296,10 +305,12 @@ fn text_files_are_decoded() {
         detail: None,
     };
     let mut conversation = Conversation::default();
-    conversation.say(Role::User, [Part { content: Content::Media(media), cache: None }]);
+    conversation.say(Role::User, [part(Content::Media(media))]);
     let (body, dropped) = written(&conversation, "claude-haiku-4-5");
     let expected = serde_json::json!({
-        "type": "document", "title": "a.md", "source": {"type": "text", "media_type": "text/plain", "data": "# Hi"}
+        "type": "document",
+        "title": "a.md",
+        "source": {"type": "text", "media_type": "text/plain", "data": "# Hi"},
     });
     assert_eq!((&body["messages"][0]["content"][0], dropped.len()), (&expected, 0));
 }

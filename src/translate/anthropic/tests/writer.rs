@@ -34,27 +34,27 @@ fn data(events: &str) -> Vec<serde_json::Value> {
 
 /// Every event as `type index`, with the type of block or the piece.
 fn outline(events: &str) -> Vec<String> {
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let row = |event: serde_json::Value| match event["type"].as_str().unwrap() {
+    data(events).iter().map(outline_of).collect()
+}
+
+fn outline_of(event: &serde_json::Value) -> String {
+    match event["type"].as_str().unwrap() {
         "content_block_start" => {
             format!("start {} {}", event["index"], text(&event["content_block"]["type"]))
         }
         "content_block_stop" => format!("stop {}", event["index"]),
         "content_block_delta" => {
-            let piece = event["delta"]
-                .as_object()
-                .unwrap()
-                .iter()
-                .find(|(key, _)| *key != "type")
-                .unwrap()
-                .1
-                .clone();
-            format!("{} {}", event["index"], text(&piece))
+            let mut members = event["delta"].as_object().unwrap().iter();
+            let (_, piece) = members.find(|(key, _)| *key != "type").unwrap();
+            format!("{} {}", event["index"], text(piece))
         }
-        "message_delta" => text(&event["delta"]["stop_reason"]),
+        "message_delta" => text(&event["delta"]["stop_reason"]).to_owned(),
         other => other.to_owned(),
-    };
-    data(events).into_iter().map(row).collect()
+    }
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 #[test]
@@ -213,7 +213,8 @@ fn foreign_parts_of_a_request_are_seen() {
         (r#"{"type":"thinking","thinking":"t","signature":""}"#, true),
         (r#"{"type":"redacted_thinking","data":"openai-responses-v1:gAAA"}"#, true),
         (
-            r#"{"type":"text","text":"t","citations":[{"type":"web_search_result_location","encrypted_index":""}]}"#,
+            r#"{"type":"text","text":"t","citations":[
+                {"type":"web_search_result_location","encrypted_index":""}]}"#,
             true,
         ),
         (r#"{"type":"text","text":"t","citations":[{"encrypted_index" : "" }]}"#, true),
@@ -292,9 +293,15 @@ fn usage_is_taken_apart() {
     };
     let events = data(&written(about(), &[Delta::Usage(usage)]));
     let expected = serde_json::json!({
-        "input_tokens": 10, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 60, "output_tokens": 9,
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 30,
+        "cache_read_input_tokens": 60,
+        "output_tokens": 9,
         "output_tokens_details": {"thinking_tokens": 4},
-        "cache_creation": null, "inference_geo": null, "server_tool_use": null, "service_tier": null,
+        "cache_creation": null,
+        "inference_geo": null,
+        "server_tool_use": null,
+        "service_tier": null,
     });
     assert_eq!(events[1]["usage"], expected);
     let nonsense = Usage { input: 1, cached: 5, cache_write: 5, ..Usage::default() };

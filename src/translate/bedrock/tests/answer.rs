@@ -60,9 +60,11 @@ fn reasons_are_openais_and_the_native_one_is_kept() {
 #[test]
 fn wrong_types_count_as_absent() {
     let body = r#"{"output":{"message":{"role":1,"content":[7,null,"x",[],{"text":5},{"text":"a"},
-        {"toolUse":"x"},{"toolUse":{"toolUseId":1,"name":2,"input":3}},{"toolUse":{"toolUseId":4,"name":"f","input":"oops"}},
-        {"reasoningContent":{"reasoningText":[],"redactedContent":1}},{"citationsContent":{"content":3,"citations":[4]}},
-        {"text":"b"}]}},"stopReason":{},"usage":{"inputTokens":"9","outputTokens":2.5,"totalTokens":null}}"#;
+        {"toolUse":"x"},{"toolUse":{"toolUseId":1,"name":2,"input":3}},
+        {"toolUse":{"toolUseId":4,"name":"f","input":"oops"}},
+        {"reasoningContent":{"reasoningText":[],"redactedContent":1}},
+        {"citationsContent":{"content":3,"citations":[4]}},{"text":"b"}]}},"stopReason":{},
+        "usage":{"inputTokens":"9","outputTokens":2.5,"totalTokens":null}}"#;
     let answer = gathered(body.as_bytes());
     let call = Block::ToolCall {
         id: "call_0".to_owned(),

@@ -26,7 +26,8 @@ fn errors_are_read() {
         Some((Some("User is not authorized"), None, None)),
     );
     check(
-        r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token is invalid."}"#,
+        r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException",
+            "message":"The security token is invalid."}"#,
         Some((Some("The security token is invalid."), None, Some("UnrecognizedClientException"))),
     );
     check(
@@ -61,16 +62,19 @@ fn prompts_that_are_too_long_are_told_by_their_messages() {
         ("Input is too long for requested model.", long),
         ("The model returned the following errors: Input is too long for requested model.", long),
         (
-            "The model returned the following errors: prompt is too long: 227255 tokens > 200000 maximum",
+            "The model returned the following errors: prompt is too long: 227255 tokens > 200000 \
+             maximum",
             long,
         ),
         ("input length and `max_tokens` exceed context limit: 198214 + 8192 > 200000", long),
         (
-            "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum",
+            "The model returned the following errors: Input Tokens Exceeded: Number of input \
+             tokens exceeds maximum",
             long,
         ),
         (
-            "This model's maximum context length is 8192 tokens. Please reduce the length of the prompt",
+            "This model's maximum context length is 8192 tokens. Please reduce the length of the \
+             prompt",
             long,
         ),
         ("The text field in the ContentBlock object at messages.0.content.0 is blank.", None),

@@ -4,19 +4,19 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::golden;
-use crate::translate::Format;
 use crate::translate::bedrock::{Bedrock, LOSSES};
 use crate::translate::form::*;
+use crate::translate::{Format, Lost};
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const SONNET_4_5: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const SONNET_3_7: &str = "us.anthropic.claude-3-7-sonnet-20250219-v1:0";
-const OPUS_4_7: &str = "global.anthropic.claude-opus-4-7";
+pub(super) const SONNET_4_5: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+pub(super) const SONNET_3_7: &str = "us.anthropic.claude-3-7-sonnet-20250219-v1:0";
+pub(super) const OPUS_4_7: &str = "global.anthropic.claude-opus-4-7";
 const NOVA: &str = "us.amazon.nova-pro-v1:0";
-/// Longer than the API allows.
+/// The id of a call that is longer than the API allows.
 const LONG_ID: &str = "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii";
-const LLAMA: &str = "meta.llama3-70b-instruct-v1:0";
+pub(super) const LLAMA: &str = "meta.llama3-70b-instruct-v1:0";
 
 fn raw(json: &str) -> &RawValue {
     serde_json::from_str(json).unwrap()
@@ -56,7 +56,7 @@ fn signed<'a>(text: &'a str, signature: &'a str) -> Part<'a> {
     part(Content::Thinking(Thinking { text: text.into(), signature, ..Thinking::default() }))
 }
 
-fn tool<'a>(name: &'a str, cache: Option<Cache>) -> Tool<'a> {
+pub(super) fn tool<'a>(name: &'a str, cache: Option<Cache>) -> Tool<'a> {
     let parameters = Some(raw(
         r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#,
     ));
@@ -69,25 +69,25 @@ fn tool<'a>(name: &'a str, cache: Option<Cache>) -> Tool<'a> {
     }
 }
 
-fn hello<'a>() -> Conversation<'a> {
+pub(super) fn hello<'a>() -> Conversation<'a> {
     let mut conversation = Conversation::default();
     conversation.say(Role::User, [Part::text("Hello")]);
     conversation
 }
 
 /// The body as JSON and what got lost; written twice, it is the same.
-fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static str>) {
-    let (mut dropped, mut again) = (Vec::new(), Vec::new());
+pub(super) fn written(conversation: &Conversation<'_>, model: &str) -> (Value, Vec<&'static str>) {
+    let (mut dropped, mut again) = (Lost::default(), Lost::default());
     let body = Bedrock.request(conversation, model, &mut dropped);
     assert_eq!(Bedrock.request(conversation, model, &mut again), body);
     assert_eq!(dropped, again);
-    for field in &dropped {
-        assert!(LOSSES.iter().any(|(known, _)| known == field), "{field} is not in the table");
+    for field in dropped.iter() {
+        assert!(LOSSES.of(field).is_some(), "{field} is not in the table");
     }
-    (serde_json::from_slice(&body).unwrap(), dropped)
+    (serde_json::from_slice(&body).unwrap(), dropped.to_vec())
 }
 
-/// Both, to be compared with a fixture.
+/// The body and what got lost, as a fixture has them.
 fn shown(conversation: &Conversation<'_>, model: &str) -> String {
     let (body, dropped) = written(conversation, model);
     serde_json::to_string_pretty(&json!({"model": model, "dropped": dropped, "body": body}))
@@ -213,7 +213,7 @@ fn names_of_documents_fit_the_api() {
     assert_eq!(found, expected);
 }
 
-fn with_tools<'a>() -> Conversation<'a> {
+pub(super) fn with_tools<'a>() -> Conversation<'a> {
     let mut conversation = Conversation::default();
     conversation.say(Role::User, [Part::text("Weather in Paris and Rome?")]);
     conversation.say(
@@ -277,22 +277,31 @@ fn ids_of_calls_are_what_claude_takes() {
     }
 }
 
+/// `toolConfig` where tools are to be called like this, and what got lost.
+fn tool_config(
+    choice: ToolChoice<'_>,
+    conversation: Conversation<'_>,
+) -> (Value, Vec<&'static str>) {
+    let (body, dropped) =
+        written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
+    (body["toolConfig"].clone(), dropped)
+}
+
 #[test]
 fn whether_tools_are_called() {
-    let choice = |choice: ToolChoice<'static>, conversation: Conversation<'static>| {
-        let (body, dropped) =
-            written(&Conversation { tool_choice: Some(choice), ..conversation }, NOVA);
-        (body["toolConfig"].clone(), dropped)
-    };
-    let offered = || Conversation { tools: vec![tool("weather", None)], ..hello() };
-    assert_eq!(choice(ToolChoice::Auto, offered()).0["toolChoice"], json!({"auto": {}}));
-    assert_eq!(choice(ToolChoice::Required, offered()).0["toolChoice"], json!({"any": {}}));
-    let (config, _) = choice(ToolChoice::Tool("weather".into()), offered());
-    assert_eq!(config["toolChoice"], json!({"tool": {"name": "weather"}}));
-    assert_eq!(choice(ToolChoice::None, offered()), (Value::Null, vec![]));
+    for (choice, expected) in [
+        (ToolChoice::Auto, json!({"auto": {}})),
+        (ToolChoice::Required, json!({"any": {}})),
+        (ToolChoice::Tool("weather".into()), json!({"tool": {"name": "weather"}})),
+    ] {
+        let offered = Conversation { tools: vec![tool("weather", None)], ..hello() };
+        assert_eq!(tool_config(choice, offered).0["toolChoice"], expected);
+    }
+    let offered = Conversation { tools: vec![tool("weather", None)], ..hello() };
+    assert_eq!(tool_config(ToolChoice::None, offered), (Value::Null, vec![]));
 
-    // Calls in the history demand tools.
-    let (config, dropped) = choice(ToolChoice::None, with_tools());
+    // The API wants the tools wherever the history has calls, even if none may be called.
+    let (config, dropped) = tool_config(ToolChoice::None, with_tools());
     assert_eq!(config["tools"].as_array().map(Vec::len), Some(2));
     assert_eq!(config.get("toolChoice"), None);
     assert!(dropped.contains(&"tool_choice"));
@@ -340,155 +349,6 @@ fn thinking_is_given_back_to_who_thought_it() {
     golden!("requests/thinking_nova.json", &shown(&conversation, NOVA));
 }
 
-/// `thinking`, `effort`, `maxTokens` and what is lost.
-fn told(
-    reasoning: Reasoning,
-    max_tokens: Option<u64>,
-    model: &str,
-) -> (Value, Value, Value, Vec<&'static str>) {
-    let conversation = Conversation { reasoning: Some(reasoning), max_tokens, ..hello() };
-    let (body, dropped) = written(&conversation, model);
-    let thinking = body["additionalModelRequestFields"]["thinking"].clone();
-    (
-        thinking,
-        body["outputConfig"]["effort"].clone(),
-        body["inferenceConfig"]["maxTokens"].clone(),
-        dropped,
-    )
-}
-
-#[test]
-fn older_models_think_by_budget() {
-    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
-    let tokens = |tokens| Reasoning { max_tokens: Some(tokens), ..Reasoning::default() };
-    let budget = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});
-    for (reasoning, max_tokens, expected, sent_max, lost) in [
-        (effort(Effort::High), Some(10_000), budget(8000), json!(10_000), None),
-        (effort(Effort::Minimal), Some(5000), budget(1024), json!(5000), None),
-        (effort(Effort::Medium), None, budget(16_000), json!(32_000), None),
-        (tokens(2000), None, budget(2000), json!(32_000), None),
-        (tokens(60_000), None, budget(60_000), json!(61_024), None),
-        (tokens(6000), Some(4000), budget(3999), json!(4000), Some("reasoning.max_tokens")),
-        (tokens(100), Some(4000), budget(1024), json!(4000), Some("reasoning.max_tokens")),
-        (effort(Effort::High), Some(1024), Value::Null, json!(1024), Some("reasoning")),
-        (effort(Effort::None), Some(4000), Value::Null, json!(4000), None),
-        (Reasoning::default(), Some(4000), Value::Null, json!(4000), None),
-        (
-            Reasoning { enabled: Some(true), ..Reasoning::default() },
-            Some(4000),
-            budget(2000),
-            json!(4000),
-            None,
-        ),
-    ] {
-        let expected = (expected, Value::Null, sent_max, lost.into_iter().collect::<Vec<_>>());
-        assert_eq!(
-            told(reasoning, max_tokens, SONNET_4_5),
-            expected,
-            "{reasoning:?} {max_tokens:?}"
-        );
-    }
-}
-
-#[test]
-fn newer_models_think_by_level() {
-    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
-    let shown = json!({"type": "adaptive", "display": "summarized"});
-    for (model, reasoning, thinking, level, lost) in [
-        (OPUS_4_7, effort(Effort::High), shown.clone(), json!("high"), None),
-        (OPUS_4_7, effort(Effort::Minimal), shown.clone(), json!("low"), None),
-        (OPUS_4_7, effort(Effort::Max), shown.clone(), json!("max"), None),
-        (OPUS_4_7, effort(Effort::None), Value::Null, Value::Null, None),
-        (
-            OPUS_4_7,
-            Reasoning { exclude: true, ..effort(Effort::Low) },
-            json!({"type": "adaptive"}),
-            json!("low"),
-            None,
-        ),
-        (
-            OPUS_4_7,
-            Reasoning { max_tokens: Some(9000), ..Reasoning::default() },
-            shown.clone(),
-            json!("medium"),
-            Some("reasoning.max_tokens"),
-        ),
-        (
-            "anthropic.claude-opus-4-6-v1",
-            effort(Effort::Low),
-            json!({"type": "adaptive"}),
-            json!("low"),
-            None,
-        ),
-        (
-            "anthropic.claude-sonnet-5",
-            effort(Effort::None),
-            json!({"type": "disabled"}),
-            Value::Null,
-            None,
-        ),
-        (
-            "anthropic.claude-fable-5",
-            effort(Effort::None),
-            Value::Null,
-            Value::Null,
-            Some("reasoning"),
-        ),
-        (LLAMA, effort(Effort::Low), Value::Null, Value::Null, Some("reasoning")),
-        (LLAMA, effort(Effort::None), Value::Null, Value::Null, None),
-    ] {
-        let expected = (thinking, level, Value::Null, lost.into_iter().collect::<Vec<_>>());
-        assert_eq!(told(reasoning, None, model), expected, "{model} {reasoning:?}");
-    }
-}
-
-#[test]
-fn thinking_yields_where_claude_would_refuse_it() {
-    let reasoning = Some(Reasoning { effort: Some(Effort::High), ..Reasoning::default() });
-    let thinks = |conversation: &Conversation<'_>, model: &str| {
-        let (body, dropped) = written(conversation, model);
-        (
-            body["additionalModelRequestFields"].get("thinking").is_some(),
-            dropped.contains(&"reasoning"),
-        )
-    };
-    let forced = Conversation {
-        tools: vec![tool("weather", None)],
-        tool_choice: Some(ToolChoice::Required),
-        reasoning,
-        ..hello()
-    };
-    assert_eq!(thinks(&forced, SONNET_4_5), (false, true));
-    assert_eq!(thinks(&forced, OPUS_4_7), (false, true));
-    // A turn that called tools without thinking goes on without; by level it need not.
-    let begun = Conversation { reasoning, ..with_tools() };
-    assert_eq!(thinks(&begun, SONNET_4_5), (false, true));
-    assert_eq!(thinks(&begun, OPUS_4_7), (true, false));
-}
-
-#[test]
-fn numbers_yield_to_thinking_and_to_models_without_them() {
-    let numbers = |temperature, top_p, top_k, model: &str, thinks: bool| {
-        let sampling = Sampling { temperature, top_p, top_k, ..Sampling::default() };
-        let reasoning =
-            thinks.then(|| Reasoning { effort: Some(Effort::Low), ..Reasoning::default() });
-        let (body, dropped) = written(&Conversation { sampling, reasoning, ..hello() }, model);
-        let config = &body["inferenceConfig"];
-        let top_k = &body["additionalModelRequestFields"]["top_k"];
-        (config["temperature"].as_f64(), config["topP"].as_f64(), top_k.as_u64(), dropped)
-    };
-    let all = (Some(0.5), Some(0.9), Some(9));
-    let given = |model, thinks| numbers(all.0, all.1, all.2, model, thinks);
-    assert_eq!(given(SONNET_3_7, false), (all.0, all.1, all.2, vec![]));
-    assert_eq!(given(SONNET_4_5, false), (all.0, None, all.2, vec!["top_p"]));
-    assert_eq!(given(SONNET_4_5, true), (None, None, None, vec!["temperature", "top_p", "top_k"]));
-    assert_eq!(given(OPUS_4_7, false), (None, None, None, vec!["temperature", "top_p", "top_k"]));
-    assert_eq!(given(LLAMA, false), (all.0, all.1, None, vec!["top_k"]));
-    assert_eq!(numbers(Some(1.0), None, None, SONNET_4_5, true), (Some(1.0), None, None, vec![]));
-    assert_eq!(numbers(Some(1.0), Some(1.0), None, OPUS_4_7, false), (None, None, None, vec![]));
-    assert_eq!(numbers(None, Some(0.97), None, SONNET_4_5, true), (None, Some(0.97), None, vec![]));
-}
-
 #[test]
 fn the_form_of_the_answer() {
     let schema = raw("{\"type\":\"object\",\n \"properties\":{\"a\":{\"type\":\"integer\"}}}");
@@ -518,14 +378,16 @@ fn breakpoints_are_for_models_that_cache() {
         Role::User,
         [cached("", Cache::Long), cached("a", Cache::Short), cached(" ", Cache::Long)],
     );
-    let content = |model| {
-        let (body, dropped) = written(&conversation, model);
-        (body["messages"][0]["content"].clone(), dropped)
-    };
     let point = json!({"cachePoint": {"type": "default"}});
-    assert_eq!(content(SONNET_4_5), (json!([{"text": "a"}, point]), vec![]));
-    assert_eq!(content(NOVA), (json!([{"text": "a"}, point]), vec!["messages.cache_control.ttl"]));
-    assert_eq!(content(LLAMA), (json!([{"text": "a"}]), vec!["messages.cache_control"]));
+    let rows: [(_, _, &[&str]); 3] = [
+        (SONNET_4_5, json!([{"text": "a"}, point]), &[]),
+        (NOVA, json!([{"text": "a"}, point]), &["messages.cache_control.ttl"]),
+        (LLAMA, json!([{"text": "a"}]), &["messages.cache_control"]),
+    ];
+    for (model, content, lost) in rows {
+        let (body, dropped) = written(&conversation, model);
+        assert_eq!((&body["messages"][0]["content"], dropped.as_slice()), (&content, lost));
+    }
     let offered = Conversation { tools: vec![tool("weather", Some(Cache::Short))], ..hello() };
     assert_eq!(written(&offered, NOVA).1, ["tools.cache_control"]);
 }
@@ -542,17 +404,19 @@ fn the_last_four_breakpoints_are_kept_and_long_ones_come_first() {
     let (body, dropped) = written(&conversation, SONNET_4_5);
     let long = json!({"cachePoint": {"type": "default", "ttl": "1h"}});
     let short = json!({"cachePoint": {"type": "default"}});
-    let text = |text: &str| json!({ "text": text });
+    let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(|text| json!({ "text": text }));
     assert_eq!(body["toolConfig"]["tools"].as_array().map(Vec::len), Some(1));
-    assert_eq!(body["system"], json!([text("a"), text("b"), long]));
-    let said = json!([text("c"), short, text("d"), short, text("e"), short]);
-    assert_eq!(body["messages"][0]["content"], said);
+    assert_eq!(body["system"], json!([a, b, long]));
+    assert_eq!(body["messages"][0]["content"], json!([c, short, d, short, e, short]));
     assert_eq!(dropped, ["messages.cache_control", "messages.cache_control.ttl"]);
+}
+
+fn user(text: &str) -> Value {
+    json!({"role": "user", "content": [{"text": text}]})
 }
 
 #[test]
 fn roles_alternate_and_the_user_begins() {
-    let user = |text: &str| json!({"role": "user", "content": [{"text": text}]});
     let mut greeting = Conversation::default();
     greeting.say(Role::Assistant, [Part::text("Welcome!")]);
     greeting.say(Role::User, [Part::text("Hi")]);

@@ -14,20 +14,21 @@ const CITATIONS: &str = include_str!("../fixtures/streams/citations.events");
 
 /// One message for each line.
 fn messages(events: &str) -> Vec<Vec<u8>> {
-    let message = |line: &str| {
-        let (kind, payload) = line.split_once(' ').unwrap();
-        let (kind_header, message_type, kind) = match kind.strip_prefix('!') {
-            Some(exception) => (":exception-type", "exception", exception),
-            None => (":event-type", "event", kind),
-        };
-        let headers = [
-            (kind_header, kind),
-            (":content-type", "application/json"),
-            (":message-type", message_type),
-        ];
-        encode(&headers, payload.as_bytes()).unwrap()
-    };
     events.lines().map(message).collect()
+}
+
+fn message(line: &str) -> Vec<u8> {
+    let (kind, payload) = line.split_once(' ').unwrap();
+    let (kind_header, message_type, kind) = match kind.strip_prefix('!') {
+        Some(exception) => (":exception-type", "exception", exception),
+        None => (":event-type", "event", kind),
+    };
+    let headers = [
+        (kind_header, kind),
+        (":content-type", "application/json"),
+        (":message-type", message_type),
+    ];
+    encode(&headers, payload.as_bytes()).unwrap()
 }
 
 fn told<'m>(messages: impl IntoIterator<Item = &'m Vec<u8>>) -> String {
@@ -48,7 +49,7 @@ fn gathered(events: &str) -> Answer {
     answer
 }
 
-/// What a stream in these pieces tells; `broken` where it breaks.
+/// What a stream in these pieces tells, and the line `broken` where it breaks.
 fn from_pieces(pieces: &[&[u8]]) -> String {
     let mut lines = String::new();
     let mut reader = reader();
@@ -85,7 +86,7 @@ fn every_split_tells_the_same() {
 fn a_stream_says_what_the_whole_answer_says() {
     let whole = super::gathered(include_bytes!("../fixtures/answers/thinking_tools.json"));
     let mut streamed = gathered(THINKING_TOOLS);
-    // The arguments differ in their bytes only.
+    // The arguments that follow differ in their bytes, though not in what they say.
     streamed.blocks.truncate(3);
     assert_eq!(streamed.blocks, whole.blocks[..3]);
     assert_eq!((streamed.usage, streamed.finish), (whole.usage, whole.finish));
@@ -135,7 +136,8 @@ fn exceptions_carry_a_status() {
         (r#"!validationException {"message":"m"}"#, "400"),
         (r#"!modelStreamErrorException {"message":"m"}"#, "502"),
         (
-            r#"!modelStreamErrorException {"message":"m","originalStatusCode":429,"originalMessage":"o"}"#,
+            "!modelStreamErrorException \
+             {\"message\":\"m\",\"originalStatusCode\":429,\"originalMessage\":\"o\"}",
             "429",
         ),
         (r#"!modelStreamErrorException {"message":"m","originalStatusCode":200}"#, "502"),
@@ -162,7 +164,8 @@ fn errors_without_a_shape_are_errors_too() {
     ];
     let message = encode(&headers, b"").unwrap();
     let expected = concat!(
-        r#"Error(ErrorFields { message: Some("It broke."), code: Some("500"), kind: Some("InternalFailure") })"#,
+        r#"Error(ErrorFields { message: Some("It broke."), code: Some("500"), "#,
+        r#"kind: Some("InternalFailure") })"#,
         "\n"
     );
     assert_eq!(told([&message]), expected);
@@ -212,7 +215,8 @@ fn no_change_of_a_byte_panics() {
     for events in [TEXT, THINKING_TOOLS, THROTTLED, CITATIONS] {
         let intact = messages(events);
         for _ in 0..300 {
-            // Damage that the checksums would have found, and damage to the payload alone.
+            // The checksums tell of the first kind of damage. The second kind is in the payload
+            // alone, before the checksums are made.
             let mut damaged = intact.clone();
             let which = random.below(damaged.len());
             let message = &mut damaged[which];

@@ -6,7 +6,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 macro_rules! fixtures {
     ($($name:literal),*) => {
-        [$(($name, include_str!(concat!("../fixtures/", $name)), include_str!(concat!("../fixtures/", $name, ".deltas")))),*]
+        [$((
+            $name,
+            include_str!(concat!("../fixtures/", $name)),
+            include_str!(concat!("../fixtures/", $name, ".deltas")),
+        )),*]
     };
 }
 
@@ -45,15 +49,14 @@ fn answer(body: &str) -> Answer {
 /// The deltas of a stream that arrives in `pieces`.
 fn stream(pieces: &[&[u8]]) -> Vec<String> {
     let (mut splitter, mut reader, mut deltas) = (Splitter::new(1 << 20), Gemini.reader(), vec![]);
-    let mut tell = |delta: Delta<'_>| deltas.push(format!("{delta:?}"));
     for piece in pieces {
         splitter.push(piece, &mut |piece| {
             if let Piece::Event(event) = piece {
-                reader.event(event, &mut tell);
+                reader.event(event, &mut |delta| deltas.push(format!("{delta:?}")));
             }
         });
     }
-    reader.event(&splitter.take_rest(), &mut tell);
+    reader.event(&splitter.take_rest(), &mut |delta| deltas.push(format!("{delta:?}")));
     deltas
 }
 
@@ -150,17 +153,22 @@ fn finish_reasons_are_told_in_openais_words() {
     assert_eq!(unsaid.finish, Some((FinishReason::Stop, "FINISH_REASON_UNSPECIFIED".to_owned())));
 }
 
+/// The ids of two calls in an answer with this id of its own.
+fn ids(response_id: &str, city: &str) -> Vec<String> {
+    let call = format!(r#"{{"functionCall":{{"name":"f","args":{{"city":"{city}"}}}}}}"#);
+    let body =
+        format!(r#"{{"candidates":[{{"content":{{"parts":[{call},{call}]}}}}]{response_id}}}"#);
+    let blocks = answer(&body).blocks.into_iter();
+    blocks
+        .map(|block| match block {
+            Block::ToolCall { id, .. } => id,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
 #[test]
 fn calls_get_ids_of_their_own_that_last() {
-    let ids = |response_id: &str, city: &str| -> Vec<String> {
-        let call = format!(r#"{{"functionCall":{{"name":"f","args":{{"city":"{city}"}}}}}}"#);
-        let body =
-            format!(r#"{{"candidates":[{{"content":{{"parts":[{call},{call}]}}}}]{response_id}}}"#);
-        let blocks = answer(&body).blocks;
-        let id =
-            |block| if let Block::ToolCall { id, .. } = block { id } else { panic!("{block:?}") };
-        blocks.into_iter().map(id).collect()
-    };
     assert_eq!(ids(r#","responseId":"a/b+c-_""#, "x"), ["call_abc-__0", "call_abc-__1"]);
     assert_eq!(ids("", "x"), ids("", "x"));
     assert_ne!(ids("", "x"), ids("", "y"));

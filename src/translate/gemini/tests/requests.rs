@@ -70,7 +70,11 @@ fn asking(parts: Vec<Part<'static>>) -> Conversation<'static> {
 }
 
 /// A schema as clients of OpenAI write them: `parameters` would refuse nearly all of it.
-const SCHEMA: &str = r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"city":{"type":["string","null"]},"unit":{"$ref":"#/$defs/unit"}},"required":["city"],"additionalProperties":false,"$defs":{"unit":{"enum":["C","F"]}}}"##;
+const SCHEMA: &str = concat!(
+    r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","##,
+    r##""properties":{"city":{"type":["string","null"]},"unit":{"$ref":"#/$defs/unit"}},"##,
+    r##""required":["city"],"additionalProperties":false,"$defs":{"unit":{"enum":["C","F"]}}}"##
+);
 
 fn everything() -> Conversation<'static> {
     let mut tools =
@@ -221,11 +225,11 @@ fn thoughts() -> Conversation<'static> {
 }
 
 fn write(conversation: &Conversation<'_>, model: &str) -> (String, Vec<&'static str>) {
-    let (mut dropped, mut again) = (vec![], vec![]);
+    let (mut dropped, mut again) = (Lost::default(), Lost::default());
     let body = Gemini.request(conversation, model, &mut dropped);
     assert_eq!(Gemini.request(conversation, model, &mut again), body);
     assert_eq!(again, dropped);
-    (String::from_utf8(body).unwrap(), dropped)
+    (String::from_utf8(body).unwrap(), dropped.to_vec())
 }
 
 fn field(
@@ -242,7 +246,12 @@ type Case = (&'static str, fn() -> Conversation<'static>, &'static str, &'static
 
 macro_rules! cases {
     ($(($name:literal, $conversation:expr, $model:literal)),* $(,)?) => {
-        [$(($name, $conversation, $model, include_str!(concat!("../fixtures/", $name, ".request")))),*]
+        [$((
+            $name,
+            $conversation,
+            $model,
+            include_str!(concat!("../fixtures/", $name, ".request")),
+        )),*]
     };
 }
 
@@ -342,14 +351,13 @@ fn results_stand_in_the_order_of_their_calls() {
         call("b", "weather", r#"{"city":"Oslo"}"#, None),
     ];
     conversation.say(Role::Assistant, calls);
-    let said = |text| vec![Part::text(text)];
-    conversation.say(
-        Role::User,
-        [result("b", said("cold"), false), result("a", said("warm"), false), Part::text("Well?")],
-    );
+    let results =
+        [("b", "cold"), ("a", "warm")].map(|(id, text)| result(id, vec![Part::text(text)], false));
+    conversation.say(Role::User, results.into_iter().chain([Part::text("Well?")]));
     let (parts, _) = field(&conversation, "gemini-2.5-flash", "/contents/2/parts");
-    let returned = |at: usize| parts[at]["functionResponse"]["response"]["result"].clone();
-    assert_eq!((returned(0), returned(1)), ("warm".into(), "cold".into()));
+    for (at, text) in ["warm", "cold"].into_iter().enumerate() {
+        assert_eq!(parts[at]["functionResponse"]["response"]["result"], text);
+    }
     assert_eq!(parts[2]["text"], "Well?");
 }
 
@@ -371,14 +379,13 @@ fn penalties_are_for_models_that_know_them() {
 #[test]
 fn response_formats_are_schemas() {
     let schema: &RawValue = serde_json::from_str(SCHEMA).unwrap();
-    let format = || ResponseFormat::JsonSchema {
+    let mut conversation = asking(vec![Part::text("a")]);
+    conversation.response_format = Some(ResponseFormat::JsonSchema {
         name: "x".into(),
         description: None,
         schema,
         strict: Some(true),
-    };
-    let mut conversation = asking(vec![Part::text("a")]);
-    conversation.response_format = Some(format());
+    });
     let (config, dropped) = field(&conversation, "gemini-2.5-flash", "/generationConfig");
     assert_eq!(config["responseMimeType"], "application/json");
     assert_eq!(config["responseJsonSchema"]["required"][0], "city");
@@ -414,118 +421,75 @@ fn check_thinking(
     assert_eq!(dropped == ["reasoning"], lossy, "{model} {reasoning:?}: {dropped:?}");
 }
 
+const ON: Reasoning =
+    Reasoning { enabled: Some(true), effort: None, max_tokens: None, exclude: false };
+const OFF: Reasoning = Reasoning { enabled: Some(false), ..ON };
+
+fn effort(effort: Effort) -> Reasoning {
+    Reasoning { effort: Some(effort), ..Reasoning::default() }
+}
+
+fn tokens(tokens: u64) -> Reasoning {
+    Reasoning { max_tokens: Some(tokens), ..Reasoning::default() }
+}
+
+fn hidden(reasoning: Reasoning) -> Reasoning {
+    Reasoning { exclude: true, ..reasoning }
+}
+
 #[test]
-fn thinking_is_steered_as_the_model_knows_it() {
-    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
-    let tokens = |tokens| Reasoning { max_tokens: Some(tokens), ..Reasoning::default() };
-    let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
-    let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
-    let (shown, hidden) =
-        (Reasoning::default(), Reasoning { exclude: true, ..Reasoning::default() });
-    let hidden_high = Reasoning { exclude: true, ..effort(Effort::High) };
-    for (model, reasoning, max_tokens, expected, lossy) in [
-        ("gemini-2.5-flash", off, None, "{thinkingBudget:0}", false),
-        ("gemini-2.5-flash", effort(Effort::None), None, "{thinkingBudget:0}", false),
-        ("gemini-2.5-flash", tokens(0), None, "{thinkingBudget:0}", false),
-        ("gemini-2.5-flash", shown, None, "{includeThoughts:true}", false),
-        ("gemini-2.5-flash", hidden, None, "null", false),
-        ("gemini-2.5-flash", hidden_high, None, "{thinkingBudget:24576}", false),
-        ("gemini-2.5-flash", on, None, "{includeThoughts:true,thinkingBudget:8192}", false),
-        (
-            "gemini-2.5-flash",
-            effort(Effort::Max),
-            None,
-            "{includeThoughts:true,thinkingBudget:24576}",
-            false,
-        ),
-        (
-            "gemini-2.5-flash",
-            effort(Effort::Low),
-            Some(2000),
-            "{includeThoughts:true,thinkingBudget:400}",
-            false,
-        ),
-        (
-            "gemini-2.5-flash",
-            tokens(99_999),
-            None,
-            "{includeThoughts:true,thinkingBudget:24576}",
-            true,
-        ),
-        (
-            "gemini-2.5-flash-lite",
-            tokens(100),
-            None,
-            "{includeThoughts:true,thinkingBudget:512}",
-            true,
-        ),
-        ("gemini-2.5-pro", off, None, "{thinkingBudget:128}", true),
-        (
-            "gemini-2.5-pro",
-            effort(Effort::Minimal),
-            Some(100),
-            "{includeThoughts:true,thinkingBudget:128}",
-            false,
-        ),
-        ("gemini-2.5-flash-image", on, None, "null", true),
-        ("gemini-2.0-flash", on, None, "null", true),
-        ("gemini-2.0-flash", off, None, "null", false),
-        ("gemma-3-27b-it", effort(Effort::High), None, "null", true),
-        ("gemini-3-pro-preview", off, None, "{thinkingLevel:LOW}", true),
-        (
-            "gemini-3-pro-preview",
-            effort(Effort::Medium),
-            None,
-            "{includeThoughts:true,thinkingLevel:HIGH}",
-            true,
-        ),
-        (
-            "gemini-3.1-pro-preview",
-            effort(Effort::Medium),
-            None,
-            "{includeThoughts:true,thinkingLevel:MEDIUM}",
-            false,
-        ),
-        ("gemini-3-flash-preview", off, None, "{thinkingLevel:MINIMAL}", true),
-        (
-            "gemini-3.8-flash",
-            effort(Effort::Minimal),
-            None,
-            "{includeThoughts:true,thinkingLevel:LOW}",
-            true,
-        ),
-        (
-            "gemini-3.1-flash-lite",
-            effort(Effort::Minimal),
-            None,
-            "{includeThoughts:true,thinkingLevel:MINIMAL}",
-            false,
-        ),
-        (
-            "gemini-3.1-flash-image",
-            effort(Effort::Low),
-            None,
-            "{includeThoughts:true,thinkingLevel:HIGH}",
-            true,
-        ),
-        (
-            "gemini-4-hydrogen",
-            effort(Effort::Max),
-            None,
-            "{includeThoughts:true,thinkingLevel:HIGH}",
-            true,
-        ),
-        (
-            "gemini-pro-latest",
-            tokens(4000),
-            None,
-            "{includeThoughts:true,thinkingLevel:MEDIUM}",
-            true,
-        ),
-        ("gemini-3.5-flash", shown, None, "{includeThoughts:true}", false),
-        ("gemini-3-pro-image-preview", on, None, "null", true),
+fn thinking_is_steered_by_a_budget_where_the_model_has_one() {
+    for (reasoning, max_tokens, expected, lossy) in [
+        (OFF, None, "{thinkingBudget:0}", false),
+        (effort(Effort::None), None, "{thinkingBudget:0}", false),
+        (tokens(0), None, "{thinkingBudget:0}", false),
+        (Reasoning::default(), None, "{includeThoughts:true}", false),
+        (hidden(Reasoning::default()), None, "null", false),
+        (hidden(effort(Effort::High)), None, "{thinkingBudget:24576}", false),
+        (ON, None, "{includeThoughts:true,thinkingBudget:8192}", false),
+        (effort(Effort::Max), None, "{includeThoughts:true,thinkingBudget:24576}", false),
+        (effort(Effort::Low), Some(2000), "{includeThoughts:true,thinkingBudget:400}", false),
+        (tokens(99_999), None, "{includeThoughts:true,thinkingBudget:24576}", true),
     ] {
-        check_thinking(model, reasoning, max_tokens, expected, lossy);
+        check_thinking("gemini-2.5-flash", reasoning, max_tokens, expected, lossy);
+    }
+    let lite = "{includeThoughts:true,thinkingBudget:512}";
+    check_thinking("gemini-2.5-flash-lite", tokens(100), None, lite, true);
+    check_thinking("gemini-2.5-pro", OFF, None, "{thinkingBudget:128}", true);
+    let pro = "{includeThoughts:true,thinkingBudget:128}";
+    check_thinking("gemini-2.5-pro", effort(Effort::Minimal), Some(100), pro, false);
+}
+
+#[test]
+fn thinking_is_steered_by_a_level_where_the_model_has_one() {
+    for (model, reasoning, level, lossy) in [
+        ("gemini-3-pro-preview", effort(Effort::Medium), "HIGH", true),
+        ("gemini-3.1-pro-preview", effort(Effort::Medium), "MEDIUM", false),
+        ("gemini-3.8-flash", effort(Effort::Minimal), "LOW", true),
+        ("gemini-3.1-flash-lite", effort(Effort::Minimal), "MINIMAL", false),
+        ("gemini-3.1-flash-image", effort(Effort::Low), "HIGH", true),
+        ("gemini-4-hydrogen", effort(Effort::Max), "HIGH", true),
+        ("gemini-pro-latest", tokens(4000), "MEDIUM", true),
+    ] {
+        let expected = format!("{{includeThoughts:true,thinkingLevel:{level}}}");
+        check_thinking(model, reasoning, None, &expected, lossy);
+    }
+    check_thinking("gemini-3-pro-preview", OFF, None, "{thinkingLevel:LOW}", true);
+    check_thinking("gemini-3-flash-preview", OFF, None, "{thinkingLevel:MINIMAL}", true);
+    let shown = "{includeThoughts:true}";
+    check_thinking("gemini-3.5-flash", Reasoning::default(), None, shown, false);
+}
+
+#[test]
+fn thinking_is_left_out_where_the_model_does_not_think() {
+    for (model, reasoning, lossy) in [
+        ("gemini-2.5-flash-image", ON, true),
+        ("gemini-2.0-flash", ON, true),
+        ("gemini-2.0-flash", OFF, false),
+        ("gemma-3-27b-it", effort(Effort::High), true),
+        ("gemini-3-pro-image-preview", ON, true),
+    ] {
+        check_thinking(model, reasoning, None, "null", lossy);
     }
 }
 

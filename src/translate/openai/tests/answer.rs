@@ -39,15 +39,16 @@ fn streams_are_written_as_openai_does() {
     golden!("openrouter.events.txt", written(&deltas_of(&[OPENROUTER.as_bytes()]), about(false)));
 }
 
+fn without_start(deltas: &[Delta<'static>]) -> Vec<Delta<'static>> {
+    deltas.iter().filter(|delta| !matches!(delta, Delta::Start { .. })).cloned().collect()
+}
+
 #[test]
 fn what_is_written_reads_as_the_same() {
     for stream in [OPENAI, OPENROUTER] {
         let deltas = deltas_of(&[stream.as_bytes()]);
         let again = deltas_of(&[written(&deltas, about(true)).as_bytes()]);
-        let content = |deltas: &[Delta<'static>]| -> Vec<Delta<'static>> {
-            deltas.iter().filter(|delta| !matches!(delta, Delta::Start { .. })).cloned().collect()
-        };
-        assert_eq!(content(&again), content(&deltas));
+        assert_eq!(without_start(&again), without_start(&deltas));
         assert_eq!(
             again[0],
             Delta::Start { id: "chatcmpl-gen-7".into(), model: "openai/gpt-\"x\"".into() }
@@ -106,11 +107,14 @@ fn a_stream_that_says_nothing_still_ends_well() {
     assert!(chunks.iter().all(|chunk| chunk["usage"].is_null()));
 }
 
+fn call(index: usize, name: &str) -> Delta<'_> {
+    Delta::ToolCall { index, id: "a".into(), name: name.into(), signature: None }
+}
+
 #[test]
 fn calls_without_arguments_get_an_empty_object() {
-    let call = |index| Delta::ToolCall { index, id: "a".into(), name: "f".into(), signature: None };
     let some = Delta::Arguments { index: 1, json: "{\"a\":1}".into() };
-    let stream = written(&[call(0), call(1), some], about(false));
+    let stream = written(&[call(0, "f"), call(1, "f"), some], about(false));
     let answer = gathered(&deltas_of(&[stream.as_bytes()]));
     let body: Value =
         serde_json::from_slice(&Client.writer(about(false)).whole(&answer, 0)).unwrap();
@@ -118,7 +122,7 @@ fn calls_without_arguments_get_an_empty_object() {
     assert_eq!(calls[0]["function"]["arguments"], "{}");
     assert_eq!(calls[1]["function"]["arguments"], "{\"a\":1}");
     assert_eq!(body["choices"][0]["finish_reason"], "tool_calls");
-    let bare = gathered(&[call(0)]);
+    let bare = gathered(&[call(0, "f")]);
     let body: Value = serde_json::from_slice(&Client.writer(about(false)).whole(&bare, 0)).unwrap();
     assert_eq!(body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "{}");
 }
@@ -144,11 +148,9 @@ fn thinking_is_hidden_where_the_client_says_so() {
 fn clients_that_offer_functions_get_a_function_call() {
     let about =
         About { request: br#"{"functions": [{"name": "weather"}]}"#.to_vec(), ..about(false) };
-    let call =
-        Delta::ToolCall { index: 0, id: "a".into(), name: "weather".into(), signature: None };
     let arguments = Delta::Arguments { index: 0, json: "{}".into() };
     let finish = Delta::Finish { reason: FinishReason::ToolCalls, native: "tool_use".into() };
-    let deltas = [call, arguments, finish];
+    let deltas = [call(0, "weather"), arguments, finish];
     let chunks = values(&written(&deltas, about.clone()));
     assert_eq!(chunks[1]["choices"][0]["delta"]["function_call"]["name"], "weather");
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "function_call");

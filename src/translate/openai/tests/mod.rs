@@ -1,11 +1,11 @@
-//! What the four pieces do, on fixtures written after the API references.
+//! What this format and this dialect read and write, on fixtures written after the API references.
 
 mod answer;
 mod broken;
 mod request;
 
 use crate::translate::delta::Answer;
-use crate::translate::{About, Conversation, Delta, Dialect, Format, Malformed};
+use crate::translate::{About, Conversation, Delta, Dialect, Format, Lost, Malformed};
 use crate::wire::sse::{Piece, Splitter};
 
 use super::{Client, Quirks, Upstream};

@@ -6,22 +6,23 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::error::Error;
+use crate::translate::Lost;
 use crate::translate::form::{Cache, Effort, Role, ToolChoice};
 
 /// The body written for one upstream, and what got lost on both ways.
 fn translated(body: &str, quirks: Quirks) -> String {
     let conversation = read(body);
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let bytes = upstream(quirks).request(&conversation, "m-1", &mut dropped);
-    let mut again = Vec::new();
+    let mut again = Lost::default();
     assert_eq!(
         upstream(quirks).request(&conversation, "m-1", &mut again),
         bytes,
         "the same bytes each time"
     );
     assert_eq!(again, dropped);
-    for name in &dropped {
-        assert!(quirks.losses.iter().any(|(known, _)| known == name), "{name} is in no table");
+    for name in dropped.iter() {
+        assert!(quirks.losses.of(name).is_some(), "{name} is in no table");
     }
     let body: Value = serde_json::from_slice(&bytes).unwrap();
     format!("{body:#}\ndropped: {dropped:?}\nlost: {:?}\n", conversation.dropped)
@@ -32,7 +33,7 @@ fn what_is_read_is_written_back() {
     let mut expected: Value = serde_json::from_str(ROUND_TRIP).unwrap();
     expected["model"] = json!("m-1");
     let conversation = read(ROUND_TRIP);
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let bytes = upstream(Quirks::OPENROUTER).request(&conversation, "m-1", &mut dropped);
     let actual: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(format!("{actual:#}"), format!("{expected:#}"));
@@ -118,91 +119,94 @@ fn tool_choice_has_many_forms() {
     let body = with(r#""function_call": {"name": "f"}"#);
     assert_eq!(read(&body).tool_choice, Some(ToolChoice::Tool("f".into())));
     let body = with(r#""tool_choice": {"type": "openrouter:web_search"}"#);
-    assert_eq!((read(&body).tool_choice, read(&body).dropped), (None, vec!["tool_choice"]));
+    assert_eq!(
+        (read(&body).tool_choice, read(&body).dropped.to_vec()),
+        (None, vec!["tool_choice"])
+    );
 }
 
 #[test]
 fn values_that_ask_for_nothing_are_not_lost() {
     let body = with(
-        r#""n": 1, "logit_bias": {}, "logprobs": false, "top_logprobs": null, "min_p": 0, "modalities": ["text"],
-           "audio": null, "store": false, "service_tier": "auto", "metadata": {}, "verbosity": "medium", "x": 1"#,
+        r#""n": 1, "logit_bias": {}, "logprobs": false, "top_logprobs": null, "min_p": 0,
+           "modalities": ["text"], "audio": null, "store": false, "service_tier": "auto",
+           "metadata": {}, "verbosity": "medium", "x": 1"#,
     );
     assert!(read(&body).dropped.is_empty());
     assert_eq!(
-        read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped,
+        *read(&with(r#""n": 3, "modalities": ["text", "audio"]"#)).dropped,
         ["n", "modalities"]
     );
 }
 
 #[test]
 fn a_breakpoint_at_the_end_spares_thinking() {
-    let body = r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "reasoning": "hm"}],
+    let body = r#"{"messages": [{"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "", "reasoning": "hm"}],
         "cache_control": {"type": "ephemeral", "ttl": "1h"}}"#;
     assert_eq!(read(body).turns[0].parts[0].cache, Some(Cache::Long));
 }
 
 #[test]
-fn wrong_types_are_told_with_their_path() {
-    for (body, field, problem) in [
-        ("{}", "messages", "is required"),
-        (r#"{"messages": []}"#, "messages", "must not be empty"),
-        (r#"{"messages": {}}"#, "messages", "must be an array"),
-        (r#"{"messages": ["x"]}"#, "messages", "[0]: must be an object"),
+fn wrong_messages_are_told_with_their_path() {
+    let parts = "must be one of text, refusal, image_url, input_audio, file, video_url";
+    // What stands in `messages`.
+    for (messages, problem) in [
+        ("[]", "must not be empty"),
+        ("{}", "must be an array"),
+        (r#"["x"]"#, "[0]: must be an object"),
         (
-            r#"{"messages": [{"role": "user", "content": 5}]}"#,
-            "messages",
+            r#"[{"role": "user", "content": 5}]"#,
             "[0].content: must be a string or an array of parts",
         ),
         (
-            r#"{"messages": [{"role": "bot"}]}"#,
-            "messages",
+            r#"[{"role": "bot"}]"#,
             "[0].role: must be one of system, developer, user, assistant, tool, function",
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": 5}}]}]}"#,
-            "messages",
+            r#"[{"role": "user", "content": [{"type": "text", "text": "a"},
+                {"type": "image_url", "image_url": {"url": 5}}]}]"#,
             "[0].content[1].image_url.url: must be a string",
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "text"}]}]}"#,
-            "messages",
+            r#"[{"role": "user", "content": [{"type": "text"}]}]"#,
             "[0].content[0].text: is required",
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}"#,
-            "messages",
-            "[0].content[0].type: must be one of text, refusal, image_url, input_audio, file, video_url",
+            r#"[{"role": "user", "content": [{"type": "hologram"}]}]"#,
+            &format!("[0].content[0].type: {parts}"),
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}"#,
-            "messages",
+            r#"[{"role": "user", "content": [{"type": "file", "file": {}}]}]"#,
             "[0].content[0].file: must have file_data or file_id",
         ),
+        (r#"[{"role": "tool", "content": "x"}]"#, "[0].tool_call_id: must be a string"),
+        (r#"[{"role": "function", "content": "x"}]"#, "[0]: has no function_call before it"),
         (
-            r#"{"messages": [{"role": "tool", "content": "x"}]}"#,
-            "messages",
-            "[0].tool_call_id: must be a string",
-        ),
-        (
-            r#"{"messages": [{"role": "function", "content": "x"}]}"#,
-            "messages",
-            "[0]: has no function_call before it",
-        ),
-        (
-            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"arguments": "{}"}}]}]}"#,
-            "messages",
+            r#"[{"role": "assistant", "tool_calls": [
+                {"id": "a", "function": {"arguments": "{}"}}]}]"#,
             "[0].tool_calls[0].function.name: must be a string",
         ),
         (
-            r#"{"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {}}]}]}"#,
-            "messages",
+            r#"[{"role": "assistant", "tool_calls": [
+                {"id": "a", "type": "custom", "custom": {}}]}]"#,
             "[0].tool_calls[0].type: must be function: no other call can be translated",
         ),
-        (r#"{"prompt": ["a", "b"]}"#, "prompt", "must be one prompt: several cannot be translated"),
-        (r#"{"prompt": 5}"#, "prompt", "must be a string or an array of strings"),
     ] {
-        check_wrong(body, field, problem);
+        check_wrong(&format!(r#"{{"messages": {messages}}}"#), "messages", problem);
     }
+    check_wrong("{}", "messages", "is required");
+}
+
+#[test]
+fn wrong_prompts_are_told() {
+    let several = "must be one prompt: several cannot be translated";
+    check_wrong(r#"{"prompt": ["a", "b"]}"#, "prompt", several);
+    check_wrong(r#"{"prompt": 5}"#, "prompt", "must be a string or an array of strings");
+}
+
+#[test]
+fn wrong_types_are_told_with_their_path() {
     for (fields, field, problem) in [
         (r#""temperature": "hot""#, "temperature", "must be a number"),
         (r#""max_tokens": -1"#, "max_tokens", "must be a whole number"),
@@ -256,7 +260,7 @@ fn what_an_upstream_cannot_hear_is_noted() {
             *is_error = true;
         }
     }
-    let mut dropped = Vec::new();
+    let mut dropped = Lost::default();
     let body = upstream(Quirks::COMPATIBLE).request(&conversation, "m", &mut dropped);
     assert!(
         dropped.contains(&"messages.tool.is_error") && dropped.contains(&"messages.reasoning"),
@@ -280,11 +284,7 @@ fn every_quirk_has_its_losses() {
                 "messages.content.file.url" => quirks.file_urls,
                 _ => quirks.cache_control,
             };
-            assert_eq!(
-                quirks.losses.iter().any(|(known, _)| *known == loss),
-                !can,
-                "{name}: {loss}"
-            );
+            assert_eq!(quirks.losses.of(loss).is_some(), !can, "{name}: {loss}");
         }
     }
 }
@@ -326,7 +326,7 @@ fn ids_of_calls_are_what_the_upstream_takes() {
         (Quirks::MISTRAL, 9, &["Ab3dE6gH9"]),
         (Quirks::VLLM, 44, &[long]),
     ] {
-        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
+        let body = upstream(quirks).request(&read(&body), "m", &mut Lost::default());
         let body: Value = serde_json::from_slice(&body).unwrap();
         let called: Vec<_> = (0..3)
             .map(|at| body["messages"][1]["tool_calls"][at]["id"].as_str().unwrap())
@@ -336,39 +336,45 @@ fn ids_of_calls_are_what_the_upstream_takes() {
         assert_eq!(called, returned, "results find their calls");
         assert!(called.iter().all(|id| id.len() <= longest), "{called:?}");
         assert!(kept.iter().all(|id| called.contains(id)), "{called:?}");
-        let is_nine =
-            |id: &&str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        assert!(longest > 9 || called.iter().all(is_nine), "{called:?}");
+        assert!(longest > 9 || called.iter().all(|id| is_mistrals(id)), "{called:?}");
     }
+}
+
+/// Whether an id is one that Mistral takes.
+fn is_mistrals(id: &str) -> bool {
+    id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
+/// What each message for the upstream says.
+fn contents(quirks: Quirks, body: &str) -> Vec<Value> {
+    let body = upstream(quirks).request(&read(body), "m", &mut Lost::default());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let messages = body["messages"].as_array().unwrap().iter();
+    messages.map(|message| message["content"].clone()).collect()
 }
 
 #[test]
 fn texts_are_one_string_where_the_upstream_knows_no_parts() {
-    let text = |text: &str| json!({"type": "text", "text": text});
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let picture = json!({"type": "image_url", "image_url": {"url": "https://a.b/c.png"}});
     let body = json!({"messages": [
         {"role": "system", "content": [text("A"), text("B")]},
         {"role": "user", "content": [text("C"), text("D")]},
-        {"role": "assistant", "content": [text("It is "), text("blue.")],
-            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "assistant", "content": [text("It is "), text("blue.")], "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c", "content": [text("E"), text("F")]},
-        {"role": "user", "content": [text("G"), {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}]},
+        {"role": "user", "content": [text("G"), picture]},
     ]})
     .to_string();
-    let contents = |quirks| {
-        let body = upstream(quirks).request(&read(&body), "m", &mut Vec::new());
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        body["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|message| message["content"].clone())
-            .collect::<Vec<_>>()
-    };
-    let joined = contents(Quirks::COMPATIBLE);
+    let joined = contents(Quirks::COMPATIBLE, &body);
     assert_eq!(
         joined[..4],
         [json!("A\n\nB"), json!("C\n\nD"), json!("It is blue."), json!("E\n\nF")]
     );
     assert!(joined[4].is_array(), "a picture needs parts");
-    assert!(contents(Quirks::OPENAI).iter().all(Value::is_array), "OpenAI's caches hold the parts");
+    let parts = contents(Quirks::OPENAI, &body);
+    assert!(parts.iter().all(Value::is_array), "OpenAI's caches hold the parts");
 }

@@ -6,8 +6,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::request::REQUESTS;
 use super::*;
+use crate::translate::Format;
+use crate::translate::Lost;
+use crate::translate::anthropic::Anthropic;
 use crate::translate::delta::{Answer, Delta, FinishReason};
 use crate::translate::form::Content;
+use crate::translate::gemini::Gemini;
 use crate::usage::{Source, Usage};
 use crate::wire::openai::ErrorFields;
 use crate::wire::split::Random;
@@ -51,25 +55,41 @@ struct Case {
 
 const TEXT: &str = r#"{"model":"m","input":"Hi"}"#;
 const TOOLS: &str = r#"{
-  "input": "Hi", "instructions": "Be brief.", "max_output_tokens": 64, "temperature": 0, "metadata": {"a": "b"}, "user": "u",
+  "input": "Hi", "instructions": "Be brief.", "max_output_tokens": 64, "temperature": 0,
+  "metadata": {"a": "b"}, "user": "u",
   "tools": [{"type": "function", "name": "get_weather", "description": null, "strict": true,
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}], "parallel_tool_calls": true
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}],
+  "parallel_tool_calls": true
 }"#;
-const SUMMARY: &str = r#"{"input":"Hi","reasoning":{"effort":"high","summary":"auto"},"include":["reasoning.encrypted_content"]}"#;
+const SUMMARY: &str = r#"{"input":"Hi","reasoning":{"effort":"high","summary":"auto"},
+    "include":["reasoning.encrypted_content"]}"#;
+const CITATION: &str = concat!(
+    r#"{"type":"url_citation","url_citation":{"url":"https://a.b","title":"A","#,
+    r#""start_index":0,"end_index":5}}"#
+);
+
+fn start() -> Delta<'static> {
+    Delta::Start { id: "msg_01".into(), model: "claude-sonnet-4-5".into() }
+}
+
+/// An answer that begins with `start` and is told as the fixtures of its name say.
+macro_rules! case {
+    ($name:literal, $request:expr, [$($delta:expr),* $(,)?]) => {
+        Case {
+            request: $request,
+            deltas: vec![start(), $($delta),*],
+            events: fixture!("answer/", $name, ".sse"),
+            whole: fixture!("answer/", $name, ".json"),
+        }
+    };
+}
 
 fn cases() -> Vec<Case> {
-    let start = || Delta::Start { id: "msg_01".into(), model: "claude-sonnet-4-5".into() };
-    let citation = r#"{"type":"url_citation","url_citation":{"url":"https://a.b","title":"A","start_index":0,"end_index":5}}"#;
-    macro_rules! case {
-        ($name:literal, $request:expr, [$($delta:expr),* $(,)?]) => {
-            Case {
-                request: $request,
-                deltas: vec![start(), $($delta),*],
-                events: fixture!("answer/", $name, ".sse"),
-                whole: fixture!("answer/", $name, ".json"),
-            }
-        };
-    }
+    [texts(), calls(), thoughts(), ends()].into_iter().flatten().collect()
+}
+
+/// Answers of text, and of refusals.
+fn texts() -> Vec<Case> {
     vec![
         case!(
             "text",
@@ -77,12 +97,29 @@ fn cases() -> Vec<Case> {
             [
                 text("Hello"),
                 text(", wörld\n\"🦀\""),
-                Delta::Annotation(citation.into()),
+                Delta::Annotation(CITATION.into()),
                 finish(FinishReason::Stop),
                 usage(),
                 Delta::Done,
             ]
         ),
+        case!(
+            "refusal",
+            TEXT,
+            [
+                text("Well. "),
+                Delta::Refusal("I can".into()),
+                Delta::Refusal("not.".into()),
+                finish(FinishReason::Stop),
+                usage(),
+            ]
+        ),
+    ]
+}
+
+/// Answers that call tools.
+fn calls() -> Vec<Case> {
+    vec![
         case!(
             "tools",
             TOOLS,
@@ -101,6 +138,33 @@ fn cases() -> Vec<Case> {
                 Delta::Done,
             ]
         ),
+        case!(
+            "codex",
+            REQUESTS[1].0.text,
+            [
+                call(0, "c1", "exec_command"),
+                arguments(0, "{\"cmd\":\"ls\"}"),
+                call(1, "c2", "mcp__fake__weather"),
+                arguments(1, "{\"city\":\"Rome\"}"),
+                call(2, "c3", "apply_patch"),
+                arguments(2, "{\"input\":\"*** Begin"),
+                arguments(2, " Patch\\n\\u00e9\"}"),
+                call(3, "c4", "tool_search"),
+                arguments(3, "{\"query\":\"x\"}"),
+                call(4, "c5", "mcp__mail__send"),
+                arguments(4, "{}"),
+                call(5, "c6", "apply_patch"),
+                arguments(5, "*** raw"),
+                finish(FinishReason::ToolCalls),
+                usage(),
+            ]
+        ),
+    ]
+}
+
+/// Answers with the thinking before them.
+fn thoughts() -> Vec<Case> {
+    vec![
         case!(
             "thinking",
             SUMMARY,
@@ -134,17 +198,12 @@ fn cases() -> Vec<Case> {
                 usage(),
             ]
         ),
-        case!(
-            "refusal",
-            TEXT,
-            [
-                text("Well. "),
-                Delta::Refusal("I can".into()),
-                Delta::Refusal("not.".into()),
-                finish(FinishReason::Stop),
-                usage(),
-            ]
-        ),
+    ]
+}
+
+/// Answers that end in other ways than well, or say nothing.
+fn ends() -> Vec<Case> {
+    vec![
         case!(
             "length",
             TEXT,
@@ -157,27 +216,6 @@ fn cases() -> Vec<Case> {
             ]
         ),
         case!("filter", TEXT, [text("One"), finish(FinishReason::ContentFilter), usage()]),
-        case!(
-            "codex",
-            REQUESTS[1].0.text,
-            [
-                call(0, "c1", "exec_command"),
-                arguments(0, "{\"cmd\":\"ls\"}"),
-                call(1, "c2", "mcp__fake__weather"),
-                arguments(1, "{\"city\":\"Rome\"}"),
-                call(2, "c3", "apply_patch"),
-                arguments(2, "{\"input\":\"*** Begin"),
-                arguments(2, " Patch\\n\\u00e9\"}"),
-                call(3, "c4", "tool_search"),
-                arguments(3, "{\"query\":\"x\"}"),
-                call(4, "c5", "mcp__mail__send"),
-                arguments(4, "{}"),
-                call(5, "c6", "apply_patch"),
-                arguments(5, "*** raw"),
-                finish(FinishReason::ToolCalls),
-                usage(),
-            ]
-        ),
         case!("empty", TEXT, [finish(FinishReason::Stop), usage(), Delta::Done]),
         case!("failed", TEXT, [text("Hel"), finish(FinishReason::Error), usage()]),
     ]
@@ -288,7 +326,7 @@ fn however_texts_are_cut_the_response_is_the_same() {
     }
 }
 
-/// The delta cut in two after `at` bytes, where it is a text that can be.
+/// The delta in two parts, the first one of `at` bytes, if it is a text that may be cut there.
 fn cut<'a>(delta: &Delta<'a>, at: usize) -> Vec<Delta<'a>> {
     let (text, make): (_, fn(&Delta<'a>, String) -> Delta<'a>) = match delta {
         Delta::Text(text) => (text, |_, text| Delta::Text(text.into())),
@@ -359,23 +397,27 @@ fn an_upstreams_error_ends_the_stream() {
     assert_eq!(events.len(), 4);
 }
 
+/// The text, the signature and the encrypted content of a thought.
+fn thinking<'a>(content: &'a Content<'_>) -> (&'a str, Option<&'a str>, Option<&'a str>) {
+    match content {
+        Content::Thinking(thinking) => {
+            (thinking.text.as_ref(), thinking.signature.as_deref(), thinking.encrypted.as_deref())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn what_an_answer_says_comes_back_in_the_next_request() {
-    let case = &cases()[2];
+    let case = &thoughts()[0];
     let whole: Value = serde_json::from_slice(&whole(case.request, &case.deltas)).unwrap();
     let request = serde_json::json!({"input": whole["output"]}).to_string();
     let conversation = Responses.read(request.as_bytes()).unwrap();
     let parts: Vec<_> =
         conversation.turns.iter().flat_map(|turn| &turn.parts).map(|part| &part.content).collect();
-    let thinking = |index: usize| match parts[index] {
-        Content::Thinking(thinking) => {
-            (thinking.text.as_ref(), thinking.signature.as_deref(), thinking.encrypted.as_deref())
-        }
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(thinking(0), ("Let me see.", Some("c2ln"), None));
-    assert_eq!(thinking(1), ("", None, Some("UkVEQUNURUQ=")));
-    assert_eq!(thinking(2), ("Again.", None, None));
+    assert_eq!(thinking(parts[0]), ("Let me see.", Some("c2ln"), None));
+    assert_eq!(thinking(parts[1]), ("", None, Some("UkVEQUNURUQ=")));
+    assert_eq!(thinking(parts[2]), ("Again.", None, None));
     assert!(matches!(parts[3], Content::Text(text) if text == "Yes."));
     assert!(matches!(parts[4], Content::ToolCall { signature: Some(proof), arguments, .. }
         if proof == "Z2Vt" && arguments == "{}"));
@@ -412,13 +454,9 @@ fn thinking_finds_back_to_who_can_check_it() {
     );
     assert_eq!(thoughts[1].encrypted.as_deref(), Some("c2ln"));
     assert!(thoughts.iter().all(|thinking| thinking.format.as_deref() == Some("google-gemini-v1")));
-    let written = |format: &dyn crate::translate::Format| {
-        String::from_utf8(format.request(&conversation, "claude-opus-4-6", &mut Vec::new()))
-            .unwrap()
-    };
-    assert!(
-        !written(&crate::translate::anthropic::Anthropic).contains("c2ln"),
-        "Claude refuses what is not its own"
-    );
-    assert!(written(&crate::translate::gemini::Gemini).contains("c2ln"));
+    // A thought of another model is not sent to Claude, which would refuse it.
+    for (format, takes_it) in [(&Anthropic as &dyn Format, false), (&Gemini, true)] {
+        let body = format.request(&conversation, "claude-opus-4-6", &mut Lost::default());
+        assert_eq!(String::from_utf8(body).unwrap().contains("c2ln"), takes_it);
+    }
 }

@@ -14,7 +14,10 @@ use crate::error::responses::error_body;
 
 macro_rules! fixture {
     ($($part:literal),+) => {
-        Fixture { name: concat!($($part),+), text: include_str!(concat!("../fixtures/", $($part),+)) }
+        Fixture {
+            name: concat!($($part),+),
+            text: include_str!(concat!("../fixtures/", $($part),+)),
+        }
     };
 }
 
@@ -52,23 +55,31 @@ fn writer(request: &str) -> Box<dyn AnswerWriter> {
 
 #[test]
 fn errors_have_openais_form_and_always_a_code() {
-    let check = |error: Error, expected: &str| {
+    let overloaded = Failure { status: 529, message: "Overloaded".into(), ..Failure::default() };
+    for (error, expected) in [
+        (
+            Error::InvalidField { field: "store", problem: "must be false".into() },
+            concat!(
+                r#"{"error":{"message":"store: must be false","type":"invalid_request_error","#,
+                r#""param":"store","code":"invalid_prompt","error_type":"invalid_request"}}"#
+            ),
+        ),
+        (
+            Error::UnknownModel("x".into()),
+            concat!(
+                r#"{"error":{"message":"x is not a valid model ID","#,
+                r#""type":"invalid_request_error","param":"model","#,
+                r#""code":"model_not_found","error_type":"not_found"}}"#
+            ),
+        ),
+        (
+            Error::Upstream(overloaded),
+            concat!(
+                r#"{"error":{"message":"Overloaded","type":"api_error","param":null,"#,
+                r#""code":"server_error","error_type":"provider_overloaded"}}"#
+            ),
+        ),
+    ] {
         assert_eq!(String::from_utf8(error_body(&error)).unwrap(), expected);
-    };
-    check(
-        Error::InvalidField { field: "store", problem: "must be false".into() },
-        r#"{"error":{"message":"store: must be false","type":"invalid_request_error","param":"store","code":"invalid_prompt","error_type":"invalid_request"}}"#,
-    );
-    check(
-        Error::UnknownModel("x".into()),
-        r#"{"error":{"message":"x is not a valid model ID","type":"invalid_request_error","param":"model","code":"model_not_found","error_type":"not_found"}}"#,
-    );
-    check(
-        Error::Upstream(Failure {
-            status: 529,
-            message: "Overloaded".into(),
-            ..Failure::default()
-        }),
-        r#"{"error":{"message":"Overloaded","type":"api_error","param":null,"code":"server_error","error_type":"provider_overloaded"}}"#,
-    );
+    }
 }

@@ -6,11 +6,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// Each with what its client is told.
+/// Each request with the message that its client gets.
 const REFUSED: &[(&str, &str)] = &[
     (r#"{"input":"x","input":"y"}"#, "The request body has the key \"input\" twice"),
     (
-        r#"{"input":null,"tools":null,"stream":null,"text":null,"reasoning":null,"tool_choice":null,"temperature":null,"include":null,"store":null,"prompt":null}"#,
+        r#"{"input":null,"tools":null,"stream":null,"text":null,"reasoning":null,"tool_choice":null,
+            "temperature":null,"include":null,"store":null,"prompt":null}"#,
         "input: is missing",
     ),
     (r#"{"input":"x","store":"yes"}"#, "store: must be true or false"),
@@ -48,7 +49,8 @@ const REFUSED: &[(&str, &str)] = &[
         "text: format.schema is missing",
     ),
     (
-        r#"{"input":"x","text":{"format":{"type":"json_schema","name":"n","schema":{},"strict":1}}}"#,
+        r#"{"input":"x","text":{"format":{"type":"json_schema","name":"n","schema":{},
+            "strict":1}}}"#,
         "text: format.strict: must be true or false",
     ),
     (
@@ -81,7 +83,8 @@ const REFUSED: &[(&str, &str)] = &[
         "tool_choice: tools: must be an array",
     ),
     (
-        r#"{"input":"x","tool_choice":{"type":"allowed_tools","tools":[{"type":"function","name":7}]}}"#,
+        r#"{"input":"x","tool_choice":{"type":"allowed_tools","tools":[{"type":"function",
+            "name":7}]}}"#,
         "tool_choice: tools[0].name: must be a string",
     ),
     (
@@ -175,7 +178,8 @@ const REFUSED: &[(&str, &str)] = &[
         "input: [0].content[0].input_audio.data: is missing",
     ),
     (
-        r#"{"input":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"x"}}]}]}"#,
+        r#"{"input":[{"role":"user","content":[{"type":"input_audio",
+            "input_audio":{"data":"x"}}]}]}"#,
         "input: [0].content[0].input_audio.format: is missing",
     ),
     (
@@ -183,7 +187,8 @@ const REFUSED: &[(&str, &str)] = &[
         "input: [0].content[0].input_audio: must be an object",
     ),
     (
-        r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"x","cache_control":5}]}]}"#,
+        r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"x",
+            "cache_control":5}]}]}"#,
         "input: [0].content[0].cache_control: must be an object",
     ),
     (
@@ -217,10 +222,12 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Nulls, unknown keys, and what only looks wrong.
+/// Requests with nulls, with unknown keys, and with what only looks wrong.
 const ACCEPTED: &[&str] = &[
     r#"{"input":"x","unknown":1,"metadata":[],"metadata":{}}"#,
-    r#"{"input":"x","stream":null,"text":null,"reasoning":null,"tool_choice":null,"temperature":null,"include":null,"store":null,"prompt":null,"tools":null,"cache_control":null,"user":null,"instructions":null}"#,
+    r#"{"input":"x","stream":null,"text":null,"reasoning":null,"tool_choice":null,
+        "temperature":null,"include":null,"store":null,"prompt":null,"tools":null,
+        "cache_control":null,"user":null,"instructions":null}"#,
     r#"{"input":"x","max_output_tokens":18446744073709551615}"#,
     r#"{"input":"x","temperature":1}"#,
     r#"{"input":"x","max_output_tokens":5.0}"#,
@@ -234,7 +241,8 @@ const ACCEPTED: &[&str] = &[
     r#"{"input":"x","reasoning":{"effort":null,"summary":null}}"#,
     r#"{"input":"x","tool_choice":{"type":"allowed_tools","mode":null}}"#,
     r#"{"input":"x","cache_control":{"ttl":null,"type":1}}"#,
-    r#"{"input":"x","tools":[{"type":"function","name":"f","strict":null,"description":null,"parameters":null,"cache_control":null,"x":1}]}"#,
+    r#"{"input":"x","tools":[{"type":"function","name":"f","strict":null,"description":null,
+        "parameters":null,"cache_control":null,"x":1}]}"#,
     r#"{"input":[{"type":null,"role":"user","content":null}]}"#,
     r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"x","other":"\ud83e"}]}]}"#,
     r#"{"input":[{"type":"function_call","call_id":"c","name":"f","arguments":{"a": [1, 2]}}]}"#,
@@ -242,7 +250,8 @@ const ACCEPTED: &[&str] = &[
     r#"{"input":[{"type":"function_call","call_id":"c","name":"f","arguments":null}]}"#,
     r#"{"input":[{"type":"function_call_output","call_id":"c","output":null}]}"#,
     r#"{"input":[{"type":"reasoning","summary":null,"content":null,"encrypted_content":null}]}"#,
-    r#"{"input":[{"type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"type":"x"},{"type":"x","text":"b"}]}]}"#,
+    r#"{"input":[{"type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"type":"x"},
+        {"type":"x","text":"b"}]}]}"#,
 ];
 
 #[test]

@@ -14,13 +14,39 @@ pub(super) const REQUESTS: [(Fixture, Fixture); 3] = [
     (fixture!("request/everything.json"), fixture!("request/everything.txt")),
 ];
 
+/// What the common form cannot carry, where the request is not refused for it.
+const LOST: [&str; 22] = [
+    "client_metadata",
+    "context_management",
+    "input.image_generation_call",
+    "input.phase",
+    "input.role",
+    "input.web_search_call",
+    "logprobs",
+    "moderation",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning.context",
+    "reasoning.mode",
+    "reasoning.summary",
+    "safety_identifier",
+    "service_tier",
+    "tools.image_generation",
+    "tools.tool_search",
+    "tools.web_search",
+    "top_logprobs",
+    "truncation",
+    "verbosity",
+];
+
 #[test]
 fn requests_are_read_into_the_common_form() {
     for (request, expected) in &REQUESTS {
         let conversation = Responses.read(request.text.as_bytes()).unwrap();
         expected.check(&format!("{conversation:#?}\n"));
-        for lost in &conversation.dropped {
-            assert!(LOSSES.iter().any(|(name, _)| name == lost), "{lost}");
+        for lost in conversation.dropped.iter() {
+            assert!(LOST.contains(lost), "{lost}");
         }
     }
 }
