@@ -13,6 +13,9 @@ use modelyard::exchange::{Arrival, Dispatch, Exchange, Verdict};
 use modelyard::operation::{Face, Operation};
 use modelyard::route::Health;
 
+/// The key of every provider: as long as theirs are, because answers are searched for it.
+const KEY: &str = "sk-proj-4fTq8ZrWn1LxKc6VbY0uHs3JdPe7GmAo_R5iUw9XtB2vQyNkSa-hDlEjFzCgMp";
+
 /// The time at which everything happens.
 pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
 
@@ -96,8 +99,8 @@ fn endpoint(provider: usize, model: usize) -> Value {
 
 /// Reads a document.
 pub(crate) fn config(document: &str) -> Rc<Config> {
-    let (config, _) = Config::parse(document.as_bytes(), &|_| Some("secret".to_owned()))
-        .expect("a good document");
+    let (config, _) =
+        Config::parse(document.as_bytes(), &|_| Some(KEY.to_owned())).expect("a good document");
     Rc::new(config)
 }
 

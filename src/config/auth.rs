@@ -8,6 +8,7 @@ use super::error::WarningKind;
 use super::field::Field;
 use super::reader::Object;
 use super::rule::{self, Rule, is_clean};
+use crate::wire::secret::Secrets;
 
 /// How the gateway proves who it is: `bearer`, `header`, `query`, `sigv4`, `none`, or
 /// `passthrough`, which hands on the client's own credentials. Default: `none`.
@@ -73,6 +74,22 @@ impl Auth {
         };
         needed.into_iter().flatten().find(|key| key.value.is_none())
     }
+
+    /// The keys, each also without the word in front of it that says what it is (`Basic …`).
+    pub(super) fn secrets(&self) -> Secrets {
+        let keys: &[&Key] = match self {
+            Self::Bearer { key } | Self::Header { key, .. } | Self::Query { key, .. } => &[key],
+            Self::Sigv4(aws) => &[&aws.access_key, &aws.secret_key, &aws.session_token],
+            Self::None | Self::Passthrough => &[],
+        };
+        let values = keys.iter().filter_map(|key| key.value.as_deref()).map(str::trim);
+        Secrets::new(values.flat_map(with_rest).flatten())
+    }
+}
+
+/// A text, and what of it follows the first word, if something does.
+fn with_rest(text: &str) -> [Option<&str>; 2] {
+    [Some(text), text.split_once(' ').map(|(_, rest)| rest)]
 }
 
 /// A provider key, and the environment variable it came from.

@@ -1,5 +1,6 @@
 //! `providers` of the document: who serves.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::ConfigErrorKind;
@@ -7,10 +8,12 @@ use super::api::{Api, FORMATS};
 use super::auth::{self, Auth};
 use super::document::quoted;
 use super::field::{Field, names};
+use super::reader::Object;
 use super::routing::Timeouts;
 use super::rule;
 use super::terms::Terms;
 use crate::catalog::ProviderId;
+use crate::wire::secret::Secrets;
 
 /// An account at somebody who serves models.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +37,17 @@ pub struct Provider {
     pub query: String,
     /// How the gateway proves who it is.
     pub auth: Auth,
+    /// What of that it may not repeat to clients.
+    pub secrets: Rc<Secrets>,
     /// Headers that are added to every request. Default: none.
     ///
     /// Names are in lower case, sorted.
     pub headers: Vec<(String, String)>,
+    /// Names of its response headers that clients see besides those of the gateway's list; `*` at
+    /// the end stands for whatever follows, and alone for all. Default: none.
+    ///
+    /// In lower case.
+    pub response_headers: Vec<String>,
     /// How long a streamed request may take to its first event. Default:
     /// `routing.first_token_timeout`.
     pub first_token_timeout: Duration,
@@ -113,6 +123,7 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
     let api = api.unwrap_or(Api::OpenAi);
     let base_path = o.string("base_path", &rule::BASE_PATH).unwrap_or(api.facts().base_path);
     let (base_path, query) = base_path.split_once('?').unwrap_or((base_path, ""));
+    let auth = o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None);
     let provider = Provider {
         id: id.to_owned(),
         name,
@@ -121,8 +132,10 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
         host: host.to_owned(),
         base_path: base_path.trim_end_matches('/').to_owned(),
         query: query.to_owned(),
-        auth: o.optional("auth").and_then(|f| auth::read(f.secret())).unwrap_or(Auth::None),
+        secrets: Rc::new(auth.secrets()),
+        auth,
         headers: o.optional("headers").map(|f| headers(&f.secret())).unwrap_or_default(),
+        response_headers: response_headers(&mut o),
         first_token_timeout: o
             .duration("first_token_timeout")
             .unwrap_or(timeouts.first_token_timeout),
@@ -131,6 +144,11 @@ fn provider(id: &str, field: &Field<'_>, timeouts: &Timeouts) -> Option<(Provide
     let terms = Terms::of_provider(&mut o);
     o.finish();
     Some((provider, terms))
+}
+
+fn response_headers(o: &mut Object<'_>) -> Vec<String> {
+    let names = o.strings("response_headers", &rule::RESPONSE_HEADER).unwrap_or_default();
+    names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 fn headers(section: &Field<'_>) -> Vec<(String, String)> {
@@ -252,6 +270,19 @@ mod tests {
             ),
             ("headers", r#"{"x": 5}"#, ".headers.x: wrong type: number (allowed: string)"),
         ]);
+    }
+
+    #[test]
+    fn rules_of_a_providers_response_headers() {
+        check(&[("response_headers", r#"["X-Groq-*", "server", "*"]"#, "")]);
+        for name in ["x-*-id", "x-modelyard-*", "X-Envoy-Degraded", "a b", "connection", ""] {
+            let expected = format!(
+                ".response_headers[0]: invalid: \"{name}\" (allowed: the name of a response \
+                 header or its beginning and `*`, neither of the connection nor of `x-envoy-` and \
+                 `x-modelyard-`)"
+            );
+            check(&[("response_headers", &format!("[\"{name}\"]"), &expected)]);
+        }
     }
 
     #[test]

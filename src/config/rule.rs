@@ -101,6 +101,16 @@ pub(super) const HEADER_NAME: Rule = Rule {
     holds: |s| is_token(s) && !RESERVED_HEADERS.contains(&s.to_ascii_lowercase().as_str()),
 };
 
+pub(super) const RESPONSE_HEADER: Rule = Rule {
+    allowed: "the name of a response header or its beginning and `*`, neither of the connection nor of `x-envoy-` and `x-modelyard-`",
+    holds: |s| {
+        let lower = s.to_ascii_lowercase();
+        let name = lower.strip_suffix('*').unwrap_or(&lower);
+        let is_ours = ["x-envoy-", "x-modelyard-"].iter().any(|own| name.starts_with(own));
+        s == "*" || (HEADER_NAME.holds)(name) && !name.contains('*') && !is_ours
+    },
+};
+
 pub(super) const HEADER_VALUE: Rule =
     Rule { allowed: "text without control characters", holds: is_clean };
 

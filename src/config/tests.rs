@@ -190,7 +190,7 @@ fn ten_mistakes_are_reported_together_by_path_in_the_order_of_sections() {
         "default_model": "x/y",
     });
     let known = "api, auth, base_path, cache_ttl, cluster, data_policy, first_token_timeout, \
-                 headers, host, name, regions, timeout";
+                 headers, host, name, regions, response_headers, timeout";
     assert_eq!(
         lines(&parse_both(&document).unwrap_err()),
         [

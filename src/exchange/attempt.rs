@@ -8,6 +8,7 @@ use super::answer::{Answer, Progress};
 use super::blame::is_about_the_request;
 use super::clock::{Clock, Moment};
 use super::framing::Events;
+use super::screen::Screen;
 use super::{Exchange, Outcome, fits};
 use crate::calendar;
 use crate::config::{Auth, Provider};
@@ -49,6 +50,7 @@ pub(super) struct Attempt {
     /// The answer was refused for what the client may have asked for: an error that is about the
     /// request, or more than may be held.
     pub refused_as_asked: bool,
+    pub screen: Screen,
 }
 
 /// What an attempt's upstream is sent.
@@ -115,6 +117,7 @@ impl Attempt {
             moved_on: false,
             dropped,
             answer: None,
+            screen: Screen::default(),
             sink: None,
             reuses_connection: false,
             repeated: false,
@@ -125,6 +128,11 @@ impl Attempt {
     fn close(&mut self, outcome: Outcome, now: Duration) {
         self.outcome = Some(outcome);
         self.ended = Some(now);
+    }
+
+    /// The status of the upstream's answer, where it is an error's.
+    pub(super) fn error_status(&self) -> Option<u16> {
+        self.status.filter(|status| (400..600).contains(status))
     }
 
     /// Whether an error in place of a success's content, or amid it, is no fault of the endpoint.
@@ -157,6 +165,7 @@ impl Exchange {
         let target = step.and_then(|step| step.target(&self.config, &self.request));
         let (request, operation, client) = (&self.request, self.operation, &self.client);
         let limit = self.config.limits.request_bytes;
+        let secrets = target.map(|target| target.provider.secrets.clone()).unwrap_or_default();
         let prepared = target
             .filter(|_| request.released().is_none())
             .ok_or(Error::Lost)
@@ -171,7 +180,9 @@ impl Exchange {
                 return Err(reply);
             }
         };
-        self.attempts.push(Attempt::new(self.next, now, prepared.dropped));
+        let screen = Screen::new(secrets);
+        let attempt = Attempt::new(self.next, now, prepared.dropped);
+        self.attempts.push(Attempt { screen, ..attempt });
         self.next += 1;
         let Prepared { headers, body, .. } = prepared;
         Ok(Dispatch { attempt: self.attempts.len() - 1, headers, body })
@@ -276,10 +287,11 @@ impl Exchange {
         }
         current.status = Some(status);
         current.retry_after = header(headers, "retry-after").and_then(|value| wait(value, clock));
-        if status < 200 {
+        // What HTTP allows before an answer; 101 is none, as nobody asked for another protocol.
+        if matches!(status, 100 | 102..=199) {
             return Verdict::Pass;
         }
-        let answer = if status < 300 {
+        let answer = if (200..300).contains(&status) {
             self.answer_of(
                 attempt,
                 header(headers, "content-type"),
@@ -302,7 +314,8 @@ impl Exchange {
         if let Some(current) = self.attempts.get_mut(attempt) {
             current.answer = Some(answer);
         }
-        if end || (header(headers, "content-length") == Some("0")) {
+        // No answer follows a 101.
+        if end || status < 200 || header(headers, "content-length") == Some("0") {
             return self.answer_body(attempt, &[], true, clock);
         }
         Verdict::Hold { strip_length }
@@ -397,6 +410,21 @@ impl Exchange {
         end: bool,
         clock: Clock<'_>,
     ) -> Verdict {
+        let mut verdict = self.read_body(attempt, piece, end, clock);
+        let passing = match &verdict {
+            Verdict::Pass => piece,
+            Verdict::Replace(bytes) => bytes,
+            _ => return verdict,
+        };
+        if let Some(current) = self.attempts.get_mut(attempt)
+            && let Some(shown) = current.screen.pass(passing, end)
+        {
+            verdict = Verdict::Replace(shown);
+        }
+        verdict
+    }
+
+    fn read_body(&mut self, attempt: usize, piece: &[u8], end: bool, clock: Clock<'_>) -> Verdict {
         let Some(current) = self.attempts.get_mut(attempt) else { return Verdict::Pass };
         let Some(answer) = &mut current.answer else { return Verdict::Pass };
         if current.ended.is_some() {

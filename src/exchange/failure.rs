@@ -103,8 +103,7 @@ impl Exchange {
             return self.move_on(attempt);
         }
         // A redirect tells where the provider would send its client, who is the gateway.
-        let status = self.attempts.get(attempt).and_then(|current| current.status);
-        let status = status.filter(|status| *status >= 400);
+        let status = self.attempts.get(attempt).and_then(|current| current.error_status());
         let failure = self.failure(status.unwrap_or(502), "Provider returned error");
         if outcome == Outcome::Key {
             // The provider's own message may quote the key.
@@ -211,10 +210,7 @@ impl Exchange {
                     provider: id.to_owned(),
                     name: name.to_owned(),
                     status: attempt.status,
-                    code: attempt
-                        .status
-                        .filter(|status| *status >= 400)
-                        .unwrap_or(outcome.status()),
+                    code: attempt.error_status().unwrap_or(outcome.status()),
                     reason: outcome.name(),
                 }
             })

@@ -155,6 +155,9 @@ impl Exchange {
                 .body
                 .extend_from_slice(format!(",\"openrouter_metadata\":{metadata}}}").as_bytes());
         }
+        for attempt in &self.attempts {
+            attempt.screen.hide(&mut reply.body);
+        }
         reply
     }
 }

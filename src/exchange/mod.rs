@@ -16,6 +16,7 @@ mod framing;
 mod metadata;
 mod outcome;
 mod record;
+mod screen;
 mod settle;
 
 use std::borrow::Cow;
@@ -32,7 +33,7 @@ use crate::catalog::{Asked, Endpoint, Pricing};
 use crate::config::{Config, Provider};
 use crate::error::{Error, ErrorForm, Reply, echo};
 use crate::operation::{Face, Operation};
-use crate::provider::{ClientHeaders, Prepared, header, prepare};
+use crate::provider::{ClientHeaders, Prepared, header, path, prepare};
 use crate::request::{ConversationId, Request};
 use crate::route::{self, Circumstances, Health, Plan, Step};
 use crate::translate;
@@ -165,6 +166,7 @@ impl Exchange {
         seed: u64,
         health: &Health,
     ) -> Result<(), Error> {
+        accepts_scheme(headers)?;
         let encoding = header(headers, "content-encoding");
         if let Some(encoding) =
             encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
@@ -184,7 +186,17 @@ impl Exchange {
         if self.plan.steps.is_empty() && self.operation != Operation::CountTokens {
             return Err(self.no_endpoints(&asked));
         }
+        self.stays_in_paths()?;
         self.grows_too_large()
+    }
+
+    /// Refuses a client's name for a model that would lead out of its place in a provider's path.
+    fn stays_in_paths(&self) -> Result<(), Error> {
+        for step in self.plan.steps.iter().filter(|step| step.is_wildcard()) {
+            let target = step.target(&self.config, &self.request);
+            target.map_or(Ok(()), path::check)?;
+        }
+        Ok(())
     }
 
     /// Takes in the request, with its preset's fields.
@@ -378,6 +390,20 @@ impl Exchange {
     fn minute_of_day(&self) -> u16 {
         calendar::minute_of_day(self.started)
     }
+}
+
+/// A client may have said anything, and providers are told the same.
+fn accepts_scheme(headers: &[(&str, &str)]) -> Result<(), Error> {
+    match header(headers, ":scheme") {
+        None | Some("http" | "https") => Ok(()),
+        Some(scheme) => Err(unknown_scheme(scheme)),
+    }
+}
+
+#[cold]
+fn unknown_scheme(scheme: &str) -> Error {
+    let problem = format!("{} is neither http nor https", echo(scheme));
+    Error::InvalidField { field: ":scheme", problem }
 }
 
 fn unknown_preset(name: &str) -> Error {

@@ -71,7 +71,8 @@ impl Outcome {
             401..=403 if own_key => Some(Self::Key),
             300..=399 | 404 | 408 => Some(Self::Status4xx),
             429 => Some(Self::Status429),
-            500.. => Some(Self::Status5xx),
+            // What is no status at all is the provider's failure, too.
+            ..200 | 500.. => Some(Self::Status5xx),
             _ => None,
         }
     }

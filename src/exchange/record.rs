@@ -65,7 +65,7 @@ impl Exchange {
         let last = self.attempts.last();
         let step = last.and_then(|attempt| self.plan.steps.get(attempt.step));
         let response_model = step.map(|step| step.model_id(&self.config));
-        let finish_reason = answered.and_then(|answered| answered.meter.finish_reason());
+        let finish_reason = answered.and_then(Answered::finish_reason);
         let record = Object::with_room(USUAL_LENGTH);
         let mut facts = Facts { tell, record, digits: String::with_capacity(20) };
         facts.tell_number("attempts", self.attempts.len() as u64);
@@ -75,7 +75,7 @@ impl Exchange {
         facts.foreign("request_model", self.request.model());
         facts.foreign("response_model", response_model.as_deref());
         facts.text("provider", last.map(|attempt| self.labels(attempt).0));
-        facts.foreign("finish_reason", finish_reason);
+        facts.foreign("finish_reason", finish_reason.as_deref());
         facts.text("error_type", self.error_type(aborted));
         facts.number("input_tokens", usage.map(|usage| usage.input));
         facts.number("output_tokens", usage.map(|usage| usage.output));

@@ -50,6 +50,13 @@ pub(super) struct Answered<'a> {
     pub charge: Option<Charge>,
 }
 
+impl Answered<'_> {
+    /// The upstream's own, as everybody may know it.
+    pub(super) fn finish_reason(&self) -> Option<Cow<'_, str>> {
+        Some(self.attempt.screen.shown(self.meter.finish_reason()?))
+    }
+}
+
 impl Exchange {
     /// Whether what the client is getting comes from this exchange, and not from the host or past
     /// the filter.

@@ -5,7 +5,8 @@
 //! `passthrough`. [`prepare`] knows nothing of roles or hosts: the same arguments give the same
 //! bytes.
 
-mod path;
+pub mod path;
+pub mod response_headers;
 pub mod sigv4;
 mod unfit;
 
@@ -33,8 +34,11 @@ const USER_AGENT: &str = "user-agent";
 const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Trace headers change from attempt to attempt and are taken from the attempt itself.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
-/// Where clients put their credentials.
-const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+/// Where clients put their credentials, and which of their accounts shall pay.
+const CREDENTIALS: [&str; 5] =
+    ["authorization", "x-api-key", "api-key", "openai-organization", "openai-project"];
+/// The media type of every body.
+const JSON: &str = "application/json";
 
 /// How a provider serves an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +136,7 @@ impl ClientHeaders {
                 || is_one_of(&FORWARDED, name)
                 || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             {
-                if !is_credential && kept.extend(name, value) {
+                if !is_credential && kept.is_told(name, value) {
                     continue;
                 }
                 kept.texts.push_str(name);
@@ -143,16 +147,18 @@ impl ClientHeaders {
         kept
     }
 
-    /// Adds to the value of a header that is there already: lines of one name are one list. False
-    /// if there is none.
-    fn extend(&mut self, name: &str, value: &str) -> bool {
+    /// Whether a header of this name is there already. Lines of a list are then one list; of what
+    /// has one value the first counts.
+    fn is_told(&mut self, name: &str, value: &str) -> bool {
         let mut at = 0;
         for kept in &mut self.headers {
             let end = at + kept.name + kept.value;
             if self.texts.get(at..at + kept.name) == Some(name) {
-                self.texts.insert_str(end, value);
-                self.texts.insert_str(end, ", ");
-                kept.value += ", ".len() + value.len();
+                if is_list(name) {
+                    self.texts.insert_str(end, value);
+                    self.texts.insert_str(end, ", ");
+                    kept.value += ", ".len() + value.len();
+                }
                 return true;
             }
             at = end;
@@ -200,7 +206,7 @@ pub fn prepare<'a>(
     headers.set(":scheme", header(current, ":scheme").unwrap_or("http"));
     headers.set(":authority", &provider.host);
     headers.set_owned(":path", path);
-    headers.set("content-type", "application/json");
+    headers.set("content-type", JSON);
     headers.set_owned("content-length", decimal(body.len(request.body()) as u64));
     for (name, value) in provider.api.facts().headers {
         headers.set(name, value);
@@ -232,10 +238,22 @@ fn belongs(name: &str, way: Way) -> bool {
     way == Way::Pass || name == USER_AGENT
 }
 
-/// Whether a client calls its body something else than JSON, as curl does of its own accord:
-/// providers believe it.
+/// Whether a client calls its body something else than JSON, as curl does of its own accord, or
+/// several things: providers believe it.
 fn is_other_type(name: &str, value: &str) -> bool {
-    name == "content-type" && !value.starts_with("application/json")
+    name == "content-type" && value != JSON && !is_json(value)
+}
+
+/// Whether this is the media type of JSON, with parameters, and nothing besides.
+#[cold]
+fn is_json(value: &str) -> bool {
+    let kind = value.split(';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(JSON) && !value.contains(',')
+}
+
+/// Whether a header that is forwarded may have several values.
+fn is_list(name: &str) -> bool {
+    name == "accept" || name.ends_with("-beta")
 }
 
 /// The body, and the names of the fields that got lost.
@@ -359,7 +377,7 @@ fn pass_credentials<'a>(client: &'a ClientHeaders, headers: &mut Headers<'a>) {
 /// client said of its own body.
 #[inline(never)]
 fn sign(aws: &Sigv4, host: &str, body: &[u8], now: Duration, headers: &mut Headers<'_>) {
-    const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+    const CONTENT_TYPE: (&str, &str) = ("content-type", JSON);
     let path = headers.0.iter().find(|(name, _)| *name == ":path").map_or("", |(_, path)| path);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let unsigned = sigv4::Unsigned {

@@ -17,6 +17,8 @@ const CLIENT: &[(&str, &str)] = &[
     ("accept", "text/event-stream"),
     ("user-agent", "sdk"),
     ("openai-organization", "org"),
+    ("openai-project", "proj"),
+    ("openai-beta", "assistants=v2"),
     ("x-stainless-lang", "js"),
     ("x-forwarded-for", "1.2.3.4"),
     ("accept-encoding", "gzip"),
@@ -61,8 +63,12 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn lines_of_one_name_are_one_list() {
+fn lines_of_one_name_are_one_list_and_of_what_is_none_the_first_counts() {
     let client = ClientHeaders::keep(&[
+        ("content-type", "application/json"),
+        ("content-type", "text/plain"),
+        ("anthropic-version", "2023-06-01"),
+        ("anthropic-version", "2099-01-01"),
         ("anthropic-beta", "a"),
         ("user-agent", "sdk"),
         ("x-api-key", "one"),
@@ -74,7 +80,13 @@ fn lines_of_one_name_are_one_list() {
     let told: Vec<_> = client.iter(false).collect();
     assert_eq!(
         told,
-        [("anthropic-beta", "a, b,c, d"), ("user-agent", "sdk"), ("openai-beta", "x")]
+        [
+            ("content-type", "application/json"),
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "a, b,c, d"),
+            ("user-agent", "sdk"),
+            ("openai-beta", "x"),
+        ]
     );
     assert_eq!(client.iter(true).collect::<Vec<_>>(), [("x-api-key", "one"), ("x-api-key", "two")]);
 }
@@ -94,7 +106,7 @@ fn only_what_is_on_the_list_reaches_a_provider() {
             "content-length: 28",
             "accept: text/event-stream",
             "user-agent: sdk",
-            "openai-organization: org",
+            "openai-beta: assistants=v2",
             "accept-encoding: identity",
             "traceparent: 00-now",
         ]
@@ -111,6 +123,11 @@ fn a_body_is_called_json_whatever_the_client_calls_it() {
         ("application/x-www-form-urlencoded", "application/json"),
         ("text/plain", "application/json"),
         ("", "application/json"),
+        ("application/jsonlines", "application/json"),
+        ("text/plain,application/json", "application/json"),
+        ("application/json,text/plain", "application/json"),
+        ("application/json; x=y, text/plain", "application/json"),
+        ("Application/JSON", "Application/JSON"),
         ("application/json;charset=utf-8", "application/json;charset=utf-8"),
     ] {
         let client = ClientHeaders::keep(&[("content-type", said)]);
@@ -147,6 +164,15 @@ fn a_provider_is_authenticated_in_its_own_way() {
 }
 
 #[test]
+fn only_a_provider_that_gets_the_clients_key_is_told_of_its_account() {
+    for (auth, expected) in [("none", None), ("passthrough", Some("org"))] {
+        let headers = headers(&json!({"auth": {"type": auth}}), Operation::Chat);
+        assert_eq!(value(&headers, "openai-organization"), expected);
+        assert_eq!(value(&headers, "openai-project"), expected.map(|_| "proj"));
+    }
+}
+
+#[test]
 fn a_providers_own_headers_and_path_win() {
     let provider = json!({
         "base_path": "/openai/deployments/x",
@@ -164,7 +190,7 @@ fn a_providers_own_headers_and_path_win() {
 fn what_is_said_of_the_clients_dialect_does_not_reach_a_provider_of_another() {
     let headers = headers(&json!({"host": "h.example"}), Operation::Messages);
     assert_eq!(value(&headers, "content-type"), Some("application/json"));
-    assert_eq!((value(&headers, "accept"), value(&headers, "openai-organization")), (None, None));
+    assert_eq!((value(&headers, "accept"), value(&headers, "openai-beta")), (None, None));
     assert_eq!(value(&headers, "user-agent"), Some("sdk"));
 }
 

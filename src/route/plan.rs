@@ -124,6 +124,11 @@ impl Step {
         }
     }
 
+    /// Whether the model's name is the client's own, which a wildcard took.
+    pub fn is_wildcard(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// Whether `routing.auto` chose its model.
     pub fn is_auto(&self) -> bool {
         self.auto

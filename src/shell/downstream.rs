@@ -74,6 +74,7 @@ impl Downstream {
 
     /// With trailers the body callback never sees the end.
     pub(super) fn request_trailers(&mut self) -> Action {
+        host::replace_headers(MapType::HttpRequestTrailers, headers::NONE);
         if self.exchange.is_some() {
             return Action::Continue;
         }
@@ -163,6 +164,7 @@ impl Downstream {
         let mut exchange = exchange.borrow_mut();
         let mut own = Vec::new();
         let mut sent = status;
+        let mut keeps_headers = true;
         if !(exchange.is_answered() && is_whole) {
             let reply = exchange.host_answer(
                 status,
@@ -175,6 +177,7 @@ impl Downstream {
                 send(&reply);
                 return Action::Continue;
             }
+            keeps_headers = !host::is_answer_of_upstream();
             let (status, length) = (reply.status.to_string(), reply.body.len().to_string());
             own.extend([(":status", Cow::Owned(status)), ("content-length", length.into())]);
             own.extend(reply.headers.into_iter().map(|(name, value)| (name, value.into())));
@@ -182,7 +185,7 @@ impl Downstream {
         }
         exchange.client_headers(sent, &mut |name, value| own.push((name, value.to_owned().into())));
         let replaced = |name: &str| name == RETRY || own.iter().any(|(own, _)| *own == name);
-        let kept = headers.iter().filter(|(name, _)| !replaced(name)).copied();
+        let kept = headers.iter().filter(|(name, _)| keeps_headers && !replaced(name)).copied();
         let headers: Vec<_> =
             own.iter().map(|(name, value)| (*name, value.as_ref())).chain(kept).collect();
         host::replace_headers(MapType::HttpResponseHeaders, &headers::serialise(&headers));

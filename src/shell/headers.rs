@@ -5,6 +5,9 @@ use std::ops::Range;
 
 pub(super) use crate::provider::header as value;
 
+/// No headers, in the host's form.
+pub(super) const NONE: &[u8] = &[0; 4];
+
 /// Headers as pairs into `serialised`; names are in lower case, pseudo-headers included. Values
 /// that are not UTF-8 are left out.
 pub(super) fn parse(serialised: &[u8]) -> Vec<(&str, &str)> {

@@ -149,6 +149,11 @@ pub(super) fn attempt_count() -> u64 {
     number(&["upstream", "request_attempt_count"]).unwrap_or(0)
 }
 
+/// Whether the response is an upstream's, and not the host's own.
+pub(super) fn is_answer_of_upstream() -> bool {
+    property(&["response", "code_details"]).is_some_and(|details| details == b"via_upstream")
+}
+
 /// Why the host made no other attempt, by the flags of its response.
 pub(super) fn refusal() -> Refusal {
     const NO_HEALTHY_UPSTREAM: u64 = 0x2;

@@ -11,9 +11,13 @@ use super::worker::{self, Link, Shared, Watched};
 use crate::error::{Error, ErrorForm};
 use crate::exchange::{Broken, Destination, Verdict};
 use crate::provider::Body;
+use crate::provider::response_headers::steers;
 
 /// Bytes; a body as large as this is not kept while the host has it too.
 const LARGE: usize = 64 * 1024;
+
+/// More changes of single headers cost more than handing all headers over.
+const MOST_SINGLE_CHANGES: usize = 6;
 
 /// One attempt's stream.
 pub(super) struct Upstream {
@@ -95,6 +99,7 @@ impl Upstream {
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
+        host::replace_headers(MapType::HttpRequestTrailers, headers::NONE);
         if let Some(body) = self.body.take() {
             let exchange = self.exchange.borrow();
             host::splice(
@@ -109,26 +114,28 @@ impl Upstream {
     pub(super) fn response_headers(&mut self, end: bool) -> Action {
         let serialised = host::headers(MapType::HttpResponseHeaders);
         let parsed = headers::parse(&serialised);
-        // A provider has nothing to say in the gateway's name.
-        for (name, _) in parsed.iter().filter(|(name, _)| name.starts_with("x-modelyard-")) {
-            host::remove_header(MapType::HttpResponseHeaders, name);
-        }
-        // One that cannot be read counts for the router, too.
-        if parsed.len() < headers::count(&serialised) {
-            host::remove_header(MapType::HttpResponseHeaders, RETRY);
-        }
         let status = headers::status(&parsed);
-        let verdict = self.exchange.borrow_mut().answer_headers(
-            self.attempt,
-            status,
-            &parsed,
-            end,
-            &host::now,
-        );
-        if let Verdict::Hold { strip_length } = verdict {
-            if strip_length && headers::value(&parsed, "content-length").is_some() {
-                host::remove_header(MapType::HttpResponseHeaders, "content-length");
+        let mut exchange = self.exchange.borrow_mut();
+        let verdict = exchange.answer_headers(self.attempt, status, &parsed, end, &host::now);
+        let mut changes = match verdict {
+            Verdict::Pass | Verdict::Hold { .. } | Verdict::Replace(_) => {
+                exchange.header_changes(self.attempt, &parsed)
             }
+            // No client sees them.
+            Verdict::Retry => {
+                let names = parsed.iter().map(|(name, _)| (*name, None));
+                names.filter(|(name, _)| steers(name)).collect()
+            }
+            Verdict::Answer(_) | Verdict::Reset => Vec::new(),
+        };
+        drop(exchange);
+        if verdict == (Verdict::Hold { strip_length: true })
+            && headers::value(&parsed, "content-length").is_some()
+        {
+            changes.push(("content-length", None));
+        }
+        change_headers(&parsed, headers::count(&serialised), &changes);
+        if let Verdict::Hold { .. } = verdict {
             let (context, link, exchange, attempt) =
                 (self.context, self.link, self.exchange.clone(), self.attempt);
             worker::watch(Watched { context, link, exchange, attempt });
@@ -145,6 +152,7 @@ impl Upstream {
 
     /// With trailers the body callback never sees the end.
     pub(super) fn response_trailers(&mut self) -> Action {
+        host::replace_headers(MapType::HttpResponseTrailers, headers::NONE);
         let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, &host::now);
         match verdict {
             // Behind a body that has gone on there is no room. An end that is not clean says at
@@ -198,6 +206,24 @@ impl Upstream {
             point_to_next(self.link, exchange.next_cluster());
         }
     }
+}
+
+/// Changes the response's headers, or takes away those that are to say nothing. `count`: how many
+/// there are, with those that could not be read and go, too.
+fn change_headers(headers: &[(&str, &str)], count: usize, changes: &[(&str, Option<String>)]) {
+    if headers.len() == count && changes.len() <= MOST_SINGLE_CHANGES {
+        for (name, value) in changes {
+            match value {
+                Some(value) => host::set_header(MapType::HttpResponseHeaders, name, value),
+                None => host::remove_header(MapType::HttpResponseHeaders, name),
+            }
+        }
+        return;
+    }
+    let kept = headers.iter().filter(|(name, _)| !changes.iter().any(|(other, _)| other == name));
+    let changed = changes.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let headers: Vec<_> = kept.copied().chain(changed).collect();
+    host::replace_headers(MapType::HttpResponseHeaders, &headers::serialise(&headers));
 }
 
 fn retry(link: Link, next_cluster: &str) {

@@ -11,6 +11,7 @@ pub mod json;
 pub mod openai;
 pub mod pattern;
 pub mod percent;
+pub mod secret;
 pub mod sse;
 pub mod watch;
 

@@ -56,6 +56,7 @@ mod gateway;
 mod host;
 mod keep_alive;
 mod large;
+mod leak;
 mod load;
 mod local;
 mod openrouter;

@@ -8,6 +8,7 @@ mod auto;
 mod blame;
 mod error;
 mod fallback;
+mod leak;
 mod record;
 mod release;
 mod repeat;

@@ -7,7 +7,7 @@ use crate::wire::event_stream::encode;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const AWS: (&str, &str) = ("content-type", "application/vnd.amazon.eventstream");
+pub(super) const AWS: (&str, &str) = ("content-type", "application/vnd.amazon.eventstream");
 const MESSAGE: &str = r#"{"type":"message","id":"m","model":"up",
     "content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn",
     "usage":{"input_tokens":10,"output_tokens":5}}"#;
@@ -34,7 +34,7 @@ fn begun_at(face: Face, api: &str, operation: Operation, body: &str) -> World {
 }
 
 /// A message of Converse's stream.
-fn message(kind: &str, payload: &str) -> Vec<u8> {
+pub(super) fn message(kind: &str, payload: &str) -> Vec<u8> {
     let (header, message) = if kind.ends_with("Exception") {
         (":exception-type", "exception")
     } else {
