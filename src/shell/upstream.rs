@@ -152,6 +152,7 @@ impl Upstream {
 
     /// With trailers the body callback never sees the end.
     pub(super) fn response_trailers(&mut self) -> Action {
+        host::replace_headers(MapType::HttpResponseTrailers, headers::NONE);
         let verdict = self.exchange.borrow_mut().answer_body(self.attempt, &[], true, &host::now);
         match verdict {
             // Behind a body that has gone on there is no room. An end that is not clean says at
